@@ -1,0 +1,1 @@
+"""The cloud tier: history, live image, people, orders."""

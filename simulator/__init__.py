@@ -1,0 +1,1 @@
+"""A virtual plant with real protocol servers. Shares no code with the station."""
