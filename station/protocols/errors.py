@@ -1,0 +1,42 @@
+"""What can go wrong between the station and its devices.
+
+StationError
+└── ProtocolError
+    ├── ProfileError      a device profile or SCL file is wrong: nothing was read or written
+    ├── UnknownDriver     the configuration names a protocol that nobody offers
+    ├── WireError         the talk between host and driver process is not what was agreed
+    ├── DeviceUnreachable no connection, or no answer in time: try again later
+    └── BadReply          the device answered, but not what was asked: the reply is discarded
+"""
+
+from station.errors import StationError
+
+
+class ProtocolError(StationError):
+    """Root of the protocol room."""
+
+
+class ProfileError(ProtocolError):
+    """A device profile is refused; built from file, key and remedy."""
+
+    def __init__(self, file: str, key: str, problem: str, remedy: str) -> None:
+        """Name the file, the key inside it, what is wrong with it and how to mend it."""
+        super().__init__(f"{file}: {key}: {problem}; {remedy}")
+        self.file = file
+        self.key = key
+
+
+class UnknownDriver(ProtocolError):  # noqa: N818 - reads as a fact: unknown driver
+    """No driver of this name is built in or installed."""
+
+
+class WireError(ProtocolError):
+    """A message between host and driver process cannot be understood."""
+
+
+class DeviceUnreachable(ProtocolError):  # noqa: N818 - reads as a fact: device unreachable
+    """The device cannot be connected to, or stayed silent past its time-out."""
+
+
+class BadReply(ProtocolError):  # noqa: N818 - reads as a fact: bad reply
+    """The device's answer does not match the question and is discarded whole."""

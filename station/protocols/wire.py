@@ -1,0 +1,176 @@
+"""Messages between the host and a driver process: a JSON header, then the raw array bytes.
+
+Frame: u32 size of the rest, u32 size of the header, header (UTF-8 JSON), array bytes in the
+order of the header's list. Never pickled: a driver process that went wrong can send nonsense,
+but cannot make the station run it. All integers of the frame are big-endian; array bytes are
+little-endian, as the dtype in the header says.
+"""
+
+import asyncio
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from station.protocols.driver import (
+    Accepted,
+    DeviceCommand,
+    DeviceSpec,
+    DeviceStatus,
+    DriverSetup,
+    Reading,
+    Refused,
+    ResumePoint,
+    TimedOut,
+)
+from station.protocols.errors import WireError
+
+_SIZES = struct.Struct(">II")
+MAX_MESSAGE_BYTES = 1 << 22
+"""A rack of 4096 cells is 16 KiB; nothing honest comes near 4 MiB."""
+
+_DTYPES = frozenset({"|i1", "<i2", "<i4", "<f4"})
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The driver process lives and its driver makes progress."""
+
+    beat: int
+
+
+@dataclass(frozen=True)
+class Close:
+    """The host asks the driver process to end in good order."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The driver cannot serve at all (a wrong profile, say); the text names the remedy."""
+
+    reason: str
+
+
+Message = (
+    Reading
+    | DeviceStatus
+    | ResumePoint
+    | DeviceCommand
+    | Accepted
+    | Refused
+    | TimedOut
+    | DriverSetup
+    | Heartbeat
+    | Close
+    | Failed
+)
+
+_PLAIN: Mapping[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        DeviceStatus,
+        ResumePoint,
+        DeviceCommand,
+        Accepted,
+        Refused,
+        TimedOut,
+        Heartbeat,
+        Close,
+        Failed,
+    )
+}
+
+
+def encode(message: Message) -> bytes:
+    """Return the frame of one message.
+
+    Raises:
+        WireError: the message would pass the size limit.
+    """
+    blobs: list[bytes] = []
+    if isinstance(message, Reading):
+        arrays = [np.ascontiguousarray(column) for column in message.values]
+        fields: dict[str, Any] = {
+            "device": message.device,
+            "layout": message.layout,
+            "time_ms": message.time_ms,
+            "received_ms": message.received_ms,
+            "arrays": [[array.dtype.str, array.size] for array in arrays],
+        }
+        blobs = [array.tobytes() for array in arrays]
+        blobs.append(message.quality.astype(np.uint8, copy=False).tobytes())
+    else:
+        fields = asdict(message)
+    header = json.dumps([type(message).__name__, fields], separators=(",", ":")).encode()
+    body = b"".join(blobs)
+    size = _SIZES.size - 4 + len(header) + len(body)
+    if size > MAX_MESSAGE_BYTES:
+        raise WireError(f"a {type(message).__name__} of {size} bytes passes {MAX_MESSAGE_BYTES}")
+    return _SIZES.pack(size, len(header)) + header + body
+
+
+def decode(frame: bytes) -> Message:
+    """Return the message of one whole frame.
+
+    Raises:
+        WireError: the bytes are no frame of ours.
+    """
+    if len(frame) < _SIZES.size:
+        raise WireError(f"a frame of {len(frame)} bytes has no header")
+    size, header_size = _SIZES.unpack_from(frame)
+    if size != len(frame) - 4 or header_size > size - 4:
+        raise WireError(f"a frame of {len(frame)} bytes announces {size} + {header_size}")
+    body = memoryview(frame)[_SIZES.size :]
+    try:
+        kind, fields = json.loads(bytes(body[:header_size]))
+        if kind == Reading.__name__:
+            return _decode_reading(fields, body[header_size:])
+        if kind == DriverSetup.__name__:
+            devices = tuple(DeviceSpec(**device) for device in fields["devices"])
+            return DriverSetup(fields["driver"], devices, fields["resume"])
+        plain: Message = _PLAIN[kind](**fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise WireError(f"a frame of {len(frame)} bytes cannot be read: {error!r}") from error
+    return plain
+
+
+def _decode_reading(fields: dict[str, Any], blob: memoryview) -> Reading:
+    """Return the reading; its arrays are read-only views of the frame's own bytes."""
+    values = []
+    start = width = 0
+    for dtype, count in fields["arrays"]:
+        if dtype not in _DTYPES:
+            raise WireError(f"arrays of type {dtype!r} are not part of the agreement")
+        values.append(np.frombuffer(blob, dtype, count, start))
+        start += values[-1].nbytes
+        width += count
+    quality = np.frombuffer(blob, np.uint8, width, start)
+    if start + width != len(blob):
+        raise WireError(f"a reading of {len(blob)} array bytes announces {start + width}")
+    return Reading(
+        device=str(fields["device"]),
+        layout=str(fields["layout"]),
+        time_ms=int(fields["time_ms"]),
+        received_ms=int(fields["received_ms"]),
+        values=tuple(values),
+        quality=quality,
+    )
+
+
+async def receive(reader: asyncio.StreamReader) -> Message | None:
+    """Return the next message, or None when the other side has gone (even in mid-frame).
+
+    Raises:
+        WireError: the stream is not ours; it cannot be read any further.
+    """
+    try:
+        sizes = await reader.readexactly(_SIZES.size)
+        size, _ = _SIZES.unpack(sizes)
+        if not _SIZES.size - 4 <= size <= MAX_MESSAGE_BYTES:
+            raise WireError(f"a frame announces {size} bytes; at most {MAX_MESSAGE_BYTES} are ours")
+        return decode(sizes + await reader.readexactly(size - (_SIZES.size - 4)))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None

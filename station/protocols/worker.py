@@ -1,0 +1,157 @@
+"""The driver process: one protocol family, alone, so that what hangs or crashes here stays here.
+
+Started by `station.protocols.host` as ``python -m station.protocols.worker --fd N --parent P``
+with one end of a socket pair. It takes one setup message, runs the driver, sends what the
+driver publishes, and beats while the driver makes progress. It dies with its parent.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import NoReturn
+
+from station.protocols import wire
+from station.protocols.driver import (
+    CommandOutcome,
+    DeviceCommand,
+    Driver,
+    DriverSetup,
+    Publication,
+    TimedOut,
+    load_driver,
+)
+from station.protocols.errors import ProtocolError, WireError
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 0.5
+CLOSE_S = 2.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+MAX_BACKLOG_BYTES = 64 << 20
+"""Ten minutes of a large station: a host that reads nothing for so long is no host."""
+
+
+class Session:
+    """One life of a driver process, from the setup message to the end of the stream."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk to the host over this stream."""
+        self._reader = reader
+        self._writer = writer
+        self._commands: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> int:
+        """Serve until the host closes; return the exit status of the process."""
+        setup = await wire.receive(self._reader)
+        if not isinstance(setup, DriverSetup):
+            raise WireError(f"the first message must be the setup, not {type(setup).__name__}")
+        try:
+            driver = load_driver(setup.driver)(setup.devices, setup.resume)
+        except ProtocolError as error:
+            log.error("driver=%s cannot start: %s", setup.driver, error)  # noqa: TRY400 - the text is the whole story
+            self._send(wire.Failed(str(error)))
+            await self._writer.drain()
+            return 1
+        serve = asyncio.create_task(driver.run(self._send))
+        beat = asyncio.create_task(self._beat(driver))
+        listen = asyncio.create_task(self._listen(driver))
+        done, _ = await asyncio.wait({serve, beat, listen}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if task is not listen and task.exception() is not None:
+                log.error("driver=%s ended", setup.driver, exc_info=task.exception())
+                return 1
+        return 0
+
+    async def _listen(self, driver: Driver) -> None:
+        """Take commands until the host closes or is gone."""
+        while True:
+            message = await wire.receive(self._reader)
+            match message:
+                case DeviceCommand():
+                    task = asyncio.create_task(self._carry_out(driver, message))
+                    self._commands.add(task)
+                    task.add_done_callback(self._commands.discard)
+                case wire.Close():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(driver.close(), CLOSE_S)
+                    return
+                case None:
+                    return
+                case _:
+                    raise WireError(f"a host sends no {type(message).__name__}")
+
+    async def _carry_out(self, driver: Driver, command: DeviceCommand) -> None:
+        now_ms = _now_ms()
+        try:
+            async with asyncio.timeout(max(0, command.deadline_ms - now_ms) / 1000):
+                outcome: CommandOutcome = await driver.command(command)
+        except TimeoutError:
+            outcome = TimedOut(command.id, _now_ms(), "no confirmation before the deadline")
+        self._send(outcome)
+
+    async def _beat(self, driver: Driver) -> None:
+        beat = 0
+        while True:
+            if driver.healthy():
+                self._send(wire.Heartbeat(beat))
+                beat += 1
+            await asyncio.sleep(HEARTBEAT_S)
+
+    def _send(self, message: Publication | CommandOutcome | wire.Heartbeat | wire.Failed) -> None:
+        if self._writer.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
+            raise WireError("the host has stopped reading; start afresh")
+        self._writer.write(wire.encode(message))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _die_with(parent: int) -> None:
+    """Let the kernel kill this process with its parent (Linux; elsewhere the stream's end does)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+async def _serve(fd: int) -> int:
+    stream = socket.socket(fileno=fd)
+    stream.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=stream, limit=wire.MAX_MESSAGE_BYTES)
+    return await Session(reader, writer).run()
+
+
+def main() -> NoReturn:
+    """Run the driver process and leave without waiting for threads that may hang in C."""
+    parser = argparse.ArgumentParser(description="Stationmaster driver process")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--log-level", default="INFO")
+    arguments = parser.parse_args()
+    _die_with(arguments.parent)
+    # A terminal's Ctrl-C reaches the whole group; the host alone decides when a driver ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(
+        level=arguments.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    # pymodbus repeats every failure in words of its own; ours are logged once.
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+    try:
+        status = asyncio.run(_serve(arguments.fd))
+    except WireError:
+        log.exception("driver process gives up")
+        status = 1
+    logging.shutdown()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
