@@ -1,0 +1,5 @@
+"""`python -m launcher`: the command line."""
+
+from launcher.main import main
+
+main()

@@ -1,0 +1,91 @@
+"""Runs one benchmark and prints its rows; all benchmarks speak one form.
+
+`{"machine": ..., "command": ..., "rows": [{"name", "value", "unit", "better", "target",
+"peers": {NAME: value}}]}`, measured values only.
+"""
+
+import importlib
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from launcher.errors import UnknownBenchError
+from launcher.paths import ROOT
+
+
+def names() -> list[str]:
+    """The benchmarks there are: one module each in bench/."""
+    return sorted(
+        path.stem for path in (ROOT / "bench").glob("*.py") if not path.stem.startswith("_")
+    )
+
+
+def machine() -> str:
+    """The machine in words: processor, cores, memory, system, Python."""
+    import psutil
+
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"{model}, {psutil.cpu_count()} cores, {memory:.0f} GiB, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    )
+
+
+def run_bench(name: str, output: Path | None) -> int:
+    """Run `bench/NAME.py` and print its table; `list` only names them.
+
+    Raises:
+        UnknownBenchError: there is no such module.
+    """
+    known = names()
+    if name == "list":
+        print("\n".join(known))
+        return 0
+    if name not in known:
+        raise UnknownBenchError(name, known)
+    rows: list[dict[str, Any]] = importlib.import_module(f"bench.{name}").run()
+    result = {
+        "machine": machine(),
+        "command": f"./stationmaster bench {name}",
+        "rows": rows,
+    }
+    if output is not None:
+        output.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    _print(result)
+    return 0
+
+
+def _print(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("Name", "Value", "Unit", "Better", "Target", "Peers"):
+        table.add_column(title, justify="right" if title in {"Value", "Target"} else "left")
+    for row in result["rows"]:
+        peers = ", ".join(f"{k} {_digits(v)}" for k, v in (row.get("peers") or {}).items())
+        table.add_row(
+            row["name"],
+            _digits(row["value"]),
+            row["unit"],
+            row["better"],
+            _digits(row.get("target")),
+            peers,
+        )
+    console = Console()
+    console.print(f"{result['command']}\n{result['machine']}\n", highlight=False)
+    console.print(table)
+
+
+def _digits(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)

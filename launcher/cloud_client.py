@@ -1,0 +1,79 @@
+"""The launcher's view of the cloud: the same REST interface that every program uses."""
+
+from typing import Any, Self
+
+import httpx
+
+from launcher.errors import CloudAnswerError
+
+_TIMEOUT_S = 30.0
+
+
+class CloudClient:
+    """Signed in as one user; cookies and the CSRF token are kept."""
+
+    def __init__(self, base_url: str) -> None:
+        self._http = httpx.Client(
+            base_url=base_url, timeout=_TIMEOUT_S, headers={"Origin": base_url}
+        )
+
+    def __enter__(self) -> Self:
+        """Use the connection for a while."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def sign_in(self, user: str, password: str) -> None:
+        """Open a session.
+
+        Raises:
+            CloudAnswerError: wrong user or password.
+        """
+        answer = self._call("POST", "/api/v1/session", {"user": user, "password": password})
+        self._http.headers["X-CSRF-Token"] = answer["csrf_token"]
+
+    def create_station(self, facts: dict[str, Any]) -> str:
+        """Create a station and return its one-time enrolment token."""
+        return str(self._call("POST", "/api/v1/stations", facts)["enrolment_token"])
+
+    def send_schedule(self, station: str, schedule: dict[str, Any]) -> dict[str, Any]:
+        """Sign a schedule as an order to the station; return the order's facts."""
+        return dict(self._call("POST", f"/api/v1/stations/{station}/schedules", schedule))
+
+    def orders(self, station: str) -> list[dict[str, Any]]:
+        """The orders of a station with their receipts, newest first."""
+        return list(self._call("GET", f"/api/v1/stations/{station}/orders")["orders"])
+
+    def station(self, station: str) -> dict[str, Any]:
+        """What the cloud knows of the station now."""
+        return dict(self._call("GET", f"/api/v1/stations/{station}"))
+
+    def live(self, station: str) -> dict[str, Any]:
+        """The newest image of the station."""
+        return dict(self._call("GET", f"/api/v1/stations/{station}/live"))
+
+    def samples(
+        self, station: str, device: str, layout: str, start_ms: int, end_ms: int
+    ) -> dict[str, Any]:
+        """The sample times that the cloud holds for one device, and how many are held twice."""
+        query = {"device": device, "layout": layout, "from": start_ms, "to": end_ms}
+        return dict(self._call("GET", f"/api/v1/stations/{station}/samples", query=query))
+
+    def ledger(self, station: str, start_ms: int, end_ms: int) -> dict[str, Any]:
+        """Counts of what was received and what it costs on the wire and on disk."""
+        query = {"from": start_ms, "to": end_ms}
+        return dict(self._call("GET", f"/api/v1/stations/{station}/ledger", query=query))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        query: dict[str, Any] | None = None,
+    ) -> Any:
+        answer = self._http.request(method, path, json=body, params=query)
+        if answer.is_error:
+            raise CloudAnswerError(method, path, answer.status_code, answer.text)
+        return answer.json() if answer.content else {}

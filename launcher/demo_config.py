@@ -1,0 +1,190 @@
+"""Writes the three configuration files of a demo: plant, cloud and station.
+
+They are ordinary configuration files: with `--keep FOLDER` a newcomer finds them there and can
+start each tier by hand.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from launcher.paths import DATA
+
+CONTAINERS = 2
+RACKS_PER_CONTAINER = 10
+CELLS_PER_RACK = 416
+CAPACITY_AH = 280
+PCS_RATED_KW = 1725.0
+# 20 racks of 416 cells at 3.2 V nominal and 280 Ah (GB/T 36276 names rated energy so).
+CAPACITY_KWH = round(CONTAINERS * RACKS_PER_CONTAINER * CELLS_PER_RACK * 3.2 * CAPACITY_AH / 1e3, 1)
+REGULATION_KW = 300.0
+STATION_ID = "demo"
+STATION_NAME = "Demo station"
+STATION_NAME_ZH = "示范电站"
+TIMEZONE = "Asia/Shanghai"
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a run keeps its files."""
+
+    root: Path
+
+    @property
+    def plant(self) -> Path:
+        """Configuration, ports and record of the virtual plant."""
+        return self.root / "plant"
+
+    @property
+    def cloud(self) -> Path:
+        """Database and keys of the cloud."""
+        return self.root / "cloud"
+
+    @property
+    def station(self) -> Path:
+        """Identity, queue and status of the station."""
+        return self.root / "station"
+
+    @property
+    def logs(self) -> Path:
+        """One log for each process."""
+        return self.root / "logs"
+
+    @property
+    def record(self) -> Path:
+        """The plant's own record of what its devices served."""
+        return self.plant / "record.sqlite"
+
+    def make(self) -> None:
+        """Create the folders; others may pass through (the database runs as another account)."""
+        for folder in (self.root, self.plant, self.cloud, self.station, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o711)
+        self.cloud.chmod(0o711)
+
+
+def write_plant(folders: Folders, scenario: Path) -> Path:
+    """The virtual plant's configuration."""
+    return _write(
+        folders.plant / "plant.toml",
+        {
+            "scenario": str(scenario),
+            "record": str(folders.record),
+            "ports_out": str(folders.plant / "ports.json"),
+            "plant": {
+                "containers": CONTAINERS,
+                "racks_per_container": RACKS_PER_CONTAINER,
+                "cells_per_rack": CELLS_PER_RACK,
+                "capacity_ah": CAPACITY_AH,
+                "pcs_rated_kw": PCS_RATED_KW,
+            },
+        },
+    )
+
+
+def write_cloud(folders: Folders, workers: int) -> Path:
+    """The cloud's configuration: the embedded database, free ports."""
+    return _write(
+        folders.cloud / "cloud.toml",
+        {
+            "data_dir": str(folders.cloud),
+            "workers": workers,
+            "database": {"dsn": "embedded"},
+            "web": {"host": "127.0.0.1", "port": 0},
+            "edge": {"host": "127.0.0.1", "port": 0},
+            "enrol": {"host": "127.0.0.1", "port": 0},
+        },
+    )
+
+
+def write_station(
+    folders: Folders, ports: dict[str, int], *, edge_url: str, enrol_url: str, ca: Path
+) -> Path:
+    """The station's configuration: every device of the plant, and the way to the cloud."""
+    return _write(
+        folders.station / "station.toml",
+        {
+            "station": {
+                "id": STATION_ID,
+                "name": STATION_NAME,
+                "name_zh": STATION_NAME_ZH,
+                "timezone": TIMEZONE,
+                "data_dir": str(folders.station),
+                "rated_power_kw": CONTAINERS * PCS_RATED_KW,
+                "capacity_kwh": CAPACITY_KWH,
+                "soc_min": 0.05,
+                "soc_max": 0.95,
+            },
+            "cloud": {"url": edge_url, "enrol_url": enrol_url, "ca": str(ca)},
+            "safe_state": {"after_s": 900, "power_kw": 0.0},
+            "regulation": {
+                "file": str(DATA / "market" / "regulation_signal.csv"),
+                "capacity_kw": REGULATION_KW,
+                "period_s": 4,
+            },
+            "devices": _devices(ports),
+        },
+    )
+
+
+def _devices(ports: dict[str, int]) -> list[dict[str, Any]]:
+    devices = [
+        _modbus("METER", "meter", "meter.toml", ports["METER"]),
+        _modbus("FIRE", "fire", "fire.toml", ports["FIRE"]),
+    ]
+    for k in range(1, CONTAINERS + 1):
+        container = f"C{k}"
+        devices.append(
+            {
+                "tag": f"{container}-PCS",
+                "role": "pcs",
+                "driver": "iec61850",
+                "profile": str(DATA / "profiles" / "pcs.icd"),
+                "host": "127.0.0.1",
+                "port": ports[f"{container}-PCS"],
+                "ied": f"{container}PCS",
+                "container": container,
+                "rated_kw": PCS_RATED_KW,
+            }
+        )
+        devices += [
+            _modbus(
+                f"{container}-R{rack:02d}",
+                "rack",
+                "bms-416.toml",
+                ports[f"{container}-BMS"],
+                unit=rack,
+                container=container,
+            )
+            for rack in range(1, RACKS_PER_CONTAINER + 1)
+        ]
+        for tag, role, profile in (
+            (f"{container}-CHL", "chiller", "chiller.toml"),
+            (f"{container}-IMD", "insulation", "insulation.toml"),
+        ):
+            devices.append(_modbus(tag, role, profile, ports[tag], container=container))
+    return devices
+
+
+def _modbus(
+    tag: str, role: str, profile: str, port: int, *, unit: int = 1, container: str | None = None
+) -> dict[str, Any]:
+    device: dict[str, Any] = {
+        "tag": tag,
+        "role": role,
+        "driver": "modbus",
+        "profile": profile,
+        "host": "127.0.0.1",
+        "port": port,
+        "unit": unit,
+    }
+    if container is not None:
+        device["container"] = container
+    return device
+
+
+def _write(path: Path, content: dict[str, Any]) -> Path:
+    path.write_bytes(tomli_w.dumps(content).encode())
+    return path

@@ -1,0 +1,128 @@
+"""The command line: one word for each thing a person does with Stationmaster.
+
+Only Typer is imported here; each command imports what it needs when it runs, so that `--help`
+answers at once and a machine without the cloud's libraries can run a station.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="stationmaster",
+    help="Runs battery-storage stations from afar and sells what they can do.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigFile = Annotated[Path, typer.Argument(help="The TOML file that describes it.")]
+
+
+@app.command()
+def demo(
+    minutes: Annotated[
+        float, typer.Option(help="Stop by itself after so many minutes; 0: run until Ctrl-C.")
+    ] = 0.0,
+    scenario: Annotated[
+        str, typer.Option(help="What happens: a name from data/simulator/scenarios, or a file.")
+    ] = "normal-day",
+    report: Annotated[Path | None, typer.Option(help="Write the figures of the run here.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep configuration, data and logs in this folder.")
+    ] = None,
+    *,
+    browser: Annotated[bool, typer.Option(help="Open the console in a browser.")] = True,
+) -> None:
+    """A living station on this machine: virtual plant, edge controller, cloud, console."""
+    from launcher.demo import DemoOptions, run_demo
+
+    raise typer.Exit(
+        run_demo(
+            DemoOptions(
+                minutes=minutes, scenario=scenario, report=report, keep=keep, browser=browser
+            )
+        )
+    )
+
+
+@app.command()
+def simulate(config: ConfigFile) -> None:
+    """Run the virtual plant: physics with real Modbus and IEC 61850 servers."""
+    from launcher.tiers import run_simulator
+
+    raise typer.Exit(run_simulator(config))
+
+
+@app.command()
+def station(
+    config: ConfigFile,
+    *,
+    enrol: Annotated[
+        bool, typer.Option("--enrol", help="Enrol with the cloud by a one-time token, then end.")
+    ] = False,
+    token_file: Annotated[
+        Path | None, typer.Option(help="The file that holds the one-time token.")
+    ] = None,
+) -> None:
+    """Run the edge controller of one site."""
+    from launcher.tiers import run_station
+
+    raise typer.Exit(run_station(config, enrol=enrol, token_file=token_file))
+
+
+@app.command()
+def cloud(config: ConfigFile) -> None:
+    """Run the cloud: database, ingest, history, console."""
+    from launcher.tiers import run_cloud
+
+    raise typer.Exit(run_cloud(config))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is missing on this machine and how to get it."""
+    from launcher.doctor import run_doctor
+
+    raise typer.Exit(run_doctor())
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="Which benchmark; 'list' names them.")],
+    json: Annotated[Path | None, typer.Option(help="Also write the rows to this file.")] = None,
+) -> None:
+    """Measure, and print the figures beside their targets and peers."""
+    from launcher.bench import run_bench
+
+    raise typer.Exit(run_bench(name, json))
+
+
+@app.command("test")
+def run_tests(
+    *,
+    long: Annotated[
+        bool, typer.Option("--long", help="Also the long campaigns: many kills, many hours.")
+    ] = False,
+    only: Annotated[
+        str | None, typer.Option(help="Only the tests under this path, and no linters.")
+    ] = None,
+) -> None:
+    """Lint, type-check, check the rules of the house, and run every test."""
+    from launcher.checks import run_checks
+
+    raise typer.Exit(run_checks(long=long, only=only))
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one sentence and status 1."""
+    from launcher.errors import LauncherError
+
+    try:
+        app(prog_name="./stationmaster")
+    except LauncherError as error:
+        print(f"stationmaster: {error}", file=sys.stderr)
+        sys.exit(1)

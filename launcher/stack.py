@@ -1,0 +1,217 @@
+"""A whole house on one machine: plant, cloud and station as real processes, and the cable.
+
+The demo shows it to people; the end-to-end tests pull it apart.
+"""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from launcher import demo_config, processes
+from launcher.cloud_client import CloudClient
+from launcher.demo_config import Folders
+from launcher.errors import LauncherError
+from launcher.paths import DATA
+from launcher.relay import Relay
+
+_PLANT_READY_S = 60.0
+_CLOUD_READY_S = 90.0
+_FIRST_BATCH_S = 60.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """The administrator of the first start."""
+
+    user: str
+    password: str
+
+
+@dataclass
+class Stack:
+    """Starts the tiers in order, keeps hold of them, stops them in reverse."""
+
+    folders: Folders
+    scenario: Path
+    workers: int = 1
+    plant: processes.Child | None = None
+    cloud: processes.Child | None = None
+    station: processes.Child | None = None
+    relay: Relay | None = None
+    sign_in: SignIn | None = None
+    addresses: dict[str, str] = field(default_factory=dict)
+    station_config: Path | None = None
+
+    def start_plant(self) -> dict[str, int]:
+        """Start the virtual plant; return the port of every device."""
+        self.folders.make()
+        config = demo_config.write_plant(self.folders, self.scenario)
+        self.plant = processes.start(
+            "plant", ["simulator", str(config)], self.folders.logs / "plant.log"
+        )
+        return dict(self.plant.wait_ready(_PLANT_READY_S)["ports"])
+
+    def start_cloud(self) -> dict[str, str]:
+        """Start database and workers; return the addresses."""
+        self.folders.make()
+        config = demo_config.write_cloud(self.folders, self.workers)
+        self.cloud = processes.start(
+            "cloud", ["cloud", str(config)], self.folders.logs / "cloud.log"
+        )
+        ready = self.cloud.wait_ready(_CLOUD_READY_S)
+        self.addresses = dict(ready["addresses"])
+        first = ready.get("first_sign_in")
+        if first:
+            self.sign_in = SignIn(first["user"], first["password"])
+        return self.addresses
+
+    def client(self) -> CloudClient:
+        """A signed-in client of the cloud."""
+        if self.sign_in is None:
+            raise LauncherError("the cloud has not told its first sign-in: it was started before.")
+        client = CloudClient(self.addresses["web"])
+        client.sign_in(self.sign_in.user, self.sign_in.password)
+        return client
+
+    def enrol_station(self, ports: dict[str, int], client: CloudClient) -> None:
+        """Create the station in the cloud and let it enrol by its one-time token."""
+        token = client.create_station(
+            {
+                "id": demo_config.STATION_ID,
+                "name": demo_config.STATION_NAME,
+                "name_zh": demo_config.STATION_NAME_ZH,
+                "timezone": demo_config.TIMEZONE,
+                "rated_power_kw": demo_config.CONTAINERS * demo_config.PCS_RATED_KW,
+                "capacity_kwh": demo_config.CAPACITY_KWH,
+                "soc_min": 0.05,
+                "soc_max": 0.95,
+            }
+        )
+        token_file = self.folders.station / "token"
+        token_file.touch(mode=0o600)
+        token_file.write_text(token)
+        edge = urlsplit(self.addresses["edge"])
+        if edge.port is None:
+            raise LauncherError(f"the cloud's edge address has no port: {self.addresses['edge']}")
+        self.relay = Relay(edge.port)
+        self.station_config = demo_config.write_station(
+            self.folders,
+            ports,
+            edge_url=f"https://127.0.0.1:{self.relay.start()}",
+            enrol_url=self.addresses["enrol"],
+            ca=Path(self.addresses["ca"]),
+        )
+        done = subprocess.run(
+            [
+                *(sys.executable, "-P", "-m", "station", "enrol", str(self.station_config)),
+                *("--token-file", str(token_file)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        token_file.unlink(missing_ok=True)
+        if done.returncode != 0:
+            raise LauncherError(f"the station could not enrol: {done.stderr.strip()}")
+
+    def start_station(self) -> None:
+        """Start the controller and wait until the cloud has acknowledged a first batch."""
+        self.launch_station()
+        end = time.monotonic() + _FIRST_BATCH_S
+        while self.status().get("batches_acked", 0) < 1:
+            if self.station is None or not self.station.running():
+                raise LauncherError(
+                    f"the station ended; its log is {self.folders.logs / 'station.log'}"
+                )
+            if time.monotonic() > end:
+                raise LauncherError(
+                    f"no batch was acknowledged in {_FIRST_BATCH_S:.0f} s; "
+                    f"the station's log is {self.folders.logs / 'station.log'}"
+                )
+            time.sleep(_POLL_S)
+
+    def launch_station(self) -> None:
+        """Start the controller's process."""
+        self.station = processes.start(
+            "station", ["station", str(self.station_config)], self.folders.logs / "station.log"
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What the station last wrote of itself; empty before its first cycle."""
+        try:
+            return dict(json.loads((self.folders.station / "status.json").read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def memory_mb(self) -> dict[str, float]:
+        """Resident memory of each process that runs now, named by tier and role."""
+        memory: dict[str, float] = {}
+        for child in (self.plant, self.cloud, self.station):
+            if child is None:
+                continue
+            for process in child.tree():
+                name = f"{child.name}/{_role(process)}"
+                memory[name] = round(memory.get(name, 0.0) + processes.resident_mb([process]), 1)
+        return memory
+
+    def stop(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Stop everything in reverse order of start."""
+        for child in (self.station, self.cloud, self.plant):
+            if child is not None and child.running():
+                progress(child.name)
+                child.stop()
+        if self.relay is not None:
+            self.relay.stop()
+
+
+def _role(process: Any) -> str:
+    """A word for a process from its command line."""
+    try:
+        words = process.cmdline()
+    except Exception:  # noqa: BLE001 - psutil raises several kinds when a process just ended
+        return "ended"
+    if words and "postgres" in words[0]:
+        return "postgresql"
+    modules = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "-m"]
+    if not modules:
+        return process.name() or "process"
+    tail = [word for word in words[words.index("-m") + 2 :] if word in {"modbus", "iec61850"}]
+    return ".".join([modules[0], *tail])
+
+
+def default_schedule() -> list[float]:
+    """The 96 powers in kW of the sample day (data/market/default_schedule.csv)."""
+    powers = []
+    for line in (DATA / "market" / "default_schedule.csv").read_text().splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        fields = line.split(",")
+        if fields[0] == "quarter":
+            column = fields.index("power_kw")
+            continue
+        powers.append(float(fields[column]))
+    return powers
+
+
+def schedule_for(date: dt.date) -> dict[str, Any]:
+    """The sample day's schedule as the cloud takes it."""
+    return {
+        "date": date.isoformat(),
+        "timezone": demo_config.TIMEZONE,
+        "interval_min": 15,
+        "power_kw": default_schedule(),
+    }
+
+
+def market_today() -> dt.date:
+    """Today in the demo station's market time."""
+    return dt.datetime.now(ZoneInfo(demo_config.TIMEZONE)).date()

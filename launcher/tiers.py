@@ -1,0 +1,46 @@
+"""Runs one tier in this process, with a clear word when its libraries are missing."""
+
+import os
+import sys
+from pathlib import Path
+
+from launcher.errors import LauncherError
+
+
+def _execute(module: str, arguments: list[str]) -> int:
+    """Replace this process by the tier's own entry point, so that signals reach it directly."""
+    os.execv(  # noqa: S606 - our own module, by a list of words
+        sys.executable, [sys.executable, "-P", "-m", module, *arguments]
+    )
+
+
+def _existing(config: Path) -> str:
+    if not config.is_file():
+        raise LauncherError(
+            f"there is no configuration file {config}. Remedy: give the path of a TOML file; "
+            "docs/operator.md shows one, and `./stationmaster demo --keep FOLDER` writes a set."
+        )
+    return str(config.resolve())
+
+
+def run_simulator(config: Path) -> int:
+    """Run the virtual plant until it is told to stop."""
+    return _execute("simulator", [_existing(config)])
+
+
+def run_station(config: Path, *, enrol: bool, token_file: Path | None) -> int:
+    """Run the controller, or enrol it with the cloud."""
+    if not enrol:
+        return _execute("station", [_existing(config)])
+    if token_file is None or not token_file.is_file():
+        raise LauncherError(
+            "--enrol needs --token-file FILE with the one-time token that the console showed."
+        )
+    return _execute(
+        "station", ["enrol", _existing(config), "--token-file", str(token_file.resolve())]
+    )
+
+
+def run_cloud(config: Path) -> int:
+    """Run the cloud until it is told to stop."""
+    return _execute("cloud", [_existing(config)])
