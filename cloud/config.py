@@ -1,0 +1,148 @@
+"""Configuration of the cloud: one TOML file, checked whole before anything starts.
+
+A wrong file is refused with its name, the key, the value and a remedy. A missing key has a
+default that is safe on a single machine: embedded PostgreSQL, loopback listeners, free ports.
+"""
+
+import ipaddress
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from cloud.errors import ConfigError
+
+Port = Annotated[int, Field(ge=0, le=65_535, description="TCP port; 0 lets the system choose")]
+EMBEDDED = "embedded"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSection(_Section):
+    """Where the data lives."""
+
+    dsn: str = Field(EMBEDDED, description='"embedded" or postgresql://user@host/database')
+    pool_size: int = Field(8, ge=2, le=100, description="connections per worker")
+    pool_timeout_s: float = Field(2.0, gt=0, description="wait for a connection before 503")
+
+    @field_validator("dsn")
+    @classmethod
+    def _known_scheme(cls, dsn: str) -> str:
+        if dsn == EMBEDDED or dsn.startswith(("postgresql://", "postgres://", "host=")):
+            return dsn
+        raise ValueError('write "embedded" or a postgresql:// address')
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this cloud runs its own PostgreSQL."""
+        return self.dsn == EMBEDDED
+
+
+class ListenSection(_Section):
+    """One listener."""
+
+    host: str = Field("127.0.0.1", description="address to bind")
+    port: Port = 0
+
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        try:
+            ipaddress.ip_address(host)
+        except ValueError as error:
+            raise ValueError("write an IP address, e.g. 127.0.0.1") from error
+        return host
+
+
+class EdgeSection(ListenSection):
+    """The listener for stations (mutual TLS 1.3)."""
+
+    names: tuple[str, ...] = Field(
+        (), description="DNS names or addresses under which stations reach this listener"
+    )
+    max_batch_bytes: int = Field(8 << 20, ge=1 << 10, description="largest sealed body taken")
+
+
+class EnrolSection(ListenSection):
+    """The listener for enrolment (server-side TLS only)."""
+
+    enabled: bool = True
+
+
+class KeysSection(_Section):
+    """Where private keys live; must be on a disk that only the cloud's account can read."""
+
+    dir: Path | None = Field(None, description="default: data_dir/keys")
+
+
+class HistorySection(_Section):
+    """When data moves from batches to blocks and rollups."""
+
+    compact_after_s: float = Field(45.0, ge=0, description="age at which a batch is compacted")
+    compact_every_s: float = Field(30.0, gt=0, description="period of compaction")
+    rollup_every_s: float = Field(15.0, gt=0, description="period of the rollup job")
+    hour_grace_s: float = Field(
+        600.0, ge=0, description="wait for late data before merging an hour"
+    )
+    max_points: int = Field(2_000_000, ge=1_000, description="points in one query answer")
+
+
+class CloudConfig(_Section):
+    """Everything the cloud needs to know before it starts."""
+
+    data_dir: Path
+    database: DatabaseSection = DatabaseSection()
+    web: ListenSection = ListenSection()
+    edge: EdgeSection = EdgeSection()
+    enrol: EnrolSection = EnrolSection()
+    workers: int = Field(1, ge=1, le=64, description="web and ingest processes")
+    keys: KeysSection = KeysSection()
+    history: HistorySection = HistorySection()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def keys_dir(self) -> Path:
+        """Folder of the key files."""
+        return self.keys.dir or self.data_dir / "keys"
+
+
+def load(path: Path) -> CloudConfig:
+    """Read and check `path`; relative paths in it count from its folder.
+
+    Raises:
+        ConfigError: unreadable file, wrong TOML, unknown or wrong key.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(path, "file", str(path), f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(path, "file", str(path), f"is not TOML: {error}") from error
+    return parse(raw, path)
+
+
+def parse(raw: dict[str, Any], path: Path) -> CloudConfig:
+    """Check the content of a configuration file named `path`."""
+    try:
+        config = CloudConfig.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "file"
+        given = None if first["type"] == "missing" else first["input"]
+        raise ConfigError(path, key, given, _remedy(first["type"], first["msg"])) from error
+    base = path.resolve().parent
+    keys = config.keys
+    if keys.dir is not None:
+        keys = keys.model_copy(update={"dir": base / keys.dir})
+    return config.model_copy(update={"data_dir": base / config.data_dir, "keys": keys})
+
+
+def _remedy(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "is required; add it"
+    if kind == "extra_forbidden":
+        return "is not a known key; check its spelling or remove it"
+    return message.removeprefix("Value error, ")

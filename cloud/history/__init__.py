@@ -1,0 +1,23 @@
+"""The 15-year store: batches, hour blocks, rollups, and one query interface over all."""
+
+from cloud.history.model import (
+    CellsAt,
+    LedgerCounts,
+    QueryResult,
+    Resolution,
+    Series,
+    SignalRef,
+    StoredSamples,
+)
+from cloud.history.query import History
+
+__all__ = [
+    "CellsAt",
+    "History",
+    "LedgerCounts",
+    "QueryResult",
+    "Resolution",
+    "Series",
+    "SignalRef",
+    "StoredSamples",
+]
