@@ -1,0 +1,206 @@
+"""Alarm and state-change events: what happened, where, when by the device's own clock.
+
+An event is one edge of a condition: `active` true when it appears, false when it clears. Its
+code is from the catalogue; the text is fixed at the station in both languages, so that an old
+event reads the same for ever.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any
+
+from contract.errors import EventError
+from contract.words import Words
+
+MAX_EVENTS = 10_000
+MAX_EVENTS_BYTES = 4 << 20
+_MAX_TEXT = 500
+_MAX_NAME = 64
+
+
+class Severity(IntEnum):
+    """How much an operator must care, after ISA-18.2 priorities; 4 is the most urgent."""
+
+    INFORMATION = 1
+    WARNING = 2
+    ALARM = 3
+    CRITICAL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class EventKind:
+    """A catalogued event: its severity and its text in both languages."""
+
+    severity: Severity
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One edge of a condition. `value` and `limit` are in the unit of the signal concerned."""
+
+    id: str
+    station: str
+    device: str
+    code: str
+    severity: int
+    active: bool
+    at_ms: int
+    text_en: str
+    text_zh: str
+    value: float | None = None
+    limit: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no reader could show or store."""
+        _check(self)
+
+    def text(self, language: str) -> str:
+        """Return the text for a language tag: Chinese for "zh..." and English for others."""
+        return Words(self.text_en, self.text_zh).text(language)
+
+
+def make(
+    code: str,
+    *,
+    id: str,  # noqa: A002 - the field's name
+    station: str,
+    device: str,
+    active: bool,
+    at_ms: int,
+    value: float | None = None,
+    limit: float | None = None,
+    detail: Words | None = None,
+) -> Event:
+    """Build an event of a catalogued code; `detail` is added to the text after a colon."""
+    if code not in EVENT_CODES:
+        msg = f"event code {code!r} is not in the catalogue; it has {sorted(EVENT_CODES)}"
+        raise EventError(msg)
+    kind = EVENT_CODES[code]
+    en, zh = kind.words
+    if detail is not None:
+        en, zh = f"{en}: {detail.en}", f"{zh}:{detail.zh}"
+    return Event(id, station, device, code, int(kind.severity), active, at_ms, en, zh, value, limit)
+
+
+def to_json(events: Sequence[Event]) -> bytes:
+    """Return a list of events as UTF-8 JSON, the plaintext of an EVENTS envelope."""
+    return json.dumps(
+        [asdict(e) for e in events], ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ).encode()
+
+
+def from_json(blob: bytes) -> list[Event]:
+    """Read `to_json`'s bytes; EventError naming the event that is wrong."""
+    if len(blob) > MAX_EVENTS_BYTES:
+        msg = f"{len(blob)} bytes of events are over the limit of {MAX_EVENTS_BYTES}"
+        raise EventError(msg)
+    try:
+        found = json.loads(blob)
+    except (ValueError, RecursionError) as error:
+        msg = f"events are no JSON: {error}"
+        raise EventError(msg) from error
+    if not isinstance(found, list) or len(found) > MAX_EVENTS:
+        msg = f"events must be a list of at most {MAX_EVENTS}"
+        raise EventError(msg)
+    return [_read(item, index) for index, item in enumerate(found)]
+
+
+_FIELDS = tuple(f.name for f in fields(Event))
+
+
+def _read(item: Any, index: int) -> Event:
+    if not isinstance(item, dict) or set(item) != set(_FIELDS):
+        msg = f"event {index} must have exactly the fields {_FIELDS}"
+        raise EventError(msg)
+    try:
+        return Event(**item)
+    except EventError as error:
+        msg = f"event {index}: {error}"
+        raise EventError(msg) from error
+
+
+def _check(event: Event) -> None:
+    for name in ("id", "station", "device", "code"):
+        _require_text(name, getattr(event, name), _MAX_NAME)
+    for name in ("text_en", "text_zh"):
+        _require_text(name, getattr(event, name), _MAX_TEXT)
+    if type(event.severity) is not int or event.severity not in set(Severity):
+        msg = f"severity {event.severity!r} must be 1..4"
+        raise EventError(msg)
+    if type(event.active) is not bool:
+        msg = f"active {event.active!r} must be true or false"
+        raise EventError(msg)
+    if type(event.at_ms) is not int or not 0 <= event.at_ms < 1 << 53:
+        msg = f"at_ms {event.at_ms!r} must be epoch milliseconds"
+        raise EventError(msg)
+    for name in ("value", "limit"):
+        number = getattr(event, name)
+        if number is not None and not _is_number(number):
+            msg = f"{name} {number!r} must be a finite number or null"
+            raise EventError(msg)
+
+
+def _is_number(number: object) -> bool:
+    return type(number) in {int, float} and abs(number) < 1 << 53 and math.isfinite(number)  # type: ignore[arg-type, call-overload]
+
+
+def _require_text(name: str, text: object, most: int) -> None:
+    if not isinstance(text, str) or not 1 <= len(text) <= most or not text.isprintable():
+        msg = f"{name} {text!r:.80} must be 1..{most} printable characters"
+        raise EventError(msg)
+
+
+def _kind(severity: Severity, en: str, zh: str) -> EventKind:
+    return EventKind(severity, Words(en, zh))
+
+
+_INFO, _WARN, _ALARM, _CRITICAL = Severity
+
+EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
+    {
+        "station.started": _kind(_INFO, "station controller started", "站控系统已启动"),
+        "station.stopped": _kind(_INFO, "station controller stopped", "站控系统已停止"),
+        "control.mode_changed": _kind(_INFO, "control mode changed", "控制模式切换"),
+        "control.safe_state": _kind(_ALARM, "station in safe state", "电站进入安全状态"),
+        "control.not_delivered": _kind(
+            _ALARM, "power commanded but not delivered", "功率指令未执行到位"
+        ),
+        "control.cycle_overrun": _kind(_WARN, "control cycle overrun", "控制周期超时"),
+        "limit.charge": _kind(_INFO, "charge power limited", "充电功率受限"),
+        "limit.discharge": _kind(_INFO, "discharge power limited", "放电功率受限"),
+        "protection.trip": _kind(_CRITICAL, "protection trip", "保护动作"),
+        "schedule.accepted": _kind(_INFO, "schedule accepted", "计划曲线已接受"),
+        "schedule.missing": _kind(_WARN, "no valid schedule", "无有效计划曲线"),
+        "order.accepted": _kind(_INFO, "order accepted", "指令已接受"),
+        "order.refused": _kind(_ALARM, "order refused", "指令被拒绝"),
+        "command.refused": _kind(_ALARM, "device refused a command", "设备拒绝命令"),
+        "command.timed_out": _kind(_ALARM, "device did not answer a command", "设备命令超时"),
+        "device.lost": _kind(_ALARM, "communication with device lost", "设备通信中断"),
+        "device.stale": _kind(_WARN, "device data stale", "设备数据过期"),
+        "driver.restarted": _kind(_WARN, "protocol driver restarted", "协议驱动重启"),
+        "link.down": _kind(_WARN, "cloud link down", "云端通信中断"),
+        "queue.filling": _kind(_WARN, "telemetry queue filling", "遥测队列积压"),
+        "clock.unsynchronised": _kind(_WARN, "clock not synchronised", "时钟未同步"),
+        "security.certificate_expiring": _kind(
+            _WARN, "station certificate expires soon", "电站证书即将到期"
+        ),
+        "pcs.alarm": _kind(_ALARM, "PCS alarm", "PCS 告警"),
+        "pcs.trip": _kind(_CRITICAL, "PCS tripped", "PCS 跳闸"),
+        "rack.warning": _kind(_WARN, "rack warning (BMS)", "电池簇预警（BMS）"),
+        "rack.alarm": _kind(_ALARM, "rack alarm (BMS)", "电池簇告警（BMS）"),
+        "rack.isolated": _kind(_ALARM, "rack isolated", "电池簇已隔离"),
+        "cell.voltage": _kind(_ALARM, "cell voltage out of limits", "单体电压越限"),
+        "cell.temperature": _kind(_ALARM, "cell temperature out of limits", "单体温度越限"),
+        "chiller.alarm": _kind(_ALARM, "chiller alarm", "液冷机组告警"),
+        "insulation.alarm": _kind(_ALARM, "insulation alarm", "绝缘告警"),
+        "fire.prealarm": _kind(_ALARM, "fire pre-alarm", "消防预警"),
+        "fire.alarm": _kind(_CRITICAL, "fire alarm", "火警"),
+        "fire.fault": _kind(_WARN, "fire panel fault", "消防主机故障"),
+    }
+)
+"""Every event code with its severity and its words."""
