@@ -1,0 +1,108 @@
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from launcher.paths import ROOT
+
+STATIONMASTER = str(ROOT / "stationmaster")
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [STATIONMASTER, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+
+
+def test_help_names_every_command():
+    done = run("--help")
+
+    assert done.returncode == 0
+    for command in ("demo", "simulate", "station", "cloud", "doctor", "bench", "test"):
+        assert f" {command} " in done.stdout
+
+
+def test_help_imports_neither_arrays_nor_servers():
+    done = subprocess.run(
+        [str(ROOT / ".venv/bin/python"), "-P", "-X", "importtime", "-m", "launcher", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert "launcher.main" in imported
+    assert not imported & {"numpy", "fastapi", "pydantic", "cryptography", "psycopg"}
+
+
+@pytest.mark.parametrize("command", ["simulate", "station", "cloud"])
+def test_a_missing_configuration_file_is_named_with_a_remedy(command: str):
+    done = run(command, "no-such-file.toml")
+
+    assert done.returncode == 1
+    assert "no-such-file.toml" in done.stderr
+    assert "Remedy" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_scenario_is_answered_with_the_known_ones():
+    done = run("demo", "--scenario", "sunny-sunday", "--no-browser", "--minutes", "1")
+
+    assert done.returncode == 1
+    assert "'sunny-sunday'" in done.stderr
+    assert "normal-day" in done.stderr
+    assert "cable-pull" in done.stderr
+
+
+def test_a_report_into_a_missing_folder_is_refused_before_anything_starts(tmp_path: Path):
+    done = run("demo", "--report", str(tmp_path / "none" / "r.json"), "--no-browser")
+
+    assert done.returncode == 1
+    assert "does not exist" in done.stderr
+
+
+def test_an_unknown_benchmark_is_answered_with_the_known_ones():
+    done = run("bench", "nonsense")
+
+    assert done.returncode == 1
+    assert "frame" in done.stderr
+
+
+def test_a_benchmark_writes_the_one_form(tmp_path: Path):
+    output = tmp_path / "frame.json"
+
+    done = run("bench", "frame", "--json", str(output))
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(output.read_text())
+    assert set(result) == {"machine", "command", "rows"}
+    assert result["rows"]
+    for row in result["rows"]:
+        assert set(row) == {"name", "value", "unit", "better", "target", "peers"}
+        assert row["better"] in {"less", "more"}
+
+
+def test_the_doctor_looks_at_everything_a_newcomer_needs():
+    done = run("doctor")
+
+    for word in ("Python", "Chromium", "Database account", "Disk"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("document", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+def test_every_command_in_the_documents_exists(document: str):
+    text = (ROOT / "docs" / document).read_text() + (ROOT / "README.md").read_text()
+    known = set(re.findall(r"│ (\w+) ", run("--help").stdout))
+
+    commands = set(re.findall(r"\./stationmaster (\w+)", text))
+
+    assert commands
+    assert commands <= known

@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from launcher import scenario
+from launcher.errors import ScenarioError
+
+
+def test_the_cable_pull_scenario_cuts_the_uplink_for_a_minute():
+    cuts = scenario.cable_cuts(scenario.find("cable-pull"))
+
+    assert len(cuts) == 1
+    assert cuts[0].for_s == pytest.approx(60.0)
+
+
+def test_a_scenario_without_cuts_leaves_the_cable_alone():
+    assert scenario.cable_cuts(scenario.find("normal-day")) == []
+
+
+def test_a_cut_without_its_duration_is_named(tmp_path: Path):
+    path = tmp_path / "s.toml"
+    path.write_text('[[events]]\nkind = "uplink_cut"\nat_s = 3\n')
+
+    with pytest.raises(ScenarioError, match=r"event 1 \(uplink_cut\) needs at_s and for_s"):
+        scenario.cable_cuts(path)
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path):
+    path = tmp_path / "s.toml"
+    path.write_text("[[events\n")
+
+    with pytest.raises(ScenarioError, match=r"s\.toml"):
+        scenario.cable_cuts(path)
