@@ -146,7 +146,7 @@ def _check(event: Event) -> None:
 
 
 def _is_number(number: object) -> bool:
-    return type(number) in {int, float} and abs(number) < 1 << 53 and math.isfinite(number)  # type: ignore[arg-type, call-overload]
+    return type(number) in {int, float} and abs(number) < 1 << 53 and math.isfinite(number)  # type: ignore[arg-type]
 
 
 def _require_text(name: str, text: object, most: int) -> None:

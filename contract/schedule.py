@@ -9,6 +9,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +18,7 @@ from contract.errors import ScheduleError
 INTERVALS_MIN = (5, 15, 30, 60)
 MAX_POWER_KW = 10_000_000.0
 """No station is larger than 10 GW: a larger figure is a mistake of units."""
+YEARS = range(2000, 2201)
 
 _MINUTE_MS = 60_000
 _FIELDS = ("date", "timezone", "interval_min", "power_kw", "regulation")
@@ -106,6 +108,7 @@ def points_of_day(date: dt.date, timezone: str, interval_min: int = 15) -> int:
     return span // (interval_min * _MINUTE_MS)
 
 
+@lru_cache(maxsize=64)
 def _midnight_ms(date: dt.date, timezone: str) -> int:
     midnight = dt.datetime.combine(date, dt.time(), tzinfo=_zone(timezone))
     return round(midnight.timestamp() * 1000)
@@ -123,13 +126,11 @@ def _zone(timezone: object) -> ZoneInfo:
 
 def _date(text: object) -> dt.date:
     try:
-        if not isinstance(text, str):
-            raise TypeError(type(text))
-        date = dt.date.fromisoformat(text)
-    except (ValueError, TypeError):
+        date = dt.date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
         date = None
-    if date is None or date.isoformat() != text or not 2000 <= date.year <= 2200:
-        msg = f"date {text!r} must be YYYY-MM-DD between the years 2000 and 2200"
+    if date is None or date.isoformat() != text or date.year not in YEARS:
+        msg = f"date {text!r:.40} must be YYYY-MM-DD in {YEARS.start}..{YEARS.stop - 1}"
         raise ScheduleError(msg)
     return date
 
