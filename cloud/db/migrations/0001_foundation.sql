@@ -79,11 +79,12 @@ CREATE TABLE batches (
     t_first_ms      bigint NOT NULL,
     t_last_ms       bigint NOT NULL,
     received_at     timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (station, epoch, sequence)
+    PRIMARY KEY (station, epoch, stream, sequence)
 );
 CREATE INDEX batches_by_time ON batches (station, t_first_ms);
 
--- Bodies of batches that are not compacted yet: sealed exactly as the station sent them.
+-- Bodies of telemetry batches (stream 1) that are not compacted yet: sealed exactly as the
+-- station sent them. A row is written together with its ledger row and goes into blocks whole.
 CREATE TABLE hot_batches (
     station         text NOT NULL,
     epoch           bigint NOT NULL,
@@ -93,8 +94,7 @@ CREATE TABLE hot_batches (
     received_at     timestamptz NOT NULL DEFAULT now(),
     quarantined     text,
     body            bytea NOT NULL,
-    PRIMARY KEY (station, epoch, sequence),
-    FOREIGN KEY (station, epoch, sequence) REFERENCES batches
+    PRIMARY KEY (station, epoch, sequence)
 );
 ALTER TABLE hot_batches ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX hot_batches_by_time ON hot_batches (station, t_last_ms);
@@ -120,7 +120,7 @@ CREATE TABLE blocks (
     phase_ms        integer NOT NULL,
     part            bigint NOT NULL,
     n               integer NOT NULL,
-    overlaps        integer NOT NULL DEFAULT 0,
+    repeated        integer NOT NULL DEFAULT 0,
     body            bytea NOT NULL,
     written_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (station, device, layout, hour_ms, step_ms, phase_ms, part)
@@ -128,7 +128,7 @@ CREATE TABLE blocks (
 ALTER TABLE blocks ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX blocks_parts ON blocks (station, hour_ms) WHERE part > 0;
 CREATE SEQUENCE block_parts;
-COMMENT ON COLUMN blocks.overlaps IS 'samples that were stored more than once before merging';
+COMMENT ON COLUMN blocks.repeated IS 'samples that were stored more than once before merging';
 
 CREATE TABLE devices (
     station         text NOT NULL REFERENCES stations,
