@@ -1,0 +1,64 @@
+"""Whether a device answers: told to the station on each change, logged once each way."""
+
+import logging
+import random
+import time
+
+from station.protocols.driver import DeviceStatus, Publish
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 5.0
+_DOUBLINGS = 5
+
+
+def now_ms() -> int:
+    """Return the station's clock, epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Health:
+    """The state of one device, and when a silent one is worth another question.
+
+    Attributes:
+        connected: whether it answered last; None before the first attempt.
+        failures: attempts in a row that failed.
+    """
+
+    def __init__(self, device: str, jitter: random.Random | None = None) -> None:
+        """Start without knowing anything."""
+        self.device = device
+        self.connected: bool | None = None
+        self.failures = 0
+        self._retry_at_s = 0.0
+        self._jitter = jitter or random.Random()  # noqa: S311 - spreads load, guards nothing
+
+    @property
+    def worth_asking(self) -> bool:
+        """Whether the pause after the last failure is over."""
+        return time.monotonic() >= self._retry_at_s
+
+    def answered(self, publish: Publish) -> None:
+        """Note an answer."""
+        self.failures = 0
+        self._retry_at_s = 0.0
+        if self.connected is not True:
+            if self.connected is False:
+                log.info("device=%s event=back", self.device)
+            self.connected = True
+            publish(DeviceStatus(self.device, connected=True, reason="answers", since_ms=now_ms()))
+
+    def failed(self, reason: str, publish: Publish) -> None:
+        """Note a failure and draw the pause before the next question."""
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.failures, _DOUBLINGS))
+        self.failures += 1
+        self._retry_at_s = time.monotonic() + self._jitter.uniform(pause_s / 2, pause_s)
+        if self.connected is not False:
+            log.warning("device=%s event=unreachable reason=%r", self.device, reason)
+            self.connected = False
+            publish(DeviceStatus(self.device, connected=False, reason=reason, since_ms=now_ms()))
+
+    def ask_soon(self) -> None:
+        """Drop the pause: a neighbour behind the same server has come back."""
+        self._retry_at_s = 0.0

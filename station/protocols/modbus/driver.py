@@ -1,0 +1,93 @@
+"""The Modbus driver: all Modbus TCP devices of a station, grouped into lines by server."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+
+from station.protocols.driver import (
+    Accepted,
+    CommandOutcome,
+    DeviceCommand,
+    DeviceSpec,
+    Driver,
+    Publish,
+    Refused,
+    TimedOut,
+)
+from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
+from station.protocols.health import now_ms
+from station.protocols.modbus import profile as profiles
+from station.protocols.modbus.line import Line
+from station.protocols.modbus.unit import Unit
+
+log = logging.getLogger(__name__)
+
+_RESTART_S = 1.0
+
+
+class ModbusDriver(Driver):
+    """Reads every device once a tick and writes its command points.
+
+    Devices that share host and port share one connection and are asked in turn; lines run
+    side by side.
+    """
+
+    def __init__(self, devices: Sequence[DeviceSpec], resume: Mapping[str, str]) -> None:
+        """Load every profile; Modbus devices buffer nothing, so there is nothing to resume."""
+        del resume
+        loaded = {name: profiles.load(name) for name in {spec.profile for spec in devices}}
+        by_server: dict[tuple[str, int], list[Unit]] = {}
+        for spec in devices:
+            unit = Unit(spec, loaded[spec.profile])
+            by_server.setdefault((spec.host, spec.port), []).append(unit)
+        self.lines = [Line(host, port, units) for (host, port), units in by_server.items()]
+        self._by_device = {
+            unit.spec.device: (line, unit) for line in self.lines for unit in line.units
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self, publish: Publish) -> None:
+        """Serve all lines until closed."""
+        self._tasks = [asyncio.create_task(self._supervise(line, publish)) for line in self.lines]
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks)
+
+    async def _supervise(self, line: Line, publish: Publish) -> None:
+        """Restart a line that failed for a reason nobody foresaw; its neighbours go on."""
+        while True:
+            try:
+                await line.run(publish)
+            except Exception as error:
+                log.exception("line=%s:%d event=failed", line.connection.host, line.connection.port)
+                line.connection.close()
+                for unit in line.units:
+                    unit.health.failed(f"the driver failed: {error!r}", publish)
+                await asyncio.sleep(_RESTART_S)
+
+    async def command(self, command: DeviceCommand) -> CommandOutcome:
+        """Write one command point and return what the device made of it."""
+        line, unit = self._by_device.get(command.device, (None, None))
+        if line is None or unit is None:
+            return Refused(command.id, now_ms(), f"no Modbus device {command.device!r}")
+        write = unit.profile.writes.get(command.point)
+        if write is None:
+            known = ", ".join(sorted(unit.profile.writes)) or "none"
+            reason = f"{command.device} has no command point {command.point!r}; it has: {known}"
+            return Refused(command.id, now_ms(), reason)
+        if not line.connection.connected:
+            return Refused(command.id, now_ms(), "the device is not connected")
+        try:
+            await unit.write(line.connection, write, command.value)
+        except (DeviceUnreachable, BadReply) as error:
+            return TimedOut(command.id, now_ms(), str(error))
+        except ProtocolError as error:
+            return Refused(command.id, now_ms(), str(error))
+        return Accepted(command.id, now_ms())
+
+    async def close(self) -> None:
+        """Close all connections; `run` returns."""
+        for task in self._tasks:
+            task.cancel()
+        for line in self.lines:
+            line.connection.close()

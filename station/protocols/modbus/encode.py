@@ -1,0 +1,55 @@
+"""From a command's value to registers, refused when it lies outside what the profile allows."""
+
+import numpy as np
+
+from station.protocols.errors import ProtocolError
+from station.protocols.modbus.profile import RegisterType, Write
+
+_DTYPES = {
+    RegisterType.U16: ">u2",
+    RegisterType.S16: ">i2",
+    RegisterType.U32: ">u4",
+    RegisterType.S32: ">i4",
+    RegisterType.U64: ">u8",
+    RegisterType.F32: ">f4",
+}
+
+
+class OutOfRange(ProtocolError):  # noqa: N818 - reads as a fact: out of range
+    """A command's value is not allowed or cannot be expressed in the register."""
+
+
+def registers_for(write: Write, value: float, power_of_ten: int = 0) -> list[int]:
+    """Return the registers (or the coil's bit) of a command, in the order of their addresses.
+
+    Args:
+        write: the command point.
+        value: in the signal's unit; ignored by verbs, whose value the profile fixes.
+        power_of_ten: what the device's scale-factor register says.
+
+    Raises:
+        OutOfRange: the value is outside the allowed range, or the register cannot hold it.
+    """
+    if write.value is not None:
+        return _words(write, float(write.value))
+    if not np.isfinite(value):
+        raise OutOfRange(f"{value} is no number")
+    low = -np.inf if write.low is None else write.low
+    high = np.inf if write.high is None else write.high
+    if not low <= value <= high:
+        raise OutOfRange(f"{value:g} is outside the allowed range {low:g}..{high:g}")
+    return _words(write, value / (write.scale * 10.0**power_of_ten))
+
+
+def _words(write: Write, register_value: float) -> list[int]:
+    if write.type is RegisterType.BIT:
+        return [int(register_value != 0.0)]
+    dtype = np.dtype(_DTYPES[write.type])
+    if dtype.kind != "f":
+        register_value = float(np.rint(register_value))
+        bounds = np.iinfo(dtype)
+        if not float(bounds.min) <= register_value <= float(bounds.max):
+            raise OutOfRange(f"a {write.type} register cannot hold {register_value:g}")
+    words = np.array([register_value]).astype(dtype).view(">u2")
+    ordered = words if write.word_order == "hi-lo" else words[::-1]
+    return [int(word) for word in ordered]

@@ -1,0 +1,132 @@
+"""Which blocks to ask a device for, so that few requests fetch many points.
+
+Points near one another are read in one request; a few registers read for nothing cost less
+than another round trip. A value of several registers is never split over two requests.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from station.protocols.modbus.profile import MAX_BITS, Place, Point, Profile, Space
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """A run of `count` addresses that may be cut only every `unit` addresses."""
+
+    space: Space
+    address: int
+    count: int
+    unit: int = 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """One request. Its registers land at `start` of the device's register vector."""
+
+    space: Space
+    address: int
+    count: int
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All requests of a device in order, and where each address lands."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def size(self) -> int:
+        """Length of the register vector that all blocks together fill."""
+        return sum(block.count for block in self.blocks)
+
+    def block_of(self, space: Space, address: int) -> int:
+        """Return the number of the block that fetches an address.
+
+        Raises:
+            KeyError: no block does.
+        """
+        for number, block in enumerate(self.blocks):
+            if block.space is space and block.address <= address < block.address + block.count:
+                return number
+        raise KeyError((space, address))
+
+    def index(self, space: Space, address: int) -> int:
+        """Return where an address lands in the register vector."""
+        block = self.blocks[self.block_of(space, address)]
+        return block.start + address - block.address
+
+
+def spans_of(profile: Profile, place: Place) -> list[Span]:
+    """Return the address runs that one place needs, its scale factor included."""
+    space = profile.space_of(place)
+    words = place.type.words
+    if not isinstance(place, Point):
+        return [Span(space, place.address, words, words)]
+    repeat = place.repeat if isinstance(place.repeat, int) else profile.parameters[place.repeat]
+    if place.is_code:
+        repeat = place.bit_width
+    spans = [Span(space, place.address, words * repeat, words)]
+    if place.scale_factor is not None:
+        spans += spans_of(profile, place.scale_factor)
+    return spans
+
+
+def coalesce(spans: Iterable[Span], *, max_gap: int, max_registers: int) -> list[Block]:
+    """Return the requests that cover all spans, by space and address.
+
+    Args:
+        spans: the address runs that are needed; they may overlap.
+        max_gap: most addresses read for nothing between two spans of one request.
+        max_registers: most registers in one request; bits have the protocol's own bound.
+    """
+    blocks: list[Block] = []
+    for span in sorted(_pieces(spans, max_registers)):
+        limit = MAX_BITS if span.space.is_bit else max_registers
+        end = span.address + span.count
+        if blocks:
+            last = blocks[-1]
+            reach = max(end, last.address + last.count) - last.address
+            near = span.address - (last.address + last.count) <= max_gap
+            if last.space is span.space and near and reach <= limit:
+                blocks[-1] = Block(last.space, last.address, reach)
+                continue
+        blocks.append(Block(span.space, span.address, span.count))
+    return blocks
+
+
+def _pieces(spans: Iterable[Span], max_registers: int) -> Iterable[Span]:
+    """Cut spans that pass one request's limit, at whole values."""
+    for span in spans:
+        limit = MAX_BITS if span.space.is_bit else max_registers
+        step = limit // span.unit * span.unit
+        for start in range(0, span.count, step):
+            count = min(step, span.count - start)
+            yield Span(span.space, span.address + start, count, span.unit)
+
+
+def plan_for(profile: Profile) -> Plan:
+    """Return the requests of one whole reading; the block with the device time comes first.
+
+    The other blocks keep the order of space and address, so that the block which ends a cell
+    area is also the last that is asked of it.
+    """
+    spans = [
+        span
+        for points in profile.layout_points().values()
+        for point in points.values()
+        for span in spans_of(profile, point)
+    ]
+    if profile.time is not None:
+        spans += spans_of(profile, profile.time)
+    limit = profile.polling.max_registers
+    found = coalesce(spans, max_gap=profile.polling.max_gap, max_registers=limit)
+    if profile.time is not None:
+        space, address = profile.space_of(profile.time), profile.time.address
+        found.sort(key=lambda b: not (b.space is space and 0 <= address - b.address < b.count))
+    placed, start = [], 0
+    for block in found:
+        placed.append(Block(block.space, block.address, block.count, start))
+        start += block.count
+    return Plan(tuple(placed))

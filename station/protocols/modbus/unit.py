@@ -1,0 +1,189 @@
+"""One Modbus unit: asked block by block, each of its ticks handed over exactly once.
+
+The device's own clock is the identity of a sample. A reading of several requests is coherent
+only if the clock did not move meanwhile, so it is read again at the end; a torn reading is
+read afresh. What came whole in the first request needs no second look.
+"""
+
+import asyncio
+from enum import Enum
+
+import numpy as np
+
+from contract.frame import Quality
+from station.protocols.driver import DeviceSpec, Publish, Reading
+from station.protocols.errors import BadReply, ProtocolError
+from station.protocols.health import Health, now_ms
+from station.protocols.modbus.client import Connection
+from station.protocols.modbus.decode import LayoutDecoder, Registers, gather, indices
+from station.protocols.modbus.encode import registers_for
+from station.protocols.modbus.plan import Plan, plan_for, spans_of
+from station.protocols.modbus.profile import Place, Profile, Space, Write
+
+TORN_ATTEMPTS = 3
+
+
+class Poll(Enum):
+    """What one poll of a unit brought."""
+
+    NEWS = "a tick not seen before"
+    NOTHING = "the tick already handed over"
+    STALLED = "the same tick for too long"
+
+
+class WrongDevice(ProtocolError):  # noqa: N818 - reads as a fact: wrong device
+    """The device is not the one that its profile describes."""
+
+
+class Unit:
+    """One device behind a connection: its compiled profile and how far it has been read."""
+
+    def __init__(self, spec: DeviceSpec, profile: Profile) -> None:
+        """Compile the profile."""
+        self.spec = spec
+        self.profile = profile
+        self.health = Health(spec.device)
+        self._plan: Plan = plan_for(profile)
+        filled = profile.layout_points()
+        self._decoders = [
+            LayoutDecoder(profile, self._plan, name, points) for name, points in filled.items()
+        ]
+        self._in_first_block = [
+            all(
+                self._plan.block_of(span.space, span.address + span.count - 1) == 0
+                for point in points.values()
+                for span in spans_of(profile, point)
+            )
+            for points in filled.values()
+        ]
+        self._handed_over: dict[str, int] = {}
+        self._verified = False
+        self._unchanged = 0
+
+    def forget_identity(self) -> None:
+        """The connection is a new one: who answers must be verified again."""
+        self._verified = False
+
+    async def poll(self, connection: Connection, cycle_ms: int, publish: Publish) -> Poll:
+        """Read the unit once and hand over what is new.
+
+        Args:
+            connection: an open connection to its server.
+            cycle_ms: sample time of a device that has no clock of its own.
+            publish: takes the readings.
+
+        Raises:
+            ProtocolError: the device did not answer as it should.
+        """
+        if not self._verified:
+            await self._verify(connection)
+        for _ in range(TORN_ATTEMPTS):
+            registers = np.zeros(self._plan.size, np.uint16)
+            await self._fetch(connection, 0, registers)
+            time_ms = self._time_ms(registers, cycle_ms)
+            if all(self._handed_over.get(d.layout.name) == time_ms for d in self._decoders):
+                self._unchanged += 1
+                stalled = self._unchanged > self.profile.polling.stalled_after
+                return Poll.STALLED if stalled else Poll.NOTHING
+            self._unchanged = 0
+            self._hand_over(registers, time_ms, publish, whole=False)
+            for number in range(1, len(self._plan.blocks)):
+                await self._fetch(connection, number, registers)
+            if await self._still_at(connection, time_ms):
+                self._hand_over(registers, time_ms, publish, whole=True)
+                return Poll.NEWS
+        raise BadReply(
+            f"the device's clock moved in each of {TORN_ATTEMPTS} readings: "
+            "it ticks faster than it can be read; make the period longer or read less"
+        )
+
+    async def write(self, connection: Connection, write: Write, value: float) -> None:
+        """Write one command point and return when the device has confirmed it.
+
+        Raises:
+            ProtocolError: out of range, refused, or without an answer.
+        """
+        power = 0
+        if write.scale_factor is not None:
+            power = int(await self._read_place(connection, write.scale_factor))
+        await connection.write(
+            self.spec.unit,
+            write.space or Space.HOLDING,
+            write.address,
+            registers_for(write, value, power),
+            self.profile.polling.timeout_s,
+            single=write.single,
+        )
+
+    async def _verify(self, connection: Connection) -> None:
+        """Compare the registers that tell who this device is.
+
+        Raises:
+            WrongDevice: it is another one.
+        """
+        for place in self.profile.expect:
+            found = int(await self._read_place(connection, place))
+            if found != place.equals:
+                raise WrongDevice(
+                    f"{place.meaning} at {self.profile.space_of(place)} {place.address} is "
+                    f"{found}, the profile {self.spec.profile} says {place.equals}: "
+                    "choose the profile of this device"
+                )
+        self._verified = True
+
+    async def _read_place(self, connection: Connection, place: Place) -> float:
+        space = self.profile.space_of(place)
+        registers = await connection.read(
+            self.spec.unit, space, place.address, place.type.words, self.profile.polling.timeout_s
+        )
+        order = 1 if place.word_order == "hi-lo" else -1
+        index = np.arange(place.type.words)[::order][None, :]
+        return float(gather(registers, index, place.type)[0])
+
+    async def _fetch(self, connection: Connection, number: int, registers: Registers) -> None:
+        """Read one block into its part of the register vector."""
+        block = self._plan.blocks[number]
+        polling = self.profile.polling
+        if polling.pause_s and number:
+            await asyncio.sleep(polling.pause_s)
+        registers[block.start : block.start + block.count] = await connection.read(
+            self.spec.unit, block.space, block.address, block.count, polling.timeout_s
+        )
+
+    def _time_ms(self, registers: Registers, cycle_ms: int) -> int:
+        """Return the sample's time; a device without a clock takes the cycle's."""
+        place = self.profile.time
+        if place is None:
+            return cycle_ms
+        raw = int(gather(registers, indices(self._plan, self.profile, place), place.type)[0])
+        return self._checked_ms(raw, place.unit)
+
+    def _checked_ms(self, raw: int, unit: str) -> int:
+        place = self.profile.time
+        if raw == 0 or (place is not None and raw in place.markers):
+            raise BadReply("the device's clock is not set; set it, or leave [time] out")
+        return raw * 1000 if unit == "s" else raw
+
+    async def _still_at(self, connection: Connection, time_ms: int) -> bool:
+        """Whether the device's clock still shows the time of the first block."""
+        place = self.profile.time
+        if place is None or len(self._plan.blocks) == 1:
+            return True
+        raw = int(await self._read_place(connection, place))
+        return self._checked_ms(raw, place.unit) == time_ms
+
+    def _hand_over(
+        self, registers: Registers, time_ms: int, publish: Publish, *, whole: bool
+    ) -> None:
+        """Publish the layouts that are complete and not handed over yet."""
+        for decoder, early in zip(self._decoders, self._in_first_block, strict=True):
+            name = decoder.layout.name
+            if not (whole or early) or self._handed_over.get(name) == time_ms:
+                continue
+            values, quality = decoder.decode(registers)
+            received_ms = now_ms()
+            clock = self.profile.time
+            if clock is not None and abs(received_ms - time_ms) > clock.max_error_s * 1000:
+                quality[quality == Quality.GOOD] = Quality.QUESTIONABLE
+            self._handed_over[name] = time_ms
+            publish(Reading(self.spec.device, name, time_ms, received_ms, values, quality))
