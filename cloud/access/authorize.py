@@ -1,0 +1,70 @@
+"""Who may do what: one question, one answer with its reason, denied unless a rule permits.
+
+Viewers look, operators also send orders, administrators also keep stations and users. Every caller
+asks `authorize` and nothing else, so that the rules can be read in one place.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person is here for."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Action(StrEnum):
+    """Everything that is asked about."""
+
+    READ = "read"
+    SEND_ORDER = "send_order"
+    CREATE_STATION = "create_station"
+    KEEP_USERS = "keep_users"
+
+
+@dataclass(frozen=True)
+class User:
+    """A person or program that has proved who it is."""
+
+    id: str
+    name: str
+    roles: frozenset[Role]
+    language: str = "en"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What the action touches: a kind ("station", "fleet", "user") and perhaps an id."""
+
+    kind: str
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer and the rule that gave it."""
+
+    allowed: bool
+    rule: str
+
+
+_PERMITS: dict[Role, frozenset[Action]] = {
+    Role.VIEWER: frozenset({Action.READ}),
+    Role.OPERATOR: frozenset({Action.READ, Action.SEND_ORDER}),
+    Role.ADMIN: frozenset(Action),
+}
+
+
+def authorize(user: User | None, action: Action, resource: Resource) -> Decision:
+    """Whether `user` may do `action` to `resource`, and which rule says so."""
+    if user is None:
+        return Decision(allowed=False, rule="nobody is signed in")
+    for role in sorted(user.roles):
+        if action in _PERMITS[role]:
+            return Decision(allowed=True, rule=f"role {role} permits {action}")
+    where = f"{resource.kind} {resource.id}" if resource.id else resource.kind
+    roles = ", ".join(sorted(user.roles)) or "none"
+    return Decision(allowed=False, rule=f"no role of {roles} permits {action} on {where}")

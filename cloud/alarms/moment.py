@@ -1,0 +1,87 @@
+"""Which conditions stand at this moment.
+
+An event is one edge of a condition: the newest event of a (station, device, code) says whether it
+stands. Priorities are those of ISA-18.2: 1 is the most urgent. Information (severity 1 of the
+contract) is no alarm and is left out. A lost link is noticed here, because no station can tell it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cloud.db import Pool, connection
+from cloud.fleet import LINK_LIMIT_MS, link_lost
+from contract.events import Severity
+
+LINK_LOST = "cloud.link_lost"
+_LINK_PRIORITY = 2
+
+_STANDING = """
+SELECT DISTINCT ON (station, device, code)
+    station, device, code, severity, active, at_ms, text_en, text_zh, value, limit_value
+FROM events
+WHERE (%(station)s::text IS NULL OR station = %(station)s) AND severity > %(least)s
+ORDER BY station, device, code, at_ms DESC, received_at DESC
+"""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A standing condition. `priority` 1 (most urgent) to 4; `since_ms` by the device's clock."""
+
+    station: str
+    device: str
+    code: str
+    priority: int
+    since_ms: int
+    text_en: str
+    text_zh: str
+    value: float | None = None
+    limit: float | None = None
+
+    def text(self, language: str) -> str:
+        """What is wrong, in the reader's language."""
+        return self.text_zh if language.startswith("zh") else self.text_en
+
+
+async def of_stations(pool: Pool, station: str | None = None) -> list[Alarm]:
+    """Standing alarms of one station, or of all; most urgent first, then newest."""
+    async with connection(pool) as conn:
+        rows = await (
+            await conn.execute(_STANDING, {"station": station, "least": int(Severity.INFORMATION)})
+        ).fetchall()
+    alarms = [
+        Alarm(row[0], row[1], row[2], 5 - int(row[3]), row[5], row[6], row[7], row[8], row[9])
+        for row in rows
+        if row[4]
+    ]
+    return in_order(alarms)
+
+
+def of_links(newest: Sequence[tuple[str, int | None]], now_ms: int) -> list[Alarm]:
+    """One alarm for each station whose link is lost.
+
+    Args:
+        newest: (station, when its newest image arrived); None before the first, which is no alarm:
+            a station that has never reported is being built.
+        now_ms: the present.
+    """
+    return [
+        Alarm(
+            station,
+            "",
+            LINK_LOST,
+            _LINK_PRIORITY,
+            received_ms,
+            "Link lost, no fresh data",
+            "通信中断，无新数据",
+            value=(now_ms - received_ms) / 1e3,
+            limit=LINK_LIMIT_MS / 1e3,
+        )
+        for station, received_ms in newest
+        if received_ms is not None and link_lost(received_ms, now_ms)
+    ]
+
+
+def in_order(alarms: Sequence[Alarm]) -> list[Alarm]:
+    """Most urgent first, then newest."""
+    return sorted(alarms, key=lambda alarm: (alarm.priority, -alarm.since_ms))

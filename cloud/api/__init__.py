@@ -1,0 +1,13 @@
+"""The REST interface: what programs and the console's own pages ask."""
+
+from fastapi import APIRouter
+
+from cloud.api import health, history, schedules, session, stations, stream
+
+router = APIRouter(prefix="/api/v1")
+for _part in (session, stations, schedules, history, stream):
+    router.include_router(_part.router)
+
+health_router = health.router
+
+__all__ = ["health_router", "router"]

@@ -1,0 +1,46 @@
+"""Fleet: stations and how they are built, their schedules, orders and receipts."""
+
+from cloud.fleet.freshness import LINK_LIMIT_MS, link_lost, stale_after_ms
+from cloud.fleet.orders import OrderSeen, ReceiptSeen, list_orders
+from cloud.fleet.schedule_check import ROUND_TRIP_EFFICIENCY, Finding, FindingCode, ScheduleCheck
+from cloud.fleet.scheduling import Now, Planned, ScheduleRefused, in_force, plan, read, send
+from cloud.fleet.stations import (
+    NewStation,
+    Station,
+    StationFacts,
+    create,
+    find,
+    issue_token,
+    list_all,
+)
+from cloud.fleet.topology import Container, Topology, from_devices
+
+__all__ = [
+    "LINK_LIMIT_MS",
+    "ROUND_TRIP_EFFICIENCY",
+    "Container",
+    "Finding",
+    "FindingCode",
+    "NewStation",
+    "Now",
+    "OrderSeen",
+    "Planned",
+    "ReceiptSeen",
+    "ScheduleCheck",
+    "ScheduleRefused",
+    "Station",
+    "StationFacts",
+    "Topology",
+    "create",
+    "find",
+    "from_devices",
+    "in_force",
+    "issue_token",
+    "link_lost",
+    "list_all",
+    "list_orders",
+    "plan",
+    "read",
+    "send",
+    "stale_after_ms",
+]

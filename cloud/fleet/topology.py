@@ -1,0 +1,87 @@
+"""How a station is built, read from what it sends: containers, converters, racks, auxiliaries.
+
+Device tags carry the container ("C1-PCS", "C1-R07"); the layout says what a device is. A station
+that has sent nothing yet has an empty topology.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_CONTAINER = re.compile(r"^(?P<container>[A-Za-z]+\d+)-")
+_CELLS = "rack.cells/"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One battery container; `pcs` is None where the converter stands elsewhere."""
+
+    id: str
+    pcs: str | None
+    racks: tuple[str, ...]
+    chiller: str | None
+    insulation: str | None
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Device tags by their part in the station; `cells` is the number of cells of each rack."""
+
+    controller: str | None = None
+    meter: str | None = None
+    fire: str | None = None
+    containers: tuple[Container, ...] = ()
+    cells: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def racks(self) -> tuple[str, ...]:
+        """All racks, container by container."""
+        return tuple(rack for container in self.containers for rack in container.racks)
+
+    def container_of(self, device: str) -> Container | None:
+        """The container that a device is in."""
+        match = _CONTAINER.match(device)
+        if match is None:
+            return None
+        return next((c for c in self.containers if c.id == match["container"]), None)
+
+    def cell_count(self, rack: str) -> int | None:
+        """How many cells a rack has; None while unknown."""
+        return dict(self.cells).get(rack)
+
+
+def from_devices(devices: Iterable[tuple[str, str]]) -> Topology:
+    """Build the topology from (device tag, layout name) pairs."""
+    by_layout: dict[str, list[str]] = {}
+    cells = {}
+    for device, layout in sorted(devices):
+        if layout.startswith(_CELLS):
+            cells[device] = int(layout.removeprefix(_CELLS))
+        else:
+            by_layout.setdefault(layout, []).append(device)
+    matches = (_CONTAINER.match(device) for tags in by_layout.values() for device in tags)
+    containers = sorted({match["container"] for match in matches if match is not None})
+    return Topology(
+        controller=_first(by_layout.get("station")),
+        meter=_first(by_layout.get("meter")),
+        fire=_first(by_layout.get("fire")),
+        containers=tuple(_container(tag, by_layout) for tag in containers),
+        cells=tuple(sorted(cells.items())),
+    )
+
+
+def _container(tag: str, by_layout: dict[str, list[str]]) -> Container:
+    def of(layout: str) -> tuple[str, ...]:
+        return tuple(d for d in by_layout.get(layout, ()) if d.startswith(f"{tag}-"))
+
+    return Container(
+        id=tag,
+        pcs=_first(of("pcs")),
+        racks=of("rack"),
+        chiller=_first(of("chiller")),
+        insulation=_first(of("insulation")),
+    )
+
+
+def _first(devices: Iterable[str] | None) -> str | None:
+    return next(iter(devices or ()), None)
