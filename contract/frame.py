@@ -1,0 +1,79 @@
+"""The telemetry frame: the one unit of data from the device to the archive.
+
+A frame is one device, one layout, a time grid (t0, step, n) and columns of scaled integers
+with a quality for every value. Frames travel and rest as batches; a single frame is a batch of
+one. The codec is lossless for int8, int16, int32 and float32, checks everything that it reads
+against limits before it takes memory, and always gives the same bytes for the same frames.
+"""
+
+from collections.abc import Sequence
+
+from contract import layouts
+from contract.codec import batch
+from contract.codec.batch import MAX_BATCH_BYTES, MAX_FRAMES, Resolve
+from contract.codec.model import (
+    MAX_ROWS,
+    MAX_VALUES,
+    Frame,
+    FrameHeader,
+    Quality,
+    merge,
+)
+from contract.errors import FrameError
+
+__all__ = [
+    "MAX_BATCH_BYTES",
+    "MAX_FRAMES",
+    "MAX_ROWS",
+    "MAX_VALUES",
+    "Frame",
+    "FrameError",
+    "FrameHeader",
+    "Quality",
+    "decode",
+    "decode_batch",
+    "encode",
+    "encode_batch",
+    "merge",
+    "peek",
+    "peek_batch",
+]
+
+
+def encode(frame: Frame, level: int = 3) -> bytes:
+    """Return the bytes of one frame; `level` is zstd's."""
+    return batch.encode_batch([frame], level)
+
+
+def decode(blob: bytes, resolve: Resolve = layouts.by_hash) -> Frame:
+    """Return the frame of `encode`'s bytes.
+
+    Raises:
+        FrameError: the bytes are broken, hostile, over the limits, or hold several frames.
+        UnknownLayoutError: `resolve` does not know the layout.
+    """
+    frames = batch.decode_batch(blob, resolve)
+    batch.require_single(len(frames))
+    return frames[0]
+
+
+def peek(blob: bytes) -> FrameHeader:
+    """Return the header of one frame without decoding its values."""
+    headers = batch.peek_batch(blob)
+    batch.require_single(len(headers))
+    return headers[0]
+
+
+def encode_batch(frames: Sequence[Frame], level: int = 3) -> bytes:
+    """Return the bytes of several frames; like columns of like frames are coded together."""
+    return batch.encode_batch(frames, level)
+
+
+def decode_batch(blob: bytes, resolve: Resolve = layouts.by_hash) -> list[Frame]:
+    """Return the frames of `encode_batch`'s bytes in their order; errors as in `decode`."""
+    return batch.decode_batch(blob, resolve)
+
+
+def peek_batch(blob: bytes) -> list[FrameHeader]:
+    """Return the headers of a batch's frames, in their order, without decoding values."""
+    return batch.peek_batch(blob)
