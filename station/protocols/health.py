@@ -49,10 +49,16 @@ class Health:
             self.connected = True
             publish(DeviceStatus(self.device, connected=True, reason="answers", since_ms=now_ms()))
 
-    def failed(self, reason: str, publish: Publish) -> None:
-        """Note a failure and draw the pause before the next question."""
-        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.failures, _DOUBLINGS))
+    def failed(self, reason: str, publish: Publish, *, at_once: bool = False) -> None:
+        """Note a failure and draw the pause before the next question.
+
+        A single failure of a device that answers is forgiven: it is asked again without a
+        pause, and told to the station only when that fails too, or `at_once`.
+        """
         self.failures += 1
+        if self.failures == 1 and self.connected and not at_once:
+            return
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.failures, _DOUBLINGS))
         self._retry_at_s = time.monotonic() + self._jitter.uniform(pause_s / 2, pause_s)
         if self.connected is not False:
             log.warning("device=%s event=unreachable reason=%r", self.device, reason)

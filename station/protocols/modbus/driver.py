@@ -62,7 +62,7 @@ class ModbusDriver(Driver):
                 log.exception("line=%s:%d event=failed", line.connection.host, line.connection.port)
                 line.connection.close()
                 for unit in line.units:
-                    unit.health.failed(f"the driver failed: {error!r}", publish)
+                    unit.health.failed(f"the driver failed: {error!r}", publish, at_once=True)
                 await asyncio.sleep(_RESTART_S)
 
     async def command(self, command: DeviceCommand) -> CommandOutcome:

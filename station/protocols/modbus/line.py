@@ -25,7 +25,8 @@ _AGAIN_S = 0.1
 """A device whose tick is late is asked again after this rest."""
 _LATEST_START = 0.8
 """Share of the period after which a delayed cycle rather waits for the next tick."""
-_SILENT_PER_CYCLE = 2
+_SILENT_SERVER = 3
+"""So many units silent in a row, and the rest of them is not asked in this cycle."""
 _FRUITLESS_CONNECTIONS = 2
 """So many connections in a row without one answer, and the server counts as gone."""
 
@@ -60,7 +61,7 @@ class Line:
                 await self.connection.connect(self._timeout_s)
             except DeviceUnreachable as error:
                 for unit in self.units:
-                    unit.health.failed(str(error), publish)
+                    unit.health.failed(str(error), publish, at_once=True)
                 await asyncio.sleep(self._jitter.uniform(pause_s / 2, pause_s))
                 pause_s = min(pause_s * 2, _PAUSES_S[1])
                 continue
@@ -93,23 +94,19 @@ class Line:
         end_s = (cycle + 1) * self._period_s
         cycle_ms = round(cycle * self._period_s * 1000)
         answered, silent = 0, 0
-        again: list[tuple[Unit, ProtocolError | None]] = []
+        late: list[Unit] = []
         due = self._due(cycle)
         for unit in due:
-            if silent >= _SILENT_PER_CYCLE or not self.connection.connected:
+            if not self.connection.connected or (not answered and silent >= _SILENT_SERVER):
                 break
+            if unit.health.failures and answered and silent:
+                continue  # one question a cycle to those that were silent before
             poll = await self._ask(unit, cycle_ms, publish)
-            if isinstance(poll, ProtocolError):
-                silent += 1
-                if unit.health.failures == 0 and self.connection.connected:
-                    again.append((unit, poll))
-                else:
-                    unit.health.failed(str(poll), publish)
-                continue
-            answered += 1
+            silent += poll is None
+            answered += poll is not None
             if poll is Poll.NOTHING:
-                again.append((unit, None))
-        answered += await self._ask_again(again, cycle_ms, end_s, publish)
+                late.append(unit)
+        await self._ask_late(late, cycle_ms, end_s, publish)
         if due and not answered and self.connection.connected:
             self._all_failed(publish)
             self.connection.close()
@@ -118,55 +115,37 @@ class Line:
 
     def _all_failed(self, publish: Publish) -> None:
         for unit in self.units:
-            unit.health.failed("the server answers none of its units", publish)
+            reason = "the server answers none of its units"
+            unit.health.failed(reason, publish, at_once=True)
 
     def _due(self, cycle: int) -> list[Unit]:
-        """Return healthy units whose period begins, then one silent unit worth a question."""
+        """Return the units whose period begins: healthy ones first, then the longest unasked."""
         due = [
             unit
             for unit in self.units
             if cycle % max(1, round(unit.profile.polling.period_s / self._period_s)) == 0
+            and unit.health.worth_asking
         ]
-        healthy = [unit for unit in due if unit.health.failures == 0]
-        silent = [unit for unit in due if unit.health.failures and unit.health.worth_asking]
-        silent.sort(key=lambda unit: unit.health.failures)
-        return healthy + (silent[:1] if healthy else silent[:_SILENT_PER_CYCLE])
+        return sorted(due, key=lambda unit: (unit.health.failures > 0, unit.asked_s))
 
-    async def _ask_again(
-        self,
-        units: list[tuple[Unit, ProtocolError | None]],
-        cycle_ms: int,
-        end_s: float,
-        publish: Publish,
-    ) -> int:
-        """Ask once more what failed, and what was not yet due until the next tick is near.
-
-        Returns how many answered that had not answered before.
-        """
-        recovered = 0
+    async def _ask_late(
+        self, units: list[Unit], cycle_ms: int, end_s: float, publish: Publish
+    ) -> None:
+        """Ask units again whose tick was not there yet, until the next tick is near."""
         while units and self.connection.connected and time.time() + _AGAIN_S < end_s:
             await asyncio.sleep(_AGAIN_S)
-            waiting: list[tuple[Unit, ProtocolError | None]] = []
-            for unit, before in units:
-                poll = await self._ask(unit, cycle_ms, publish)
-                if isinstance(poll, ProtocolError):
-                    unit.health.failed(str(poll), publish)
-                    continue
-                recovered += before is not None
-                if poll is Poll.NOTHING:
-                    waiting.append((unit, None))
-            units = waiting
-        for unit, before in units:
-            if before is not None:
-                unit.health.failed(str(before), publish)
-        return recovered
+            units = [
+                unit for unit in units if await self._ask(unit, cycle_ms, publish) is Poll.NOTHING
+            ]
 
-    async def _ask(self, unit: Unit, cycle_ms: int, publish: Publish) -> Poll | ProtocolError:
-        """Poll one unit and note what it says of itself; return the error of one that fails."""
+    async def _ask(self, unit: Unit, cycle_ms: int, publish: Publish) -> Poll | None:
+        """Poll one unit and note how it is; None when it failed."""
+        unit.asked_s = time.monotonic()
         try:
             poll = await unit.poll(self.connection, cycle_ms, publish)
         except ProtocolError as error:
-            return error
+            unit.health.failed(str(error), publish)
+            return None
         if poll is Poll.STALLED:
             unit.health.failed("the device's clock stands still", publish)
         if poll is Poll.NEWS:

@@ -199,8 +199,7 @@ class Polling(_Strict):
         pause_s: rest between two requests to this device.
         max_gap: registers read for nothing rather than making two requests.
         max_registers: the most registers that this device gives in one reply.
-        stalled_after: readings in a row with the same device time after which the device
-            counts as standing still.
+        stalled_after: periods without a tick after which the device counts as standing still.
     """
 
     period_s: float = Field(default=1.0, gt=0)

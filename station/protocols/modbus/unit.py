@@ -6,6 +6,7 @@ read afresh. What came whole in the first request needs no second look.
 """
 
 import asyncio
+import time
 from enum import Enum
 
 import numpy as np
@@ -36,13 +37,19 @@ class WrongDevice(ProtocolError):  # noqa: N818 - reads as a fact: wrong device
 
 
 class Unit:
-    """One device behind a connection: its compiled profile and how far it has been read."""
+    """One device behind a connection: its compiled profile and how far it has been read.
+
+    Attributes:
+        health: whether it answers.
+        asked_s: when it was asked last, monotonic seconds.
+    """
 
     def __init__(self, spec: DeviceSpec, profile: Profile) -> None:
         """Compile the profile."""
         self.spec = spec
         self.profile = profile
         self.health = Health(spec.device)
+        self.asked_s = 0.0
         self._plan: Plan = plan_for(profile)
         filled = profile.layout_points()
         self._decoders = [
@@ -58,7 +65,7 @@ class Unit:
         ]
         self._handed_over: dict[str, int] = {}
         self._verified = False
-        self._unchanged = 0
+        self._moved_s = time.monotonic()
 
     def forget_identity(self) -> None:
         """The connection is a new one: who answers must be verified again."""
@@ -82,10 +89,8 @@ class Unit:
             await self._fetch(connection, 0, registers)
             time_ms = self._time_ms(registers, cycle_ms)
             if all(self._handed_over.get(d.layout.name) == time_ms for d in self._decoders):
-                self._unchanged += 1
-                stalled = self._unchanged > self.profile.polling.stalled_after
-                return Poll.STALLED if stalled else Poll.NOTHING
-            self._unchanged = 0
+                return self._nothing_new()
+            self._moved_s = time.monotonic()
             self._hand_over(registers, time_ms, publish, whole=False)
             for number in range(1, len(self._plan.blocks)):
                 await self._fetch(connection, number, registers)
@@ -96,6 +101,11 @@ class Unit:
             f"the device's clock moved in each of {TORN_ATTEMPTS} readings: "
             "it ticks faster than it can be read; make the period longer or read less"
         )
+
+    def _nothing_new(self) -> Poll:
+        polling = self.profile.polling
+        still_s = time.monotonic() - self._moved_s
+        return Poll.STALLED if still_s > polling.stalled_after * polling.period_s else Poll.NOTHING
 
     async def write(self, connection: Connection, write: Write, value: float) -> None:
         """Write one command point and return when the device has confirmed it.

@@ -1,0 +1,62 @@
+import pytest
+
+from station.protocols.errors import ProfileError
+from station.protocols.modbus import profile as profiles
+from station.protocols.modbus.plan import plan_for
+from station.protocols.modbus.profile import PROFILE_FOLDER
+
+SHIPPED = sorted(
+    path.name for path in PROFILE_FOLDER.glob("*.toml") if not path.name.startswith("pcs-iec61850")
+)
+
+GOOD = """
+title = "Test"
+[time]
+address = 0
+type = "u32"
+[layouts.chiller]
+coolant_supply_c = { address = 3, type = "s16", scale = 0.1 }
+"""
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_profile_loads_and_can_be_planned(name):
+    profile = profiles.load(name)
+
+    assert plan_for(profile).blocks
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("title = ", "file", "TOML"),
+        (GOOD.replace("layouts.chiller", "layouts.frobnicator"), "layouts.frobnicator", "chiller"),
+        (GOOD.replace("coolant_supply_c", "coolant_c"), "coolant_c", "coolant_supply_c"),
+        (GOOD.replace("scale = 0.1", "scale = 0"), "coolant_supply_c", "scale"),
+        (GOOD.replace("scale = 0.1", "sacle = 0.1"), "sacle", "Extra"),
+        (GOOD.replace("address = 3", "address = 65536"), "address", "65536"),
+        (GOOD.replace("address = 3", "address = 65535").replace("s16", "s32"), "supply", "65535"),
+        (GOOD.replace('"s16"', '"int16"'), "type", "int16"),
+        (GOOD.replace('"s16"', '"bit"'), "type", "discrete"),
+        (GOOD.replace("scale = 0.1", "repeat = 4"), "repeat", "1 values"),
+        (GOOD.replace("scale = 0.1", 'repeat = "cells"'), "layouts", "[parameters]"),
+        (GOOD.replace("scale = 0.1", "low = 5, high = 5"), "supply", "below"),
+        (GOOD.replace("scale = 0.1", "scale = 2, bits = { 0 = 0 }"), "supply", "bits"),
+        (GOOD + "[polling]\ntimeout_s = 3", "polling.timeout_s", "1"),
+    ],
+)
+def test_a_wrong_profile_is_refused_naming_file_key_and_remedy(tmp_path, text, key, words):
+    path = tmp_path / "device.toml"
+    path.write_text(text)
+
+    with pytest.raises(ProfileError) as caught:
+        profiles.load(str(path))
+
+    assert str(path) in str(caught.value)
+    assert key in caught.value.key
+    assert words in str(caught.value)
+
+
+def test_a_missing_profile_lists_what_ships():
+    with pytest.raises(ProfileError, match=r"bms-416\.toml"):
+        profiles.load("bms-417.toml")
