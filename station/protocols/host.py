@@ -214,7 +214,7 @@ class DriverHost:
         """Hand on everything the process sends, to the end of its stream."""
         self._heard = time.monotonic() + self._timing.start - self._timing.silence
         while (message := await wire.receive(reader)) is not None:
-            self._heard = max(self._heard, time.monotonic())
+            self._heard = time.monotonic()
             match message:
                 case Reading():
                     self._on_reading(message)
