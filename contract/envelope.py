@@ -31,6 +31,7 @@ from contract.errors import (
     Tampered,
     UnknownEpoch,
 )
+from contract.replay import MAX_SEQUENCE, ReplayWindow
 
 __all__ = [
     "EnvelopeError",
@@ -56,7 +57,6 @@ WrongStation = EnvelopeWrongStation
 VERSION = 1
 SUITE_AES256GCM_X25519 = 1
 MAX_PLAINTEXT_BYTES = 32 << 20
-MAX_SEQUENCE = (1 << 48) - 1
 MAX_EPOCH = (1 << 32) - 1
 STATION_BYTES = 32
 
@@ -226,42 +226,6 @@ class EpochKey:
                 "was altered: its tag does not fit"
             )
             raise Tampered(msg) from error
-
-
-class ReplayWindow:
-    """Remembers which of the newest `size` sequence numbers were seen (RFC 4303, 3.4.3)."""
-
-    def __init__(self, size: int = 1024) -> None:
-        """Start with nothing seen."""
-        if size < 1:
-            msg = f"a replay window of {size} remembers nothing"
-            raise SequenceError(msg)
-        self._size = size
-        self._mask = (1 << size) - 1
-        self._top = -1
-        self._seen = 0
-
-    def check_and_mark(self, sequence: int) -> None:
-        """Mark a number as seen; Replayed when it was, or when it is older than the window.
-
-        Call it only after `EpochKey.open`: an unauthenticated number must not move the window.
-        """
-        if not 0 <= sequence <= MAX_SEQUENCE:
-            msg = f"sequence {sequence} is outside 0..{MAX_SEQUENCE}"
-            raise Replayed(msg)
-        ahead = sequence - self._top
-        if ahead > 0:
-            shifted = self._seen << ahead if ahead < self._size else 0
-            self._seen = (shifted | 1) & self._mask
-            self._top = sequence
-            return
-        if -ahead >= self._size:
-            msg = f"sequence {sequence} is older than the last {self._size} up to {self._top}"
-            raise Replayed(msg)
-        if self._seen >> -ahead & 1:
-            msg = f"sequence {sequence} was seen before"
-            raise Replayed(msg)
-        self._seen |= 1 << -ahead
 
 
 def peek(blob: bytes) -> EnvelopeHeader:

@@ -52,16 +52,12 @@ def decode(blob: bytes, resolve: Resolve = layouts.by_hash) -> Frame:
         FrameError: the bytes are broken, hostile, over the limits, or hold several frames.
         UnknownLayoutError: `resolve` does not know the layout.
     """
-    frames = batch.decode_batch(blob, resolve)
-    batch.require_single(len(frames))
-    return frames[0]
+    return batch.single(batch.decode_batch(blob, resolve))
 
 
 def peek(blob: bytes) -> FrameHeader:
     """Return the header of one frame without decoding its values."""
-    headers = batch.peek_batch(blob)
-    batch.require_single(len(headers))
-    return headers[0]
+    return batch.single(batch.peek_batch(blob))
 
 
 def encode_batch(frames: Sequence[Frame], level: int = 3) -> bytes:

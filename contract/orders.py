@@ -6,10 +6,7 @@ counter larger than that of every order before. The receipt names the order by i
 neither side can later say that another order was meant.
 """
 
-import base64
-import binascii
 import hashlib
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,9 +14,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from contract import signing
 from contract.canonical import MAX_INTEGER, canonical_json, plain_json
 from contract.errors import (
     OrderBadSignature,
@@ -30,7 +27,29 @@ from contract.errors import (
     OrderRepeated,
     OrderWrongStation,
 )
+from contract.signing import key_id
 from contract.words import Words
+
+__all__ = [
+    "REASONS",
+    "BadSignature",
+    "Expired",
+    "Malformed",
+    "NotYetValid",
+    "Order",
+    "OrderKind",
+    "OrderRefused",
+    "Outcome",
+    "Receipt",
+    "Repeated",
+    "WrongStation",
+    "key_id",
+    "peek_order",
+    "sign",
+    "sign_receipt",
+    "verify",
+    "verify_receipt",
+]
 
 BadSignature = OrderBadSignature
 Expired = OrderExpired
@@ -39,16 +58,11 @@ NotYetValid = OrderNotYetValid
 Repeated = OrderRepeated
 WrongStation = OrderWrongStation
 
-MAX_ORDER_BYTES = 256 << 10
 MAX_APPROVALS = 16
 MAX_TEXT = 1000
 _MAX_NAME = 64
-_ORDER_CONTEXT = b"stationmaster/order/v1\0"
-_RECEIPT_CONTEXT = b"stationmaster/receipt/v1\0"
 _SHA256_HEX = 64
 _E = TypeVar("_E", bound=StrEnum)
-_SIGNED_ORDER = {"order", "key_id", "signature"}
-_SIGNED_RECEIPT = {"receipt", "key_id", "signature"}
 
 
 class OrderKind(StrEnum):
@@ -143,15 +157,9 @@ class Receipt:
         return canonical_json(asdict(self))
 
 
-def key_id(public: Ed25519PublicKey) -> str:
-    """Return the name of a signing key: the first 16 hex digits of its SHA-256."""
-    return hashlib.sha256(public.public_bytes_raw()).hexdigest()[:16]
-
-
 def sign(order: Order, key: Ed25519PrivateKey) -> bytes:
     """Return the signed order as canonical JSON {"key_id", "order", "signature"}."""
-    content = order.canonical_bytes()
-    return _signed("order", _order_fields(order), _ORDER_CONTEXT + content, key)
+    return signing.sign("order", _order_fields(order), key)
 
 
 def verify(
@@ -170,12 +178,12 @@ def verify(
         last_counter: the largest counter of any order verified before (-1 for none).
         now_ms: the station's time.
     """
-    found, name, signature = _parts(blob, "order", _SIGNED_ORDER)
+    found, name, signature = signing.split(blob, "order")
     if name not in keys:
         msg = f"no key {name!r:.40} may give orders to this station"
         raise OrderBadSignature(msg)
     order = _read_order(found)
-    _verify_signature(keys[name], signature, _ORDER_CONTEXT + order.canonical_bytes(), "order")
+    signing.verify("order", _order_fields(order), signature, keys[name])
     if order.station != station:
         msg = f"order {order.id} is for station {order.station!r}, this is {station!r}"
         raise OrderWrongStation(msg)
@@ -193,16 +201,14 @@ def verify(
 
 def sign_receipt(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:
     """Return the signed receipt as canonical JSON {"key_id", "receipt", "signature"}."""
-    content = receipt.canonical_bytes()
-    return _signed("receipt", asdict(receipt), _RECEIPT_CONTEXT + content, key)
+    return signing.sign("receipt", asdict(receipt), key)
 
 
 def verify_receipt(blob: bytes | str, station_key: Ed25519PublicKey, station: str) -> Receipt:
     """Return the receipt if this station signed it; OrderRefused with a reason else."""
-    found, _, signature = _parts(blob, "receipt", _SIGNED_RECEIPT)
+    found, _, signature = signing.split(blob, "receipt")
     receipt = _read_receipt(found)
-    content = _RECEIPT_CONTEXT + receipt.canonical_bytes()
-    _verify_signature(station_key, signature, content, "receipt")
+    signing.verify("receipt", asdict(receipt), signature, station_key)
     if receipt.station != station:
         msg = f"receipt of station {receipt.station!r} came from {station!r}"
         raise OrderWrongStation(msg)
@@ -211,59 +217,8 @@ def verify_receipt(blob: bytes | str, station_key: Ed25519PublicKey, station: st
 
 def peek_order(blob: bytes | str) -> Order:
     """Read a signed order WITHOUT checking its signature, for display or for a refusal receipt."""
-    found, _, _ = _parts(blob, "order", _SIGNED_ORDER)
+    found, _, _ = signing.split(blob, "order")
     return _read_order(found)
-
-
-def _signed(part: str, content: Any, message: bytes, key: Ed25519PrivateKey) -> bytes:
-    signature = base64.b64encode(key.sign(message)).decode()
-    return canonical_json(
-        {part: content, "key_id": key_id(key.public_key()), "signature": signature}
-    )
-
-
-def _verify_signature(key: Ed25519PublicKey, signature: bytes, message: bytes, what: str) -> None:
-    try:
-        key.verify(signature, message)
-    except InvalidSignature as error:
-        msg = f"the signature of this {what} does not fit its content"
-        raise OrderBadSignature(msg) from error
-
-
-def _parts(blob: bytes | str, part: str, wanted: set[str]) -> tuple[Any, str, bytes]:
-    if len(blob) > MAX_ORDER_BYTES:
-        msg = f"{len(blob)} bytes are over the limit of {MAX_ORDER_BYTES} for one {part}"
-        raise OrderMalformed(msg)
-    try:
-        found = json.loads(blob, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        msg = f"this {part} is no JSON: {error}"
-        raise OrderMalformed(msg) from error
-    if not isinstance(found, dict) or set(found) != wanted:
-        msg = f"a signed {part} has exactly the fields {sorted(wanted)}"
-        raise OrderMalformed(msg)
-    name, signature = found["key_id"], found["signature"]
-    if not isinstance(name, str) or not isinstance(signature, str):
-        msg = f"key_id and signature of this {part} must be texts"
-        raise OrderMalformed(msg)
-    try:
-        return found[part], name, base64.b64decode(signature, validate=True)
-    except (binascii.Error, ValueError) as error:
-        msg = f"the signature of this {part} is no base64"
-        raise OrderMalformed(msg) from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        msg = "a key appears twice"
-        raise ValueError(msg)
-    return found
-
-
-def _no_constant(text: str) -> Any:
-    msg = f"{text} is no number"
-    raise ValueError(msg)
 
 
 def _order_fields(order: Order) -> dict[str, Any]:

@@ -9,9 +9,8 @@ between each value and a prediction from values that the reader already has:
 - later rows from the row before (delta), or from the mean of up to 8 rows before (AVERAGE),
   which halves the noise that a delta of two noisy values adds up.
 
-Differences wrap in the width of the dtype, so every integer survives. They are zigzag coded
-and packed: nothing at all when all are zero; two to a byte with a list of exceptions when they
-are small; else split into planes of low and high bytes. Floats are XORed instead of subtracted.
+Differences wrap in the width of the dtype, so every integer survives. Floats are XORed instead
+of subtracted.
 """
 
 from dataclasses import dataclass
@@ -21,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.codec.model import Array
-from contract.codec.wire import Reader, varint
+from contract.codec.packing import Bytes, Section, pack, read_section, unpack, unzigzag, zigzag
+from contract.codec.wire import Reader
 from contract.errors import FrameCorruptError
 
 _AVERAGE_ROWS = 8
-_NIBBLE = 15
-_NIBBLE_CODE = 8
+_BYTE = 255
 _DELTA_ROWS = 2
 """Up to so many rows the mean of the rows before is the row before."""
 _AVERAGE_ITEMSIZE = 2
@@ -36,9 +35,6 @@ _MIN_COMMON_REPEAT = 8
 _MIN_AVERAGE_REPEAT = 32
 _TRIAL_ROWS = 256
 _TRIAL_REPEAT = 128
-_MAX_EXCEPTIONS = 1 / 32
-
-Bytes = NDArray[np.uint8]
 
 
 class Model(IntFlag):
@@ -48,86 +44,6 @@ class Model(IntFlag):
     COMMON = 1
     SPATIAL = 2
     AVERAGE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A packed run of `count` numbers: 0..4 byte planes, or nibbles with exceptions."""
-
-    count: int
-    code: int
-    exceptions: int = 0
-    exception_planes: int = 0
-
-    @property
-    def size(self) -> int:
-        """Packed bytes."""
-        if self.code == _NIBBLE_CODE:
-            return (self.count + 1) // 2 + self.exceptions * self.exception_planes
-        return self.count * self.code
-
-    def to_bytes(self) -> bytes:
-        """Return the section's entry in the directory."""
-        if self.code != _NIBBLE_CODE:
-            return bytes([self.code])
-        tail = bytes([self.exception_planes]) if self.exceptions else b""
-        return bytes([_NIBBLE_CODE]) + varint(self.exceptions) + tail
-
-
-def read_section(reader: Reader, count: int, itemsize: int) -> Section:
-    """Read a directory entry for `count` numbers of a dtype of `itemsize` bytes."""
-    code = reader.byte()
-    if code == _NIBBLE_CODE:
-        exceptions = reader.varint(count)
-        planes = reader.byte() if exceptions else 0
-        if planes <= itemsize and (planes > 0) == (exceptions > 0):
-            return Section(count, code, exceptions, planes)
-    elif code <= itemsize:
-        return Section(count, code)
-    msg = f"packing {code} does not exist for numbers of {itemsize} bytes"
-    raise FrameCorruptError(msg)
-
-
-def pack(numbers: Array) -> tuple[Section, bytes]:
-    """Pack unsigned numbers; see the module's text."""
-    flat = numbers.reshape(-1)
-    top = int(flat.max(initial=0))
-    if top == 0:
-        return Section(flat.size, 0), b""
-    if top < _NIBBLE:
-        return Section(flat.size, _NIBBLE_CODE), _nibbles(flat.astype(np.uint8))
-    if flat.size >= _MIN_TRIAL_VALUES:
-        large = flat >= _NIBBLE
-        count = int(np.count_nonzero(large))
-        if count <= flat.size * _MAX_EXCEPTIONS:
-            rest = flat[large] - flat.dtype.type(_NIBBLE)
-            planes = max(1, _planes_of(int(rest.max())))
-            section = Section(flat.size, _NIBBLE_CODE, count, planes)
-            small = np.minimum(flat, flat.dtype.type(_NIBBLE)).astype(np.uint8)
-            return section, _nibbles(small) + _split(rest, planes)
-    planes = _planes_of(top)
-    return Section(flat.size, planes), _split(flat, planes)
-
-
-def unpack(section: Section, body: bytes, dtype: np.dtype[np.unsignedinteger]) -> Array:
-    """Return the `section.count` unsigned numbers packed in `body`."""
-    if section.code == 0:
-        return np.zeros(section.count, dtype=dtype)
-    if section.code != _NIBBLE_CODE:
-        return _join(body, section.count, section.code, dtype)
-    packed = np.frombuffer(body, np.uint8, count=(section.count + 1) // 2)
-    pairs = np.empty((packed.size, 2), dtype=np.uint8)
-    np.bitwise_and(packed, 0x0F, out=pairs[:, 0])
-    np.right_shift(packed, 4, out=pairs[:, 1])
-    flat = pairs.reshape(-1)[: section.count].astype(dtype)
-    if section.exceptions:
-        (where,) = np.nonzero(flat == _NIBBLE)
-        if where.size != section.exceptions:
-            msg = f"{where.size} marks for {section.exceptions} exceptions"
-            raise FrameCorruptError(msg)
-        rest = _join(body[packed.size :], section.exceptions, section.exception_planes, dtype)
-        flat[where] += rest
-    return flat
 
 
 def encode_block(block: Array) -> tuple[bytes, list[bytes]]:
@@ -142,7 +58,7 @@ def encode_block(block: Array) -> tuple[bytes, list[bytes]]:
         common_entry, common_sections = _encode_plain(common[:, :, None])
         entry, sections = entry + common_entry, common_sections
     for part in (_first_rest(block, model), _later_rest(block, model)):
-        section, body = pack(_zigzag(part))
+        section, body = pack(zigzag(part))
         entry += section.to_bytes()
         sections.append(body)
     return entry, sections
@@ -169,11 +85,8 @@ def read_plan(
     """Read a block's directory entry."""
     frames, rows, repeat = shape
     model = reader.byte()
-    if model > Model.COMMON | Model.SPATIAL | Model.AVERAGE or (
-        (dtype.kind == "f" and model)
-        or (dtype.itemsize > _AVERAGE_ITEMSIZE and model & Model.AVERAGE)
-    ):
-        msg = f"prediction {model} does not exist for {dtype}"
+    if model & ~_allowed(dtype, repeat):
+        msg = f"prediction {model} does not exist for {dtype} side by side {repeat} times"
         raise FrameCorruptError(msg)
     counts = [frames * repeat, frames * (rows - 1) * repeat]
     if model & Model.COMMON:
@@ -191,7 +104,7 @@ def decode_block(plan: BlockPlan, body: bytes) -> Array:
         start += section.size
     if plan.dtype.kind == "f":
         return _decode_floats(parts, plan)
-    signed = [_unzigzag(p) for p in parts]
+    signed = [unzigzag(p) for p in parts]
     frames, rows, _ = plan.shape
     block = _restore(signed[-2], signed[-1], plan.shape, plan.model)
     if plan.model & Model.COMMON:
@@ -202,7 +115,7 @@ def decode_block(plan: BlockPlan, body: bytes) -> Array:
 
 def _encode_plain(block: Array) -> tuple[bytes, list[bytes]]:
     packed = [
-        pack(_zigzag(part))
+        pack(zigzag(part))
         for part in (_first_rest(block, Model.SPATIAL), _later_rest(block, Model.DELTA))
     ]
     return b"".join(s.to_bytes() for s, _ in packed), [body for _, body in packed]
@@ -276,72 +189,53 @@ def _row_means(block: Array) -> Array:
     return means
 
 
+def _allowed(dtype: np.dtype[np.generic], repeat: int) -> Model:
+    """Return the predictions that this house uses for a column.
+
+    An AVERAGE is restored row by row, so it is only for columns that are wide enough for this
+    to be fast, and for integers whose sums fit 32 bits.
+    """
+    if dtype.kind == "f":
+        return Model.DELTA
+    if repeat < _MIN_COMMON_REPEAT:
+        return Model.SPATIAL
+    if repeat < _MIN_AVERAGE_REPEAT or dtype.itemsize > _AVERAGE_ITEMSIZE:
+        return Model.COMMON | Model.SPATIAL
+    return Model.COMMON | Model.SPATIAL | Model.AVERAGE
+
+
 def _choose(block: Array) -> Model:
     """Return the model with the least entropy on a sample of the block."""
     _, rows, repeat = block.shape
-    if repeat < _MIN_COMMON_REPEAT or block.size < _MIN_TRIAL_VALUES:
+    allowed = _allowed(block.dtype, repeat)
+    if not allowed & Model.COMMON or block.size < _MIN_TRIAL_VALUES:
         return Model.SPATIAL
-    every = -(-repeat // _TRIAL_REPEAT)
-    sample = block[:, :_TRIAL_ROWS, ::every]
-    best = {}
+    sample = block[:, :_TRIAL_ROWS, :: -(-repeat // _TRIAL_REPEAT)]
+    costs = {}
     for common in (Model.DELTA, Model.COMMON):
         tried = sample - _row_means(sample)[:, :, None] if common else sample
         first = {m: _bits(_first_rest(tried, m)) for m in (Model.DELTA, Model.SPATIAL)}
         later = {Model.DELTA: _bits(_later_rest(tried, Model.DELTA))}
-        if (
-            block.dtype.itemsize <= _AVERAGE_ITEMSIZE
-            and repeat >= _MIN_AVERAGE_REPEAT
-            and rows > _DELTA_ROWS
-        ):
+        if allowed & Model.AVERAGE and rows > _DELTA_ROWS:
             later[Model.AVERAGE] = _bits(_later_rest(tried, Model.AVERAGE))
         a, b = min(first, key=first.__getitem__), min(later, key=later.__getitem__)
-        best[common | a | b] = (
-            first[a] * repeat + later[b] * (rows - 1) * repeat + 8 * common * rows
-        )
-    return min(best, key=best.__getitem__)
+        of_means = 8 * rows if common else 0
+        costs[common | a | b] = first[a] * repeat + later[b] * (rows - 1) * repeat + of_means
+    return min(costs, key=costs.__getitem__)
 
 
 def _bits(rest: Array) -> float:
-    """Return the mean bits per number of what an entropy coder makes of the numbers."""
+    """Return the mean bits per number of what an entropy coder makes of the byte planes."""
     if not rest.size:
         return 0.0
-    numbers = np.minimum(_zigzag(rest), 255).reshape(-1)
-    shares = np.bincount(numbers.astype(np.uint8), minlength=256) / numbers.size
+    numbers = zigzag(rest).reshape(-1)
+    planes = [numbers.astype(np.uint8)]
+    if numbers.dtype.itemsize > 1:
+        planes.append(np.minimum(numbers >> 8, _BYTE).astype(np.uint8))
+    return sum(_entropy(p) for p in planes)
+
+
+def _entropy(plane: Bytes) -> float:
+    shares = np.bincount(plane) / plane.size
     shares = shares[shares > 0]
     return float(-(shares * np.log2(shares)).sum())
-
-
-def _zigzag(signed: Array) -> Array:
-    bits = signed.dtype.itemsize * 8 - 1
-    numbers: Array = ((signed << 1) ^ (signed >> bits)).view(f"u{signed.dtype.itemsize}")
-    return numbers
-
-
-def _unzigzag(numbers: Array) -> Array:
-    signed = numbers.view(f"i{numbers.dtype.itemsize}")
-    return (numbers >> 1).view(signed.dtype) ^ -(signed & 1)
-
-
-def _planes_of(top: int) -> int:
-    return (top.bit_length() + 7) // 8
-
-
-def _nibbles(small: Bytes) -> bytes:
-    if small.size % 2:
-        small = np.append(small, np.uint8(0))
-    return (small[0::2] | (small[1::2] << 4)).tobytes()
-
-
-def _split(numbers: Array, planes: int) -> bytes:
-    if planes == numbers.dtype.itemsize == 1:
-        return numbers.tobytes()
-    little = np.ascontiguousarray(numbers).astype(numbers.dtype.newbyteorder("<"), copy=False)
-    return little.view(np.uint8).reshape(-1, numbers.dtype.itemsize)[:, :planes].T.tobytes()
-
-
-def _join(body: bytes, count: int, planes: int, dtype: np.dtype[np.unsignedinteger]) -> Array:
-    raw = np.frombuffer(body, np.uint8, count=count * planes).reshape(planes, count)
-    found: Array = raw[0].astype(dtype)
-    for plane in range(1, planes):
-        found |= raw[plane].astype(dtype) << dtype.type(8 * plane)
-    return found

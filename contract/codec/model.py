@@ -12,8 +12,8 @@ from contract.errors import FrameError, FrameShapeError, FrameTooLargeError
 from contract.layouts import Layout
 
 MAX_ROWS = 1 << 20
-MAX_VALUES = 1 << 24
-"""Most values in one frame or batch: an hour of one second samples of 4,600 signals."""
+MAX_VALUES = 1 << 23
+"""Most values in one frame or batch: an hour of one second samples of 2,300 signals."""
 MAX_STEP_MS = 1 << 31
 MAX_TIME_MS = 253_402_300_799_999
 """The last millisecond of the year 9999, the last that Python's datetime can say."""

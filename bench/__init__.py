@@ -1,0 +1,1 @@
+"""Benchmarks: each module has `run()`, which measures and returns rows of figures."""
