@@ -155,7 +155,7 @@ def _averages(block: Array) -> NDArray[np.int32]:
     sums = np.zeros((block.shape[0], rows, block.shape[2]), dtype=np.int32)
     np.cumsum(block[:, :-1], axis=1, dtype=np.int32, out=sums[:, 1:])
     upto = sums[:, 1:].copy()
-    upto[:, _AVERAGE_ROWS:] -= sums[:, 1 : rows - _AVERAGE_ROWS]
+    upto[:, _AVERAGE_ROWS:] -= sums[:, 1 : max(1, rows - _AVERAGE_ROWS)]
     counts = np.minimum(np.arange(1, rows, dtype=np.int32), _AVERAGE_ROWS)[None, :, None]
     averages: NDArray[np.int32] = (upto + counts // 2) // counts
     return averages

@@ -44,7 +44,7 @@ class FrameHeader:
     size: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Frame:
     """`n` rows of one device in one layout.
 
@@ -62,19 +62,17 @@ class Frame:
     jitter_ms: NDArray[np.int16] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not fit the layout; set values under MISSING to 0."""
+        """Refuse arrays that do not fit; set values under MISSING and jitter of no sample to 0."""
         require_identity(self.device, self.t0_ms, self.step_ms, len(self.quality))
         object.__setattr__(self, "quality", _read_only(_checked_quality(self)))
         object.__setattr__(self, "values", tuple(_read_only(v) for v in _checked_values(self)))
         if self.jitter_ms is not None:
-            if self.jitter_ms.dtype != np.int16 or self.jitter_ms.shape != (self.n,):
-                msg = f"jitter_ms of {self._name} must be int16 of shape ({self.n},)"
-                raise FrameShapeError(msg)
-            object.__setattr__(self, "jitter_ms", _read_only(self.jitter_ms))
+            object.__setattr__(self, "jitter_ms", _read_only(_checked_jitter(self, self.jitter_ms)))
 
-    @property
-    def _name(self) -> str:
-        return f"frame {self.device}/{self.layout.name}"
+    def __repr__(self) -> str:
+        """Name the frame without its values."""
+        shape = f"{self.n}x{self.layout.width}"
+        return f"<Frame {self.device}/{self.layout.name} {shape} from {self.t0_ms} ms>"
 
     @property
     def n(self) -> int:
@@ -241,17 +239,25 @@ def _lay(frame: Frame, quality: NDArray[np.uint8], values: Sequence[Array]) -> N
         start = stop
 
 
+def _checked_jitter(frame: Frame, jitter: NDArray[np.int16]) -> NDArray[np.int16]:
+    if jitter.dtype != np.int16 or jitter.shape != (frame.n,):
+        msg = f"jitter_ms of {frame!r} must be int16 of shape ({frame.n},)"
+        raise FrameShapeError(msg)
+    unsampled = (frame.quality == Quality.MISSING).all(axis=1)
+    return np.where(unsampled, np.int16(0), jitter) if jitter[unsampled].any() else jitter
+
+
 def _checked_quality(frame: Frame) -> NDArray[np.uint8]:
     quality = frame.quality
     require_size(len(quality), frame.layout.width)
     if quality.dtype != np.uint8 or quality.shape != (frame.n, frame.layout.width):
         msg = (
-            f"quality of {frame._name} must be uint8 of shape ({frame.n}, {frame.layout.width}), "  # noqa: SLF001
+            f"quality of {frame!r} must be uint8 of shape ({frame.n}, {frame.layout.width}), "
             f"not {quality.dtype} {quality.shape}"
         )
         raise FrameShapeError(msg)
     if quality.max() > Quality.MISSING:
-        msg = f"quality of {frame._name} holds {quality.max()}; allowed are 0..3"  # noqa: SLF001
+        msg = f"quality of {frame!r} holds {quality.max()}; allowed are 0..3"
         raise FrameShapeError(msg)
     return quality
 
@@ -259,13 +265,13 @@ def _checked_quality(frame: Frame) -> NDArray[np.uint8]:
 def _checked_values(frame: Frame) -> list[Array]:
     columns, found = frame.layout.columns, list(frame.values)
     if len(found) != len(columns):
-        msg = f"{frame._name} has {len(found)} columns, its layout {len(columns)}"  # noqa: SLF001
+        msg = f"{frame!r} has {len(found)} columns, its layout {len(columns)}"
         raise FrameShapeError(msg)
     for column, array in zip(columns, found, strict=True):
         wanted = (np.dtype(column.signal.dtype), (frame.n, column.repeat))
         if (array.dtype, array.shape) != wanted:
             msg = (
-                f"column {column.signal.name} of {frame._name} must be {wanted[0]} {wanted[1]}, "  # noqa: SLF001
+                f"column {column.signal.name} of {frame!r} must be {wanted[0]} {wanted[1]}, "
                 f"not {array.dtype} {array.shape}"
             )
             raise FrameShapeError(msg)
@@ -276,7 +282,7 @@ def _checked_values(frame: Frame) -> list[Array]:
     for index, column in enumerate(columns):
         stop = start + column.repeat
         gone = missing[:, start:stop]
-        if found[index][gone].any():
+        if _bits(found[index])[gone].any():
             found[index] = np.where(gone, np.zeros((), dtype=found[index].dtype), found[index])
         start = stop
     return found
