@@ -1,18 +1,18 @@
 """Errors as the API tells them: a code for programs, a message and a remedy for people."""
 
-import logging
+from collections.abc import Callable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from cloud.access.sign_in import TooManyAttempts
 from cloud.errors import Refused, Unavailable
 
-_log = logging.getLogger(__name__)
-
+_INVALID, _UNAVAILABLE = 422, 503
+_RETRY_AFTER_S = "2"
 _REMEDIES = {
     401: "sign in and repeat the request",
     403: "ask an administrator for the role, or sign in as somebody who has it",
@@ -46,41 +46,47 @@ ERRORS: dict[int | str, dict[str, object]] = {
 }
 
 
+PageMaker = Callable[[Request, int, str], Response]
+_FOR_PROGRAMS = ("/api/", "/health/", "/static/", "/fragments/")
+
+
 def answer(status: int, code: str, message: str) -> JSONResponse:
     """An error answer; the remedy follows from the status."""
     body = ErrorAnswer(code=code, message=message, remedy=_REMEDIES.get(status, "see the message"))
     return JSONResponse(body.model_dump(), status)
 
 
-def install(app: FastAPI) -> None:
-    """Make `app` tell errors this way."""
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(Unavailable, _unavailable)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+def install(app: FastAPI, page: PageMaker) -> None:
+    """Make `app` tell errors this way; errors of pages are told by `page` to the reader."""
 
+    def told(request: Request, status: int, code: str, message: str) -> Response:
+        if request.url.path.startswith(_FOR_PROGRAMS):
+            return answer(status, code, message)
+        return page(request, status, message)
 
-async def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refused)  # noqa: S101 - registered for this class
-    told = answer(error.status, error.code, error.reason)
-    if isinstance(error, TooManyAttempts):
-        told.headers["Retry-After"] = str(error.wait_s)
-    return told
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)  # noqa: S101 - registered for this class
+        response = told(request, error.status, error.code, error.reason)
+        if isinstance(error, TooManyAttempts):
+            response.headers["Retry-After"] = str(error.wait_s)
+        return response
 
+    async def unavailable(request: Request, error: Exception) -> Response:
+        response = told(request, _UNAVAILABLE, "unavailable", str(error))
+        response.headers["Retry-After"] = _RETRY_AFTER_S
+        return response
 
-async def _unavailable(_: Request, error: Exception) -> JSONResponse:
-    told = answer(503, "unavailable", str(error))
-    told.headers["Retry-After"] = "2"
-    return told
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return told(request, _INVALID, "invalid_request", f"{where}: {first['msg']}")
 
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+        return told(request, error.status_code, "http_error", str(error.detail))
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return answer(422, "invalid_request", f"{where}: {first['msg']}")
-
-
-async def _http(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
-    return answer(error.status_code, "http_error", str(error.detail))
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(Unavailable, unavailable)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)

@@ -11,6 +11,7 @@ from cloud.fleet.stations import (
     create,
     find,
     issue_token,
+    keep_devices,
     list_all,
 )
 from cloud.fleet.topology import Container, Topology, from_devices
@@ -36,6 +37,7 @@ __all__ = [
     "from_devices",
     "in_force",
     "issue_token",
+    "keep_devices",
     "link_lost",
     "list_all",
     "list_orders",

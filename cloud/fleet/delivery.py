@@ -1,0 +1,85 @@
+"""The way of orders out and of receipts back: a station asks, waits, and signs what it did."""
+
+import asyncio
+import time
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from cloud.db import Pool, connection
+from cloud.errors import IdentityRefused, Refused
+from cloud.news import News
+from contract.orders import OrderRefused, Receipt, verify_receipt
+
+_MOST = 100
+"""Orders in one answer; a station that has missed more asks again."""
+
+
+async def orders_after(pool: Pool, station: str, counter: int) -> list[bytes]:
+    """Signed orders of a station above `counter` that have not expired, oldest first."""
+    async with connection(pool) as conn:
+        cursor = await conn.execute(
+            "SELECT body FROM orders WHERE station = %s AND counter > %s AND expires_ms > %s"
+            " ORDER BY counter LIMIT %s",
+            [station, counter, time.time_ns() // 1_000_000, _MOST],
+            binary=True,
+        )
+        return [row[0] for row in await cursor.fetchall()]
+
+
+async def wait_for_orders(
+    pool: Pool, news: News, station: str, counter: int, wait_s: float
+) -> list[bytes]:
+    """Like `orders_after`; when there are none, wait up to `wait_s` for one."""
+    end = asyncio.get_running_loop().time() + wait_s
+    with news.watch("orders", station) as bell:
+        while True:
+            bell.clear()
+            found = await orders_after(pool, station, counter)
+            left = end - asyncio.get_running_loop().time()
+            if found or left <= 0:
+                return found
+            try:
+                await asyncio.wait_for(bell.wait(), left)
+            except TimeoutError:
+                return []
+
+
+async def keep_receipt(pool: Pool, station: str, blob: bytes) -> Receipt:
+    """Verify and keep a receipt; the same one again changes nothing.
+
+    Raises:
+        Refused: not signed by the station, for no order of it, or for another content.
+    """
+    async with connection(pool) as conn, conn.transaction():
+        cursor = await conn.execute(
+            "SELECT signing_key FROM stations WHERE id = %s", [station], binary=True
+        )
+        row = await cursor.fetchone()
+        if row is None or row[0] is None:
+            raise IdentityRefused(f"station {station!r} is not enrolled")
+        try:
+            receipt = verify_receipt(blob, Ed25519PublicKey.from_public_bytes(row[0]), station)
+        except OrderRefused as error:
+            raise Refused(str(error), code=error.reason) from error
+        cursor = await conn.execute(
+            "SELECT encode(sha256(body), 'hex'), counter FROM orders"
+            " WHERE id::text = %s AND station = %s",
+            [receipt.order_id, station],
+        )
+        order = await cursor.fetchone()
+        if order is None:
+            raise Refused(f"no order {receipt.order_id} to {station!r}", code="unknown_order")
+        cursor = await conn.execute(
+            "INSERT INTO receipts (order_id, outcome, station, counter, reason_code, reason, at_ms,"
+            " body) VALUES (%s, %s, %s, %s, %s, %s, %s, %b) ON CONFLICT DO NOTHING",
+            [
+                *(receipt.order_id, receipt.outcome.value, station, receipt.counter),
+                *(receipt.reason_code, receipt.reason, receipt.at_ms, blob),
+            ],
+        )
+        if cursor.rowcount:
+            await conn.execute(
+                "UPDATE orders SET status = %s WHERE id = %s",
+                [receipt.outcome.value, receipt.order_id],
+            )
+    return receipt
