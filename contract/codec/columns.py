@@ -85,7 +85,7 @@ def read_plan(
     """Read a block's directory entry."""
     frames, rows, repeat = shape
     model = reader.byte()
-    if model & ~_allowed(dtype, repeat):
+    if model & ~int(_allowed(dtype, repeat)):
         msg = f"prediction {model} does not exist for {dtype} side by side {repeat} times"
         raise FrameCorruptError(msg)
     counts = [frames * repeat, frames * (rows - 1) * repeat]
