@@ -6,7 +6,6 @@ after a clock change is the quarter hour that really follows.
 """
 
 import datetime as dt
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,12 +48,12 @@ class Schedule:
     @property
     def start_ms(self) -> int:
         """Local midnight that begins the day, in epoch milliseconds."""
-        return _midnight_ms(self.date, self.timezone)
+        return _midnight_ms(self.date, _zone(self.timezone))
 
     @property
     def end_ms(self) -> int:
         """Local midnight that ends the day, in epoch milliseconds."""
-        return _midnight_ms(self.date + dt.timedelta(days=1), self.timezone)
+        return _midnight_ms(self.date + dt.timedelta(days=1), _zone(self.timezone))
 
     def index_at(self, t_ms: int) -> int | None:
         """Return the point that holds at a time, or None outside the day."""
@@ -104,13 +103,18 @@ def points_of_day(date: dt.date, timezone: str, interval_min: int = 15) -> int:
     if type(interval_min) is not int or interval_min not in INTERVALS_MIN:
         msg = f"interval_min {interval_min!r} must be one of {INTERVALS_MIN}"
         raise ScheduleError(msg)
-    span = _midnight_ms(date + dt.timedelta(days=1), timezone) - _midnight_ms(date, timezone)
-    return span // (interval_min * _MINUTE_MS)
+    zone = _zone(timezone)
+    span = _midnight_ms(date + dt.timedelta(days=1), zone) - _midnight_ms(date, zone)
+    points, rest = divmod(span, interval_min * _MINUTE_MS)
+    if rest:
+        msg = f"{date} in {timezone} cannot be cut into intervals of {interval_min} minutes"
+        raise ScheduleError(msg)
+    return points
 
 
 @lru_cache(maxsize=64)
-def _midnight_ms(date: dt.date, timezone: str) -> int:
-    midnight = dt.datetime.combine(date, dt.time(), tzinfo=_zone(timezone))
+def _midnight_ms(date: dt.date, zone: ZoneInfo) -> int:
+    midnight = dt.datetime.combine(date, dt.time(), tzinfo=zone)
     return round(midnight.timestamp() * 1000)
 
 
@@ -136,13 +140,15 @@ def _date(text: object) -> dt.date:
 
 
 def _require_power(index: int, value: object) -> None:
-    number = type(value) in {int, float}
-    if not number or not math.isfinite(value) or abs(value) > MAX_POWER_KW:  # type: ignore[arg-type]
-        msg = (
-            f"power_kw[{index}] = {value!r:.40} must be a finite number of kW within "
-            f"±{MAX_POWER_KW:,.0f} (discharge positive)"
-        )
-        raise ScheduleError(msg)
+    if (
+        (type(value) is int or type(value) is float) and abs(value) <= MAX_POWER_KW  # false for NaN
+    ):
+        return
+    msg = (
+        f"power_kw[{index}] = {value!r:.40} must be a finite number of kW within "
+        f"±{MAX_POWER_KW:,.0f} (discharge positive)"
+    )
+    raise ScheduleError(msg)
 
 
 def _require_fields(payload: object) -> None:
