@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from contract.errors import LayoutError
 from contract.signals import Grade, Kind, Signal
 
@@ -51,6 +53,11 @@ class Layout:
     def width(self) -> int:
         """Number of values in one row."""
         return sum(c.repeat for c in self.columns)
+
+    @cached_property
+    def dtypes(self) -> tuple[np.dtype[np.generic], ...]:
+        """The raw dtype of each column."""
+        return tuple(np.dtype(c.signal.dtype) for c in self.columns)
 
     @cached_property
     def _offsets(self) -> Mapping[str, tuple[int, int, int]]:

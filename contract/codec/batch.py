@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 _FLAG_COMPRESSED = 1
 _CRC_BYTES = 4
-_JITTER = np.dtype(np.int16)
+_JITTER: np.dtype[np.generic] = np.dtype(np.int16)
 
 
 def encode_batch(frames: Sequence[Frame], level: int = 3) -> bytes:
@@ -154,7 +154,10 @@ def _plans(
 ) -> list[BlockPlan]:
     layout, members = group
     key, count = found.groups[number], len(members)
-    shapes = [((count, key.n, c.repeat), np.dtype(c.signal.dtype)) for c in layout.columns]
+    shapes = [
+        ((count, key.n, column.repeat), dtype)
+        for column, dtype in zip(layout.columns, layout.dtypes, strict=True)
+    ]
     if key.jitter:
         shapes.append(((count, key.n, 1), _JITTER))
     return [read_plan(reader, shape, dtype) for shape, dtype in shapes]

@@ -14,16 +14,16 @@ of subtracted.
 """
 
 from dataclasses import dataclass
-from enum import IntFlag
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.codec.model import Array
-from contract.codec.packing import Bytes, Section, pack, read_section, unpack, unzigzag, zigzag
+from contract.codec.packing import Bytes, Section, pack, read_section, unpack, zigzag
 from contract.codec.wire import Reader
 from contract.errors import FrameCorruptError
 
+_FLOAT_BITS: np.dtype[np.generic] = np.dtype(np.uint32)
 _AVERAGE_ROWS = 8
 _BYTE = 255
 _DELTA_ROWS = 2
@@ -36,14 +36,12 @@ _MIN_AVERAGE_REPEAT = 32
 _TRIAL_ROWS = 256
 _TRIAL_REPEAT = 128
 
-
-class Model(IntFlag):
-    """Which predictions a block uses."""
-
-    DELTA = 0
-    COMMON = 1
-    SPATIAL = 2
-    AVERAGE = 4
+# The predictions of a block, a bit each. Plain integers: flags of an Enum cost as much as the
+# arithmetic on a narrow column.
+DELTA = 0
+COMMON = 1
+SPATIAL = 2
+AVERAGE = 4
 
 
 def encode_block(block: Array) -> tuple[bytes, list[bytes]]:
@@ -52,13 +50,13 @@ def encode_block(block: Array) -> tuple[bytes, list[bytes]]:
         return _encode_floats(block.view(np.uint32))
     model = _choose(block)
     entry, sections = bytes([model]), []
-    if model & Model.COMMON:
+    if model & COMMON:
         common = _row_means(block)
         block = block - common[:, :, None]
         common_entry, common_sections = _encode_plain(common[:, :, None])
         entry, sections = entry + common_entry, common_sections
     for part in (_first_rest(block, model), _later_rest(block, model)):
-        section, body = pack(zigzag(part))
+        section, body = pack(part)
         entry += section.to_bytes()
         sections.append(body)
     return entry, sections
@@ -70,7 +68,7 @@ class BlockPlan:
 
     shape: tuple[int, int, int]
     dtype: np.dtype[np.generic]
-    model: Model
+    model: int
     sections: tuple[Section, ...]
 
     @property
@@ -85,39 +83,35 @@ def read_plan(
     """Read a block's directory entry."""
     frames, rows, repeat = shape
     model = reader.byte()
-    if model & ~int(_allowed(dtype, repeat)):
+    if model & ~_allowed(dtype, repeat):
         msg = f"prediction {model} does not exist for {dtype} side by side {repeat} times"
         raise FrameCorruptError(msg)
     counts = [frames * repeat, frames * (rows - 1) * repeat]
-    if model & Model.COMMON:
+    if model & COMMON:
         counts = [frames, frames * (rows - 1), *counts]
     sections = tuple(read_section(reader, c, dtype.itemsize) for c in counts)
-    return BlockPlan(shape, dtype, Model(model), sections)
+    return BlockPlan(shape, dtype, model, sections)
 
 
 def decode_block(plan: BlockPlan, body: bytes) -> Array:
     """Return the block (frames, rows, repeat) that `encode_block` was given."""
-    unsigned = np.dtype(f"u{plan.dtype.itemsize}")
+    is_float = plan.dtype.kind == "f"
+    dtype = _FLOAT_BITS if is_float else plan.dtype
     parts, start = [], 0
     for section in plan.sections:
-        parts.append(unpack(section, body[start : start + section.size], unsigned))
+        parts.append(unpack(section, body[start : start + section.size], dtype))
         start += section.size
-    if plan.dtype.kind == "f":
+    if is_float:
         return _decode_floats(parts, plan)
-    signed = [unzigzag(p) for p in parts]
     frames, rows, _ = plan.shape
-    block = _restore(signed[-2], signed[-1], plan.shape, plan.model)
-    if plan.model & Model.COMMON:
-        common = _restore(signed[0], signed[1], (frames, rows, 1), Model.SPATIAL)
-        block += common
+    block = _restore(parts[-2], parts[-1], plan.shape, plan.model)
+    if plan.model & COMMON:
+        block += _restore(parts[0], parts[1], (frames, rows, 1), SPATIAL)
     return block
 
 
 def _encode_plain(block: Array) -> tuple[bytes, list[bytes]]:
-    packed = [
-        pack(zigzag(part))
-        for part in (_first_rest(block, Model.SPATIAL), _later_rest(block, Model.DELTA))
-    ]
+    packed = [pack(part) for part in (_first_rest(block, SPATIAL), _later_rest(block, DELTA))]
     return b"".join(s.to_bytes() for s, _ in packed), [body for _, body in packed]
 
 
@@ -125,7 +119,7 @@ def _encode_floats(bits: Array) -> tuple[bytes, list[bytes]]:
     first = bits[:, 0, :].reshape(-1)
     first = np.concatenate([first[:1], first[1:] ^ first[:-1]])
     packed = [pack(first), pack(bits[:, 1:] ^ bits[:, :-1])]
-    entry = bytes([Model.DELTA]) + b"".join(s.to_bytes() for s, _ in packed)
+    entry = bytes([DELTA]) + b"".join(s.to_bytes() for s, _ in packed)
     return entry, [body for _, body in packed]
 
 
@@ -137,15 +131,15 @@ def _decode_floats(parts: list[Array], plan: BlockPlan) -> Array:
     return np.bitwise_xor.accumulate(bits, axis=1).view(np.float32)
 
 
-def _first_rest(block: Array, model: Model) -> Array:
+def _first_rest(block: Array, model: int) -> Array:
     first = block[:, 0, :].reshape(-1)
-    if model & Model.SPATIAL:
+    if model & SPATIAL:
         return np.concatenate([first[:1], first[1:] - first[:-1]])
     return first
 
 
-def _later_rest(block: Array, model: Model) -> Array:
-    if model & Model.AVERAGE and block.shape[1] > _DELTA_ROWS:
+def _later_rest(block: Array, model: int) -> Array:
+    if model & AVERAGE and block.shape[1] > _DELTA_ROWS:
         return (block[:, 1:] - _averages(block)).astype(block.dtype)
     return block[:, 1:] - block[:, :-1]
 
@@ -161,17 +155,17 @@ def _averages(block: Array) -> NDArray[np.int32]:
     return averages
 
 
-def _restore(first: Array, later: Array, shape: tuple[int, int, int], model: Model) -> Array:
+def _restore(first: Array, later: Array, shape: tuple[int, int, int], model: int) -> Array:
     frames, rows, repeat = shape
     block = np.empty(shape, dtype=first.dtype)
-    if model & Model.SPATIAL:
-        first = np.cumsum(first, dtype=first.dtype)
+    if model & SPATIAL:
+        first = first.cumsum(dtype=first.dtype)
     block[:, 0, :] = first.reshape(frames, repeat)
     block[:, 1:, :] = later.reshape(frames, rows - 1, repeat)
-    if model & Model.AVERAGE and rows > _DELTA_ROWS:
+    if model & AVERAGE and rows > _DELTA_ROWS:
         _restore_averages(block)
         return block
-    return np.cumsum(block, axis=1, dtype=block.dtype)
+    return block.cumsum(axis=1, dtype=block.dtype) if rows > 1 else block
 
 
 def _restore_averages(block: Array) -> None:
@@ -189,35 +183,35 @@ def _row_means(block: Array) -> Array:
     return means
 
 
-def _allowed(dtype: np.dtype[np.generic], repeat: int) -> Model:
+def _allowed(dtype: np.dtype[np.generic], repeat: int) -> int:
     """Return the predictions that this house uses for a column.
 
     An AVERAGE is restored row by row, so it is only for columns that are wide enough for this
     to be fast, and for integers whose sums fit 32 bits.
     """
     if dtype.kind == "f":
-        return Model.DELTA
+        return DELTA
     if repeat < _MIN_COMMON_REPEAT:
-        return Model.SPATIAL
+        return SPATIAL
     if repeat < _MIN_AVERAGE_REPEAT or dtype.itemsize > _AVERAGE_ITEMSIZE:
-        return Model.COMMON | Model.SPATIAL
-    return Model.COMMON | Model.SPATIAL | Model.AVERAGE
+        return COMMON | SPATIAL
+    return COMMON | SPATIAL | AVERAGE
 
 
-def _choose(block: Array) -> Model:
+def _choose(block: Array) -> int:
     """Return the model with the least entropy on a sample of the block."""
     _, rows, repeat = block.shape
     allowed = _allowed(block.dtype, repeat)
-    if not allowed & Model.COMMON or block.size < _MIN_TRIAL_VALUES:
-        return Model.SPATIAL
+    if not allowed & COMMON or block.size < _MIN_TRIAL_VALUES:
+        return SPATIAL
     sample = block[:, :_TRIAL_ROWS, :: -(-repeat // _TRIAL_REPEAT)]
     costs = {}
-    for common in (Model.DELTA, Model.COMMON):
+    for common in (DELTA, COMMON):
         tried = sample - _row_means(sample)[:, :, None] if common else sample
-        first = {m: _bits(_first_rest(tried, m)) for m in (Model.DELTA, Model.SPATIAL)}
-        later = {Model.DELTA: _bits(_later_rest(tried, Model.DELTA))}
-        if allowed & Model.AVERAGE and rows > _DELTA_ROWS:
-            later[Model.AVERAGE] = _bits(_later_rest(tried, Model.AVERAGE))
+        first = {m: _bits(_first_rest(tried, m)) for m in (DELTA, SPATIAL)}
+        later = {DELTA: _bits(_later_rest(tried, DELTA))}
+        if allowed & AVERAGE and rows > _DELTA_ROWS:
+            later[AVERAGE] = _bits(_later_rest(tried, AVERAGE))
         a, b = min(first, key=first.__getitem__), min(later, key=later.__getitem__)
         of_means = 8 * rows if common else 0
         costs[common | a | b] = first[a] * repeat + later[b] * (rows - 1) * repeat + of_means

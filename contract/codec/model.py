@@ -267,12 +267,12 @@ def _checked_values(frame: Frame) -> list[Array]:
     if len(found) != len(columns):
         msg = f"{frame!r} has {len(found)} columns, its layout {len(columns)}"
         raise FrameShapeError(msg)
-    for column, array in zip(columns, found, strict=True):
-        wanted = (np.dtype(column.signal.dtype), (frame.n, column.repeat))
-        if (array.dtype, array.shape) != wanted:
+    n = frame.n
+    for column, dtype, array in zip(columns, frame.layout.dtypes, found, strict=True):
+        if array.dtype != dtype or array.shape != (n, column.repeat):
             msg = (
-                f"column {column.signal.name} of {frame!r} must be {wanted[0]} {wanted[1]}, "
-                f"not {array.dtype} {array.shape}"
+                f"column {column.signal.name} of {frame!r} must be {dtype} "
+                f"({n}, {column.repeat}), not {array.dtype} {array.shape}"
             )
             raise FrameShapeError(msg)
     missing = frame.quality == Quality.MISSING

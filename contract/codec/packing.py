@@ -17,6 +17,12 @@ from contract.errors import FrameCorruptError
 
 Bytes = NDArray[np.uint8]
 
+_UNSIGNED: dict[int, np.dtype[np.unsignedinteger]] = {
+    1: np.dtype(np.uint8),
+    2: np.dtype(np.uint16),
+    4: np.dtype(np.uint32),
+}
+
 _NIBBLE = 15
 _NIBBLE_CODE = 8
 _MIN_TRIAL_VALUES = 64
@@ -61,60 +67,68 @@ def read_section(reader: Reader, count: int, itemsize: int) -> Section:
     raise FrameCorruptError(msg)
 
 
-def pack(numbers: Array) -> tuple[Section, bytes]:
-    """Return unsigned numbers packed, with the entry that a reader needs."""
-    flat = numbers.reshape(-1)
-    top = int(flat.max(initial=0))
-    if top == 0:
-        return Section(flat.size, 0), b""
+def pack(rest: Array) -> tuple[Section, bytes]:
+    """Return differences packed, with the entry that a reader needs.
+
+    Signed integers are zigzag coded; unsigned ones (of floats) are packed as they are.
+    """
+    if not rest.any():
+        return Section(rest.size, 0), b""
+    numbers = (zigzag(rest) if rest.dtype.kind == "i" else rest).reshape(-1)
+    top = int(numbers.max())
     if top < _NIBBLE:
-        return Section(flat.size, _NIBBLE_CODE), _nibbles(flat.astype(np.uint8))
-    if flat.size >= _MIN_TRIAL_VALUES:
-        large = flat >= _NIBBLE
+        return Section(numbers.size, _NIBBLE_CODE), _nibbles(numbers.astype(np.uint8))
+    if numbers.size >= _MIN_TRIAL_VALUES:
+        large = numbers >= _NIBBLE
         count = int(np.count_nonzero(large))
-        if count <= flat.size * _MAX_EXCEPTIONS:
-            rest = flat[large] - flat.dtype.type(_NIBBLE)
-            planes = max(1, _planes_of(int(rest.max())))
-            section = Section(flat.size, _NIBBLE_CODE, count, planes)
-            small = np.minimum(flat, flat.dtype.type(_NIBBLE)).astype(np.uint8)
-            return section, _nibbles(small) + _split(rest, planes)
+        if count <= numbers.size * _MAX_EXCEPTIONS:
+            return _pack_with_exceptions(numbers, large, count)
     planes = _planes_of(top)
-    return Section(flat.size, planes), _split(flat, planes)
+    return Section(numbers.size, planes), _split(numbers, planes)
 
 
-def unpack(section: Section, body: bytes, dtype: np.dtype[np.unsignedinteger]) -> Array:
-    """Return the `section.count` unsigned numbers packed in `body`."""
+def unpack(section: Section, body: bytes, dtype: np.dtype[np.generic]) -> Array:
+    """Return the differences of `section` packed in `body`, flat, in the dtype of the packer."""
     if section.code == 0:
         return np.zeros(section.count, dtype=dtype)
-    if section.code != _NIBBLE_CODE:
-        return _join(body, section.count, section.code, dtype)
-    packed = np.frombuffer(body, np.uint8, count=(section.count + 1) // 2)
-    pairs = np.empty((packed.size, 2), dtype=np.uint8)
-    np.bitwise_and(packed, 0x0F, out=pairs[:, 0])
-    np.right_shift(packed, 4, out=pairs[:, 1])
-    flat = pairs.reshape(-1)[: section.count].astype(dtype)
-    if section.exceptions:
-        (where,) = np.nonzero(flat == _NIBBLE)
-        if where.size != section.exceptions:
-            msg = f"{where.size} marks for {section.exceptions} exceptions"
-            raise FrameCorruptError(msg)
-        rest = _join(body[packed.size :], section.exceptions, section.exception_planes, dtype)
-        flat[where] += rest
-    return flat
+    unsigned = _UNSIGNED[dtype.itemsize]
+    if section.code == _NIBBLE_CODE:
+        numbers = _unpack_nibbles(section, body, unsigned)
+    else:
+        numbers = _join(body, section.count, section.code, unsigned)
+    return numbers if dtype.kind == "u" else ((numbers >> 1) ^ -(numbers & 1)).view(dtype)
 
 
 def zigzag(signed: Array) -> Array:
     """Return signed integers as unsigned of the same size: 0, -1, 1, -2 -> 0, 1, 2, 3."""
-    bits = signed.dtype.itemsize * 8 - 1
-    numbers: Array = ((signed << 1) ^ (signed >> bits)).view(f"u{signed.dtype.itemsize}")
+    size = signed.dtype.itemsize
+    numbers: Array = ((signed << 1) ^ (signed >> (8 * size - 1))).view(_UNSIGNED[size])
     return numbers
 
 
-def unzigzag(numbers: Array) -> Array:
-    """Return what `zigzag` was given."""
-    signed = numbers.view(f"i{numbers.dtype.itemsize}")
-    restored: Array = (numbers >> 1).view(signed.dtype) ^ -(signed & 1)
-    return restored
+def _pack_with_exceptions(numbers: Array, large: Array, count: int) -> tuple[Section, bytes]:
+    fifteen = numbers.dtype.type(_NIBBLE)
+    rest = numbers[large] - fifteen
+    planes = max(1, _planes_of(int(rest.max())))
+    small = np.minimum(numbers, fifteen).astype(np.uint8)
+    section = Section(numbers.size, _NIBBLE_CODE, count, planes)
+    return section, _nibbles(small) + _split(rest, planes)
+
+
+def _unpack_nibbles(section: Section, body: bytes, dtype: np.dtype[np.unsignedinteger]) -> Array:
+    packed = np.frombuffer(body, np.uint8, count=(section.count + 1) // 2)
+    pairs = np.empty((packed.size, 2), dtype=np.uint8)
+    np.bitwise_and(packed, 0x0F, out=pairs[:, 0])
+    np.right_shift(packed, 4, out=pairs[:, 1])
+    numbers: Array = pairs.reshape(-1)[: section.count].astype(dtype)
+    if section.exceptions:
+        (where,) = np.nonzero(numbers == _NIBBLE)
+        if where.size != section.exceptions:
+            msg = f"{where.size} marks for {section.exceptions} exceptions"
+            raise FrameCorruptError(msg)
+        rest = _join(body[packed.size :], section.exceptions, section.exception_planes, dtype)
+        numbers[where] += rest
+    return numbers
 
 
 def _planes_of(top: int) -> int:
