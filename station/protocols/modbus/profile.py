@@ -9,7 +9,6 @@ write one.
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from contract import layouts
 from contract.errors import ContractError
 from station.protocols.errors import ProfileError
+from station.protocols.profile_files import PROFILE_FOLDER, find
 
-PROFILE_FOLDER = Path(__file__).parent.parent / "profiles"
 MAX_REGISTERS = 125  # Modbus application protocol V1.1b3, 6.3 and 6.4
 MAX_BITS = 2000  # the same, 6.1 and 6.2
 MAX_WRITE_REGISTERS = 123  # the same, 6.12
@@ -243,12 +242,6 @@ class Profile(_Strict):
 
     def _repeat(self, point: Point) -> int:
         return point.repeat if isinstance(point.repeat, int) else self.parameters[point.repeat]
-
-
-def find(name: str) -> Path:
-    """Return the path of a profile: as given, or among those that ship with the station."""
-    path = Path(name)
-    return path if path.exists() or path.name != name else PROFILE_FOLDER / name
 
 
 def load(name: str) -> Profile:

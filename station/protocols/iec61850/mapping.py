@@ -1,0 +1,243 @@
+"""Which object of an IED is which signal: a TOML file, bound to a device through its SCL file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from contract import layouts
+from contract.errors import ContractError
+from contract.layouts import Layout
+from station.protocols.errors import ProfileError
+from station.protocols.iec61850.scl import DataSet, Ied, ReportBlock
+from station.protocols.profile_files import find
+
+STANDARD = "pcs-iec61850.toml"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SignalSource(_Strict):
+    """Where one signal's value comes from.
+
+    Attributes:
+        object: data object, ``MMXU1.PPV.phsAB``, inside the mapping's logical device.
+        value: attribute with the value.
+        scale, offset: to the signal's unit.
+        states: device value -> state code of the signal; others are invalid. Booleans are 0
+            and 1, double points 0 (between), 1 (off), 2 (on) and 3 (faulty).
+        bits: objects (single points) that make up the bits of the signal, from bit 0 on.
+        low, high: plausible range in the signal's unit.
+    """
+
+    object: str = ""
+    value: str = "mag.f"
+    scale: float = 1.0
+    offset: float = 0.0
+    states: Mapping[int, int] | None = None
+    bits: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> "SignalSource":
+        if bool(self.object) == bool(self.bits):
+            raise ValueError("either object or bits must be given")
+        return self
+
+
+class CommandTarget(_Strict):
+    """Which controllable object a command point operates.
+
+    Attributes:
+        object: controllable data object.
+        scale: device unit per signal unit (1000 for kW to W).
+        value: written by verbs whatever the command's value is.
+        low, high: allowed range in the signal's unit.
+    """
+
+    object: str
+    scale: float = 1.0
+    value: bool | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class SignalMap(_Strict):
+    """The whole file.
+
+    Attributes:
+        layout: layout of the readings.
+        device: instance of the logical device whose objects are named.
+        time: object whose time stamp is the sample's time; a reading is made of each report
+            that brings it with a time not seen before.
+        silence_s: after so long without a report the data set is read.
+        integrity_s: the data set is read so often anyway, to notice lost reports.
+    """
+
+    title: str
+    layout: str
+    device: str
+    time: str
+    silence_s: float = Field(default=3.0, gt=0)
+    integrity_s: float = Field(default=60.0, gt=0)
+    signals: Mapping[str, SignalSource]
+    commands: Mapping[str, CommandTarget] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One attribute inside a report: data set, member, and the way through its structure."""
+
+    data_set: str
+    member: int
+    way: tuple[int, ...]
+    basic_type: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value with its quality and time stamp, where the data set carries them."""
+
+    value: Leaf
+    quality: Leaf | None
+    time: Leaf | None
+
+
+@dataclass(frozen=True)
+class BoundSignal:
+    """A signal with its points: one, or one per bit."""
+
+    column: int
+    source: SignalSource
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A mapping bound to an IED: all that is needed to read reports and to send commands.
+
+    Attributes:
+        measurements: the data set with the sample's time.
+        reports: report blocks by data set that is used, best first; states come before
+            measurements, so that a reading finds the states of its time.
+        controls: complete references of controllable objects by command point.
+    """
+
+    layout: Layout
+    mapping: SignalMap
+    time: Leaf
+    measurements: str
+    signals: tuple[BoundSignal, ...]
+    data_sets: Mapping[str, DataSet]
+    reports: Mapping[str, tuple[ReportBlock, ...]]
+    controls: Mapping[str, str]
+
+
+def load(name: str) -> SignalMap:
+    """Read and check a mapping file.
+
+    Raises:
+        ProfileError: naming file, key and remedy.
+    """
+    path = find(name or STANDARD)
+    try:
+        return SignalMap.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise ProfileError(
+            str(path), "file", f"cannot be read ({error.strerror})", f"shipped is {STANDARD}"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(str(path), "file", f"is no TOML: {error}", "mend the line") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "file"
+        raise ProfileError(
+            str(path), key, str(first["msg"]), "docs/protocols.md lists the keys of a mapping"
+        ) from error
+
+
+def bind(file: str, mapping: SignalMap, ied: Ied) -> Binding:
+    """Bind a mapping to a device.
+
+    Raises:
+        ProfileError: a signal or object is not there; `file` is the mapping's name.
+    """
+    binder = _Binder(file, mapping, ied)
+    try:
+        layout = layouts.get(mapping.layout)
+    except ContractError as error:
+        raise ProfileError(
+            file, "layout", f"{mapping.layout!r} is unknown", "see contract"
+        ) from error
+    signals = []
+    for name, source in mapping.signals.items():
+        key = f"signals.{name}"
+        if name not in layout:
+            raise ProfileError(file, key, f"is no signal of {layout.name}", "see the contract")
+        objects = source.bits or (source.object,)
+        points = tuple(binder.point(key, o, source.value) for o in objects)
+        signals.append(BoundSignal(layout.column(name), source, points))
+    time = binder.point("time", mapping.time, "t").value
+    used = {p.value.data_set for s in signals for p in s.points} | {time.data_set}
+    states_first = sorted(used, key=lambda data_set: data_set == time.data_set)
+    return Binding(
+        layout=layout,
+        mapping=mapping,
+        time=time,
+        measurements=time.data_set,
+        signals=tuple(signals),
+        data_sets={d.reference: d for d in ied.data_sets if d.reference in used},
+        reports={data_set: binder.blocks(data_set) for data_set in states_first},
+        controls={
+            point: binder.control(f"commands.{point}", target.object)
+            for point, target in mapping.commands.items()
+        },
+    )
+
+
+class _Binder:
+    """Finds objects in the data sets that some report block serves."""
+
+    def __init__(self, file: str, mapping: SignalMap, ied: Ied) -> None:
+        self._file = file
+        self._device = mapping.device
+        self._ied = ied
+        served = {block.data_set for block in ied.report_blocks}
+        self._data_sets = [d for d in ied.data_sets if d.reference in served]
+
+    def point(self, key: str, object_: str, value: str) -> Point:
+        base = f"{self._device}/{object_}"
+        leaf = self._leaf(f"{base}.{value}")
+        if leaf is None:
+            raise ProfileError(
+                self._file, key, f"{base}.{value} is in no data set that is reported",
+                f"check the object, or add it to a data set in the SCL file of {self._ied.name}",
+            )  # fmt: skip
+        return Point(leaf, self._leaf(f"{base}.q"), self._leaf(f"{base}.t"))
+
+    def _leaf(self, path: str) -> Leaf | None:
+        for data_set in self._data_sets:
+            for number, member in enumerate(data_set.members):
+                if path == member.path or path.startswith(f"{member.path}."):
+                    found = member.node.find(path[len(member.path) + 1 :])
+                    if found is not None and found[1].basic_type:
+                        way, node = found
+                        return Leaf(data_set.reference, number, way, node.basic_type)
+        return None
+
+    def blocks(self, data_set: str) -> tuple[ReportBlock, ...]:
+        found = [block for block in self._ied.report_blocks if block.data_set == data_set]
+        return tuple(sorted(found, key=lambda block: not block.buffered))
+
+    def control(self, key: str, object_: str) -> str:
+        path = f"{self._device}/{object_}"
+        if path not in self._ied.controls:
+            raise ProfileError(
+                self._file, key, f"{path} cannot be controlled",
+                f"the SCL file of {self._ied.name} has: {', '.join(sorted(self._ied.controls))}",
+            )  # fmt: skip
+        return self._ied.name + path
