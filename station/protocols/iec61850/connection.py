@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_MS = 3000
 REQUEST_TIMEOUT_MS = 2000
 _ATTEMPTS = 4
+_FROM_THE_OLDEST = bytes(8)
+"""An entry id of zeros asks for all that the device has kept (IEC 61850-7-2, BRCB)."""
 _GONE = (m.NOT_CONNECTED, m.CONNECTION_LOST, m.TIMEOUT)
 
 
@@ -203,7 +205,10 @@ class Association:
                 "use the SCL file of this device's configuration"
             )
         self._configure(block, rcb, buffered=buffered)
-        resumed = bool(entry_id) and self._set_entry_id(block, entry_id)
+        resumed = False
+        if buffered:
+            accepted = self._set_entry_id(block, entry_id or _FROM_THE_OLDEST)
+            resumed = accepted and bool(entry_id)
         self._listen(block, rcb, on_report)
         self._lib.ClientReportControlBlock_setRptEna(block, True)
         self._lib.IedConnection_setRCBValues(

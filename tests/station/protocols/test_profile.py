@@ -3,7 +3,7 @@ import pytest
 from station.protocols.errors import ProfileError
 from station.protocols.modbus import profile as profiles
 from station.protocols.modbus.plan import plan_for
-from station.protocols.modbus.profile import PROFILE_FOLDER
+from station.protocols.profile_files import PROFILE_FOLDER
 
 SHIPPED = sorted(
     path.name for path in PROFILE_FOLDER.glob("*.toml") if not path.name.startswith("pcs-iec61850")
