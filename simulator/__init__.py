@@ -1,1 +1,1 @@
-"""A virtual plant with real protocol servers. Shares no code with the station."""
+"""A virtual battery-storage plant: physics, real IEC 61850 and Modbus servers, scenarios."""

@@ -1,0 +1,1 @@
+"""The register maps of the plant's Modbus devices and the quantities their sensors see."""

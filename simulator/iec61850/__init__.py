@@ -1,0 +1,1 @@
+"""IEC 61850 MMS servers built from an ICD file."""

@@ -1,0 +1,224 @@
+"""An MMS server of one converter.
+
+Values are published once a tick under the model's lock, so that every report carries one tick.
+Control callbacks run in the library's thread: they ask whether the converter would refuse and
+leave accepted commands to the plant, which carries them out at its next step.
+"""
+
+import ctypes as c
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import ServerStartError
+from simulator.iec61850 import library as lib61850
+from simulator.iec61850.model import ServerModel
+from simulator.physics.converter import Denial, Point
+
+_log = logging.getLogger(__name__)
+
+_REPORT_BUFFER_BYTES = 8_000_000
+"""About two hours of one-second reports for a client that is away."""
+_MAX_CONNECTIONS = 5
+_DEVICE = "PCS1"
+_CONTROLS = {
+    Point.ACTIVE_POWER: "DRCC1.OutWSet",
+    Point.REACTIVE_POWER: "DRCC1.OutVarSet",
+    Point.START: "DRCC1.DERStr",
+    Point.STOP: "DRCC1.DERStop",
+}
+_ADD_CAUSE = {
+    Denial.LOCAL: lib61850.ADD_CAUSE_SWITCHING_HIERARCHY,
+    Denial.NOT_A_NUMBER: lib61850.ADD_CAUSE_INCONSISTENT_PARAMETERS,
+    Denial.RATING: lib61850.ADD_CAUSE_INCONSISTENT_PARAMETERS,
+    Denial.TRIPPED: lib61850.ADD_CAUSE_BLOCKED_BY_PROCESS,
+    Denial.CAUSE_STANDS: lib61850.ADD_CAUSE_BLOCKED_BY_INTERLOCKING,
+}
+_MEASUREMENT_REPORT = "brMeas"
+_DBPOS_OFF, _DBPOS_ON = 1, 2
+
+
+@dataclass(frozen=True)
+class PcsValues:
+    """What one tick publishes: analogue values and states by reference below the device."""
+
+    analogue: dict[str, float]
+    boolean: dict[str, bool]
+    integer: dict[str, int]
+    breaker_closed: bool
+
+
+Ask = Callable[[Point, float], Denial | None]
+Accept = Callable[[Point, float], None]
+Deny = Callable[[Point, float, Denial], None]
+OnServed = Callable[[int], None]
+
+
+class PcsServer:
+    """One converter's IEC 61850 server."""
+
+    def __init__(
+        self,
+        name: str,
+        icd: Path,
+        ied_name: str,
+        rated_w: float,
+        *,
+        ask: Ask,
+        accept: Accept,
+        deny: Deny,
+        on_served: OnServed,
+    ) -> None:
+        self.name = name
+        self.silent = False
+        self._ask, self._accept, self._deny, self._on_served = ask, accept, deny, on_served
+        self._lib = lib61850.library()
+        self._model = ServerModel(icd, ied_name)
+        self._domain = f"{ied_name}{_DEVICE}/"
+        self._model.set_value(f"{self._domain}ZINV1.WRtg.setMag.f", str(rated_w))
+        config = self._lib.IedServerConfig_create()
+        self._lib.IedServerConfig_setMaxMmsConnections(config, _MAX_CONNECTIONS)
+        self._lib.IedServerConfig_setReportBufferSize(config, _REPORT_BUFFER_BYTES)
+        self._lib.IedServerConfig_enableFileService(config, False)
+        self._server: int = self._lib.IedServer_createWithConfig(self._model.model, None, config)
+        self._lib.IedServerConfig_destroy(config)
+        self._lib.IedServer_setServerIdentity(self._server, b"Stationmaster", b"PCS", b"1.0")
+        self._callbacks: list[Any] = []
+        self._address = ("", 0)
+        self._enabled = False
+        self._pending: list[int] = []
+        for point, reference in _CONTROLS.items():
+            self._install(point, self._domain + reference)
+        watcher = lib61850.RCB_HANDLER(self._report_event)
+        self._callbacks.append(watcher)
+        self._lib.IedServer_setRCBEventHandler(self._server, watcher, None)
+
+    @property
+    def port(self) -> int:
+        """The port in use."""
+        return self._address[1]
+
+    def start(self, host: str, port: int) -> None:
+        """Listen; port 0 chooses one.
+
+        Raises:
+            ServerStartError: the port is taken.
+        """
+        if port == 0:
+            with socket.socket() as probe:
+                probe.bind((host, 0))
+                port = probe.getsockname()[1]
+        self._address = (host, port)
+        self._lib.IedServer_setLocalIpAddress(self._server, host.encode())
+        self._lib.IedServer_start(self._server, port)
+        if not self._lib.IedServer_isRunning(self._server):
+            raise ServerStartError(self.name, host, port, "the address is in use")
+
+    def stop(self) -> None:
+        """Close the listener and all associations; the model and its buffers stay."""
+        self._lib.IedServer_stop(self._server)
+        self._enabled = False
+
+    def resume(self) -> None:
+        """Listen again where `start` did."""
+        if not self._lib.IedServer_isRunning(self._server):
+            self.start(*self._address)
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self._lib.IedServer_destroy(self._server)
+
+    def publish(self, tick: int, values: PcsValues) -> None:
+        """Put one tick into the model; with trigger options this makes one report a tick."""
+        if self.silent:
+            return
+        lib, server = self._lib, self._server
+        milliseconds = tick * 1000
+        lib.IedServer_lockDataModel(server)
+        try:
+            for reference in (*values.analogue, *values.boolean, *values.integer, "XCBR1.Pos"):
+                self._stamp(reference, milliseconds)
+            for reference, number in values.analogue.items():
+                lib.IedServer_updateFloatAttributeValue(server, self._value(reference), number)
+            for reference, flag in values.boolean.items():
+                lib.IedServer_updateBooleanAttributeValue(server, self._value(reference), flag)
+            for reference, code in values.integer.items():
+                lib.IedServer_updateInt32AttributeValue(server, self._value(reference), code)
+            position = _DBPOS_ON if values.breaker_closed else _DBPOS_OFF
+            lib.IedServer_updateDbposValue(server, self._value("XCBR1.Pos"), position)
+        finally:
+            lib.IedServer_unlockDataModel(server)
+        self._confirm()
+        self._pending.append(tick)
+
+    def _confirm(self) -> None:
+        """Count earlier ticks as served: a client that still listens has had their reports."""
+        if self._enabled:
+            pending, self._pending = self._pending, []
+            for tick in pending:
+                self._on_served(tick)
+
+    def _stamp(self, reference: str, milliseconds: int) -> None:
+        leaf = self._model.leaves[f"{self._domain}{reference}.t"]
+        self._lib.IedServer_updateUTCTimeAttributeValue(self._server, leaf.node, milliseconds)
+
+    def _value(self, reference: str) -> int:
+        """The value attribute of a data object, whatever its class."""
+        leaves = self._model.leaves
+        for suffix in ("mag.f", "cVal.mag.f", "mxVal.f", "stVal"):
+            leaf = leaves.get(f"{self._domain}{reference}.{suffix}")
+            if leaf is not None:
+                return leaf.node
+        raise KeyError(reference)
+
+    def _install(self, point: Point, reference: str) -> None:
+        node = self._model.objects[reference]
+
+        def check(action: int, _p: int, value: int, _test: bool, _interlock: bool) -> int:  # noqa: FBT001
+            number = self._number(value)
+            denial = self._ask(point, number)
+            if denial is None:
+                return lib61850.CONTROL_ACCEPTED
+            self._lib.ControlAction_setAddCause(action, _ADD_CAUSE[denial])
+            self._deny(point, number, denial)
+            if denial in (Denial.RATING, Denial.NOT_A_NUMBER):
+                return lib61850.CONTROL_VALUE_INVALID
+            return lib61850.CONTROL_ACCESS_DENIED
+
+        def control(_action: int, _p: int, value: int, test: bool) -> int:  # noqa: FBT001
+            if not test:
+                self._accept(point, self._number(value))
+            return lib61850.CONTROL_OK
+
+        checker, controller = lib61850.CHECK_HANDLER(check), lib61850.CONTROL_HANDLER(control)
+        self._callbacks += [checker, controller]
+        self._lib.IedServer_setPerformCheckHandler(self._server, node, checker, None)
+        self._lib.IedServer_setControlHandler(self._server, node, controller, None)
+
+    def _number(self, value: int) -> float:
+        """The number in a control value: a float in a structure, or a boolean as 0 or 1."""
+        lib = self._lib
+        if lib.MmsValue_getType(value) == lib61850.MMS_STRUCTURE:
+            value = lib.MmsValue_getElement(value, 0)
+        if lib.MmsValue_getType(value) == lib61850.MMS_BOOLEAN:
+            return float(lib.MmsValue_getBoolean(value))
+        return float(lib.MmsValue_toFloat(value))
+
+    def _report_event(
+        self, _p: int, block: int, _client: int, event: int, _name: bytes, _error: int
+    ) -> None:
+        name = c.string_at(self._lib.ReportControlBlock_getName(block)).decode()
+        if name != _MEASUREMENT_REPORT:
+            return
+        if event == lib61850.RCB_ENABLE:
+            self._enabled = True
+        elif event == lib61850.RCB_DISABLE:
+            self._enabled = False
+        elif event == lib61850.RCB_PURGE:
+            self._pending.clear()
+        elif event == lib61850.RCB_OVERFLOW and self._pending:
+            self._pending.pop(0)

@@ -1,0 +1,70 @@
+"""Runs a site from a configuration file until it is told to stop."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from simulator.config import load_config
+from simulator.errors import SimulatorError
+from simulator.site import Site
+
+_EXIT_CONFIG = 2
+
+Ready = Callable[[dict[str, int]], None]
+
+
+def run(config_path: Path, *, ready: Ready | None = None) -> int:
+    """Serve the plant described by `config_path` until SIGTERM or SIGINT.
+
+    Args:
+        config_path: a TOML file; see `SimulatorConfig`.
+        ready: called with the ports by device tag once all servers listen; by default they are
+            printed as one line of JSON on standard output.
+
+    Returns:
+        The exit status: 0 after a clean stop, 2 when something could not be set up.
+    """
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        asyncio.run(_serve(config_path, ready or _announce))
+    except SimulatorError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return _EXIT_CONFIG
+    return 0
+
+
+async def _serve(config_path: Path, ready: Ready) -> None:
+    config = load_config(config_path)
+    site = Site(config, config_path.resolve().parent)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def on_ready(ports: dict[str, int]) -> None:
+        if config.ports_out is not None:
+            _write_whole(config.ports_out, json.dumps(ports, indent=1))
+        ready(ports)
+
+    await site.run(stop, on_ready)
+
+
+def _announce(ports: dict[str, int]) -> None:
+    print(json.dumps({"ready": True, "ports": ports}), flush=True)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write so that a reader sees the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)  # noqa: PTH105 - says what it is

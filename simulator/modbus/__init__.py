@@ -1,0 +1,1 @@
+"""Modbus TCP servers over register images."""
