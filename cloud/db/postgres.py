@@ -10,7 +10,6 @@ Rules:
   repeated until a deadline.
 """
 
-import ctypes
 import logging
 import os
 import secrets
@@ -25,6 +24,7 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from cloud.children import die_with_parent
 from cloud.db.account import binaries, choose_account, own, server_home
 from cloud.errors import DatabaseError
 
@@ -40,8 +40,6 @@ _STOP_DEADLINE_S: Final = 30.0
 _POLL_S: Final = 0.03
 _RETRY_S: Final = 0.2
 _LOG_LINES: Final = 8
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 _SETTINGS: Final = {
     "listen_addresses": "",
@@ -210,7 +208,7 @@ class EmbeddedPostgres:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops us in order
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, loaded beforehand
+                preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509 - one prctl call
                 **self._as_account(),
             )
         self._process = psutil.Process(self._child.pid)
@@ -263,10 +261,6 @@ def _runs(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _short_folder(home: Path) -> Path:

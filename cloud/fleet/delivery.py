@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cloud.db import Pool, connection
 from cloud.errors import IdentityRefused, Refused
 from cloud.news import News
-from contract.orders import OrderRefused, Receipt, verify_receipt
+from contract.orders import OrderRefused, Receipt, peek_order, verify_receipt
 
 _MOST = 100
 """Orders in one answer; a station that has missed more asks again."""
@@ -36,7 +36,7 @@ async def wait_for_orders(
             bell.clear()
             found = await orders_after(pool, station, counter)
             left = end - asyncio.get_running_loop().time()
-            if found or left <= 0:
+            if found or left <= 0 or news.closed:
                 return found
             try:
                 await asyncio.wait_for(bell.wait(), left)
@@ -62,13 +62,15 @@ async def keep_receipt(pool: Pool, station: str, blob: bytes) -> Receipt:
         except OrderRefused as error:
             raise Refused(str(error), code=error.reason) from error
         cursor = await conn.execute(
-            "SELECT encode(sha256(body), 'hex'), counter FROM orders"
-            " WHERE id::text = %s AND station = %s",
+            "SELECT body FROM orders WHERE id::text = %s AND station = %s",
             [receipt.order_id, station],
+            binary=True,
         )
         order = await cursor.fetchone()
         if order is None:
             raise Refused(f"no order {receipt.order_id} to {station!r}", code="unknown_order")
+        if peek_order(order[0]).sha256 != receipt.order_sha256:
+            raise Refused("the receipt is for an order of other content", code="other_order")
         cursor = await conn.execute(
             "INSERT INTO receipts (order_id, outcome, station, counter, reason_code, reason, at_ms,"
             " body) VALUES (%s, %s, %s, %s, %s, %s, %s, %b) ON CONFLICT DO NOTHING",
@@ -79,7 +81,8 @@ async def keep_receipt(pool: Pool, station: str, blob: bytes) -> Receipt:
         )
         if cursor.rowcount:
             await conn.execute(
-                "UPDATE orders SET status = %s WHERE id = %s",
-                [receipt.outcome.value, receipt.order_id],
+                "UPDATE orders SET status = %s WHERE id = %s AND NOT EXISTS"
+                " (SELECT 1 FROM receipts WHERE order_id = orders.id AND at_ms > %s)",
+                [receipt.outcome.value, receipt.order_id, receipt.at_ms],
             )
     return receipt

@@ -1,23 +1,79 @@
-"""Live images: kept in an unlogged table, told between processes, fanned out to screens."""
+"""Live images: kept in an unlogged table, told between processes, fanned out to screens.
 
+One worker decodes an image once, however many screens it has. A screen that is slow gets the
+newest image when it is ready again; it never delays anybody and no queue grows for it.
+"""
+
+import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 
-from cloud.db.pool import Pool
-from cloud.keys import KeyStore
-from cloud.live.image import LiveImage
+from cloud.catalogue import LayoutCatalogue
+from cloud.db.pool import Pool, connection
+from cloud.epochs import EpochKeys
+from cloud.live.image import LiveImage, image_of
+from cloud.news import News
+from contract.errors import ContractError
+
+_LOOK_AGAIN_S = 5.0
+"""A bell may be lost with its connection: look at the table this often anyway."""
 
 
 class Live:
     """The live lane of one worker process."""
 
-    def __init__(self, pool: Pool, keys: KeyStore) -> None:
+    def __init__(self, pool: Pool, epochs: EpochKeys, layouts: LayoutCatalogue, news: News) -> None:
         self._pool = pool
-        self._keys = keys
+        self._epochs = epochs
+        self._layouts = layouts
+        self._news = news
+        self._decoded: dict[str, tuple[tuple[int, int], LiveImage]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def latest(self, station: str) -> LiveImage | None:
-        """Return the newest image, None before the first one."""
-        raise NotImplementedError
+        """Return the newest image, None before the first one.
 
-    def subscribe(self, station: str) -> AsyncIterator[LiveImage]:
-        """Yield each new image; a slow reader misses old ones, never delays anybody."""
-        raise NotImplementedError
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        async with self._locks[station]:
+            known = self._decoded.get(station)
+            version, image = known or (None, None)
+            async with connection(self._pool) as conn:
+                cursor = await conn.execute(
+                    "SELECT epoch, sequence, (extract(epoch FROM received_at) * 1000)::bigint,"
+                    " body FROM live WHERE station = %s AND (epoch, sequence) IS DISTINCT FROM"
+                    " (%s::bigint, %s::bigint)",
+                    [station, *(version or (None, None))],
+                    binary=True,
+                )
+                row = await cursor.fetchone()
+            if row is None:
+                return image
+            epoch, sequence, received_ms, body = row
+            try:
+                key = await self._epochs.get(station, epoch)
+                image = await asyncio.to_thread(image_of, key, station, received_ms, body)
+            except ContractError:  # an image that no longer opens is no image
+                return None
+            self._decoded[station] = ((epoch, sequence), image)
+            return image
+
+    async def subscribe(self, station: str) -> AsyncIterator[LiveImage]:
+        """Yield each new image until the worker leaves; a slow reader misses old ones.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        shown = await self.latest(station)
+        with self._news.watch("live", station) as bell:
+            while not self._news.closed:
+                newest = await self.latest(station)
+                if newest is not None and newest is not shown:
+                    shown = newest
+                    yield newest
+                try:
+                    await asyncio.wait_for(bell.wait(), _LOOK_AGAIN_S)
+                except TimeoutError:
+                    continue
+                bell.clear()

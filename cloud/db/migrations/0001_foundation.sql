@@ -42,11 +42,13 @@ CREATE TABLE epochs (
     station         text NOT NULL REFERENCES stations,
     epoch           bigint NOT NULL,
     announcement    bytea NOT NULL,
+    signing_key     bytea NOT NULL,
     announced_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (station, epoch)
 );
 COMMENT ON COLUMN epochs.announcement IS
     'epoch key wrapped to the cloud, signed by the station, as received';
+COMMENT ON COLUMN epochs.signing_key IS 'the station key that signed it then';
 
 CREATE TABLE station_keys (
     station         text NOT NULL REFERENCES stations,

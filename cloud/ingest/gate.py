@@ -1,0 +1,168 @@
+"""The gate: a sealed message is opened and checked whole before anything is stored.
+
+Order of checks: is it an envelope; does it name the station of the certificate; is it for this
+lane; do we know the epoch's key; does its tag fit; does its content fit the contract. Every
+refusal that an honest station cannot cause is noted in the security book.
+"""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from cloud.access.pki import PeerIdentity
+from cloud.catalogue import LayoutCatalogue
+from cloud.epochs import EpochKeys
+from cloud.errors import IdentityRefused, Refused
+from cloud.ingest.ledger import Offer
+from cloud.security import SecurityLog
+from contract import events, frame
+from contract.envelope import EnvelopeHeader, Stream, Tampered, UnknownEpoch, WrongStation, peek
+from contract.errors import ContractError, UnknownLayoutError
+from contract.layouts import Layout
+
+_IN_THREAD_BYTES = 64 << 10
+"""From this size on a message is opened in a thread, so that the event loop goes on."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A message whose tag fits and whose sender is who it says."""
+
+    header: EnvelopeHeader
+    plaintext: bytes
+
+
+class Gate:
+    """Opens messages for one worker."""
+
+    def __init__(self, epochs: EpochKeys, layouts: LayoutCatalogue, book: SecurityLog) -> None:
+        self._epochs = epochs
+        self._layouts = layouts
+        self._book = book
+        self._seen: set[tuple[str, str, bytes]] = set()
+
+    async def open(self, peer: PeerIdentity, body: bytes, stream: Stream) -> Opened:
+        """Open a sealed message from `peer` on the lane `stream`.
+
+        Raises:
+            Refused: with the code and status of the answer.
+        """
+        try:
+            header = peek(body)
+        except ContractError as error:
+            self._book.note("malformed", station=peer.station, reason=str(error))
+            raise Refused(str(error), code="malformed") from error
+        if header.station != peer.station:
+            self._book.note("wrong_station", station=peer.station, claimed=header.station)
+            raise IdentityRefused(
+                f"the envelope names {header.station!r}, the certificate {peer.station!r}"
+            )
+        if header.stream is not stream:
+            self._book.note("wrong_stream", station=peer.station, stream=header.stream.name)
+            raise Refused(
+                f"this lane takes {stream.name}, not {header.stream.name}", code="malformed"
+            )
+        return Opened(header, await self._decrypt(peer, header, body))
+
+    async def _decrypt(self, peer: PeerIdentity, header: EnvelopeHeader, body: bytes) -> bytes:
+        try:
+            key = await self._epochs.get(header.station, header.epoch)
+            if len(body) < _IN_THREAD_BYTES:
+                return key.open(body, peer.station)
+            return await asyncio.to_thread(key.open, body, peer.station)
+        except UnknownEpoch as error:
+            raise Refused(str(error), code="unknown_epoch", status=428) from error
+        except WrongStation as error:
+            raise IdentityRefused(str(error)) from error
+        except Tampered as error:
+            self._book.note(
+                "tampered", station=peer.station, epoch=header.epoch, sequence=header.sequence
+            )
+            raise Refused(str(error), code="tampered") from error
+
+    async def telemetry(self, peer: PeerIdentity, body: bytes) -> Offer:
+        """Open and check a telemetry batch.
+
+        Raises:
+            Refused: with the code and status of the answer.
+        """
+        opened = await self.open(peer, body, Stream.TELEMETRY)
+        try:
+            headers = frame.peek_batch(opened.plaintext)
+        except ContractError as error:
+            self._book.note("malformed", station=peer.station, reason=str(error))
+            raise Refused(str(error), code="malformed") from error
+        layouts = {h.layout_hash: await self._layout(h.layout_hash) for h in headers}
+        keys = {(peer.station, h.device, h.layout_hash) for h in headers}
+        unseen = sorted((device, layout.hex()) for _, device, layout in keys - self._seen)
+        return Offer(
+            **_key(opened.header, peer, body),
+            body=body,
+            samples=sum(h.n for h in headers),
+            value_count=sum(h.n * layouts[h.layout_hash].width for h in headers),
+            t_first_ms=min(h.t0_ms for h in headers),
+            t_last_ms=max(h.t0_ms + (h.n - 1) * h.step_ms for h in headers),
+            devices=unseen,
+        )
+
+    def stored(self, offer: Offer) -> None:
+        """Remember that the devices of a stored offer are in the table."""
+        self._seen.update((offer.station, name, bytes.fromhex(h)) for name, h in offer.devices)
+
+    async def events(self, peer: PeerIdentity, body: bytes) -> Offer:
+        """Open and check a message of events; errors as `telemetry`."""
+        opened = await self.open(peer, body, Stream.EVENTS)
+        try:
+            found = events.from_json(opened.plaintext)
+        except ContractError as error:
+            self._book.note("malformed", station=peer.station, reason=str(error))
+            raise Refused(str(error), code="malformed") from error
+        if any(event.station != peer.station for event in found):
+            self._book.note("wrong_station", station=peer.station, where="events")
+            raise IdentityRefused("an event names another station")
+        names = (
+            *("id", "device", "code", "severity", "active", "at_ms"),
+            *("text_en", "text_zh", "value", "limit"),
+        )
+        rows = [{name: getattr(event, name) for name in names} for event in found]
+        times = [event.at_ms for event in found] or [0]
+        return Offer(
+            **_key(opened.header, peer, body),
+            body=b"",
+            samples=0,
+            value_count=0,
+            t_first_ms=min(times),
+            t_last_ms=max(times),
+            events=rows,
+        )
+
+    async def live(self, peer: PeerIdentity, body: bytes) -> tuple[EnvelopeHeader, int]:
+        """Open and check a live image; return its header and newest device time."""
+        opened = await self.open(peer, body, Stream.LIVE)
+        try:
+            headers = frame.peek_batch(opened.plaintext)
+        except ContractError as error:
+            self._book.note("malformed", station=peer.station, reason=str(error))
+            raise Refused(str(error), code="malformed") from error
+        for header in headers:
+            await self._layout(header.layout_hash)
+        return opened.header, max(h.t0_ms + (h.n - 1) * h.step_ms for h in headers)
+
+    async def _layout(self, hash8: bytes) -> Layout:
+        try:
+            return await self._layouts.resolve(hash8)
+        except UnknownLayoutError as error:
+            raise Refused(hash8.hex(), code="unknown_layout", status=428) from error
+
+
+def _key(header: EnvelopeHeader, peer: PeerIdentity, body: bytes) -> dict[str, Any]:
+    return {
+        "station": header.station,
+        "epoch": header.epoch,
+        "stream": int(header.stream),
+        "sequence": header.sequence,
+        "fingerprint": peer.fingerprint,
+        "sha256": hashlib.sha256(body).digest(),
+        "size": len(body),
+    }

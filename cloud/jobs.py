@@ -1,0 +1,139 @@
+"""What is due by the clock: one line per job, in a process of its own.
+
+Every job may run twice or be killed half-way without harm: it takes its locks in the database
+and does its work in transactions. Several jobs workers (one per cloud) share the work.
+"""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import psycopg
+import uvloop
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from cloud.catalogue import LayoutCatalogue
+from cloud.db.pool import Pool, connection, create_pool
+from cloud.epochs import EpochKeys
+from cloud.errors import CloudError
+from cloud.history.compaction import Compactor
+from cloud.history.reading import FrameReader
+from cloud.history.rollups import roll_up
+from cloud.history.vault import Vault
+from cloud.keys import open_keys
+from cloud.workers import Task, read_task
+
+_log = logging.getLogger(__name__)
+_HOURS_EVERY_S: Final = 120.0
+_CLEAN_EVERY_S: Final = 3_600.0
+_POOL_SIZE: Final = 6
+
+
+class Jobs:
+    """The jobs of one process."""
+
+    def __init__(self, task: Task, pool: Pool) -> None:
+        self._config = task.config.history
+        self._pool = pool
+        keys = open_keys(task.config.keys_dir)
+        epochs, vault, layouts = EpochKeys(pool, keys), Vault(pool, keys), LayoutCatalogue(pool)
+        self._compactor = Compactor(pool, epochs, vault, layouts)
+        self._reader = FrameReader(pool, epochs, vault, layouts)
+        self._failing: set[str] = set()
+
+    def schedule(self, scheduler: Any) -> None:
+        """Put all jobs on the clock."""
+        for name, job, every_s in (
+            ("compact", self.compact, self._config.compact_every_s),
+            ("hours", self.merge_hours, _HOURS_EVERY_S),
+            ("rollups", self.roll_up, self._config.rollup_every_s),
+            ("clean", self.clean, _CLEAN_EVERY_S),
+        ):
+            scheduler.add_job(
+                self._watched,
+                "interval",
+                [name, job],
+                id=name,
+                seconds=every_s,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+            )
+
+    async def compact(self) -> None:
+        """Move waiting batches into blocks, until none is old enough."""
+        for station in await self._stations():
+            more = True
+            while more:
+                done = await self._compactor.compact(station, self._config.compact_after_s)
+                more = done.batches > 0
+
+    async def merge_hours(self) -> None:
+        """Merge the parts of past hours."""
+        before_ms = time.time_ns() // 1_000_000 - int(self._config.hour_grace_s * 1_000)
+        for station in await self._stations():
+            await self._compactor.merge_hours(station, before_ms)
+
+    async def roll_up(self) -> None:
+        """Compute what is dirty."""
+        for station in await self._stations():
+            await roll_up(self._pool, self._reader, station)
+
+    async def clean(self) -> None:
+        """Remove what has expired: sessions, enrolment tokens, sign-in attempts."""
+        async with connection(self._pool) as conn:
+            await conn.execute("DELETE FROM sessions WHERE expires_at < now() - interval '1 day'")
+            await conn.execute(
+                "DELETE FROM enrolment_tokens WHERE expires_at < now() - interval '30 days'"
+            )
+            await conn.execute("DELETE FROM sign_in_attempts WHERE at < now() - interval '90 days'")
+
+    async def _stations(self) -> list[str]:
+        async with connection(self._pool) as conn:
+            rows = await (await conn.execute("SELECT id FROM stations ORDER BY id")).fetchall()
+        return [row[0] for row in rows]
+
+    async def _watched(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        """Run a job; tell its failure once and its recovery once."""
+        try:
+            await job()
+        except (CloudError, psycopg.Error) as error:
+            if name not in self._failing:
+                self._failing.add(name)
+                _log.error("job failed name=%s reason=%s", name, error)
+        else:
+            if name in self._failing:
+                self._failing.discard(name)
+                _log.info("job recovered name=%s", name)
+
+
+async def run(task: Task) -> None:
+    """Run jobs until SIGTERM."""
+    leaving = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, leaving.set)
+    pool = create_pool(task.dsn, _POOL_SIZE, task.config.database.pool_timeout_s)
+    await pool.open()
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    Jobs(task, pool).schedule(scheduler)
+    scheduler.start()
+    try:
+        await leaving.wait()
+    finally:
+        scheduler.shutdown(wait=False)
+        await pool.close()
+
+
+def main() -> None:
+    """Entry point of `python -m cloud.jobs`."""
+    task = read_task()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(task))
+
+
+if __name__ == "__main__":
+    main()

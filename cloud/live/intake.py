@@ -1,0 +1,18 @@
+"""Takes a live image in: newer than the one we have, or it changes nothing."""
+
+from cloud.db.pool import Pool, connection
+from contract.envelope import EnvelopeHeader
+
+
+async def keep(pool: Pool, header: EnvelopeHeader, at_ms: int, body: bytes) -> bool:
+    """Replace the station's image; False for one that is not newer (late, or replayed)."""
+    async with connection(pool) as conn:
+        cursor = await conn.execute(
+            "INSERT INTO live (station, epoch, sequence, at_ms, body) VALUES (%s, %s, %s, %s, %b)"
+            " ON CONFLICT (station) DO UPDATE SET epoch = excluded.epoch,"
+            " sequence = excluded.sequence, at_ms = excluded.at_ms, body = excluded.body,"
+            " received_at = now()"
+            " WHERE (excluded.epoch, excluded.sequence) > (live.epoch, live.sequence)",
+            [header.station, header.epoch, header.sequence, at_ms, body],
+        )
+        return cursor.rowcount == 1

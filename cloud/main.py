@@ -1,0 +1,42 @@
+"""Command line of the cloud: `python -m cloud CONFIG.toml`.
+
+Standard output carries JSON lines: {"step": ...} while it starts, then one
+{"ready": true, "addresses": {...}} with the first sign-in when it was made in this start.
+Logs go to standard error.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cloud.config import load
+from cloud.errors import CloudError, ConfigError
+from cloud.supervisor import Supervisor
+from cloud.workers import set_up_logging
+
+_WRONG_CONFIG = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the cloud until it is told to stop; return the exit status."""
+    parser = argparse.ArgumentParser(prog="cloud", description=__doc__)
+    parser.add_argument("config", type=Path, help="configuration file (TOML)")
+    chosen = parser.parse_args(arguments)
+    try:
+        config = load(chosen.config)
+        set_up_logging(config)
+        Supervisor(config, _say).run()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return _WRONG_CONFIG
+    except CloudError as error:
+        print(f"the cloud did not start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _say(line: dict[str, Any]) -> None:
+    print(json.dumps(line), flush=True)
