@@ -42,12 +42,14 @@ class Report:
         values: one value per data set member; None where the report does not include it.
         entry_id: entry in the device's buffer; empty for unbuffered reports.
         overflow: the device's buffer dropped entries before this one.
+        time_ms: when the device made the report, 0 when it does not say.
     """
 
     rcb: str
     values: tuple[Value, ...]
     entry_id: bytes
     overflow: bool
+    time_ms: int
 
 
 def _fail(what: str, error: c.c_int) -> None:
@@ -297,4 +299,7 @@ def _copied(rcb: str, report: int) -> Report:
         ),
         entry_id=m.octets(entry) if entry else b"",
         overflow=bool(lib.ClientReport_hasBufOvfl(report) and lib.ClientReport_getBufOvfl(report)),
+        time_ms=int(lib.ClientReport_getTimestamp(report))
+        if lib.ClientReport_hasTimestamp(report)
+        else 0,
     )

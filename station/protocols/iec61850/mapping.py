@@ -1,6 +1,7 @@
 """Which object of an IED is which signal: a TOML file, bound to a device through its SCL file."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -73,7 +74,8 @@ class SignalMap(_Strict):
         layout: layout of the readings.
         device: instance of the logical device whose objects are named.
         time: object whose time stamp is the sample's time; a reading is made of each report
-            that brings it with a time not seen before.
+            that brings it with a time not seen before. Left out for devices that stamp no
+            values: then each report of measurements makes a reading of the report's own time.
         silence_s: after so long without a report the data set is read.
         integrity_s: the data set is read so often anyway, to notice lost reports.
     """
@@ -81,10 +83,10 @@ class SignalMap(_Strict):
     title: str
     layout: str
     device: str
-    time: str
+    time: str = ""
     silence_s: float = Field(default=3.0, gt=0)
     integrity_s: float = Field(default=60.0, gt=0)
-    signals: Mapping[str, SignalSource]
+    signals: Mapping[str, SignalSource] = Field(min_length=1)
     commands: Mapping[str, CommandTarget] = Field(default_factory=dict)
 
 
@@ -121,7 +123,8 @@ class Binding:
     """A mapping bound to an IED: all that is needed to read reports and to send commands.
 
     Attributes:
-        measurements: the data set with the sample's time.
+        time: where the sample's time lies; None for the report's own time.
+        measurements: the data set whose reports make readings.
         reports: report blocks by data set that is used, best first; states come before
             measurements, so that a reading finds the states of its time.
         controls: complete references of controllable objects by command point.
@@ -129,7 +132,7 @@ class Binding:
 
     layout: Layout
     mapping: SignalMap
-    time: Leaf
+    time: Leaf | None
     measurements: str
     signals: tuple[BoundSignal, ...]
     data_sets: Mapping[str, DataSet]
@@ -181,16 +184,17 @@ def bind(file: str, mapping: SignalMap, ied: Ied) -> Binding:
         objects = source.bits or (source.object,)
         points = tuple(binder.point(key, o, source.value) for o in objects)
         signals.append(BoundSignal(layout.column(name), source, points))
-    time = binder.point("time", mapping.time, "t").value
-    used = {p.value.data_set for s in signals for p in s.points} | {time.data_set}
-    states_first = sorted(used, key=lambda data_set: data_set == time.data_set)
+    time = binder.point("time", mapping.time, "t").value if mapping.time else None
+    counts = Counter(p.value.data_set for s in signals for p in s.points)
+    measurements = time.data_set if time is not None else counts.most_common(1)[0][0]
+    states_first = sorted({*counts, measurements}, key=lambda data_set: data_set == measurements)
     return Binding(
         layout=layout,
         mapping=mapping,
         time=time,
-        measurements=time.data_set,
+        measurements=measurements,
         signals=tuple(signals),
-        data_sets={d.reference: d for d in ied.data_sets if d.reference in used},
+        data_sets={d.reference: d for d in ied.data_sets if d.reference in states_first},
         reports={data_set: binder.blocks(data_set) for data_set in states_first},
         controls={
             point: binder.control(f"commands.{point}", target.object)

@@ -55,20 +55,19 @@ class ReadingMaker:
             if value is not None:
                 self._keep(data_set, member, value)
 
-    def take(self, data_set: str, values: Sequence[Value]) -> Reading | None:
+    def take(self, data_set: str, values: Sequence[Value], report_ms: int = 0) -> Reading | None:
         """Take the members of a report or a data set; return the reading they complete.
 
         Args:
             data_set: its reference.
             values: one per member, None where it is not included.
+            report_ms: when the device made the report, for mappings without a time object.
         """
         self.seed(data_set, values)
         if data_set != self._binding.measurements:
             return None
-        time = self._binding.time
-        included = time.member < len(values) and values[time.member] is not None
-        stamp = _walk(values[time.member], time.way) if included else None
-        if not isinstance(stamp, int) or stamp <= self.floor_ms or stamp in self._known:
+        stamp = self.time_of(values) if self._binding.time is not None else report_ms
+        if stamp <= self.floor_ms or stamp in self._known:
             return None
         self._remember(stamp)
         return self._reading(stamp)
@@ -76,7 +75,9 @@ class ReadingMaker:
     def time_of(self, values: Sequence[Value]) -> int:
         """Return the time stamp in values of the measurement data set, 0 when there is none."""
         time = self._binding.time
-        stamp = _walk(values[time.member], time.way) if time.member < len(values) else None
+        if time is None or time.member >= len(values):
+            return 0
+        stamp = _walk(values[time.member], time.way)
         return stamp if isinstance(stamp, int) else 0
 
     def _keep(self, data_set: str, member: int, value: Value) -> None:

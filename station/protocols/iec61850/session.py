@@ -196,7 +196,7 @@ class Session:
         """Make readings of the reports that have waited."""
         while self._pending:
             report = self._pending.popleft()
-            reading = self.maker.take(self._data_sets[report.rcb], report.values)
+            reading = self.maker.take(self._data_sets[report.rcb], report.values, report.time_ms)
             if reading is not None:
                 self._hand_over(reading, publish)
             self._advance(report, publish)
