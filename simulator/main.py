@@ -35,24 +35,24 @@ def run(config_path: Path, *, ready: Ready | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     try:
-        asyncio.run(_serve(config_path, ready or _announce))
+        config = load_config(config_path)
+        site = Site(config, config_path.resolve().parent)
+        asyncio.run(_serve(site, config.ports_out, ready or _announce))
     except SimulatorError as error:
         print(f"simulator: {error}", file=sys.stderr)
         return _EXIT_CONFIG
     return 0
 
 
-async def _serve(config_path: Path, ready: Ready) -> None:
-    config = load_config(config_path)
-    site = Site(config, config_path.resolve().parent)
+async def _serve(site: Site, ports_out: Path | None, ready: Ready) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
     def on_ready(ports: dict[str, int]) -> None:
-        if config.ports_out is not None:
-            _write_whole(config.ports_out, json.dumps(ports, indent=1))
+        if ports_out is not None:
+            _write_whole(ports_out, json.dumps(ports, indent=1))
         ready(ports)
 
     await site.run(stop, on_ready)

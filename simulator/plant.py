@@ -111,7 +111,11 @@ class Plant:
         cell = self.tables.parameters
         self.cells = CellBank(self.tables, p.racks, p.cells_per_rack, p.start_soc, self.rng)
         self.thermal = ThermalModel(
-            p.racks, p.cells_per_rack, cell.heat_capacity_j_per_k, _START_C, self.rng
+            p.racks,
+            p.cells_per_rack,
+            heat_capacity_j_per_k=cell.heat_capacity_j_per_k,
+            start_c=_START_C,
+            rng=self.rng,
         )
         self.bms = Bms(p.racks, cell.capacity_ah)
         self.chillers = ChillerBank(p.containers)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.devices import auxiliaries, bms, meter, pcs
-from simulator.devices.sensors import RackSensors
+from simulator.devices.sensors import RackReadings, RackSensors
 from simulator.iec61850.server import PcsServer
 from simulator.modbus.image import Image
 from simulator.modbus.server import ModbusServer, Refusal, Unit
@@ -75,20 +75,8 @@ class Devices:
         readings = self.sensors.read(plant, dt_s)
         per = plant.parameters.racks_per_container
         for k in range(plant.parameters.containers):
-            first = k * per
             self.modbus[f"C{k + 1}-BMS"].publish(
-                (
-                    n + 1,
-                    bms.image(
-                        plant,
-                        readings,
-                        first + n,
-                        tick,
-                        self._beat,
-                        (self._written[first + n][0], self._written[first + n][1]),
-                    ),
-                )
-                for n in range(per)
+                (n + 1, self._rack_image(readings, k * per + n)) for n in range(per)
             )
             self._show(f"C{k + 1}-CHL", auxiliaries.chiller_image(plant, k, tick))
             self._show(f"C{k + 1}-IMD", auxiliaries.insulation_image(plant, k, tick))
@@ -101,6 +89,17 @@ class Devices:
         while self.accepted:
             container, point, value = self.accepted.popleft()
             self.plant.converters[container].command(point, value)
+
+    def _rack_image(self, readings: RackReadings, rack: int) -> Image:
+        command, heartbeat = self._written[rack]
+        return bms.image(
+            self.plant,
+            readings,
+            rack,
+            tick=self.tick,
+            beat=self._beat,
+            written=(command, heartbeat),
+        )
 
     def _show(self, tag: str, image: Image) -> None:
         self.modbus[tag].publish([(_SINGLE, image)])

@@ -33,6 +33,7 @@ def image(
     plant: Plant,
     readings: RackReadings,
     rack: int,
+    *,
     tick: int,
     beat: int,
     written: tuple[int, int],

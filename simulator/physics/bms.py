@@ -69,7 +69,9 @@ class BmsParameters:
 class Bms:
     """State of the management of all racks; arrays (racks,)."""
 
-    def __init__(self, racks: int, capacity_ah: float, parameters: BmsParameters | None = None):
+    def __init__(
+        self, racks: int, capacity_ah: float, parameters: BmsParameters | None = None
+    ) -> None:
         self.parameters = parameters or BmsParameters()
         self.rated_a = self.parameters.rated_c_rate * capacity_ah
         self.closed: Flags = np.ones(racks, dtype=np.bool_)
@@ -91,7 +93,9 @@ class Bms:
         t_max, t_min = temperature_c.max(axis=1), temperature_c.min(axis=1)
         self._watch_rise(temperature_c, dt_s)
         self._limit(v_max, v_min, t_max, t_min, soc)
-        self._standing = self._hard(v_max, v_min, t_max, t_min, current_a, dt_s)
+        self._standing = self._hard(v_max, v_min, t_max, t_min) | self._over_current(
+            current_a, dt_s
+        )
         self.alarms |= self._standing
         self.closed &= self.alarms == 0
         self.warnings = self._warn(v_max, v_min, t_max, t_min)
@@ -144,27 +148,25 @@ class Bms:
         self.charge_limit_a = np.where(self.closed, charge * self.rated_a, 0.0)
         self.discharge_limit_a = np.where(self.closed, discharge * self.rated_a, 0.0)
 
-    def _hard(
-        self,
-        v_max: Floats,
-        v_min: Floats,
-        t_max: Floats,
-        t_min: Floats,
-        current_a: Floats,
-        dt_s: float,
-    ) -> Bits:
+    def _hard(self, v_max: Floats, v_min: Floats, t_max: Floats, t_min: Floats) -> Bits:
         p = self.parameters
-        over = np.abs(current_a) > p.over_current * self.rated_a
-        self._over_s = np.where(over, self._over_s + dt_s, 0.0)
-        slow = self._over_s >= _OVER_CURRENT_S
         return _bits(
             [
                 (v_max > p.voltage_max_v[0], CELL_OVERVOLTAGE),
                 (v_min < p.voltage_min_v[0], CELL_UNDERVOLTAGE),
                 (t_max > p.hot_c[1], CELL_OVERTEMPERATURE),
                 (t_min < p.cold_c[1], CELL_UNDERTEMPERATURE),
-                (slow & (current_a < 0), CHARGE_OVERCURRENT),
-                (slow & (current_a > 0), DISCHARGE_OVERCURRENT),
+            ]
+        )
+
+    def _over_current(self, current_a: Floats, dt_s: float) -> Bits:
+        over = np.abs(current_a) > self.parameters.over_current * self.rated_a
+        self._over_s = np.where(over, self._over_s + dt_s, 0.0)
+        long = self._over_s >= _OVER_CURRENT_S
+        return _bits(
+            [
+                (long & (current_a < 0), CHARGE_OVERCURRENT),
+                (long & (current_a > 0), DISCHARGE_OVERCURRENT),
             ]
         )
 

@@ -87,12 +87,10 @@ class CellBank:
         voltage = self._emf - current * self._inner
         mean_ocv = self._ocv - current * self._half_slope
         heat = current * (mean_ocv - voltage - (temperature_c + KELVIN) * self._entropy)
-        for state, part, tau in zip(
-            self._relaxation, p.relaxation_share, p.relaxation_time_s, strict=True
-        ):
+        for k, (part, tau) in enumerate(zip(p.relaxation_share, p.relaxation_time_s, strict=True)):
             decay = np.exp(-self._dt_s / tau)
-            state *= decay
-            state += ((1 - decay) * part) * self._total_ohm * current
+            self._relaxation[k] *= decay
+            self._relaxation[k] += ((1 - decay) * part) * self._total_ohm * current
         self.soc -= current * (self._dt_s / SECONDS_PER_HOUR) / self.capacity_ah
         return voltage, heat
 

@@ -45,6 +45,7 @@ class ThermalModel:
         self,
         racks: int,
         cells: int,
+        *,
         heat_capacity_j_per_k: float,
         start_c: float,
         rng: np.random.Generator,
