@@ -104,7 +104,7 @@ WITH offered AS (
     INSERT INTO dirty (station, minute_ms, mark)
     SELECT station, minute_ms, nextval('dirty_marks') FROM (
         SELECT DISTINCT station, minute_ms FROM content, generate_series(
-            t_first_ms - t_first_ms % 60000, t_last_ms, 60000) AS minute_ms
+            t_first_ms - t_first_ms %% 60000, t_last_ms, 60000) AS minute_ms
         WHERE length(body) > 0 ORDER BY station, minute_ms
     ) AS minutes
     ON CONFLICT (station, minute_ms) DO UPDATE SET mark = excluded.mark
