@@ -1,0 +1,192 @@
+"""Conditions worth telling people, and the events of their coming and going.
+
+A condition is looked up in the picture every cycle; an event is told once when it appears and
+once when it is gone, with the device's own time. Bits of alarm words become one condition
+each, in the words of the signal catalogue.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from contract.events import Event, make
+from contract.layouts import CHILLER, FIRE, INSULATION, PCS, RACK
+from contract.limits import LimitReason
+from contract.words import Words
+from station.image import Image, PointRow
+from station.protection import Bound
+from station.station_row import DEVICE
+
+Key = tuple[str, str, str]
+"""Event code, device, and what tells apart several conditions of one code."""
+
+_PCS_TRIP_BIT = 7
+_BIT_WORDS: Mapping[tuple[str, str], str] = {
+    (PCS.name, "pcs_alarms"): "pcs.alarm",
+    (RACK.name, "rack_alarms"): "rack.alarm",
+    (RACK.name, "rack_warnings"): "rack.warning",
+    (CHILLER.name, "chiller_alarms"): "chiller.alarm",
+    (INSULATION.name, "insulation_alarms"): "insulation.alarm",
+}
+_FIRE_STATES = {1: "fire.prealarm", 2: "fire.alarm", 3: "fire.fault"}
+_MAX_DETAIL = 300
+OFF_DELAY_MS = 5000
+"""ISA-18.2 off-delay: what comes and goes every other second is one alarm, not many."""
+
+_NOT_LIMITING = (LimitReason.NONE, LimitReason.PCS_RATING)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that is so at the moment."""
+
+    code: str
+    device: str
+    at_ms: int
+    tag: str = ""
+    detail: Words | None = None
+    value: float | None = None
+    limit: float | None = None
+
+    @property
+    def key(self) -> Key:
+        """What makes it the same condition in the next cycle."""
+        return self.code, self.device, self.tag
+
+
+def plain(text: str) -> Words:
+    """Return a technical text that reads the same in both languages, printable and short."""
+    cleaned = "".join(c if c.isprintable() else " " for c in text)[:_MAX_DETAIL] or "-"
+    return Words(cleaned, cleaned)
+
+
+def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator[Condition]:
+    """Yield what devices say of themselves, and which are silent.
+
+    Args:
+        image: the picture.
+        disconnected: reason by tag of devices whose connection is gone.
+    """
+    for tag, reason in disconnected.items():
+        yield Condition("device.lost", tag, image.at_ms, detail=plain(reason))
+    for row in image:
+        tag, layout = row.sample.device, row.sample.layout
+        if row.stale:
+            if tag not in disconnected:
+                detail = Words(f"{layout}, {row.age_s:.0f} s old", f"{layout},{row.age_s:.0f} 秒前")
+                yield Condition("device.stale", tag, image.at_ms, layout, detail, row.age_s)
+            continue
+        yield from _bits(row)
+        if layout == FIRE.name and (code := _FIRE_STATES.get(row.integer("fire_state") or 0)):
+            yield Condition(code, tag, row.sample.time_ms)
+        if layout == RACK.name and row.integer("contactor_closed") == 0:
+            yield Condition("rack.isolated", tag, row.sample.time_ms)
+
+
+def _bits(row: PointRow) -> Iterator[Condition]:
+    for (layout, signal), code in _BIT_WORDS.items():
+        if row.sample.layout != layout:
+            continue
+        word = row.integer(signal)
+        if not word:
+            continue
+        for bit, en, zh in row.layout.columns[row.layout.column(signal)].signal.states:
+            if word >> bit & 1:
+                trip = code == "pcs.alarm" and bit == _PCS_TRIP_BIT
+                yield Condition(
+                    "pcs.trip" if trip else code,
+                    row.sample.device,
+                    row.sample.time_ms,
+                    f"{signal}.{bit}",
+                    Words(en, zh),
+                )
+
+
+def limit_condition(direction: str, bound: Bound, at_ms: int) -> Iterator[Condition]:
+    """Yield the limit that binds in one direction, unless it is just the rated power.
+
+    A change of the reason is a new condition; another rack with the same reason is not, since
+    racks at the same bound take turns at being the tightest.
+    """
+    if bound.reason in _NOT_LIMITING:
+        return
+    where_en = where_zh = ""
+    if bound.device:
+        where_en = f" ({bound.device}{f', cell {bound.cell}' if bound.cell else ''})"
+        where_zh = f"({bound.device}{f',{bound.cell} 号单体' if bound.cell else ''})"
+    words = bound.reason.words
+    detail = Words(words.en + where_en, words.zh + where_zh)
+    value = round(bound.kw, 1)
+    yield Condition(f"limit.{direction}", DEVICE, at_ms, bound.reason.name, detail, value)
+
+
+class AlarmBook:
+    """Remembers which conditions hold and tells their edges."""
+
+    def __init__(
+        self,
+        station: str,
+        new_id: Callable[[], str] | None = None,
+        off_delay_ms: int = OFF_DELAY_MS,
+    ) -> None:
+        """Start with nothing active.
+
+        Args:
+            station: id of the station.
+            new_id: source of event ids.
+            off_delay_ms: a condition is gone when it was absent for so long.
+        """
+        self._station = station
+        self._new_id = new_id or (lambda: str(uuid.uuid4()))
+        self._active: dict[Key, Condition] = {}
+        self._passing: list[tuple[int, Condition]] = []
+        self._seen_ms: dict[Key, int] = {}
+        self._off_delay_ms = off_delay_ms
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The codes of all conditions that hold."""
+        return frozenset(condition.code for condition in self._active.values())
+
+    def raise_for(self, condition: Condition, until_ms: int) -> None:
+        """Let a thing that happened (an order refused, say) be active until a time."""
+        self._passing.append((until_ms, condition))
+
+    def update(self, conditions: Iterable[Condition], now_ms: int) -> list[Event]:
+        """Compare with the last cycle; return the events of what came and went."""
+        self._passing = [(until, c) for until, c in self._passing if until > now_ms]
+        current = {c.key: c for c in conditions}
+        current |= {c.key: c for _, c in self._passing}
+        events = [
+            self._event(condition, active=True, at_ms=condition.at_ms)
+            for key, condition in current.items()
+            if key not in self._active
+        ]
+        self._seen_ms |= dict.fromkeys(current, now_ms)
+        gone = [k for k in self._active if now_ms - self._seen_ms[k] >= self._off_delay_ms]
+        events += [
+            self._event(self._active[key], active=False, at_ms=self._seen_ms.pop(key))
+            for key in gone
+        ]
+        for key in gone:
+            del self._active[key]
+        self._active = current | self._active
+        return events
+
+    def note(self, code: str, at_ms: int, detail: Words | None = None) -> Event:
+        """Return an event that is no alarm and does not clear."""
+        condition = Condition(code, DEVICE, at_ms, detail=detail)
+        return self._event(condition, active=True, at_ms=at_ms)
+
+    def _event(self, condition: Condition, *, active: bool, at_ms: int) -> Event:
+        return make(
+            condition.code,
+            id=self._new_id(),
+            station=self._station,
+            device=condition.device,
+            active=active,
+            at_ms=at_ms,
+            value=condition.value,
+            limit=condition.limit,
+            detail=condition.detail,
+        )

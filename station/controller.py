@@ -1,0 +1,344 @@
+"""The controller: the only one that knows all rooms of the station, and wires them.
+
+Drivers -> image and telemetry; once a second image -> limits -> target -> set-points ->
+drivers; orders -> journal -> control state; everything computed -> telemetry. A part that
+fails is started again; the cycle survives whatever goes wrong in one second of it.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+
+from contract.layouts import METER, STATION
+from contract.orders import Outcome
+from station.alarms import AlarmBook, plain
+from station.command_log import CommandLog
+from station.config import Role, StationConfig
+from station.cycle import ControlCycle, ControlState, CycleResult
+from station.devices import Devices
+from station.dispatch.commands import Command
+from station.dispatch.mode import ControlMode
+from station.dispatch.regulation import load_regulation
+from station.executor import CommandExecutor
+from station.image import ProcessImage
+from station.journal import Journal, JournalError
+from station.office import Office
+from station.protocols import DeviceStatus, Reading
+from station.samples import Sample
+from station.security import Identity, load_identity
+from station.security.enrol import require_own_certificate
+from station.security.identity import replace_certificate
+from station.station_row import station_sample, station_values
+from station.status import CycleClock, plain_numbers, write_status
+from station.supervise import Supervisor
+from station.telemetry import Telemetry, TelemetryPorts, seconds_until
+from station.tracking_error import TrackingError
+from station.uplink.link import CloudLink, Credentials
+from station.uplink.orders import OrderOffice, OrderReceiver
+from station.uplink.renewal import Renewal
+from station.uplink.worker import BlockingWorker
+from station.watch import Watch
+
+log = logging.getLogger(__name__)
+
+_DRAIN_S = 15.0
+_EXTRA_CONNECTIONS = 4
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Controller:
+    """One running station."""
+
+    def __init__(self, config: StationConfig, identity: Identity) -> None:
+        """Open the files and wire the parts; call within a running event loop.
+
+        Raises:
+            StationError: a file cannot be used; the text says which and what to do.
+        """
+        self._config = config
+        self._identity = identity
+        self._started_ms = _now_ms()
+        data_dir = config.station.data_dir
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._status_file = data_dir / "status.json"
+        self._image = ProcessImage({**config.staleness.model_dump(), STATION.name: 10.0})
+        self._link = CloudLink(
+            config.cloud.url,
+            _credentials(identity),
+            connections=config.cloud.in_flight + _EXTRA_CONNECTIONS,
+        )
+        self._telemetry = Telemetry(
+            data_dir,
+            config.cloud,
+            identity,
+            self._link,
+            TelemetryPorts(
+                resume_points=self._resume_points,
+                picture=self._picture,
+                on_quarantine=self._on_quarantine,
+            ),
+        )
+        self._devices = Devices(
+            config, self._telemetry.queue.resume_points(), self._on_reading, self._on_status
+        )
+        self._work = BlockingWorker("journal")
+        self._journal = Journal(data_dir / "journal.sqlite")
+        self._command_log = CommandLog(data_dir / "commands.sqlite")
+        self._wire_control()
+        self._alarms = AlarmBook(config.station.id)
+        self._clock = CycleClock()
+        self._watch = Watch(
+            self._devices, self._executor, self._telemetry, self._link, self._alarms
+        )
+        self._acquired: Counter[str] = Counter()
+        self._values: dict[str, float] = {}
+        self._changes: list[Command] = []
+        self._files_task: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._cycle_failures = 0
+        self._last_mode: ControlMode | None = None
+        self._parts, self._carriers = Supervisor(), Supervisor()
+
+    def _wire_control(self) -> None:
+        config, site = self._config, self._config.station
+        regulation = None
+        if config.regulation is not None:
+            asked = config.regulation
+            regulation = load_regulation(asked.file, asked.capacity_kw, asked.period_s)
+        state = ControlState()
+        office = Office(site, state, _now_ms)
+        memory = self._journal.recall()
+        office.restore(memory)
+        self._order_counts = Counter(memory.outcomes)
+        self._control = ControlCycle(config, regulation, state)
+        self._tracking = TrackingError(site.rated_power_kw)
+        self._executor = CommandExecutor(
+            self._devices.command, state.commands, self._tracking.accepted
+        )
+        self._orders = OrderReceiver(
+            self._link,
+            self._journal,
+            self._work,
+            station=site.id,
+            keys=self._identity.order_keys,
+            sign=self._identity.keys.signing,
+            office=OrderOffice(
+                office.judge,
+                office.carry_out,
+                self._on_order_refused,
+            ),
+            last_counter=memory.last_counter,
+            longest_pause_s=config.cloud.retry_max_s,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run the station until `stop` is set, then leave everything in good order."""
+        config = self._config
+        self._telemetry.add_events([self._alarms.note("station.started", self._started_ms)])
+        log.info("event=started station=%s epoch=%d", config.station.id, self._telemetry.epoch)
+        await self._devices.start()
+        self._carriers.start("sender", self._telemetry.sender.run)
+        self._parts.start("commits", self._telemetry.run_commits)
+        self._parts.start("cycles", self._run_cycles)
+        self._parts.start("orders", self._orders.run)
+        self._parts.start("live", lambda: self._telemetry.live.run(config.cloud.live_period_s))
+        self._parts.start("renewal", self._renewal().run)
+        if config.control.heartbeat_s:
+            beats = self._devices.run_heartbeats
+            self._parts.start("heartbeats", lambda: beats(config.control.heartbeat_s))
+        await stop.wait()
+        await self._close()
+
+    async def _close(self) -> None:
+        log.info("event=stopping station=%s", self._config.station.id)
+        await self._executor.close()
+        await self._devices.close()
+        await self._parts.stop()
+        self._telemetry.add_events([self._alarms.note("station.stopped", _now_ms())])
+        await self._telemetry.drain(_DRAIN_S, link=self._link)
+        await self._carriers.stop()
+        await self._telemetry.close()
+        if self._files_task is not None:
+            await self._files_task
+        changes = [*self._changes, *self._executor.take_changed()]
+        await self._write_files(changes, self._status())
+        await self._link.close()
+        self._work.close()
+        self._journal.close()
+        self._command_log.close()
+        log.info("event=stopped station=%s", self._config.station.id)
+
+    def _on_reading(self, reading: Reading) -> None:
+        self._image.update(reading)
+        if self._telemetry.add(reading):
+            self._acquired["samples"] += 1
+            self._acquired["values"] += len(reading.quality)
+
+    def _on_status(self, status: DeviceStatus) -> None:
+        self._image.set_connected(status.device, connected=status.connected)
+
+    def _on_quarantine(self, reason: str) -> None:
+        self._watch.batch_quarantined(reason)
+
+    def _on_order_refused(self, code: str, reason: str) -> None:
+        self._watch.order_refused(code, reason)
+
+    def _resume_points(self) -> dict[str, str]:
+        return self._devices.resume_points()
+
+    def _renewal_due(self) -> datetime:
+        return self._identity.renew_at()
+
+    def _picture(self) -> Sequence[Sample]:
+        return self._image.newest()
+
+    async def _run_cycles(self) -> None:
+        last_second = 0
+        while True:
+            await asyncio.sleep(seconds_until(1.0, self._config.control.phase_s))
+            now_ms = _now_ms()
+            second = now_ms // 1000
+            if second == last_second:
+                continue
+            if last_second and second > last_second + 1:
+                self._clock.missed += second - last_second - 1
+            last_second = second
+            begun = time.perf_counter()
+            try:
+                self._cycle(now_ms)
+            except Exception:
+                self._cycle_failures += 1
+                if self._cycle_failures == 1:
+                    log.exception("event=cycle_failed")
+            self._clock.add((time.perf_counter() - begun) * 1000)
+
+    def _cycle(self, now_ms: int) -> None:
+        image = self._image.freeze(now_ms)
+        result = self._control.run(image, now_ms)
+        for command in result.issued:
+            self._executor.send(command)
+        for meter in self._config.with_role(Role.METER)[:1]:
+            self._tracking.add(image.get(meter.tag, METER.name), self._control.wanted)
+        self._watch.note_happenings(now_ms)
+        conditions = self._watch.conditions(image, result)
+        self._telemetry.add_events(self._alarms.update(conditions, now_ms))
+        self._note_mode(result)
+        facts = self._watch.facts(image, self._clock.last_ms)
+        values = station_values(result, image, self._config, facts)
+        row = station_sample(values, now_ms // 1000 * 1000, now_ms)
+        self._image.update(row)
+        self._telemetry.add(row)
+        self._write(result.changed, values)
+
+    def _note_mode(self, result: CycleResult) -> None:
+        if result.target.mode is not self._last_mode:
+            detail = plain(f"{result.target.mode.name.lower()} ({result.target.requester})")
+            event = self._alarms.note("control.mode_changed", result.at_ms, detail)
+            self._telemetry.add_events([event])
+            log.info("event=mode_changed mode=%s", result.target.mode.name)
+        self._last_mode = result.target.mode
+
+    def _write(self, changed: Sequence[Command], values: dict[str, float]) -> None:
+        """Bring the command log and the status file to the disk, off the loop."""
+        self._values = values
+        self._changes += [*self._executor.take_changed(), *changed]
+        if self._files_task is None or self._files_task.done():
+            changes, self._changes = self._changes, []
+            self._files_task = asyncio.create_task(self._write_files(changes, self._status()))
+
+    async def _write_files(self, changes: Sequence[Command], status: dict[str, Any]) -> None:
+        try:
+            if changes:
+                await self._work.call(self._command_log.write, changes)
+            await self._work.call(write_status, self._status_file, status)
+        except (JournalError, OSError) as error:
+            log.warning("event=status_not_written reason=%r", str(error))
+
+    def _status(self) -> dict[str, Any]:
+        """Return what the status file says."""
+        telemetry, clock = self._telemetry, self._clock
+        sent, intake = telemetry.sender.sent, telemetry.batcher.intake
+        return {
+            "at_ms": _now_ms(),
+            "link": "up" if self._link.is_up else "down",
+            "cycles": clock.cycles,
+            "missed": clock.missed,
+            "cycle_ms": clock.report(),
+            "cycle_failures": self._cycle_failures,
+            "samples_acquired": self._acquired["samples"],
+            "values_acquired": self._acquired["values"],
+            "samples_computed": clock.cycles,
+            "samples_refused": {
+                "repeated": intake.repeated,
+                "misdated": intake.misdated,
+                "malformed": intake.malformed,
+            },
+            "batches_acked": sent.batches,
+            "batches_duplicate": sent.duplicates,
+            "batches_quarantined": sent.quarantined,
+            "samples_acked": sent.samples,
+            "wire_bytes": sent.wire_bytes,
+            "wire_values": sent.wire_values,
+            "live": {
+                "sent": telemetry.live.sent,
+                "lost": telemetry.live.lost,
+                "wire_bytes": telemetry.live.wire_bytes,
+            },
+            "queue": telemetry.sender.backlog,
+            "cloud_latency_s": {
+                "p50": sent.latency.quantile_s(0.50),
+                "p99": sent.latency.quantile_s(0.99),
+                "n": sent.latency.count,
+            },
+            "schedule": self._tracking.report(),
+            "orders": {
+                outcome.value: self._order_counts[outcome] + self._orders.outcomes[outcome]
+                for outcome in (Outcome.ACCEPTED, Outcome.REFUSED)
+            },
+            "station": plain_numbers(self._values),
+            "correction_kw": round(self._control.state.feedback.correction_kw, 2),
+            "alarms": sorted(self._alarms.active),
+            "devices": {
+                tag: {
+                    "connected": bool(c.connected),
+                    "reason": c.reason,
+                    "since_ms": c.since_ms,
+                }
+                for tag, c in self._devices.connections.items()
+            },
+            "driver_restarts": self._devices.restarts,
+            "part_failures": dict(self._parts.failures + self._carriers.failures),
+        }
+
+    def _renewal(self) -> Renewal:
+        """Keep the certificate young."""
+        site = self._config.station
+
+        def install(certificate: bytes, authority: bytes) -> None:
+            identity = self._identity
+            new = x509.load_pem_x509_certificate(certificate)
+            require_own_certificate(new, identity.keys, site.id)
+            replace_certificate(identity, certificate, authority)
+            self._identity = load_identity(site.data_dir, site.id)
+            renewed = self._link.renew_credentials(_credentials(self._identity))
+            self._renewing = asyncio.create_task(renewed)
+
+        return Renewal(
+            self._link,
+            due=self._renewal_due,
+            signing_request=lambda: self._identity.keys.signing_request(site.id),
+            install=install,
+        )
+
+
+def _credentials(identity: Identity) -> Credentials:
+    return Credentials(identity.certificate_file, identity.key_file, identity.authority_file)

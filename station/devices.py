@@ -1,0 +1,154 @@
+"""The devices as one part: driver processes, who serves whom, who is connected."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from station.config import DeviceConfig, Role, StationConfig
+from station.protocols import (
+    CommandOutcome,
+    DeviceCommand,
+    DeviceSpec,
+    DeviceStatus,
+    DriverHost,
+    Reading,
+    Refused,
+)
+
+log = logging.getLogger(__name__)
+
+_HEARTBEAT = "heartbeat"
+_HEARTBEAT_DEADLINE_MS = 900
+_HEARTBEAT_MODULUS = 1 << 16
+
+
+@dataclass
+class Connection:
+    """Whether a device answers, since when, and why not."""
+
+    connected: bool | None = None
+    reason: str = "not yet heard"
+    since_ms: int = 0
+
+
+class Devices:
+    """All driver processes of the station."""
+
+    def __init__(
+        self,
+        config: StationConfig,
+        resume: Mapping[str, str],
+        on_reading: Callable[[Reading], None],
+        on_status: Callable[[DeviceStatus], None],
+    ) -> None:
+        """Prepare one host per protocol family; nothing is started yet."""
+        self._config = config
+        self._on_status = on_status
+        self.connections = {device.tag: Connection() for device in config.devices}
+        families: dict[str, list[DeviceConfig]] = defaultdict(list)
+        for device in config.devices:
+            families[device.driver].append(device)
+        self.hosts = {
+            driver: DriverHost(
+                driver,
+                [_spec(device) for device in devices],
+                on_reading,
+                self._note_status,
+                resume=resume,
+            )
+            for driver, devices in families.items()
+        }
+        self._host_of = {device.tag: self.hosts[device.driver] for device in config.devices}
+
+    async def start(self) -> None:
+        """Start all driver processes."""
+        for host in self.hosts.values():
+            await host.start()
+
+    async def close(self) -> None:
+        """End all driver processes in good order."""
+        await asyncio.gather(*(host.close() for host in self.hosts.values()))
+
+    async def command(self, command: DeviceCommand) -> CommandOutcome:
+        """Carry out a command on the device's own driver."""
+        host = self._host_of.get(command.device)
+        if host is None:
+            now_ms = time.time_ns() // 1_000_000
+            return Refused(command.id, now_ms, f"no device {command.device!r} is configured")
+        return await host.command(command)
+
+    def resume_points(self) -> dict[str, str]:
+        """Return the resume points of all drivers at this moment."""
+        points: dict[str, str] = {}
+        for host in self.hosts.values():
+            points |= host.resume_points
+        return points
+
+    def disconnected(self) -> dict[str, str]:
+        """Return the reason by tag of every device whose connection is gone."""
+        return {
+            tag: connection.reason
+            for tag, connection in self.connections.items()
+            if connection.connected is False
+        }
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often each driver process was replaced."""
+        return {driver: host.restarts for driver, host in self.hosts.items()}
+
+    async def run_heartbeats(self, period_s: float) -> None:
+        """Tell every BMS each period that the station lives, until cancelled."""
+        racks = [rack.tag for rack in self._config.with_role(Role.RACK)]
+        beat = 0
+        while True:
+            await asyncio.sleep(period_s)
+            beat = (beat + 1) % _HEARTBEAT_MODULUS
+            now_ms = time.time_ns() // 1_000_000
+            await asyncio.gather(
+                *(
+                    self.command(
+                        DeviceCommand(
+                            f"beat-{tag}-{beat}",
+                            tag,
+                            _HEARTBEAT,
+                            float(beat),
+                            now_ms + _HEARTBEAT_DEADLINE_MS,
+                        )
+                    )
+                    for tag in racks
+                    if self.connections[tag].connected
+                )
+            )
+
+    def _note_status(self, status: DeviceStatus) -> None:
+        if status.device not in self.connections:
+            return
+        known = self.connections[status.device]
+        if known.connected != status.connected:
+            log.log(
+                logging.INFO if status.connected else logging.WARNING,
+                "event=device_%s device=%s reason=%r",
+                "connected" if status.connected else "lost",
+                status.device,
+                status.reason,
+            )
+        self.connections[status.device] = Connection(
+            status.connected, status.reason, status.since_ms
+        )
+        self._on_status(status)
+
+
+def _spec(device: DeviceConfig) -> DeviceSpec:
+    return DeviceSpec(
+        device=device.tag,
+        profile=device.profile,
+        host=device.host,
+        port=device.port,
+        unit=device.unit,
+        ied=device.ied,
+        mapping=device.mapping,
+    )

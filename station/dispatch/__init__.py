@@ -1,0 +1,1 @@
+"""What the station does inside its limits: schedule, feedback, split, commands."""

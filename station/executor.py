@@ -1,0 +1,107 @@
+"""Hands commands to the drivers and follows what became of them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
+
+from station.alarms import Condition, plain
+from station.cycle import SETPOINT
+from station.dispatch.commands import Command, CommandState, ConverterCommands
+from station.protocols import Accepted, CommandOutcome, DeviceCommand, Refused, TimedOut
+
+log = logging.getLogger(__name__)
+
+_DEADLINE_MS = 2000
+"""Select and operate take some ms; a device that needs longer has not followed in time."""
+
+
+class CommandExecutor:
+    """Carries commands out, one task each, and collects the changes of their lives."""
+
+    def __init__(
+        self,
+        carry: Callable[[DeviceCommand], Awaitable[CommandOutcome]],
+        converters: Mapping[str, ConverterCommands],
+        on_accepted: Callable[[int], None],
+    ) -> None:
+        """Work on these converters' commands.
+
+        Args:
+            carry: brings a command to its device.
+            converters: commands in flight and in force, by converter.
+            on_accepted: told when a set-point was accepted, epoch ms.
+        """
+        self._carry = carry
+        self._converters = converters
+        self._on_accepted = on_accepted
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failing: dict[str, Condition] = {}
+        self._changed: list[Command] = []
+
+    def send(self, command: Command) -> None:
+        """Bring a command on its way."""
+        task = asyncio.create_task(self._send(command), name=f"command-{command.device}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def take_changed(self) -> list[Command]:
+        """Return the commands whose life went on since the last call."""
+        changed, self._changed = self._changed, []
+        return changed
+
+    def conditions(self) -> Iterator[Condition]:
+        """Yield converters that refuse or do not answer, and those that do not deliver."""
+        yield from self._failing.values()
+        for tag, commands in self._converters.items():
+            if commands.undelivered and commands.in_force is not None:
+                at_ms = commands.missed_since_ms or commands.in_force.accepted_ms
+                detail = plain(commands.in_force.reason or f"{commands.in_force.value:.1f} kW")
+                yield Condition("control.not_delivered", tag, at_ms, detail=detail)
+
+    async def close(self) -> None:
+        """Wait for the commands under way."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _send(self, command: Command) -> None:
+        deadline_ms = time.time_ns() // 1_000_000 + _DEADLINE_MS
+        outcome = await self._carry(
+            DeviceCommand(command.id, command.device, command.point, command.value, deadline_ms)
+        )
+        match outcome:
+            case Accepted(at_ms=at_ms):
+                self._accepted(command, at_ms)
+            case Refused(at_ms=at_ms, reason=reason):
+                self._failed(command, "command.refused", at_ms, reason)
+            case TimedOut(at_ms=at_ms, reason=reason):
+                self._failed(command, "command.timed_out", at_ms, reason)
+
+    def _accepted(self, command: Command, at_ms: int) -> None:
+        if self._failing.pop(command.device, None) is not None:
+            log.info("event=commands_accepted_again device=%s", command.device)
+        if command.point != SETPOINT:
+            settled = replace(command, state=CommandState.ACCEPTED, accepted_ms=at_ms)
+            self._changed.append(settled)
+            return
+        self._changed += self._converters[command.device].accept(at_ms)
+        self._on_accepted(at_ms)
+
+    def _failed(self, command: Command, code: str, at_ms: int, reason: str) -> None:
+        if command.device not in self._failing:
+            log.warning(
+                "event=command_failed device=%s point=%s value=%.1f reason=%r",
+                command.device,
+                command.point,
+                command.value,
+                reason,
+            )
+            detail = plain(f"{command.point} = {command.value:g}: {reason}")
+            self._failing[command.device] = Condition(
+                code, command.device, at_ms, detail=detail, value=command.value
+            )
+        if command.point == SETPOINT:
+            self._changed += self._converters[command.device].fail(at_ms, reason)
+        else:
+            state = CommandState.FAILED
+            self._changed.append(replace(command, state=state, settled_ms=at_ms, reason=reason))

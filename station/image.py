@@ -1,0 +1,132 @@
+"""The process image: the newest value, quality and time of every point, frozen once a cycle.
+
+Age is the larger of two times: since the sample arrived and since the device measured it. So
+a silent line, a device whose clock stands still and a replay of old data are all seen as what
+they are. A sample older than its limit is *stale*; nobody may act on it, and it says so
+everywhere. Everything in a cycle sees one frozen picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from contract import layouts
+from contract.frame import Quality
+from contract.layouts import Layout
+from station.samples import Sample
+
+__all__ = ["Image", "PointRow", "ProcessImage"]
+
+CELLS_PREFIX = "rack.cells/"
+
+
+@dataclass(frozen=True, eq=False)
+class PointRow:
+    """The newest row of one device in one layout, as one cycle sees it.
+
+    Attributes:
+        sample: the row itself, raw scaled integers.
+        layout: its layout.
+        age_s: seconds since arrival or measurement, whichever is longer ago.
+        stale: the age is past the limit of this layout, or the device is disconnected.
+    """
+
+    sample: Sample
+    layout: Layout
+    age_s: float
+    stale: bool
+
+    def physical(self, signal: str) -> npt.NDArray[np.float64]:
+        """Return the values of a signal in its unit, shape (repeat,); NaN where not usable."""
+        column = self.layout.column(signal)
+        start, stop = self.layout.offset(signal)
+        scale = self.layout.columns[column].signal.scale
+        values = self.sample.values[column].astype(np.float64) * scale
+        values[self.sample.quality[start:stop] >= Quality.INVALID] = np.nan
+        return values
+
+    def number(self, signal: str) -> float:
+        """Return the (first) value of a signal in its unit, NaN when not usable."""
+        return float(self.physical(signal)[0])
+
+    def integer(self, signal: str) -> int | None:
+        """Return the raw value of a state or bit field, None when not usable."""
+        column = self.layout.column(signal)
+        start, _ = self.layout.offset(signal)
+        if self.sample.quality[start] >= Quality.INVALID:
+            return None
+        return int(self.sample.values[column][0])
+
+
+@dataclass(frozen=True)
+class Image:
+    """One frozen picture of all devices."""
+
+    at_ms: int
+    rows: Mapping[tuple[str, str], PointRow]
+
+    def get(self, device: str, layout: str) -> PointRow | None:
+        """Return the newest row of a device, stale or not; None before the first one."""
+        return self.rows.get((device, layout))
+
+    def __iter__(self) -> Iterator[PointRow]:
+        return iter(self.rows.values())
+
+    def stale_devices(self) -> frozenset[str]:
+        """Return the devices of which at least one row is stale."""
+        return frozenset(row.sample.device for row in self if row.stale)
+
+
+def layout_family(layout: str) -> str:
+    """Return the key of a layout's staleness limit: cells of any rack size are one family."""
+    return "cells" if layout.startswith(CELLS_PREFIX) else layout
+
+
+class ProcessImage:
+    """Collects samples as they arrive; `freeze` makes the picture of a cycle."""
+
+    def __init__(self, stale_after_s: Mapping[str, float]) -> None:
+        """Start empty.
+
+        Args:
+            stale_after_s: age limit by layout family (see `layout_family`), seconds.
+        """
+        self._limits = dict(stale_after_s)
+        self._newest: dict[tuple[str, str], Sample] = {}
+        self._disconnected: set[str] = set()
+
+    def update(self, sample: Sample) -> None:
+        """Take a sample, unless a newer one of the same device and layout is known."""
+        key = (sample.device, sample.layout)
+        known = self._newest.get(key)
+        if known is None or sample.time_ms > known.time_ms:
+            self._newest[key] = sample
+
+    def newest(self) -> list[Sample]:
+        """Return the newest sample of every stream."""
+        return list(self._newest.values())
+
+    def set_connected(self, device: str, *, connected: bool) -> None:
+        """Mark a device's data stale at once when its connection is known to be gone."""
+        if connected:
+            self._disconnected.discard(device)
+        else:
+            self._disconnected.add(device)
+
+    def freeze(self, now_ms: int) -> Image:
+        """Return what is known at `now_ms`; later updates do not change it."""
+        return Image(
+            now_ms,
+            MappingProxyType({key: self._row(s, now_ms) for key, s in self._newest.items()}),
+        )
+
+    def _row(self, sample: Sample, now_ms: int) -> PointRow:
+        age_s = max(now_ms - sample.received_ms, now_ms - sample.time_ms, 0) / 1000
+        limit_s = self._limits[layout_family(sample.layout)]
+        stale = age_s > limit_s or sample.device in self._disconnected
+        return PointRow(sample, layouts.get(sample.layout), age_s, stale)

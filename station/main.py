@@ -1,0 +1,111 @@
+"""The station's command line: run, or enrol.
+
+Errors of the configuration or the identity end with status 2 and one sentence that says what
+is wrong and what to do; a stop by SIGTERM or Ctrl-C is a clean end with status 0.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from station import config as configuration
+from station.config import ConfigError, StationConfig
+from station.errors import StationError
+from station.security import Identity, load_identity
+from station.security.enrol import EnrolmentOffer, enrol, read_token
+
+log = logging.getLogger(__name__)
+
+_WRONG = 2
+_LOG_FORMAT = "%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; return the exit status."""
+    if arguments and arguments[0] == "enrol":
+        return _guarded(lambda: _enrol(_enrol_parser().parse_args(arguments[1:])))
+    parsed = _run_parser().parse_args(arguments)
+    logging.basicConfig(level=parsed.log_level.upper(), format=_LOG_FORMAT, stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpcore").setLevel(logging.WARNING)
+    return _guarded(lambda: _run(configuration.load(parsed.config)))
+
+
+def _run_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m station", description="Run the controller of one battery-storage station."
+    )
+    parser.add_argument("config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning"))
+    return parser
+
+
+def _enrol_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m station enrol", description="Enrol this station with a one-time token."
+    )
+    parser.add_argument("config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--token-file", type=Path, help="file with the one-time token")
+    return parser
+
+
+def _guarded(action: Callable[[], int]) -> int:
+    try:
+        return action()
+    except StationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _WRONG
+
+
+def _enrol(parsed: argparse.Namespace) -> int:
+    config = configuration.load(parsed.config)
+    cloud = config.cloud
+    token_file = parsed.token_file or cloud.token_file
+    for key, value, remedy in (
+        ("cloud.enrol_url", cloud.enrol_url, "give the address of the enrolment listener"),
+        ("cloud.ca", cloud.ca, "give the PEM file of the cloud's authority"),
+        ("cloud.token_file", token_file, "give it here or as --token-file"),
+    ):
+        if value is None:
+            raise ConfigError(parsed.config, key, None, f"is missing: {remedy}")
+    offer = EnrolmentOffer(
+        station=config.station.id,
+        url=str(cloud.enrol_url),
+        authority=Path(str(cloud.ca)),
+        token=read_token(Path(str(token_file))),
+    )
+    enrol(offer, config.station.data_dir)
+    print(f"station {config.station.id} is enrolled; its identity is in {config.station.data_dir}")
+    return 0
+
+
+def _run(config: StationConfig) -> int:
+    identity = load_identity(config.station.data_dir, config.station.id)
+    os.umask(0o077)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(config, identity))
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - optional: not on every platform
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def _serve(config: StationConfig, identity: Identity) -> None:
+    from station.controller import Controller  # noqa: PLC0415 - enrolment needs no drivers
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Controller(config, identity).run(stop)

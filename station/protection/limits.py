@@ -1,0 +1,217 @@
+"""How much power the station may take or give right now, and what forbids more.
+
+Rules, per container (racks in parallel on one DC bus behind one converter):
+
+* A rack whose contactor is open carries nothing and is left out. A rack that is stale, in
+  fault, or does not tell a limit while its contactor is (or may be) closed allows nothing:
+  it shares the current of its neighbours, and what its BMS would forbid cannot be known.
+* A rack allows its BMS current limit times its voltage, less a headroom; nothing where a
+  cell has reached the station's own voltage or temperature bound; less and less over the
+  last stretch of SOC before the configured band ends.
+* Racks share unequally, so a container allows the smallest of limit / share over its racks,
+  never just the sum. The share is the larger of the equal share (with a margin) and the one
+  measured.
+* The converter's rating bounds everything; a converter that cannot follow allows nothing.
+* A fire, or an insulation alarm on the container's bus, allows nothing.
+
+Charge and discharge are bounded separately. Each bound says which device and cell it comes
+from, so that a trader can be told why.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from contract.limits import LimitReason
+from station.protection.states import ContainerState, PlantState, RackState
+
+_MEASURED_SHARE_FROM = 0.10
+"""Current below this part of the racks' limits says nothing about how they share."""
+
+
+@dataclass(frozen=True)
+class LimitMargins:
+    """What the station keeps off the limits of the BMS; see ``LimitsConfig`` for meanings."""
+
+    rated_power_kw: float
+    soc_min: float
+    soc_max: float
+    headroom: float
+    unequal_sharing: float
+    conversion_efficiency: float
+    soc_taper: float
+    cell_voltage_max_v: float
+    cell_voltage_min_v: float
+    cell_temperature_max_c: float
+    cell_temperature_min_c: float
+    cell_voltage_near_v: float
+    cell_temperature_near_c: float
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An upper bound of power in one direction.
+
+    Attributes:
+        kw: positive magnitude at the converter's AC side.
+        reason: which rule binds.
+        device: the device it comes from, empty for a rule of the whole station.
+        cell: 1-based index of the binding cell, None when no single cell binds.
+    """
+
+    kw: float
+    reason: LimitReason
+    device: str = ""
+    cell: int | None = None
+
+
+@dataclass(frozen=True)
+class ConverterLimits:
+    """What one converter may do."""
+
+    charge: Bound
+    discharge: Bound
+
+
+@dataclass(frozen=True)
+class StationLimits:
+    """What the station may do, as a whole and by converter tag."""
+
+    charge: Bound
+    discharge: Bound
+    converters: Mapping[str, ConverterLimits]
+
+
+def station_limits(plant: PlantState, margins: LimitMargins) -> StationLimits:
+    """Return the bounds of the station; see the rules at the head of this file."""
+    converters = {
+        container.converter.device: _container_limits(container, plant.fire, margins)
+        for container in plant.containers
+    }
+    ratings = {c.converter.device: c.converter.rated_kw for c in plant.containers}
+    charge = {tag: limits.charge for tag, limits in converters.items()}
+    discharge = {tag: limits.discharge for tag, limits in converters.items()}
+    return StationLimits(
+        charge=_sum(charge, ratings, margins.rated_power_kw),
+        discharge=_sum(discharge, ratings, margins.rated_power_kw),
+        converters=MappingProxyType(converters),
+    )
+
+
+def _sum(bounds: Mapping[str, Bound], ratings: Mapping[str, float], rated_kw: float) -> Bound:
+    """Add up the converters; the one that lacks most of its rating names the reason."""
+    total_kw = math.fsum(bound.kw for bound in bounds.values())
+    if total_kw >= rated_kw:
+        whole = math.fsum(ratings.values()) <= rated_kw
+        return Bound(rated_kw, LimitReason.NONE if whole else LimitReason.STATION_CONFIG)
+    worst = max(bounds, key=lambda tag: ratings[tag] - bounds[tag].kw)
+    return Bound(total_kw, bounds[worst].reason, bounds[worst].device, bounds[worst].cell)
+
+
+def _container_limits(
+    container: ContainerState, fire: str, margins: LimitMargins
+) -> ConverterLimits:
+    forbidden = _forbidden(container, fire)
+    if forbidden is not None:
+        return ConverterLimits(forbidden, forbidden)
+    return ConverterLimits(
+        charge=_direction_limit(container, margins, charging=True),
+        discharge=_direction_limit(container, margins, charging=False),
+    )
+
+
+def _forbidden(container: ContainerState, fire: str) -> Bound | None:
+    """Return the bound of 0 kW that an interlock or the converter itself sets, if any."""
+    converter = container.converter
+    if fire:
+        return Bound(0.0, LimitReason.FIRE, fire)
+    if container.interlock:
+        return Bound(0.0, LimitReason.INSULATION, container.interlock)
+    if not converter.fresh:
+        return Bound(0.0, LimitReason.STALE_DATA, converter.device)
+    if not converter.available:
+        return Bound(0.0, LimitReason.PCS_UNAVAILABLE, converter.device)
+    return None
+
+
+def _direction_limit(container: ContainerState, margins: LimitMargins, *, charging: bool) -> Bound:
+    carrying = [rack for rack in container.racks if rack.contactor_closed is not False]
+    if not carrying:
+        return Bound(0.0, LimitReason.RACK_UNAVAILABLE, container.name)
+    rating = Bound(container.converter.rated_kw, LimitReason.PCS_RATING, container.converter.device)
+    bounds = [_rack_bound(rack, margins, charging=charging) for rack in carrying]
+    shares = _shares(carrying, margins, charging=charging)
+    to_ac = 1.0 if charging else margins.conversion_efficiency
+    scaled = [
+        Bound(bound.kw / share * to_ac, bound.reason, bound.device, bound.cell)
+        for bound, share in zip(bounds, shares, strict=True)
+    ]
+    return min([rating, *scaled], key=lambda bound: bound.kw)
+
+
+def _shares(racks: list[RackState], margins: LimitMargins, *, charging: bool) -> list[float]:
+    """Return the part of the container's current that each rack must be assumed to carry."""
+    equal = 1.0 / len(racks)
+    assumed = min(1.0, equal * (1.0 + margins.unequal_sharing))
+    sign = -1.0 if charging else 1.0
+    currents = [sign * rack.current_a for rack in racks]
+    limits = [_limit_a(rack, charging=charging) for rack in racks]
+    total = math.fsum(currents)
+    if not total > _MEASURED_SHARE_FROM * math.fsum(limits):
+        return [assumed] * len(racks)
+    return [max(equal, current / total) for current in currents]
+
+
+def _limit_a(rack: RackState, *, charging: bool) -> float:
+    return rack.charge_current_limit_a if charging else rack.discharge_current_limit_a
+
+
+def _rack_bound(rack: RackState, margins: LimitMargins, *, charging: bool) -> Bound:
+    """Return what one rack allows on the DC side."""
+    if not rack.fresh:
+        return Bound(0.0, LimitReason.STALE_DATA, rack.device)
+    kw = _limit_a(rack, charging=charging) * rack.voltage_v / 1000 * (1.0 - margins.headroom)
+    if rack.faulted or rack.contactor_closed is None or not math.isfinite(kw):
+        return Bound(0.0, LimitReason.RACK_UNAVAILABLE, rack.device)
+    cell = _cell_bound(rack, margins, charging=charging)
+    if cell is not None:
+        return cell
+    room = margins.soc_max - rack.soc if charging else rack.soc - margins.soc_min
+    if not room > 0:
+        return Bound(0.0, LimitReason.SOC_BAND, rack.device)
+    if room < margins.soc_taper:
+        return Bound(max(0.0, kw) * room / margins.soc_taper, LimitReason.SOC_BAND, rack.device)
+    reason, index = _named_cell(rack, margins, charging=charging)
+    return Bound(max(0.0, kw), reason, rack.device, index)
+
+
+def _cell_bound(rack: RackState, margins: LimitMargins, *, charging: bool) -> Bound | None:
+    """Return 0 kW where a cell has reached a bound of the station; NaN forbids as well."""
+    hot = not rack.cell_temperature_max_c < margins.cell_temperature_max_c
+    if hot or not rack.cell_temperature_min_c > margins.cell_temperature_min_c:
+        index = rack.cell_temperature_max_index if hot else rack.cell_temperature_min_index
+        return Bound(0.0, LimitReason.CELL_TEMPERATURE, rack.device, index or None)
+    if charging and not rack.cell_voltage_max_v < margins.cell_voltage_max_v:
+        index = rack.cell_voltage_max_index
+        return Bound(0.0, LimitReason.CELL_VOLTAGE, rack.device, index or None)
+    if not charging and not rack.cell_voltage_min_v > margins.cell_voltage_min_v:
+        index = rack.cell_voltage_min_index
+        return Bound(0.0, LimitReason.CELL_VOLTAGE, rack.device, index or None)
+    return None
+
+
+def _named_cell(
+    rack: RackState, margins: LimitMargins, *, charging: bool
+) -> tuple[LimitReason, int | None]:
+    """Name the cell that makes a BMS lower its current limit: the one closest to a bound."""
+    near_v, near_c = margins.cell_voltage_near_v, margins.cell_temperature_near_c
+    if charging and rack.cell_voltage_max_v > margins.cell_voltage_max_v - near_v:
+        return LimitReason.CELL_VOLTAGE, rack.cell_voltage_max_index or None
+    if not charging and rack.cell_voltage_min_v < margins.cell_voltage_min_v + near_v:
+        return LimitReason.CELL_VOLTAGE, rack.cell_voltage_min_index or None
+    if rack.cell_temperature_max_c > margins.cell_temperature_max_c - near_c:
+        return LimitReason.CELL_TEMPERATURE, rack.cell_temperature_max_index or None
+    if rack.cell_temperature_min_c < margins.cell_temperature_min_c + near_c:
+        return LimitReason.CELL_TEMPERATURE, rack.cell_temperature_min_index or None
+    return LimitReason.RACK_CURRENT, None

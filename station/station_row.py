@@ -1,0 +1,104 @@
+"""The station's own row: what the controller computes once a cycle, as a sample like any other."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from contract.frame import Quality
+from contract.layouts import METER, STATION
+from station.config import Role, StationConfig
+from station.cycle import CycleResult
+from station.image import Image
+from station.plant import fresh_number
+from station.samples import RawColumns
+
+DEVICE = "STATION"
+"""Tag of the controller among the devices."""
+
+
+@dataclass(frozen=True, eq=False)
+class ComputedSample:
+    """A sample that no device sent."""
+
+    device: str
+    layout: str
+    time_ms: int
+    received_ms: int
+    values: RawColumns
+    quality: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class StationFacts:
+    """What the row says beside the cycle's own result."""
+
+    link_up: bool
+    queued_batches: int
+    cycle_ms: float
+    devices_stale: int
+    alarm_bits: int
+
+
+def station_values(
+    cycle: CycleResult, image: Image, config: StationConfig, facts: StationFacts
+) -> dict[str, float]:
+    """Return the row in physical units, NaN for what is not known."""
+    meters = config.with_role(Role.METER)
+    delivered_kw = (
+        fresh_number(image, meters[0].tag, METER.name, "active_power_kw") if meters else math.nan
+    )
+    soc, soh = _battery(image, config)
+    capacity_kwh = config.station.capacity_kwh * (soh if math.isfinite(soh) else 1.0)
+    scheduled = cycle.target.scheduled_kw
+    return {
+        "scheduled_power_kw": math.nan if scheduled is None else scheduled,
+        "target_power_kw": cycle.target_kw,
+        "delivered_power_kw": delivered_kw,
+        "charge_limit_kw": cycle.limits.charge.kw,
+        "discharge_limit_kw": cycle.limits.discharge.kw,
+        "charge_limit_reason": cycle.limits.charge.reason,
+        "discharge_limit_reason": cycle.limits.discharge.reason,
+        "soc": soc,
+        "stored_energy_kwh": soc * capacity_kwh,
+        "capacity_kwh": capacity_kwh,
+        "control_mode": cycle.target.mode,
+        "link_state": float(facts.link_up),
+        "queued_batches": facts.queued_batches,
+        "cycle_ms": facts.cycle_ms,
+        "devices_stale": facts.devices_stale,
+        "station_alarms": facts.alarm_bits,
+    }
+
+
+def station_sample(values: Mapping[str, float], second_ms: int, now_ms: int) -> ComputedSample:
+    """Return the row as a sample of the whole second `second_ms`."""
+    columns, quality = [], []
+    for column in STATION.columns:
+        signal = column.signal
+        value = values[signal.name]
+        bounds = np.iinfo(signal.dtype)
+        raw = min(bounds.max, max(bounds.min, round(value / signal.scale))) if value == value else 0  # noqa: PLR0124
+        columns.append(np.array([raw], dtype=signal.dtype))
+        quality.append(Quality.GOOD if math.isfinite(value) else Quality.MISSING)
+    return ComputedSample(
+        DEVICE,
+        STATION.name,
+        second_ms,
+        now_ms,
+        tuple(columns),
+        np.array(quality, dtype=np.uint8),
+    )
+
+
+def _battery(image: Image, config: StationConfig) -> tuple[float, float]:
+    """Return the mean (SOC, SOH) over the racks that tell them."""
+    racks = config.with_role(Role.RACK)
+    means = []
+    for signal in ("soc", "soh"):
+        values = [fresh_number(image, rack.tag, "rack", signal) for rack in racks]
+        known = [v for v in values if math.isfinite(v)]
+        means.append(float(np.mean(known)) if known else math.nan)
+    return means[0], means[1]

@@ -1,0 +1,208 @@
+"""From samples to sealed batches in the durable queue.
+
+Samples collect until the batch is closed; then each run of consecutive seconds of one device
+in one layout becomes a frame on the 1 s grid, all frames together one batch, sealed with the
+epoch's key and the next sequence number, and committed. A sample is taken once: one that is
+not newer than the newest of its stream is a repetition (a source that replays after a break)
+and is dropped. When the disk refuses, the samples stay in memory and go with the next batch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from contract import frame, layouts
+from contract.envelope import Sealer, Stream
+from contract.errors import UnknownLayoutError
+from contract.events import Event, to_json
+from station.samples import Sample
+from station.uplink.errors import QueueError
+from station.uplink.queue import DurableQueue, NewBatch, StreamKey
+
+log = logging.getLogger(__name__)
+
+GRID_MS = 1000
+MAX_BATCH_VALUES = 500_000
+"""A batch of this many values encodes in about 20 ms; a larger backlog makes several."""
+
+MAX_BATCH_EVENTS = 1000
+_MAX_CLOCK_LEAD_MS = 600_000
+"""A device time further ahead is a broken clock; taken over it would block its stream."""
+
+
+@dataclass
+class Backlog:
+    """Samples and events that are not in the queue yet."""
+
+    samples: list[Sample] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    resume_points: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.samples or self.events)
+
+
+@dataclass
+class Intake:
+    """What was taken and what was not, since the start."""
+
+    samples: int = 0
+    values: int = 0
+    repeated: int = 0
+    misdated: int = 0
+    malformed: int = 0
+
+
+class Batcher:
+    """Collects samples (event loop) and commits them as batches (worker thread)."""
+
+    def __init__(self, queue: DurableQueue, sealer: Sealer) -> None:
+        """Go on behind the newest sample of each stream in the queue."""
+        self._queue = queue
+        self._sealer = sealer
+        self._sequence = itertools.count(1)
+        self._newest = queue.newest_times()
+        self._open = Backlog()
+        self.intake = Intake()
+
+    def add(self, sample: Sample) -> bool:
+        """Take a sample for the batch that is open; False when it is a repetition."""
+        key = (sample.device, sample.layout)
+        slot = sample.time_ms // GRID_MS
+        if slot <= self._newest.get(key, -1) // GRID_MS:
+            self.intake.repeated += 1
+            return False
+        if sample.time_ms > sample.received_ms + _MAX_CLOCK_LEAD_MS:
+            self.intake.misdated += 1
+            return False
+        if not self._fits(sample):
+            self.intake.malformed += 1
+            return False
+        self._newest[key] = sample.time_ms
+        self._open.samples.append(sample)
+        self.intake.samples += 1
+        self.intake.values += len(sample.quality)
+        return True
+
+    def _fits(self, sample: Sample) -> bool:
+        """Whether the sample has the shape of its layout; one that has not blocks no batch."""
+        try:
+            layout = layouts.get(sample.layout)
+        except UnknownLayoutError:
+            return False
+        shapes = [(column.repeat,) for column in layout.columns]
+        return len(sample.quality) == layout.width and [v.shape for v in sample.values] == shapes
+
+    def add_event(self, event: Event) -> None:
+        """Take an event for the batch that is open."""
+        self._open.events.append(event)
+
+    def take(self, resume_points: Mapping[str, str]) -> Backlog:
+        """Close the open batch and begin the next one.
+
+        Args:
+            resume_points: the drivers' resume points of this moment: they cover exactly what
+                has been added so far.
+        """
+        closed = self._open
+        closed.resume_points = dict(resume_points)
+        self._open = Backlog()
+        return closed
+
+    def give_back(self, backlog: Backlog) -> None:
+        """Put what could not be committed in front of what has come since."""
+        self._open.samples[:0] = backlog.samples
+        self._open.events[:0] = backlog.events
+
+    def commit(self, backlog: Backlog, done: Iterable[int] = ()) -> list[int]:
+        """Encode, seal and commit a closed batch; return the ids in the queue. Blocks.
+
+        Args:
+            backlog: what `take` returned.
+            done: batches that the ledger has; removed in the same transaction.
+
+        Raises:
+            QueueError: nothing was committed.
+        """
+        newest: dict[StreamKey, int] = {}
+        for sample in backlog.samples:
+            newest[sample.device, sample.layout] = sample.time_ms
+        batches = [self._telemetry(part) for part in _parts(backlog.samples)]
+        batches += [
+            self._events(backlog.events[start : start + MAX_BATCH_EVENTS])
+            for start in range(0, len(backlog.events), MAX_BATCH_EVENTS)
+        ]
+        return self._queue.put(batches, newest, backlog.resume_points, done)
+
+    def _telemetry(self, samples: Sequence[Sample]) -> NewBatch:
+        frames = frames_of(samples)
+        sequence = next(self._sequence)
+        return NewBatch(
+            epoch=self._sealer.epoch,
+            sequence=sequence,
+            stream=Stream.TELEMETRY,
+            body=self._sealer.seal(sequence, Stream.TELEMETRY, frame.encode_batch(frames)),
+            layouts=tuple(sorted({f.layout.name for f in frames})),
+            sample_times=Counter(sample.time_ms for sample in samples),
+            value_count=sum(len(sample.quality) for sample in samples),
+        )
+
+    def _events(self, events: Sequence[Event]) -> NewBatch:
+        sequence = next(self._sequence)
+        body = self._sealer.seal(sequence, Stream.EVENTS, to_json(events))
+        return NewBatch(self._sealer.epoch, sequence, Stream.EVENTS, body)
+
+
+def _parts(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Cut a long list so that no batch has more than MAX_BATCH_VALUES values."""
+    parts: list[list[Sample]] = []
+    room = 0
+    for sample in samples:
+        if len(sample.quality) > room:
+            parts.append([])
+            room = MAX_BATCH_VALUES
+        parts[-1].append(sample)
+        room -= len(sample.quality)
+    return parts
+
+
+def frames_of(samples: Sequence[Sample]) -> list[frame.Frame]:
+    """Return the samples as frames: one per device, layout and run of consecutive seconds."""
+    streams: dict[StreamKey, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        streams[sample.device, sample.layout].append(sample)
+    frames = []
+    for stream in streams.values():
+        stream.sort(key=lambda s: s.time_ms)
+        run = [stream[0]]
+        for sample in stream[1:]:
+            if sample.time_ms // GRID_MS != run[-1].time_ms // GRID_MS + 1:
+                frames.append(_frame(run))
+                run = []
+            run.append(sample)
+        frames.append(_frame(run))
+    return frames
+
+
+def _frame(run: Sequence[Sample]) -> frame.Frame:
+    layout = layouts.get(run[0].layout)
+    t0_ms = run[0].time_ms // GRID_MS * GRID_MS
+    jitter = np.array([s.time_ms % GRID_MS for s in run], dtype=np.int16)
+    return frame.Frame(
+        device=run[0].device,
+        layout=layout,
+        t0_ms=t0_ms,
+        step_ms=GRID_MS,
+        values=tuple(np.stack(rows) for rows in zip(*(s.values for s in run), strict=True)),
+        quality=np.stack([s.quality for s in run]),
+        jitter_ms=jitter if jitter.any() else None,
+    )
+
+
+__all__ = ["Backlog", "Batcher", "Intake", "QueueError", "frames_of"]

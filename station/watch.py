@@ -1,0 +1,116 @@
+"""What the controller watches beside the devices: itself, its link, its queue, its drivers."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from station.alarms import AlarmBook, Condition, device_conditions, limit_condition, plain
+from station.cycle import CycleResult
+from station.devices import Devices
+from station.dispatch.mode import ControlMode
+from station.executor import CommandExecutor
+from station.image import Image
+from station.station_row import DEVICE, StationFacts
+from station.telemetry import Telemetry
+from station.uplink.link import CloudLink
+
+PASSING_MS = 60_000
+"""Something that happened once is shown as an alarm for this long."""
+
+QUEUE_FILLING_BATCHES = 60
+LINK_PATIENCE_MS = 10_000
+
+_ALARM_BITS = {
+    "control.not_delivered": 0,
+    "schedule.missing": 1,
+    "device.stale": 2,
+    "device.lost": 2,
+    "link.down": 3,
+    "queue.filling": 4,
+    "order.refused": 5,
+    "driver.restarted": 6,
+    "protection.trip": 7,
+    "clock.unsynchronised": 8,
+}
+"""Bit of the signal ``station_alarms`` by event code."""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Watch:
+    """Collects the conditions of the moment."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        executor: CommandExecutor,
+        telemetry: Telemetry,
+        link: CloudLink,
+        alarms: AlarmBook,
+    ) -> None:
+        """Watch these parts."""
+        self._devices = devices
+        self._executor = executor
+        self._telemetry = telemetry
+        self._link = link
+        self._alarms = alarms
+        self._begun_ms = _now_ms()
+        self._restarts: Counter[str] = Counter()
+        self._misdated = 0
+
+    def conditions(self, image: Image, result: CycleResult) -> Iterator[Condition]:
+        """Yield everything that is worth telling people at this moment."""
+        yield from device_conditions(image, self._devices.disconnected())
+        yield from self._executor.conditions()
+        yield from limit_condition("charge", result.limits.charge, result.at_ms)
+        yield from limit_condition("discharge", result.limits.discharge, result.at_ms)
+        for tag in sorted({result.plant.fire, *(c.interlock for c in result.plant.containers)}):
+            if tag:
+                yield Condition("protection.trip", tag, result.at_ms)
+        if result.target.mode is ControlMode.SAFE_STATE:
+            yield Condition("control.safe_state", DEVICE, result.at_ms)
+        if not result.scheduled:
+            yield Condition("schedule.missing", DEVICE, result.at_ms)
+        if not self._link.is_up and result.at_ms - self._begun_ms > LINK_PATIENCE_MS:
+            yield Condition("link.down", DEVICE, result.at_ms)
+        if self._telemetry.sender.backlog > QUEUE_FILLING_BATCHES:
+            yield Condition("queue.filling", DEVICE, result.at_ms)
+
+    def note_happenings(self, now_ms: int) -> None:
+        """Look for what happened since the last cycle: replaced drivers, misdated samples."""
+        for driver, count in self._devices.restarts.items():
+            if count > self._restarts[driver]:
+                self._restarts[driver] = count
+                condition = Condition("driver.restarted", DEVICE, now_ms, driver, plain(driver))
+                self._alarms.raise_for(condition, now_ms + PASSING_MS)
+        misdated = self._telemetry.batcher.intake.misdated
+        if misdated > self._misdated:
+            self._misdated = misdated
+            condition = Condition("clock.unsynchronised", DEVICE, now_ms)
+            self._alarms.raise_for(condition, now_ms + PASSING_MS)
+
+    def order_refused(self, code: str, reason: str) -> None:
+        """Tell that an order was refused."""
+        at_ms = _now_ms()
+        condition = Condition("order.refused", DEVICE, at_ms, f"{code}.{at_ms}", plain(reason))
+        self._alarms.raise_for(condition, at_ms + PASSING_MS)
+
+    def batch_quarantined(self, reason: str) -> None:
+        """Tell that the cloud refused a batch for good."""
+        at_ms = _now_ms()
+        condition = Condition("queue.quarantined", DEVICE, at_ms, reason, plain(reason))
+        self._alarms.raise_for(condition, at_ms + PASSING_MS)
+
+    def facts(self, image: Image, cycle_ms: float) -> StationFacts:
+        """Return what the station's own row says of its parts."""
+        codes = self._alarms.active
+        bits = {bit for code, bit in _ALARM_BITS.items() if code in codes}
+        return StationFacts(
+            link_up=self._link.is_up,
+            queued_batches=self._telemetry.sender.backlog,
+            cycle_ms=cycle_ms,
+            devices_stale=len(image.stale_devices() | set(self._devices.disconnected())),
+            alarm_bits=sum(1 << bit for bit in bits),
+        )
