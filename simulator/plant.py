@@ -25,6 +25,8 @@ _RACK_WIRING_OHM = 0.020
 """Busbars, fuses, contactors and cables of one rack."""
 _CONTAINER_BASE_W = 800.0
 """Controllers, lighting and ventilation of one container."""
+_DC_WINDOW_V_PER_CELL = (2.45, 3.64)
+"""A station's converters are chosen for its racks: 1,019 to 1,514 V for 416 cells in series."""
 _START_C = 24.0
 _LOCAL_OFFSET_S = 8 * 3600
 """China Standard Time: only the ambient temperature follows it."""
@@ -120,10 +122,10 @@ class Plant:
         self.bms = Bms(p.racks, cell.capacity_ah)
         self.chillers = ChillerBank(p.containers)
         self.grid = Grid(self.rng)
-        rated_w = p.pcs_rated_kw * 1e3
-        self.converters = [
-            Converter(ConverterParameters(rated_w), self.ambient_c) for _ in range(p.containers)
-        ]
+        low, high = _DC_WINDOW_V_PER_CELL
+        window = (low * p.cells_per_rack, high * p.cells_per_rack)
+        converter = ConverterParameters(p.pcs_rated_kw * 1e3, dc_window_v=window)
+        self.converters = [Converter(converter, self.ambient_c) for _ in range(p.containers)]
         self.insulation = [Insulation() for _ in range(p.containers)]
         self.cell_voltage_v: Floats = np.zeros((p.racks, p.cells_per_rack))
         self.rack_current_a: Floats = np.zeros(p.racks)
