@@ -39,8 +39,9 @@ class Alarm:
     limit: float | None = None
 
     def text(self, language: str) -> str:
-        """What is wrong, in the reader's language."""
-        return self.text_zh if language.startswith("zh") else self.text_en
+        """What is wrong, in the reader's language, beginning with a capital."""
+        text = self.text_zh if language.startswith("zh") else self.text_en
+        return text[:1].upper() + text[1:]
 
 
 async def of_stations(pool: Pool, station: str | None = None) -> list[Alarm]:

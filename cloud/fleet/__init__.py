@@ -9,9 +9,9 @@ from cloud.fleet.stations import (
     Station,
     StationFacts,
     create,
+    devices,
     find,
     issue_token,
-    keep_devices,
     list_all,
 )
 from cloud.fleet.topology import Container, Topology, from_devices
@@ -33,11 +33,11 @@ __all__ = [
     "StationFacts",
     "Topology",
     "create",
+    "devices",
     "find",
     "from_devices",
     "in_force",
     "issue_token",
-    "keep_devices",
     "link_lost",
     "list_all",
     "list_orders",

@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +23,9 @@ FROM stations WHERE id = %s
 _LIST = """
 SELECT id, name, name_zh, timezone, rated_power_kw, capacity_kwh, config, enrolled_at
 FROM stations ORDER BY name, id
+"""
+_DEVICES = """
+SELECT d.station, d.device, l.name FROM devices d JOIN layouts l ON l.hash = d.layout
 """
 
 
@@ -49,15 +52,9 @@ class StationFacts:
 
 @dataclass(frozen=True)
 class Station(StationFacts):
-    """A station as the cloud keeps it.
-
-    Attributes:
-        enrolled_at: None until its controller has enrolled.
-        devices: (tag, layout) of what it was last seen to be built of.
-    """
+    """A station as the cloud keeps it; `enrolled_at` is None until its controller has enrolled."""
 
     enrolled_at: dt.datetime | None = None
-    devices: tuple[tuple[str, str], ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -139,18 +136,13 @@ async def list_all(pool: Pool) -> list[Station]:
     return [_station(row) for row in rows]
 
 
-async def keep_devices(
-    pool: Pool, station: Station, devices: Iterable[tuple[str, str]]
-) -> tuple[tuple[str, str], ...]:
-    """Remember what the station is built of, so that its pages stay whole while it is cut off."""
-    seen = tuple(sorted(devices))
-    if seen != station.devices:
-        async with connection(pool) as conn:
-            await conn.execute(
-                "UPDATE stations SET config = config || %s WHERE id = %s",
-                (Jsonb({"devices": seen}), station.id),
-            )
-    return seen
+async def devices(pool: Pool) -> dict[str, set[tuple[str, str]]]:
+    """Station -> (device tag, layout name) of everything it has ever sent."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    async with connection(pool) as conn:
+        for station, device, layout in await (await conn.execute(_DEVICES)).fetchall():
+            found.setdefault(station, set()).add((device, layout))
+    return found
 
 
 async def _issue_token(
@@ -178,5 +170,4 @@ def _station(row: tuple[Any, ...]) -> Station:
         soc_min=float(config.get("soc_min", StationFacts.soc_min)),
         soc_max=float(config.get("soc_max", StationFacts.soc_max)),
         enrolled_at=row[7],
-        devices=tuple((tag, layout) for tag, layout in config.get("devices", ())),
     )

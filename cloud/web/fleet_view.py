@@ -61,7 +61,7 @@ def _tiles(visit: Visit, looks: list[StationLook], standing: list[Alarm]) -> lis
         _tile(
             t("Linked stations"),
             *(str(len(fresh)), ""),
-            t("of {m} stations", m=len(looks)),
+            t("of {m} in all", m=len(looks)),
         ),
         _tile(t("Standing alarms"), *(str(len(standing)), "", _by_priority(visit, standing))),
     ]

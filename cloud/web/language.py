@@ -5,14 +5,14 @@ texts that page modules need travel with the page, so that the browser shows one
 first pixel on.
 """
 
-import io
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from babel.core import negotiate_locale
-from babel.messages.extract import extract_javascript
 from babel.messages.pofile import read_po
 
 COOKIE = "sm_language"
@@ -23,6 +23,10 @@ LANGUAGES = (DEFAULT, CHINESE)
 _WEB = Path(__file__).parent
 _CATALOGUES = {CHINESE: _WEB / "translations" / "zh_Hans.po"}
 _MODULES = _WEB / "static" / "js"
+# A number and its unit stay on one line.
+_UNIT = re.compile(r"(?<=\d) (?=(?:°C|%|MWh?|mV|V|A|K|s|min|h)(?![A-Za-z]))")
+# A page module names a text as t("..."), always as one literal in double quotes.
+_ASKED = re.compile(r'\bt\(\s*("(?:[^"\\\n]|\\.)*")')
 # What browsers say for Simplified Chinese.
 _SIMPLIFIED = ("zh", "zh_hans", "zh_cn", "zh_sg", "zh_hans_cn", "zh_hans_sg", "zh_my")
 
@@ -37,7 +41,7 @@ class Words:
     def __call__(self, text: str, **facts: object) -> str:
         """The text in this language, with `{name}` replaced by `facts`."""
         found = self.catalogue.get(text, text)
-        return found.format(**facts) if facts else found
+        return _UNIT.sub("\N{NO-BREAK SPACE}", found.format(**facts) if facts else found)
 
     def for_modules(self) -> dict[str, str]:
         """The texts that page modules use; empty for English, which is the key itself."""
@@ -65,12 +69,8 @@ def read_catalogue(file: Path) -> dict[str, str]:
 @cache
 def module_texts() -> frozenset[str]:
     """Every text that a page module asks for with `t("...")`."""
-    texts = set()
-    for module in sorted(_MODULES.glob("*.js")):
-        source = io.BytesIO(module.read_bytes())
-        for _, _, text, _ in extract_javascript(source, {"t": None}, (), {}):
-            texts.add(text if isinstance(text, str) else str(text[0]))
-    return frozenset(texts)
+    sources = (module.read_text(encoding="utf-8") for module in sorted(_MODULES.glob("*.js")))
+    return frozenset(json.loads(text) for source in sources for text in _ASKED.findall(source))
 
 
 def choose(cookie: str | None, accept_language: str | None) -> str:

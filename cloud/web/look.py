@@ -38,19 +38,20 @@ class StationLook:
         return self.image is not None and not link_lost(self.image.received_ms, now_ms)
 
 
-async def look_at(parts: Desk, station: Station) -> StationLook:
-    """See one station now; what it is built of is remembered for times without link."""
-    pool = parts.services.pool
-    image = await parts.services.live.latest(station.id)
-    devices = station.devices
-    if image is not None:
-        devices = await fleet.keep_devices(pool, station, {*image.frames, *station.devices})
-    return StationLook(station, fleet.from_devices(devices), image)
-
-
 async def look_at_all(parts: Desk) -> list[StationLook]:
-    """See every station now, by name."""
-    return [await look_at(parts, station) for station in await fleet.list_all(parts.services.pool)]
+    """See every station now, by name.
+
+    What a station is built of is read from all that it has ever sent, so that its pages stay whole
+    while it is cut off.
+    """
+    pool = parts.services.pool
+    devices = await fleet.devices(pool)
+    looks = []
+    for station in await fleet.list_all(pool):
+        image = await parts.services.live.latest(station.id)
+        known = devices.get(station.id, set()) | (set(image.frames) if image else set())
+        looks.append(StationLook(station, fleet.from_devices(known), image))
+    return looks
 
 
 async def standing_alarms(
@@ -86,6 +87,7 @@ def facts_of(visit: Visit, look: StationLook) -> dict[str, Any]:
         "station": station.id,
         "zone": station.timezone,
         "controller": topology.controller or "STATION",
+        "meter": topology.meter,
         "rated_kw": station.rated_power_kw,
         "capacity_kwh": station.capacity_kwh,
         "soc_min": station.soc_min,

@@ -28,8 +28,8 @@ export class Chart {
    * @param {{zone: string, y: () => number[], ticks?: (v: number) => string, height?: number,
    *   series: {label: string, name: string, colour: string, step?: boolean, dash?: number[],
    *   width?: number, fill?: string, digits?: number}[], now?: () => number,
-   *   lines?: () => {y: number, label?: string}[], xTicks?: (s: number) => string,
-   *   note?: string}} spec
+   *   lines?: () => {y: number, label?: string}[], dayEnd?: () => number, percent?: boolean,
+   *   note?: string}} spec; a series with `percent` is drawn on an axis of its own, 0 to 100 %
    */
   constructor(id, spec) {
     this.host = document.getElementById(id);
@@ -63,23 +63,24 @@ export class Chart {
     return {
       width: this.host.clientWidth || 600,
       height: this.host.clientHeight || 200,
-      padding: [rem() * 0.6, rem() * 1.1, 0, 0],
+      padding: [rem() * 0.6, spec.percent ? 0 : rem() * 1.1, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: sync.key, setSeries: false }, y: false, points: { show: false }, drag: { setScale: false, x: false, y: false } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), spec.zone),
-      scales: { x: { time: true, auto: false }, y: { auto: false } },
+      scales: { x: { time: true, auto: false }, y: { auto: false }, percent: { auto: false, range: () => [0, 100] } },
       axes: [
-        { ...axis, size: rem() * 1.6, gap: 4, space: rem() * 4.2, values: (_, splits, __, ___, step) => splits.map((s) => spec.xTicks?.(s) ?? clock(s * 1e3, spec.zone, step < 60)) },
+        { ...axis, size: rem() * 1.6, gap: 4, space: rem() * 4.2, values: (_, splits, __, ___, step) => splits.map((s) => (s === spec.dayEnd?.() ? "24:00" : clock(s * 1e3, spec.zone, step < 60))) },
         { ...axis, size: rem() * 2.6, gap: 5, space: rem() * 2, values: (_, splits) => splits.map((v) => spec.ticks?.(v) ?? number(v, 0)) },
+        ...(spec.percent ? [{ ...axis, scale: "percent", side: 1, size: rem() * 2.8, gap: 5, grid: { show: false }, splits: () => [0, 50, 100], values: (_, splits) => splits.map((v) => (v === 100 ? "100 %" : String(v))) }] : []),
       ],
       series: [{}, ...spec.series.map((one_) => this.#series(one_))],
       hooks: { draw: [(plot) => this.#marks(plot)], setCursor: [() => this.#tell()] },
     };
   }
 
-  #series({ label, colour, step, dash, width = 1.5, fill }) {
+  #series({ label, colour, step, dash, width = 1.5, fill, percent }) {
     return {
-      label, dash, width, spanGaps: false, points: { show: false },
+      label, scale: percent ? "percent" : "y", dash, width, spanGaps: false, points: { show: false },
       stroke: () => token(colour),
       fill: fill ? () => faded(token(fill), 0.45) : undefined,
       fillTo: 0,
@@ -141,7 +142,7 @@ export class Chart {
     const { left } = this.plot.cursor;
     const free = left == null || left < 0;
     const at = free ? Math.min(this.spec.now?.() ?? this.x[1], this.x[1]) : this.plot.posToVal(left, "x");
-    write(this.when, this.spec.xTicks?.(at, true) ?? clock(at * 1e3, this.spec.zone, this.x[1] - this.x[0] < 7200));
+    write(this.when, clock(at * 1e3, this.spec.zone, this.x[1] - this.x[0] < 7200));
     this.spec.series.forEach(({ digits = 2 }, i) => {
       const [times, values] = this.tables[i] ?? [[], []];
       if (this.values[i]) write(this.values[i].value, number(times.length ? valueAt(times, values, at) : null, digits));

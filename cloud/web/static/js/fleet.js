@@ -44,6 +44,7 @@ if (facts?.stations.length) {
     zone: facts.zone,
     y: () => [-rated * 1.2, rated * 1.2],
     now: () => cloudNow() / 1e3,
+    dayEnd: () => facts.day_end_ms / 1e3,
     series: [
       { label: t("schedule"), name: "sched", colour: "--c-sched", step: true, fill: "--c-fill" },
       { label: t("measured"), name: "act", colour: "--c-act", width: 1.75 },

@@ -241,15 +241,22 @@ function drawTrends() {
   for (const trend of TRENDS) trend.chart.set(nowS() - minutes * 60, nowS(), trend.tables);
 }
 
+// Highest minus lowest; both series are of the same samples.
+const spreadOf = ({ tables }) => tables[0][1].map((v, i) => (v == null || tables[2][1][i] == null ? null : v - tables[2][1][i]));
+
+function thin(host, values) {
+  const step = Math.max(1, Math.floor(values.length / 120));
+  drawSpark(host, values.filter((_, i) => i % step === 0));
+}
+
 function sparks() {
   for (const host of all("[data-spark]")) {
-    const signal = host.dataset.spark.split(":")[1];
+    const [owner, signal] = host.dataset.spark.split(":");
+    if (owner === "spread") { thin(host, spreadOf(signal === "t" ? TRENDS[1] : TRENDS[0])); continue; }
     for (const trend of TRENDS) {
       const index = trend.parts.findIndex(([name]) => name === signal);
       if (index < 0) continue;
-      const values = trend.tables[index][1];
-      const step = Math.max(1, Math.floor(values.length / 120));
-      drawSpark(host, values.filter((_, i) => i % step === 0));
+      thin(host, trend.tables[index][1]);
     }
   }
 }

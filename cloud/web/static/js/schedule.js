@@ -34,11 +34,11 @@ const chart = new Chart("schedule-chart", {
   series: [
     { label: t("in force"), name: "sched", colour: "--c-sched", step: true, width: 1.25, dash: [2, 3] },
     { label: t("schedule"), name: "act", colour: "--c-act", step: true, width: 2, fill: "--c-fill" },
-    { label: "SOC, %", name: "soc", colour: "--c-soc", width: 1.5, digits: 1 },
+    { label: "SOC, %", name: "soc", colour: "--c-soc", width: 1.5, digits: 1, percent: true },
   ],
+  percent: true,
+  dayEnd: () => startS + model.size * stepS,
 });
-// SOC shares the axis: 0 to 100 % over the height of the chart.
-const socToAxis = (v) => (v == null ? null : -rated * 1.2 + v * rated * 2.4);
 
 const grid = new ScheduleGrid(one("#grid"), model, {
   label,
@@ -56,7 +56,7 @@ function show() {
   check = model.check();
   const now = Math.floor((cloudNow() - facts.start_ms) / (stepS * 1e3));
   grid.show(check, now);
-  const soc = check.soc.map((v, i) => [startS + i * stepS, socToAxis(v)]);
+  const soc = check.soc.map((v, i) => [startS + i * stepS, v == null ? null : v * 100]);
   chart.set(startS, startS + model.size * stepS, [facts.ordered ? steps(model.base) : [[], []], steps(model.powers), [soc.map(([x]) => x), soc.map(([, y]) => y)]]);
   write(one("[data-changed]"), String(model.changed));
   write(one("[data-charged]"), number(check.charged));
@@ -212,7 +212,7 @@ document.addEventListener("click", (event) => {
     if (model.history.length > before) one("#paste").close();
   }
 });
-one('input[name="date"]').addEventListener("change", (event) => { if (event.target.value) event.target.form.requestSubmit(); });
+one('input[name="date"]').addEventListener("change", (event) => event.target.form.requestSubmit());
 addEventListener("beforeunload", (event) => { if (model.changed) event.preventDefault(); });
 show();
 setInterval(show, 60_000);

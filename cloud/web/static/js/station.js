@@ -6,12 +6,12 @@ import { all, one, press, write } from "./dom.js";
 import { FORMS, number, tag } from "./format.js";
 import { age, facts, isStale, newest, onImage, start, value, words } from "./live.js";
 import { append, freshSeries, planTable } from "./series.js";
-import { t } from "./words.js";
+import { sentences, t } from "./words.js";
 
 const { controller } = facts;
 const point = (signal) => value(`${controller}:${signal}`);
-const SIGNALS = ["delivered_power_kw", "discharge_limit_kw", "charge_limit_kw", "soc"];
-const SCALES = [1e-3, 1e-3, -1e-3, 100];
+const SIGNALS = [...["delivered_power_kw", "discharge_limit_kw", "charge_limit_kw", "soc"].map((s) => `${controller}:${s}`), ...(facts.meter ? [`${facts.meter}:frequency_hz`] : [])];
+const SCALES = [1e-3, 1e-3, -1e-3, 100, 1];
 const RENEW_MS = 60_000;
 const SHORT_MS = 30 * 60_000;
 // Deviation beyond this share of the rating is said in bold.
@@ -29,6 +29,7 @@ const power = new Chart("power-chart", {
   zone: facts.zone,
   y: () => [-rated * 1.2, rated * 1.2],
   now: nowS,
+  dayEnd: () => facts.day_end_ms / 1e3,
   series: [
     { label: t("schedule"), name: "sched", colour: "--c-sched", step: true, fill: "--c-fill" },
     { label: t("limits"), name: "limit", colour: "--c-limit", dash: [5, 4], width: 1.25, step: true },
@@ -41,6 +42,7 @@ const soc = new Chart("soc-chart", {
   y: () => [0, 100],
   now: nowS,
   note: "SOC %",
+  dayEnd: () => facts.day_end_ms / 1e3,
   lines: () => [{ y: facts.soc_max * 100 }, { y: facts.soc_min * 100 }],
   series: [{ label: "SOC", name: "soc", colour: "--c-soc", width: 1.75, digits: 1 }],
 });
@@ -61,7 +63,7 @@ async function load() {
   const from = range === "day" ? facts.day_start_ms : cloudNow() - Number(range) * 60_000;
   try {
     const [found, schedule] = await Promise.all([
-      freshSeries(facts.station, SIGNALS.map((s) => `${controller}:${s}`), from, cloudNow()),
+      freshSeries(facts.station, SIGNALS, from, cloudNow()),
       ask(`/api/v1/stations/${facts.station}/schedules`),
     ]);
     tables = found.map(([times, values], i) => [times, values.map((v) => (v == null ? null : v * SCALES[i]))]);
@@ -90,8 +92,8 @@ function select(button) {
 function sparks() {
   const since = nowS() - 3600;
   for (const host of all("[data-spark]")) {
-    const index = SIGNALS.indexOf(host.dataset.spark.split(":")[1]);
-    if (index < 0 || !host.dataset.spark.startsWith(`${controller}:`)) continue;
+    const index = SIGNALS.indexOf(host.dataset.spark);
+    if (index < 0) continue;
     const [times, values] = tables[index];
     const recent = values.filter((_, i) => times[i] >= since);
     const step = Math.max(1, Math.floor(recent.length / 120));
@@ -105,7 +107,7 @@ function grow(image) {
   if (at == null) return;
   const from = windowS()[0];
   SIGNALS.forEach((signal, i) => {
-    const now = point(signal);
+    const now = value(signal);
     append(tables[i], at / 1e3, now == null ? null : now * SCALES[i], from);
   });
   draw();
@@ -156,15 +158,15 @@ function binding(scheduled, out, into) {
     const asked = number(scheduled / 1e3);
     const limit = number((way === "charge" ? -into : out) / 1e3);
     title = t("The schedule asks for {asked} MW, {limit} MW is possible", { asked, limit });
-    text = `${reason(way)}.`;
+    text = sentence(reason(way));
   } else if (tight.discharge || tight.charge) {
     kind = tight[way] ? way : tight.discharge ? "discharge" : "charge";
     title = kind === "charge" ? t("Charge limited to {limit} MW", { limit: number(into / 1e3) }) : t("Discharge limited to {limit} MW", { limit: number(out / 1e3) });
-    text = `${reason(kind)}. ${t("The schedule is inside the limits.")}`;
+    text = sentences(sentence(reason(kind)), t("The schedule is inside the limits."));
   }
   const where = kind && culprit(kind);
   write(one("[data-binding-title]"), title);
-  write(one("[data-binding-text]"), where ? `${text} ${where.words}` : text);
+  write(one("[data-binding-text]"), sentences(text, where?.words));
   one("#binding").classList.toggle("stop", short);
   const link = one("[data-binding-link]");
   link.hidden = !where?.rack;
@@ -172,6 +174,8 @@ function binding(scheduled, out, into) {
 }
 
 const REASON = { RACK_CURRENT: 2, SOC_BAND: 3, STALE_DATA: 4, RACK_UNAVAILABLE: 6, CELL_VOLTAGE: 7, CELL_TEMPERATURE: 8 };
+
+const sentence = (words_) => words_.charAt(0).toUpperCase() + words_.slice(1) + t(".");
 
 // The rack or cell that stands nearest to the limit that binds.
 function culprit(kind) {

@@ -10,7 +10,13 @@ const catalogue = pageData("words") ?? {};
 
 export const language = document.documentElement.lang;
 
+/** A number and its unit stay on one line. */
+const bind = (text) => text.replace(/(\d) (?=(?:°C|%|MWh?|mV|V|A|K|s|min|h)(?![A-Za-z]))/g, "$1\u00a0");
+
+/** Sentences one after the other: Chinese needs no space after its full stop. */
+export const sentences = (...parts) => parts.filter(Boolean).join(language.startsWith("zh") ? "" : " ");
+
 /** `text` in the page's language, with `{name}` replaced by `facts`. */
 export function t(text, facts = {}) {
-  return (catalogue[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(facts[name] ?? ""));
+  return bind((catalogue[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(facts[name] ?? "")));
 }

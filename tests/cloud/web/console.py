@@ -1,0 +1,134 @@
+"""The console as it runs: user application on a real port, one fed station, a real database."""
+
+import asyncio
+import datetime as dt
+import socket
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import uvicorn
+from argon2 import PasswordHasher
+
+from cloud import fleet
+from cloud.access import Passwords, ensure_admin
+from cloud.app import Worker, open_worker
+from cloud.config import CloudConfig
+from cloud.web.user_app import create_user_app
+from tests.cloud.web.feeder import Feeder, now_ms
+from tests.cloud.web.plant import Plant, day_schedule_kw
+from tests.waiting import wait_until
+
+_T = TypeVar("_T")
+
+ZONE = "Asia/Shanghai"
+STATION = "haibin-1"
+_HISTORY_MS = 20 * 60_000
+
+
+def quick_passwords() -> Passwords:
+    """Real argon2id with parameters for tests."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+def midnight_ms() -> int:
+    today = dt.datetime.now(ZoneInfo(ZONE)).date()
+    return round(dt.datetime.combine(today, dt.time(), tzinfo=ZoneInfo(ZONE)).timestamp() * 1000)
+
+
+@dataclass
+class Console:
+    """A running console: its address, the first sign-in, the station, the loop they run in."""
+
+    url: str
+    user: str
+    password: str
+    feeder: Feeder
+    worker: Worker
+    loop: asyncio.AbstractEventLoop
+
+    def do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine in the console's loop and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+
+@contextmanager
+def running_console(dsn: str, data_dir: Path, history_ms: int = _HISTORY_MS) -> Iterator[Console]:
+    """Run the console in a thread of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    found: list[Console] = []
+    failed: list[BaseException] = []
+    stop = threading.Event()
+
+    async def main() -> None:
+        config = CloudConfig(data_dir=data_dir)
+        async with open_worker(config, dsn) as worker, _serving(worker, listener):
+            found.append(await _fill(worker, listener, history_ms))
+            feeding = asyncio.ensure_future(found[0].feeder.run())
+            while not stop.is_set() and not feeding.done():
+                await asyncio.sleep(0.05)
+            feeding.cancel()
+            if stop.is_set() is False:
+                await feeding
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    wait_until(lambda: found or failed, "the console to run", 60)
+    if failed:
+        raise failed[0]
+    try:
+        yield found[0]
+    finally:
+        stop.set()
+        thread.join(20)
+
+
+@asynccontextmanager
+async def _serving(worker: Worker, listener: socket.socket) -> AsyncIterator[None]:
+    app = create_user_app(worker.services)
+    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    serving = asyncio.ensure_future(server.serve([listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def _fill(worker: Worker, listener: socket.socket, history_ms: int) -> Console:
+    services = worker.services
+    first = await ensure_admin(services.pool, quick_passwords())
+    assert first is not None
+    plant = Plant(midnight_ms())
+    feeder = await Feeder.enrol(worker, STATION, "Haibin 1", "海滨一站", plant, ZONE)
+    await _order_day(worker)
+    present = now_ms() // 1000 * 1000
+    await feeder.history(present - history_ms, present)
+    await feeder.second(present)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    loop = asyncio.get_running_loop()
+    return Console(url, first.user, first.password, feeder, worker, loop)
+
+
+async def _order_day(worker: Worker) -> None:
+    services = worker.services
+    station = await fleet.find(services.pool, STATION)
+    date = dt.datetime.now(ZoneInfo(ZONE)).date()
+    payload = {"date": date.isoformat(), "interval_min": 15, "power_kw": day_schedule_kw()}
+    schedule = fleet.read(payload, station)
+    planned = await fleet.plan(services.pool, station, schedule, fleet.Now(now_ms(), None))
+    await fleet.send(
+        services.pool, services.keys, station, planned, now_ms=now_ms(), sender="test"
+    )
