@@ -204,12 +204,15 @@ async def _count(
         await conn.execute(_COUNT, [station, duplicates, conflicts])
 
 
+_Waiting = tuple[Offer, "asyncio.Future[Result]"]
+
+
 class GroupCommit:
     """Collects the offers of concurrent requests into commits."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._waiting: list[tuple[Offer, asyncio.Future[Result]]] = []
+        self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
 
     async def offer(self, offer: Offer) -> Result:
@@ -232,16 +235,26 @@ class GroupCommit:
             group = self._take()
             if not self._waiting:
                 self._arrived.clear()
-            try:
-                results = await store(self._pool, [offer for offer, _ in group])
-            except (Unavailable, psycopg.Error) as error:
-                _refuse(group, error)
-            else:
-                for (_, future), result in zip(group, results, strict=True):
-                    if not future.done():
-                        future.set_result(result)
+            await self._commit(group)
 
-    def _take(self) -> list[tuple[Offer, asyncio.Future[Result]]]:
+    async def _commit(self, group: Sequence[_Waiting]) -> None:
+        try:
+            results = await store(self._pool, [offer for offer, _ in group])
+        except Unavailable as error:
+            _refuse(group, error)
+        except psycopg.Error as error:
+            _log.error("ledger statement failed messages=%d reason=%s", len(group), error)
+            if len(group) == 1:
+                _refuse(group, Unavailable("the database refused the message; try again"))
+                return
+            for one in group:  # so that one message cannot hold up the others
+                await self._commit([one])
+        else:
+            for (_, future), result in zip(group, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
+    def _take(self) -> list[_Waiting]:
         count = size = 0
         for offer, _ in self._waiting[:_MAX_GROUP]:
             if count and size + offer.size > _MAX_GROUP_BYTES:
@@ -251,16 +264,7 @@ class GroupCommit:
         return group
 
 
-def _refuse(
-    group: Sequence[tuple[Offer, asyncio.Future[Result]]], error: Unavailable | psycopg.Error
-) -> None:
-    if isinstance(error, psycopg.Error):
-        _log.error("ledger statement failed messages=%d reason=%s", len(group), error)
-    answer = (
-        error
-        if isinstance(error, Unavailable)
-        else Unavailable(f"the database refused the group: {type(error).__name__}; try again")
-    )
+def _refuse(group: Sequence[_Waiting], error: Unavailable) -> None:
     for _, future in group:
         if not future.done():
-            future.set_exception(answer)
+            future.set_exception(error)
