@@ -1,0 +1,79 @@
+"""The simulator as it is started: a process, one line of JSON, a clean stop."""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = "[plant]\ncontainers = 1\nracks_per_container = 1\ncells_per_rack = 8\n"
+
+
+def start(path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "simulator", str(path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    ready, _, _ = select.select([process.stdout], [], [], 30)
+    assert ready, "no line on standard output within 30 s"
+    return process.stdout.readline()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_its_ports_serves_and_stops_cleanly(tmp_path, number):
+    config = tmp_path / "plant.toml"
+    config.write_text('record = "r.sqlite"\nports_out = "ports.json"\n' + SMALL)
+
+    process = start(config)
+    announced = json.loads(first_line(process))
+    ports = json.loads((tmp_path / "ports.json").read_text())
+    os.kill(process.pid, number)
+    _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 0, errors
+    assert announced == {"ready": True, "ports": ports}
+    assert set(ports) == {"METER", "FIRE", "C1-BMS", "C1-CHL", "C1-IMD", "C1-PCS"}
+    with closing(sqlite3.connect(tmp_path / "r.sqlite")) as database:
+        tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
+    assert {"served", "truth", "commands"} <= tables
+
+
+def test_a_wrong_configuration_ends_with_one_line_that_says_why(tmp_path):
+    config = tmp_path / "plant.toml"
+    config.write_text("start_soc = 7")
+
+    process = start(config)
+    output, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 2
+    assert output == ""
+    assert "start_soc = 7" in errors
+    assert "Traceback" not in errors
+
+
+async def test_a_taken_port_ends_with_one_line_that_says_which(tmp_path):
+    taken = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    config = tmp_path / "plant.toml"
+    config.write_text(f"{SMALL}[ports]\nbase = {port}")
+
+    process = start(config)
+    _, errors = await asyncio.to_thread(process.communicate, timeout=30)
+    taken.close()
+
+    assert process.returncode == 2
+    assert f"METER cannot listen on 127.0.0.1:{port}" in errors

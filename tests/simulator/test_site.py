@@ -1,0 +1,247 @@
+import sqlite3
+from contextlib import closing
+
+import pytest
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.pdu import ExceptionResponse
+
+from simulator.errors import ConfigError
+from simulator.modbus.server import Refusal
+from tests.simulator.small import Running, event, running_site
+from tests.waiting import wait_for
+
+CELLS = 150
+
+
+@pytest.fixture
+async def running(tmp_path):
+    async with running_site(tmp_path, cells=CELLS) as made:
+        yield made
+
+
+async def client_of(running: Running, tag: str) -> AsyncModbusTcpClient:
+    client = AsyncModbusTcpClient("127.0.0.1", port=running.ports[tag], timeout=2, retries=0)
+    assert await client.connect()
+    return client
+
+
+def signed(register: int) -> int:
+    return register - 0x10000 if register & 0x8000 else register
+
+
+def word(registers: list[int], at: int, *, low_first: bool = False) -> int:
+    high, low = registers[at : at + 2] if not low_first else reversed(registers[at : at + 2])
+    raw = high << 16 | low
+    return raw - (1 << 32) if raw & 0x80000000 else raw
+
+
+def served(running: Running, layout: str) -> set[tuple[str, int]]:
+    with closing(sqlite3.connect(running.record)) as database:
+        rows = database.execute("SELECT device, tick FROM served WHERE layout = ?", (layout,))
+        return set(rows.fetchall())
+
+
+async def next_tick(running: Running) -> None:
+    tick = running.site.devices.tick
+    await wait_for(lambda: running.site.devices.tick > tick, "the next tick")
+
+
+async def set_power(running: Running, power_w: float) -> None:
+    """Two ticks: one to reach the power and one to show it settled."""
+    running.site.plant.converters[0].active_setpoint_w = power_w
+    await next_tick(running)
+    await next_tick(running)
+
+
+async def test_a_rack_shows_its_discharge_in_agreed_registers(running):
+    await set_power(running, 60e3)
+    client = await client_of(running, "C1-BMS")
+
+    r = (await client.read_input_registers(0, count=40, device_id=2)).registers
+    client.close()
+
+    assert word(r, 0) == running.site.devices.tick
+    assert r[3] == 3
+    voltage_v, current_a, power_kw = r[4] / 10, signed(r[5]) / 10, word(r, 6, low_first=True) / 10
+    assert 450 < voltage_v < 510
+    assert 55 < current_a < 70
+    assert power_kw == pytest.approx(voltage_v * current_a / 1e3, abs=0.2)
+    assert 450 <= r[8] <= 550
+    assert r[12] <= r[14] <= r[10]
+    assert 1 <= r[11] <= CELLS
+    assert signed(r[17]) <= signed(r[19]) <= signed(r[15])
+    assert r[20] == r[21] == 1680
+    assert (r[22], r[27], r[28], r[29]) == (0b011, CELLS, 280, 0)
+    assert r[30:] == [0xFFFF] * 10
+
+
+async def test_cell_extremes_are_those_of_the_cell_blocks_of_the_same_tick(running):
+    client = await client_of(running, "C1-BMS")
+
+    summary = (await client.read_input_registers(0, count=40, device_id=1)).registers
+    await next_tick(running)
+    cells: list[int] = []
+    for start, count in ((1000, 125), (1125, 25), (2000, 125), (2125, 25)):
+        answer = await client.read_input_registers(start, count=count, device_id=1)
+        cells += answer.registers
+    client.close()
+
+    voltages, temperatures = cells[:CELLS], [signed(t) for t in cells[CELLS:]]
+    assert (max(voltages), min(voltages)) == (summary[10], summary[12])
+    assert voltages[summary[11] - 1] == summary[10]
+    assert (max(temperatures), min(temperatures)) == (signed(summary[15]), signed(summary[17]))
+
+
+async def test_the_meter_is_the_converters_less_the_auxiliaries(running):
+    await set_power(running, -50e3)
+    client = await client_of(running, "METER")
+
+    r = (await client.read_holding_registers(0, count=22)).registers
+    client.close()
+
+    power_w = word(r, 2) * 10.0 ** signed(r[6])
+    assert power_w == pytest.approx(running.site.plant.grid_power_w, abs=50)
+    assert power_w < -50e3
+    assert r[7] * 10.0 ** signed(r[10]) == pytest.approx(35e3, rel=0.03)
+    assert r[15] * 10.0 ** signed(r[16]) == pytest.approx(50, abs=0.2)
+    assert signed(r[17]) == pytest.approx(-1000, abs=2)
+
+
+async def test_auxiliary_devices_answer_in_their_own_forms(running):
+    tick = running.site.devices.tick
+    chiller = await client_of(running, "C1-CHL")
+    monitor = await client_of(running, "C1-IMD")
+    fire = await client_of(running, "FIRE")
+
+    c = (await chiller.read_holding_registers(0, count=12)).registers
+    m = await monitor.read_input_registers(100, count=7)
+    f = (await fire.read_input_registers(0, count=5)).registers
+    bits = (await fire.read_discrete_inputs(0, count=3)).bits
+
+    assert 0 <= word(c, 0, low_first=True) - tick <= 2
+    assert c[2] == 1
+    assert 15 < signed(c[3]) / 10 < 30
+    assert word(c, 9) > 1000
+    resistance = monitor.convert_from_registers(m.registers[2:4], monitor.DATATYPE.FLOAT32)
+    assert resistance == pytest.approx(2200)
+    assert (f[2], f[4]) == (0, 0)
+    assert bits[:3] == [False, False, False]
+    for client in (chiller, monitor, fire):
+        client.close()
+
+
+async def test_a_contactor_opens_and_closes_on_command(running):
+    client = await client_of(running, "C1-BMS")
+
+    await client.write_register(0, 2, device_id=1)
+    await next_tick(running)
+    opened = (await client.read_input_registers(0, count=40, device_id=1)).registers
+    await client.write_registers(0, [1, 77], device_id=1)
+    await next_tick(running)
+    closed = (await client.read_input_registers(0, count=40, device_id=1)).registers
+    wrong = await client.write_register(0, 9, device_id=1)
+    client.close()
+
+    assert (opened[3], opened[22]) == (5, 0)
+    assert closed[3] != 5
+    assert closed[22] == 0b011
+    assert isinstance(wrong, ExceptionResponse)
+    assert wrong.exception_code == Refusal.ILLEGAL_VALUE
+
+
+async def test_the_coolant_set_point_is_kept_in_its_range(running):
+    client = await client_of(running, "C1-CHL")
+
+    assert not (await client.write_register(5, 225)).isError()
+    assert (await client.write_register(5, 500)).isError()
+    assert (await client.write_register(3, 225)).isError()
+    client.close()
+
+    assert running.site.plant.chillers.setpoint_c[0] == 22.5
+
+
+async def test_the_record_counts_what_was_read_out_and_nothing_else(running):
+    client = await client_of(running, "C1-BMS")
+    first = await client.read_input_registers(0, count=40, device_id=1)
+    for start, count in ((1000, 125), (1125, 25), (2000, 125), (2125, 25)):
+        await client.read_input_registers(start, count=count, device_id=1)
+    await client.read_input_registers(1000, count=125, device_id=2)
+    client.close()
+    tick = word(first.registers, 0)
+
+    await wait_for(lambda: served(running, "rack"), "the record to be written")
+
+    assert served(running, "rack") == {("C1-R01", tick)}
+    assert served(running, f"rack.cells/{CELLS}") == {("C1-R01", tick)}
+    assert served(running, "meter") == set()
+
+
+async def test_the_record_knows_the_truth_of_every_tick_and_every_command(running):
+    client = await client_of(running, "C1-BMS")
+    await client.write_register(0, 9, device_id=2)
+    client.close()
+    await next_tick(running)
+    await next_tick(running)
+
+    def rows(query: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(running.record)) as database:
+            return database.execute(query).fetchall()
+
+    await wait_for(lambda: len(rows("SELECT tick FROM truth")) > 1, "the truth to be written")
+    ticks = [row[0] for row in rows("SELECT tick FROM truth ORDER BY tick")]
+    assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
+    assert rows("SELECT device, point, value, result FROM commands") == [
+        ("C1-R02", "contactor", 9.0, "refused: illegal_value")
+    ]
+
+
+async def test_scenario_events_begin_and_end(tmp_path):
+    events = "".join(
+        [
+            event(at_s=1, kind="device_silent", target="C1-R02", for_s=2),
+            event(at_s=1, kind="device_down", target="METER", for_s=2),
+            event(at_s=1, kind="device_down", target="C1-PCS", for_s=2),
+            event(at_s=1, kind="insulation_fault", target="C1", for_s=2, value=90),
+            event(at_s=1, kind="sensor_failed", target="C1-R01/7"),
+            event(at_s=1, kind="uplink_cut", target="uplink", for_s=60),
+        ]
+    )
+    async with running_site(tmp_path, events) as running:
+        devices = running.site.devices
+        await wait_for(lambda: devices.units["C1-R02"].silent, "the rack to go silent")
+        client = AsyncModbusTcpClient("127.0.0.1", port=running.ports["METER"], timeout=1)
+        assert not await client.connect()
+        client.close()
+        assert running.site.plant.insulation[0].positive_kohm == 90
+        await wait_for(lambda: not devices.units["C1-R02"].silent, "the rack to answer again")
+
+        meter = await client_of(running, "METER")
+        rack = await client_of(running, "C1-BMS")
+        temperature = (await rack.read_input_registers(2006, count=1, device_id=1)).registers[0]
+        meter.close()
+        rack.close()
+
+    assert temperature == 0x8000
+    assert running.site.plant.insulation[0].positive_kohm > 2000
+
+
+async def test_two_signs_of_fire_trip_every_converter(tmp_path):
+    gas = event(at_s=1, kind="gas_release", target="FIRE", value=5000, for_s=60)
+    async with running_site(tmp_path, gas) as running:
+        converter = running.site.plant.converters[0]
+        await wait_for(lambda: not converter.connected, "the emergency stop")
+        client = await client_of(running, "FIRE")
+        await next_tick(running)
+        state = (await client.read_input_registers(4, count=1)).registers[0]
+        client.close()
+
+    assert state == 2
+
+
+@pytest.mark.parametrize("target", ["C9-PCS", "C1-R03/1", "C1-R01/151", "C1-R01/x"])
+async def test_a_scenario_for_another_plant_is_refused_before_it_starts(tmp_path, target):
+    kind = "cell_heat" if "/" in target else "pcs_trip"
+
+    with pytest.raises(ConfigError, match=r"events\.0\.target"):
+        async with running_site(tmp_path, event(at_s=1, kind=kind, target=target)):
+            pass
