@@ -52,6 +52,12 @@ def panel(
     return {"rows": rows, "url": url, "digest": digest(rows)}
 
 
+def _limit(alarm: Alarm, *, lost: bool) -> str:
+    if alarm.limit is None:
+        return ""
+    return form.span(alarm.limit) if lost else form.number(alarm.limit, 1)
+
+
 def table(visit: Visit, looks: list[StationLook], standing: list[Alarm]) -> dict[str, Any]:
     """Every standing alarm, for the alarm page."""
     by_id = {look.station.id: look for look in looks}
@@ -69,7 +75,7 @@ def table(visit: Visit, looks: list[StationLook], standing: list[Alarm]) -> dict
                 "station_title": look.station.title(visit.language),
                 "device": alarm.device,
                 "value": form.span(alarm.value) if lost else form.number(alarm.value, 1),
-                "limit": form.span(alarm.limit) if lost else form.number(alarm.limit, 1),
+                "limit": _limit(alarm, lost=lost),
                 "standing": form.span((visit.now_ms - alarm.since_ms) / 1e3),
                 "href": address(alarm, look.topology),
             }

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
+# Dates do not break at the line's end.
+_HYPHEN = "\N{NON-BREAKING HYPHEN}"
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _TAG = re.compile(r"(?<=[A-Z0-9])-(?=[A-Z0-9])")
 
@@ -66,7 +68,12 @@ def clock(at_ms: int | None, zone: ZoneInfo) -> str:
 
 def day(at_ms: int, zone: ZoneInfo) -> str:
     """Date in market time, year-month-day."""
-    return dt.datetime.fromtimestamp(at_ms / 1e3, zone).strftime("%Y-%m-%d")
+    return date(dt.datetime.fromtimestamp(at_ms / 1e3, zone).strftime("%Y-%m-%d"))
+
+
+def date(text: str) -> str:
+    """A date "YYYY-MM-DD" that does not break at the line's end."""
+    return text.replace("-", _HYPHEN)
 
 
 def offset(at_ms: int, zone: ZoneInfo) -> str:
@@ -80,4 +87,4 @@ def offset(at_ms: int, zone: ZoneInfo) -> str:
 
 def tag(text: str) -> str:
     """A text whose identifiers do not break at the line's end."""
-    return _TAG.sub("\N{NON-BREAKING HYPHEN}", text)
+    return _TAG.sub(_HYPHEN, text)

@@ -58,7 +58,7 @@ def _state_words(t: Words, state: str) -> str:
 
 def _title(t: Words, order: OrderSeen) -> str:
     if order.kind == OrderKind.SCHEDULE:
-        return t("Schedule of {date}", date=order.payload.get("date", form.NO_VALUE))
+        return t("Schedule of {date}", date=form.date(order.payload["date"]))
     return t("Order {kind}", kind=order.kind)
 
 

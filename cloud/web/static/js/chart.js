@@ -29,7 +29,7 @@ export class Chart {
    *   series: {label: string, name: string, colour: string, step?: boolean, dash?: number[],
    *   width?: number, fill?: string, digits?: number}[], now?: () => number,
    *   lines?: () => {y: number, label?: string}[], dayEnd?: () => number, percent?: boolean,
-   *   note?: string}} spec; a series with `percent` is drawn on an axis of its own, 0 to 100 %
+   *   timeless?: boolean}} spec; a series with `percent` is drawn on an axis of its own, 0 to 100 %
    */
   constructor(id, spec) {
     this.host = document.getElementById(id);
@@ -108,7 +108,6 @@ export class Chart {
       const at = across(y, token("--c-limit"), [5, 4]);
       if (label) { ctx.fillStyle = token("--text-2"); ctx.fillText(label, bbox.left + 6 * k, at - 5 * k); }
     }
-    if (this.spec.note) { ctx.fillStyle = token("--text-2"); ctx.fillText(this.spec.note, bbox.left + 6 * k, bbox.top + 14 * k); }
     this.#nowLine(ctx, plot, k);
     ctx.restore();
   }
@@ -142,7 +141,7 @@ export class Chart {
     const { left } = this.plot.cursor;
     const free = left == null || left < 0;
     const at = free ? Math.min(this.spec.now?.() ?? this.x[1], this.x[1]) : this.plot.posToVal(left, "x");
-    write(this.when, clock(at * 1e3, this.spec.zone, this.x[1] - this.x[0] < 7200));
+    if (!this.spec.timeless) write(this.when, clock(at * 1e3, this.spec.zone, this.x[1] - this.x[0] < 7200));
     this.spec.series.forEach(({ digits = 2 }, i) => {
       const [times, values] = this.tables[i] ?? [[], []];
       if (this.values[i]) write(this.values[i].value, number(times.length ? valueAt(times, values, at) : null, digits));

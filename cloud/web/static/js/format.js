@@ -44,7 +44,7 @@ export function clock(atMs, zone, seconds = true) {
 export function day(atMs, zone) {
   const key = `day|${zone}`;
   if (!clocks.has(key)) clocks.set(key, new Intl.DateTimeFormat("sv-SE", { timeZone: zone }));
-  return clocks.get(key).format(atMs);
+  return clocks.get(key).format(atMs).replaceAll("-", "\u2011");
 }
 
 /** Identifiers keep together at the end of a line. */

@@ -41,10 +41,10 @@ const soc = new Chart("soc-chart", {
   zone: facts.zone,
   y: () => [0, 100],
   now: nowS,
-  note: "SOC %",
+  timeless: true,
   dayEnd: () => facts.day_end_ms / 1e3,
   lines: () => [{ y: facts.soc_max * 100 }, { y: facts.soc_min * 100 }],
-  series: [{ label: "SOC", name: "soc", colour: "--c-soc", width: 1.75, digits: 1 }],
+  series: [{ label: "SOC, %", name: "soc", colour: "--c-soc", width: 1.75, digits: 1 }],
 });
 
 function windowS() {
