@@ -47,7 +47,7 @@ def chiller_image(plant: Plant, container: int, tick: int) -> Image:
     r.u16(6, flow * 10 if running else 0)
     r.u16(7, _PUMP_KPA * 10 if running else 0)
     r.s16(8, plant.ambient_c * 10)
-    r.u32(9, float(chiller.power_w[container]))
+    r.u32(9, float(chiller.power_w[container]), low_word_first=True)
     r.u16(11, chiller.alarms(container))
     return Image(tick, (r.area(Table.HOLDING),))
 

@@ -121,7 +121,7 @@ async def test_auxiliary_devices_answer_in_their_own_forms(running):
     assert 0 <= word(c, 0, low_first=True) - tick <= 2
     assert c[2] == 1
     assert 15 < signed(c[3]) / 10 < 30
-    assert word(c, 9) > 1000
+    assert 1000 < word(c, 9, low_first=True) < 30_000
     resistance = monitor.convert_from_registers(m.registers[2:4], monitor.DATATYPE.FLOAT32)
     assert resistance == pytest.approx(2200)
     assert (f[2], f[4]) == (0, 0)
