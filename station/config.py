@@ -182,7 +182,7 @@ class StationConfig(_Section):
         tags = [device.tag for device in self.devices]
         twice = {tag for tag in tags if tags.count(tag) > 1}
         if twice:
-            raise ValueError(f"device tag {sorted(twice)[0]!r} is used twice; tags are unique")
+            raise ValueError(f"device tag {min(twice)!r} is used twice; tags are unique")
         converters = self.with_role(Role.PCS)
         containers = {device.container for device in converters}
         if len(containers) != len(converters):

@@ -16,6 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _EXACT_KW = 1e-9
+_LEAST_LIMIT_KW = 1e-6
+"""A limit below a milliwatt is none."""
+
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def split_power(
         balance_gain: tilt of the shares per unit of SOC above or below the mean.
     """
     sign = 1.0 if power_kw >= 0 else -1.0
-    limits = {c.device: max(0.0, c.discharge_kw if sign > 0 else c.charge_kw) for c in converters}
+    limits = {c.device: _limit(c.discharge_kw if sign > 0 else c.charge_kw) for c in converters}
     wanted = min(abs(power_kw), math.fsum(limits.values()))
     weights = _weights(converters, limits, sign * balance_gain)
     ranking = sorted(converters, key=lambda c: (not c.active, -weights[c.device], c.device))
@@ -64,6 +67,10 @@ def split_power(
         if all(kw >= least[tag] for tag, kw in candidate.items()):
             break
     return {c.device: sign * shares.get(c.device, 0.0) for c in converters}
+
+
+def _limit(kw: float) -> float:
+    return kw if kw >= _LEAST_LIMIT_KW else 0.0
 
 
 def _weights(
@@ -88,7 +95,10 @@ def _fill(
     shares = dict.fromkeys(tags, 0.0)
     open_tags = [tag for tag in tags if limits[tag] > 0]
     rest = wanted_kw
-    while open_tags and rest > _EXACT_KW:
+    # Each round either places the whole rest or fills one converter at least.
+    for _ in range(len(tags) + 1):
+        if not open_tags or rest <= _EXACT_KW:
+            break
         total = math.fsum(weights[tag] for tag in open_tags)
         for tag in open_tags:
             share = shares[tag] + rest * weights[tag] / total

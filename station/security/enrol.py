@@ -97,7 +97,7 @@ def _post(offer: EnrolmentOffer, request: dict[str, str]) -> dict[str, Any]:
     except ValueError:
         found = {}
     if answer.status_code != httpx.codes.OK or not isinstance(found, dict):
-        detail = found.get("message") or found.get("detail") or found.get("code") or answer.text
+        detail = found.get("reason") or found.get("detail") or found.get("code") or answer.text
         raise IdentityError(
             f"the cloud refused to enrol {offer.station!r} ({answer.status_code}): "
             f"{str(detail)[:300]}; tokens work once and for 24 hours"
