@@ -48,6 +48,7 @@ _SETTINGS: Final = {
     "wal_compression": "pglz",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
+    "authentication_timeout": "5s",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -18,7 +18,14 @@ from cloud.db import Pool, create_pool
 from cloud.db.migrate import migrate
 from cloud.db.postgres import EmbeddedPostgres
 
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # A client that is cancelled while it connects leaves its server process waiting for the
+    # password, and DROP DATABASE waits for that process.
+    "authentication_timeout": "1s",
+}
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,45 @@
+"""A wrong configuration names file, key, value and remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from cloud.config import load
+from cloud.errors import ConfigError
+from cloud.main import main
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("", "data_dir", "is required; add it"),
+        ('data_dir = "d"\nworker = 2', "worker", "not a known key"),
+        ('data_dir = "d"\nworkers = 0', "workers", "greater than or equal to 1"),
+        ('data_dir = "d"\n[web]\nport = 70000', "web.port", "less than or equal to 65535"),
+        ('data_dir = "d"\n[edge]\nhost = "here"', "edge.host", "write an IP address"),
+        ('data_dir = "d"\n[database]\ndsn = "mysql://x"', "database.dsn", "postgresql://"),
+        ("data_dir = ", "file", "is not TOML"),
+    ],
+)
+def test_each_fault_is_named_with_its_remedy(tmp_path: Path, capsys, text, key, words):
+    path = tmp_path / "cloud.toml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError, match=words) as caught:
+        load(path)
+
+    assert caught.value.key == key
+    assert str(path) in str(caught.value)
+    assert main([str(path)]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_paths_count_from_the_folder_of_the_file(tmp_path: Path):
+    path = tmp_path / "cloud.toml"
+    path.write_text('data_dir = "data"\n[keys]\ndir = "/secret/keys"')
+
+    config = load(path)
+
+    assert config.data_dir == tmp_path / "data"
+    assert config.keys_dir == Path("/secret/keys")
+    assert config.database.embedded
