@@ -13,7 +13,7 @@ import signal
 import tempfile
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -231,7 +231,7 @@ class _Demo:
             ledger=client.ledger(demo_config.STATION_ID, 0, int(time.time() * 1000)),
             orders=client.orders(demo_config.STATION_ID),
             memory_mb=memory,
-            shape=self._shape(client),
+            shape=self._shape(client, ticks),
             scenario=self.stack.scenario.stem,
             duration_s=duration_s,
         )
@@ -246,9 +246,12 @@ class _Demo:
         station.stop(_DRAIN_S)
         return self.stack.status()
 
-    def _shape(self, client: CloudClient) -> dict[str, int]:
-        shape = client.station(demo_config.STATION_ID)
-        return {"points": int(shape["points"]), "cells": int(shape["cells"])}
+    def _shape(self, client: CloudClient, streams: Iterable[report.Stream]) -> dict[str, int]:
+        cells = (stream.layout.partition("/")[2] for stream in streams)
+        return {
+            "points": len(client.live(demo_config.STATION_ID)["points"]),
+            "cells": sum(int(number) for number in cells if number),
+        }
 
     def _show_result(self, result: dict[str, Any]) -> None:
         latency = result["cloud_latency_s"] or {}

@@ -3,6 +3,7 @@
 The demo shows it to people; the end-to-end tests pull it apart.
 """
 
+import csv
 import datetime as dt
 import json
 import subprocess
@@ -190,16 +191,9 @@ def _role(process: Any) -> str:
 
 def default_schedule() -> list[float]:
     """The 96 powers in kW of the sample day (data/market/default_schedule.csv)."""
-    powers = []
-    for line in (DATA / "market" / "default_schedule.csv").read_text().splitlines():
-        if line.startswith("#") or not line.strip():
-            continue
-        fields = line.split(",")
-        if fields[0] == "quarter":
-            column = fields.index("power_kw")
-            continue
-        powers.append(float(fields[column]))
-    return powers
+    path = DATA / "market" / "default_schedule.csv"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    return [float(row["power_kw"]) for row in csv.DictReader(lines)]
 
 
 def schedule_for(date: dt.date) -> dict[str, Any]:

@@ -71,14 +71,14 @@ class BackOff:
     """Pauses between tries: random up to a bound that doubles from try to try."""
 
     longest_s: float
-    random: random.Random = field(default_factory=random.SystemRandom)
+    source: random.Random = field(default_factory=random.SystemRandom)
     tries: int = 0
 
     def next_pause_s(self) -> float:
         """Return the next pause in seconds."""
         bound = min(self.longest_s, _FIRST_PAUSE_S * 2 ** min(self.tries + 1, 30))
         self.tries += 1
-        return self.random.uniform(min(_FIRST_PAUSE_S, bound), bound)
+        return self.source.uniform(min(_FIRST_PAUSE_S, bound), bound)
 
     def reset(self) -> None:
         """Begin anew after a success."""

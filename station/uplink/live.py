@@ -74,9 +74,9 @@ class LiveLane:
             answer = await self._link.request(
                 "POST", _PATH, body, timeout_s=_TIMEOUT_S, judges=False
             )
-            if answer.status == HTTPStatus.PRECONDITION_REQUIRED:
+            if answer.code == "unknown_epoch":
                 await announce(self._link, self._queue, self._work, self._sealer.epoch)
-            elif answer.status == HTTPStatus.NOT_FOUND and answer.code == "unknown_layout":
+            elif answer.code == "unknown_layout":
                 await send_layouts(self._link, tuple({s.layout for s in samples}))
         except LinkDown as error:
             self.lost += 1

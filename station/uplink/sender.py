@@ -4,8 +4,8 @@ While the link is up, several batches are under way at a time, oldest first; whi
 one at a time probes it, paced by the back-off. What each answer means:
 
 * 200: the ledger has the batch (stored now or before): it may be removed.
-* 428: the cloud does not know the epoch's key: announce it, then send again.
-* 404 with code ``unknown_layout``: send the layouts, then the batch again.
+* 428 with code ``unknown_epoch``: announce its key, then send again.
+* 428 with code ``unknown_layout``: send the layouts, then the batch again.
 * 409: the ledger has other content under this number; 400: the cloud cannot read it (tried
   twice); other 4xx likewise. The batch is kept aside and an event is raised; the rest goes on.
 * 401, 403, 429, 5xx: the cloud is there but cannot or will not take it now: try again later.
@@ -120,7 +120,7 @@ class Sender:
         self._on_quarantine = on_quarantine
         self._waiting: deque[int] = deque()
         self._under_way = 0
-        self._tries: dict[int, Counter[int]] = {}
+        self._tries: dict[int, Counter[str]] = {}
         self._news = asyncio.Event()
         self._refusal = ""
         self.done: list[int] = []
@@ -195,26 +195,27 @@ class Sender:
         if status == HTTPStatus.OK:
             known = answer.fields().get("result") in ("stored", "duplicate")
             return Verdict.DONE if known else Verdict.LATER
-        if status == HTTPStatus.PRECONDITION_REQUIRED:
+        if answer.code == "unknown_epoch":
             told = await announce(self._link, self._queue, self._work, batch.epoch)
-            return Verdict.AGAIN_NOW if told and self._first_time(batch, status) else Verdict.LATER
-        if status == HTTPStatus.NOT_FOUND and answer.code == "unknown_layout":
+            again = told and self._first_time(batch, answer.code)
+            return Verdict.AGAIN_NOW if again else Verdict.LATER
+        if answer.code == "unknown_layout":
             await send_layouts(self._link, batch.layouts)
-            return Verdict.AGAIN_NOW if self._first_time(batch, status) else Verdict.LATER
+            return Verdict.AGAIN_NOW if self._first_time(batch, answer.code) else Verdict.LATER
         if status == HTTPStatus.CONFLICT:
             return Verdict.ASIDE
         if status in _RETRY_LATER or not self._is_refusal(status):
             return Verdict.LATER
-        return Verdict.LATER if self._first_time(batch, status) else Verdict.ASIDE
+        return Verdict.LATER if self._first_time(batch, answer.code) else Verdict.ASIDE
 
     @staticmethod
     def _is_refusal(status: int) -> bool:
         return HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
 
-    def _first_time(self, batch: QueuedBatch, status: int) -> bool:
+    def _first_time(self, batch: QueuedBatch, code: str) -> bool:
         tries = self._tries.setdefault(batch.id, Counter())
-        tries[status] += 1
-        return tries[status] < _READ_TRIES
+        tries[code] += 1
+        return tries[code] < _READ_TRIES
 
     def _count(self, batch: QueuedBatch, answer: Answer) -> None:
         self._tries.pop(batch.id, None)
