@@ -1,0 +1,223 @@
+"""kill -9 of workers, jobs, database and supervisor in mid-run, while a station sends.
+
+What was acknowledged is counted against what the store holds at the end.
+"""
+
+import asyncio
+import base64
+import json
+import random
+import secrets
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from cloud.app import open_worker
+from cloud.config import load
+from cloud.db.postgres import EmbeddedPostgres
+from contract import layouts
+from tests.cloud.stations import T0_MS, FakeStation, folder, frame
+from tests.waiting import wait_until
+
+CONFIG = """
+data_dir = "data"
+workers = 2
+[history]
+compact_after_s = 0.5
+compact_every_s = 0.7
+rollup_every_s = 0.9
+hour_grace_s = 0
+"""
+ROWS = 2
+
+
+class Cloud:
+    """One cloud of real processes."""
+
+    def __init__(self, home: Path) -> None:
+        self.config = home / "cloud.toml"
+        self.config.write_text(CONFIG)
+        self.log = (home / "log").open("ab")
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "cloud", str(self.config)],
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+        )
+        assert self.process.stdout is not None
+        for raw in self.process.stdout:
+            line = json.loads(raw)
+            if line.get("ready"):
+                self.addresses = line["addresses"]
+                # Another start has other ports; the station of this test looks them up.
+                return
+        raise AssertionError("the cloud did not start")
+
+    def child(self, *words: str) -> psutil.Process | None:
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                if all(word in process.cmdline() for word in words):
+                    return process
+            except psutil.Error:
+                continue
+        return None
+
+    def kill(self, *words: str) -> None:
+        wait_until(lambda: self.child(*words), " ".join(words), 30)
+        process = self.child(*words)
+        if process is not None:
+            process.kill()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+class Sender(threading.Thread):
+    """Sends batch after batch until told to stop; keeps what was acknowledged."""
+
+    def __init__(self, cloud: Cloud, fake: FakeStation, context: ssl.SSLContext) -> None:
+        super().__init__(daemon=True)
+        self.cloud, self.fake, self.context = cloud, fake, context
+        self.acknowledged: list[int] = []
+        self.duplicates = 0
+        self.leave = threading.Event()
+        self.wrong: list[str] = []
+
+    def run(self) -> None:
+        rng = random.Random(4)
+        sequence = 0
+        while not self.leave.is_set():
+            sequence += 1
+            start = T0_MS + sequence * ROWS * 1_000
+            frames = [frame(t0_ms=start, n=ROWS), frame("FIRE", layouts.FIRE, start, ROWS)]
+            body = self.fake.batch(sequence, frames)
+            self._send(body)
+            self.acknowledged.append(sequence)
+            if rng.random() < 0.05:
+                self._send(body)
+
+    def _send(self, body: bytes) -> None:
+        while True:
+            try:
+                with httpx.Client(verify=self.context, timeout=5) as client:
+                    url = f"{self.cloud.addresses['edge']}/edge/v1/batches"
+                    answer = client.post(url, content=body)
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code == 200:
+                self.duplicates += answer.json()["result"] == "duplicate"
+                return
+            if answer is not None and answer.status_code != 503:
+                self.wrong.append(f"{answer.status_code} {answer.text}")
+                return
+            self.leave.wait(0.05)
+
+
+def enrol(cloud: Cloud, database: EmbeddedPostgres) -> tuple[FakeStation, ssl.SSLContext]:
+    import hashlib
+
+    token = secrets.token_urlsafe()
+    with psycopg.connect(database.dsn, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO stations (id, name, rated_power_kw, capacity_kwh)"
+            " VALUES ('alpha', 'alpha', 1, 1)"
+        )
+        conn.execute(
+            "INSERT INTO enrolment_tokens (token_hash, station, created_by, expires_at)"
+            " VALUES (%s, 'alpha', 'test', now() + interval '1 h')",
+            [hashlib.sha256(token.encode()).digest()],
+        )
+    trust = ssl.create_default_context(cafile=cloud.addresses["ca"])
+    fake = FakeStation("alpha", bytes(31) + b"\x09")
+    with httpx.Client(verify=trust) as client:
+        granted = client.post(f"{cloud.addresses['enrol']}/enrol/v1", json=fake.enrolment(token))
+    fake.cloud_key = base64.b64decode(granted.json()["cloud_key"])
+    fake.new_epoch(1)
+
+    class Known:
+        certificate_pem = granted.json()["ca"].encode()
+
+    context = fake.context(Known, granted.json()["certificate"].encode())  # type: ignore[arg-type]
+    with httpx.Client(verify=context) as client:
+        client.post(f"{cloud.addresses['edge']}/edge/v1/keys", content=fake.announcement)
+    return fake, context
+
+
+@pytest.mark.parametrize(
+    "rounds", [pytest.param(1, id="short"), pytest.param(12, id="long", marks=pytest.mark.long)]
+)
+def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(rounds):
+    home = folder()
+    cloud = Cloud(home)
+    database = EmbeddedPostgres(home / "data" / "postgres")
+    fake, context = enrol(cloud, database)
+    sender = Sender(cloud, fake, context)
+    sender.start()
+
+    def progress(more: int = 5) -> None:
+        target = len(sender.acknowledged) + more
+        wait_until(lambda: len(sender.acknowledged) >= target, "acknowledged batches", 60)
+
+    for _ in range(rounds):
+        for words in (["cloud.worker"], ["-D"], ["cloud.jobs"], ["-D"], ["cloud.worker"]):
+            progress()
+            cloud.kill(*words)
+        progress()
+        cloud.process.kill()
+        cloud.process.wait()
+        wait_until(lambda: _gone(cloud), "the end of the old listeners", 30)
+        cloud.start()
+    progress()
+    sender.leave.set()
+    sender.join(30)
+    assert not sender.is_alive()
+    assert sender.wrong == []
+    times, duplicated, batches = asyncio.run(_stored(cloud.config, database.dsn))
+    status = cloud.stop()
+    shutil.rmtree(home)
+
+    wanted = {
+        T0_MS + (sequence * ROWS + row) * 1_000
+        for sequence in sender.acknowledged
+        for row in range(ROWS)
+    }
+    assert wanted == set(times)
+    assert duplicated == 0
+    assert batches == len(sender.acknowledged)
+    assert status == 0
+
+
+def _gone(cloud: Cloud) -> bool:
+    """Whether nobody listens on the old edge port any more."""
+    try:
+        with httpx.Client(verify=False, timeout=1) as client:  # noqa: S501 - we only knock
+            client.get(cloud.addresses["edge"])
+    except httpx.ConnectError as error:
+        return "refused" in str(error)
+    except httpx.HTTPError:
+        return False
+    return False
+
+
+async def _stored(path: Path, dsn: str) -> tuple[list[int], int, int]:
+    async with open_worker(load(path), dsn) as worker:
+        history = worker.services.history
+        end = T0_MS + int(time.time())
+        found = await history.samples("alpha", "METER", "meter", T0_MS, end)
+        other = await history.samples("alpha", "FIRE", "fire", T0_MS, end)
+        assert other.times_ms.tolist() == found.times_ms.tolist()
+        counts = await history.ledger("alpha", 0, 2**53)
+        return found.times_ms.tolist(), found.duplicated + other.duplicated, counts.batches
