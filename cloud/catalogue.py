@@ -1,11 +1,15 @@
 """Layouts by their hash: the contract's own, and those that stations have sent."""
 
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from cloud.db.pool import Pool, connection
 from contract import layouts
 from contract.errors import UnknownLayoutError
 from contract.layouts import Layout
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +52,18 @@ class LayoutCatalogue:
         for hash8, body in rows:
             layouts.register(Layout.from_json(body))
             self._stored.add(bytes(hash8))
+
+    async def with_known(self, act: Callable[[], Awaitable[_T]]) -> _T:
+        """Return `await act()`; where it meets a layout that another worker learnt, learn it too.
+
+        Raises:
+            UnknownLayoutError: no worker knows the layout.
+        """
+        try:
+            return await act()
+        except UnknownLayoutError:
+            await self.load_all()
+            return await act()
 
     async def _load(self, hash8: bytes) -> Layout:
         async with connection(self._pool) as conn:

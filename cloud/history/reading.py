@@ -92,7 +92,9 @@ class FrameReader:
             return []
         keys = await self._vault.keys(station)
         sealed = await self._fetch(station, streams, start_ms, end_ms)
-        return await asyncio.to_thread(_unseal, sealed, keys, station, set(streams), take)
+        return await self._layouts.with_known(
+            lambda: asyncio.to_thread(_unseal, sealed, keys, station, set(streams), take)
+        )
 
     async def _fetch(
         self, station: str, streams: Collection[Stream], start_ms: int, end_ms: int

@@ -53,7 +53,9 @@ class Live:
             epoch, sequence, received_ms, body = row
             try:
                 key = await self._epochs.get(station, epoch)
-                image = await asyncio.to_thread(image_of, key, station, received_ms, body)
+                image = await self._layouts.with_known(
+                    lambda: asyncio.to_thread(image_of, key, station, received_ms, body)
+                )
             except ContractError:  # an image that no longer opens is no image
                 return None
             self._decoded[station] = ((epoch, sequence), image)
