@@ -31,6 +31,7 @@ from station.protocols.driver import (
     TimedOut,
 )
 from station.protocols.errors import WireError
+from station.protocols.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,8 @@ class DriverHost:
         self._writer.write(wire.encode(command))
         remaining = max(0, command.deadline_ms - _now_ms()) / 1000
         try:
-            return await asyncio.wait_for(future, remaining + _COMMAND_GRACE_S)
+            async with asyncio.timeout(remaining + _COMMAND_GRACE_S):
+                return await future
         except TimeoutError:
             return TimedOut(command.id, _now_ms(), "the driver gave no outcome in time")
         finally:
@@ -144,9 +146,7 @@ class DriverHost:
                 self._writer.write(wire.encode(wire.Close()))
             await asyncio.wait({self._supervisor}, timeout=self._timing.close)
         self._kill()
-        self._supervisor.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._supervisor
+        await end([self._supervisor])
 
     async def _supervise(self) -> None:
         pause = self._timing.pause_min

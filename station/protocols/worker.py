@@ -80,7 +80,8 @@ class Session:
                     task.add_done_callback(self._commands.discard)
                 case wire.Close():
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(driver.close(), CLOSE_S)
+                        async with asyncio.timeout(CLOSE_S):
+                            await driver.close()
                     return
                 case None:
                     return

@@ -24,6 +24,7 @@ from station.protocols.iec61850.control import CommandTimedOut
 from station.protocols.iec61850.lib import library
 from station.protocols.iec61850.session import Session
 from station.protocols.profile_files import find
+from station.protocols.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,4 @@ class Iec61850Driver(Driver):
 
     async def close(self) -> None:
         """Hang up all associations; `run` returns."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)

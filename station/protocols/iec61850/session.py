@@ -6,6 +6,7 @@ received; the token for that leaves this process with the readings.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -219,11 +220,10 @@ class Session:
         """Return never; raise when the association is gone or reports are lost."""
         checked_s = time.monotonic()
         while True:
-            try:
-                await asyncio.wait_for(closed.wait(), _WATCH_S)
-            except TimeoutError:
-                pass
-            else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_WATCH_S):
+                    await closed.wait()
+            if closed.is_set():
                 raise DeviceUnreachable("the device closed the association")
             now_s = time.monotonic()
             silent = now_s - max(self._heard_s, checked_s) > self.binding.mapping.silence_s

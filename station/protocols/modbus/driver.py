@@ -20,6 +20,7 @@ from station.protocols.health import now_ms
 from station.protocols.modbus import profile as profiles
 from station.protocols.modbus.line import Line
 from station.protocols.modbus.unit import Unit
+from station.protocols.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,6 @@ class ModbusDriver(Driver):
 
     async def close(self) -> None:
         """Close all connections; `run` returns."""
-        for task in self._tasks:
-            task.cancel()
+        await end(self._tasks)
         for line in self.lines:
             line.connection.close()
