@@ -27,19 +27,22 @@ negative for charge. Times are epoch milliseconds (`*_ms`) of the device's own c
 """
 
 
-def create_user_app(services: Services, *, secure: bool = False) -> FastAPI:
+def create_user_app(
+    services: Services, *, secure: bool = False, passwords: Passwords | None = None
+) -> FastAPI:
     """The application for the user listener.
 
     Args:
         services: the worker's parts.
         secure: whether the listener speaks TLS; cookies are then bound to it.
+        passwords: hashes and checks passwords; by default with the recommended cost.
     """
-    passwords = Passwords()
+    keeper = passwords or Passwords()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        passwords.close()
+        keeper.close()
 
     app = FastAPI(
         title="Stationmaster",
@@ -51,7 +54,7 @@ def create_user_app(services: Services, *, secure: bool = False) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.desk = Desk(services, passwords, Cookies(secure))
+    app.state.desk = Desk(services, keeper, Cookies(secure))
     answers.install(app, problem_page)
     app.include_router(api_router)
     app.include_router(health_router)

@@ -20,13 +20,14 @@ from cloud.app import Worker, open_worker
 from cloud.config import CloudConfig
 from cloud.web.user_app import create_user_app
 from tests.cloud.web.feeder import Feeder, now_ms
-from tests.cloud.web.plant import Plant, day_schedule_kw
+from tests.cloud.web.plant import CAPACITY_KWH, RATED_KW, Plant, day_schedule_kw
 from tests.waiting import wait_until
 
 _T = TypeVar("_T")
 
 ZONE = "Asia/Shanghai"
 STATION = "haibin-1"
+FACTS = fleet.StationFacts(STATION, "Haibin 1", "海滨一站", ZONE, RATED_KW, CAPACITY_KWH)
 _HISTORY_MS = 20 * 60_000
 
 
@@ -69,11 +70,11 @@ def running_console(dsn: str, data_dir: Path, history_ms: int = _HISTORY_MS) -> 
         async with open_worker(config, dsn) as worker, _serving(worker, listener):
             found.append(await _fill(worker, listener, history_ms))
             feeding = asyncio.ensure_future(found[0].feeder.run())
-            while not stop.is_set() and not feeding.done():
-                await asyncio.sleep(0.05)
-            feeding.cancel()
-            if stop.is_set() is False:
-                await feeding
+            stopping = asyncio.ensure_future(asyncio.to_thread(stop.wait))
+            await asyncio.wait({feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=stop.is_set())
 
     def run() -> None:
         try:
@@ -112,7 +113,7 @@ async def _fill(worker: Worker, listener: socket.socket, history_ms: int) -> Con
     first = await ensure_admin(services.pool, quick_passwords())
     assert first is not None
     plant = Plant(midnight_ms())
-    feeder = await Feeder.enrol(worker, STATION, "Haibin 1", "海滨一站", plant, ZONE)
+    feeder = await Feeder.enrol(worker, FACTS, plant)
     await _order_day(worker)
     present = now_ms() // 1000 * 1000
     await feeder.history(present - history_ms, present)
@@ -129,6 +130,4 @@ async def _order_day(worker: Worker) -> None:
     payload = {"date": date.isoformat(), "interval_min": 15, "power_kw": day_schedule_kw()}
     schedule = fleet.read(payload, station)
     planned = await fleet.plan(services.pool, station, schedule, fleet.Now(now_ms(), None))
-    await fleet.send(
-        services.pool, services.keys, station, planned, now_ms=now_ms(), sender="test"
-    )
+    await fleet.send(services.pool, services.keys, station, planned, now_ms=now_ms(), sender="test")

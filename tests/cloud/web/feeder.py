@@ -6,7 +6,6 @@ TLS connection between them is left out.
 
 import asyncio
 import base64
-import json
 import time
 import uuid
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from contract.envelope import Sealer, Stream
 from contract.events import Event
 from contract.frame import encode_batch
 from contract.orders import Order, Outcome, Receipt
-from tests.cloud.web.plant import CAPACITY_KWH, RATED_KW, Plant
+from tests.cloud.web.plant import Plant
 
 _BATCH_SAMPLES = 300
 
@@ -55,12 +54,9 @@ class Feeder:
     paused: bool = False
 
     @classmethod
-    async def enrol(
-        cls, worker: Worker, station: str, name: str, name_zh: str, plant: Plant, zone: str
-    ) -> "Feeder":
+    async def enrol(cls, worker: Worker, facts: fleet.StationFacts, plant: Plant) -> "Feeder":
         """Make the station in the cloud and enrol it with its one-time token."""
-        pool = worker.services.pool
-        facts = fleet.StationFacts(station, name, name_zh, zone, RATED_KW, CAPACITY_KWH)
+        pool, station = worker.services.pool, facts.id
         made = await fleet.create(pool, facts, "test")
         key = Ed25519PrivateKey.generate()
         fields = {
@@ -159,8 +155,3 @@ def _csr(station: str) -> str:
     request = x509.CertificateSigningRequestBuilder().subject_name(name)
     pem = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     return pem.decode()
-
-
-def payload_of(blob: bytes) -> object:
-    """The payload of a signed order."""
-    return json.loads(blob)["order"]["payload"]

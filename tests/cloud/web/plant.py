@@ -1,7 +1,7 @@
 """Telemetry of a small station, for pages that need something to show.
 
-Frames have the real layouts, scales and sizes; values follow a day's schedule closely enough that a
-page looks as it does at work: two containers of ten racks of 416 cells, one of them with a warm cell.
+Frames have the real layouts, scales and sizes; values follow a day's schedule closely enough that
+a page looks as it does at work: two containers of ten racks of 416 cells, one with a warm cell.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,32 @@ _RACK_KWH = CAPACITY_KWH / len(RACKS)
 _QUARTER_MS = 900_000
 _DAY_MS = 86_400_000
 # Charge in the small hours and at noon, discharge in the morning and in the evening (MW by hour).
-_HOURLY_MW = (0, -1.8, -1.8, -1.8, 0, 0, 0, 0, 0, 1.2, 3, 0, -2, -2, 0, 0, 0, 0, 1.6, 1.6, 0, 0, 0, 0)
+_HOURLY_MW = (
+    0,
+    -1.8,
+    -1.8,
+    -1.8,
+    0,
+    0,
+    0,
+    0,
+    0,
+    1.2,
+    3,
+    0,
+    -2,
+    -2,
+    0,
+    0,
+    0,
+    0,
+    1.6,
+    1.6,
+    0,
+    0,
+    0,
+    0,
+)
 
 
 def day_schedule_kw() -> list[float]:
@@ -58,7 +83,9 @@ class Plant:
         noise = 6 * np.sin(times / 7000) + 4 * np.sin(times / 1900 + 1)
         power = planned + np.where(planned == 0, 0.0, noise - 12)
         share = (into_day % _QUARTER_MS) / _QUARTER_MS
-        soc = self._soc_at_quarter[quarter] * (1 - share) + self._soc_at_quarter[quarter + 1] * share
+        soc = (
+            self._soc_at_quarter[quarter] * (1 - share) + self._soc_at_quarter[quarter + 1] * share
+        )
         devices = [
             ("STATION", "station", _station(times, planned, power, soc)),
             ("METER", "meter", _meter(times, power)),
@@ -123,7 +150,10 @@ def _meter(times: NDArray[np.int64], power: Array) -> Mapping[str, Array]:
 
 
 def _fire(times: NDArray[np.int64]) -> Mapping[str, Array]:
-    return {"hydrogen_ppm": np.full(len(times), 3.0), "carbon_monoxide_ppm": np.full(len(times), 2.0)}
+    return {
+        "hydrogen_ppm": np.full(len(times), 3.0),
+        "carbon_monoxide_ppm": np.full(len(times), 2.0),
+    }
 
 
 def _pcs(power: Array, planned: Array) -> Mapping[str, Array]:
@@ -157,14 +187,12 @@ def _insulation(times: NDArray[np.int64], c: int) -> Mapping[str, Array]:
     }
 
 
-def _cells(
-    rack: str, times: NDArray[np.int64], power: Array, soc: Array
-) -> Mapping[str, Array]:
+def _cells(rack: str, times: NDArray[np.int64], power: Array, soc: Array) -> Mapping[str, Array]:
     number = RACKS.index(rack)
     draw = np.random.default_rng(number)
     place = np.arange(CELLS)
     pack, column = place // 52, place % 52
-    temperature = 29.2 + 0.9 * np.exp(-((column - 28) / 14) ** 2) - 0.12 * np.abs(pack - 2.5)
+    temperature = 29.2 + 0.9 * np.exp(-(((column - 28) / 14) ** 2)) - 0.12 * np.abs(pack - 2.5)
     temperature = temperature + draw.normal(0, 0.18, CELLS)
     if rack == WARM_RACK:
         temperature[WARM_CELL] += 6.1

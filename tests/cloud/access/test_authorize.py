@@ -1,0 +1,33 @@
+import pytest
+
+from cloud.access import Action, Resource, Role, User, authorize
+
+STATION = Resource("station", "haibin-1")
+
+
+def user(*roles: Role) -> User:
+    return User("1", "ann", frozenset(roles))
+
+
+@pytest.mark.parametrize(
+    ("roles", "allowed"),
+    [
+        ((), set()),
+        ((Role.VIEWER,), {Action.READ}),
+        ((Role.OPERATOR,), {Action.READ, Action.SEND_ORDER}),
+        ((Role.VIEWER, Role.OPERATOR), {Action.READ, Action.SEND_ORDER}),
+        ((Role.ADMIN,), set(Action)),
+    ],
+)
+def test_each_role_permits_exactly_its_actions(roles, allowed):
+    assert {a for a in Action if authorize(user(*roles), a, STATION).allowed} == allowed
+
+
+def test_a_refusal_names_the_roles_the_action_and_the_resource():
+    decision = authorize(user(Role.VIEWER), Action.SEND_ORDER, STATION)
+
+    assert decision.rule == "no role of viewer permits send_order on station haibin-1"
+
+
+def test_nobody_may_do_nothing():
+    assert not any(authorize(None, action, STATION).allowed for action in Action)
