@@ -198,8 +198,10 @@ class DriverHost:
     async def _spawn(self, theirs: socket.socket) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             "station.protocols.worker",
+            self.driver,
             "--fd",
             str(theirs.fileno()),
             "--parent",
@@ -263,7 +265,7 @@ class DriverHost:
         self._failure = reason
         now_ms = _now_ms()
         for spec in self.devices:
-            if self._connected.get(spec.device, True):
+            if self._connected.get(spec.device, True) and not self._closing:
                 self._connected[spec.device] = False
                 self._on_status(DeviceStatus(spec.device, False, reason, now_ms))
         for id_, future in self._pending.items():

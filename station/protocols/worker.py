@@ -133,6 +133,7 @@ async def _serve(fd: int) -> int:
 def main() -> NoReturn:
     """Run the driver process and leave without waiting for threads that may hang in C."""
     parser = argparse.ArgumentParser(description="Stationmaster driver process")
+    parser.add_argument("driver", help="its name, for whoever lists the processes")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--log-level", default="INFO")
