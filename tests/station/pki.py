@@ -54,10 +54,11 @@ class TestAuthority:
     def server_files(self, folder: Path) -> tuple[Path, Path]:
         """Certificate and key of a server on 127.0.0.1."""
         key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test server")])
         names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         certificate_file, key_file = folder / "server.pem", folder / "server.key"
         certificate_file.write_bytes(
-            self._leaf(self.name, key.public_key(), names, dt.timedelta(days=1))
+            self._leaf(subject, key.public_key(), names, dt.timedelta(days=1))
         )
         key_file.write_bytes(
             key.private_bytes(

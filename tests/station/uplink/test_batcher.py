@@ -1,0 +1,129 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract import frame, layouts
+from station.uplink.batcher import frames_of
+from station.uplink.errors import QueueError
+from tests.station.plant_samples import MadeSample, running_pcs, sample
+
+T0 = 1_795_000_000_000
+
+
+def test_consecutive_seconds_of_a_device_become_one_frame():
+    frames = frames_of([running_pcs("C1-PCS", T0 + s * 1000, float(s)) for s in range(5)])
+
+    (found,) = frames
+    assert (found.t0_ms, found.step_ms, found.n) == (T0, 1000, 5)
+    assert list(found.physical("active_power_kw")[:, 0]) == [0, 1, 2, 3, 4]
+    assert found.jitter_ms is None
+
+
+def test_a_gap_begins_another_frame_so_that_no_row_is_invented():
+    times = [T0, T0 + 1000, T0 + 5000]
+
+    frames = frames_of([running_pcs("C1-PCS", t) for t in times])
+
+    assert [list(f.times_ms) for f in frames] == [times[:2], times[2:]]
+
+
+def test_a_device_time_off_the_second_keeps_its_milliseconds():
+    frames = frames_of([running_pcs("C1-PCS", T0 + 137), running_pcs("C1-PCS", T0 + 1142)])
+
+    assert list(frames[0].times_ms) == [T0 + 137, T0 + 1142]
+
+
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 60)), unique=True, min_size=1))
+def test_frames_hold_exactly_the_samples_that_went_in(keys):
+    samples = [running_pcs(device, T0 + second * 1000) for device, second in keys]
+
+    frames = frame.decode_batch(frame.encode_batch(frames_of(samples)))
+
+    found = [(f.device, int(ms)) for f in frames for ms in f.times_ms]
+    assert sorted(found) == sorted((d, T0 + s * 1000) for d, s in keys)
+
+
+async def test_a_sample_is_taken_once(uplink):
+    first = uplink.batcher.add(running_pcs("C1-PCS", T0))
+    again = uplink.batcher.add(running_pcs("C1-PCS", T0))
+    older = uplink.batcher.add(running_pcs("C1-PCS", T0 - 1000))
+    other = uplink.batcher.add(running_pcs("C2-PCS", T0))
+
+    assert (first, again, older, other) == (True, False, False, True)
+    assert (uplink.batcher.intake.samples, uplink.batcher.intake.repeated) == (2, 2)
+
+
+async def test_a_restarted_station_does_not_take_a_replay_twice(uplink, cloud, tmp_path):
+    from tests.station.uplink.conftest import open_uplink
+
+    await uplink.commit(*(running_pcs("C1-PCS", T0 + s * 1000) for s in range(10)))
+
+    again = open_uplink(tmp_path / "station", cloud)
+    taken = [again.batcher.add(running_pcs("C1-PCS", T0 + s * 1000)) for s in range(5, 15)]
+    await again.close()
+
+    assert taken == [False] * 5 + [True] * 5
+
+
+async def test_a_sample_of_the_far_future_does_not_block_its_stream(uplink):
+    broken = replace(running_pcs("C1-PCS", T0 + 86_400_000), received_ms=T0)
+
+    assert not uplink.batcher.add(broken)
+    assert uplink.batcher.add(running_pcs("C1-PCS", T0))
+    assert uplink.batcher.intake.misdated == 1
+
+
+@pytest.mark.parametrize("what", ["quality", "values", "layout"])
+async def test_a_sample_that_does_not_fit_its_layout_blocks_no_batch(uplink, what):
+    good = running_pcs("C1-PCS", T0)
+    bad = {
+        "quality": replace(good, quality=np.zeros(3, dtype=np.uint8)),
+        "values": replace(good, values=good.values[:-1]),
+        "layout": replace(good, layout="unheard-of"),
+    }[what]
+
+    assert not uplink.batcher.add(bad)
+    ids = await uplink.commit(good)
+
+    assert len(ids) == 1
+    assert uplink.batcher.intake.malformed == 1
+
+
+async def test_what_the_disk_refused_goes_with_the_next_batch(uplink, monkeypatch):
+    uplink.batcher.add(running_pcs("C1-PCS", T0))
+    backlog = uplink.batcher.take({})
+    uplink.queue._db.execute("PRAGMA query_only = 1")
+    with pytest.raises(QueueError):
+        uplink.batcher.commit(backlog)
+    uplink.batcher.give_back(backlog)
+    uplink.queue._db.execute("PRAGMA query_only = 0")
+
+    ids = await uplink.commit(running_pcs("C1-PCS", T0 + 1000))
+
+    found = uplink.queue.read(ids[0])
+    assert found.sample_times == {T0: 1, T0 + 1000: 1}
+
+
+async def test_a_long_backlog_is_cut_into_several_batches(uplink):
+    cells = layouts.cells_layout(416)
+    rows = [
+        sample(f"R{rack}", cells.name, T0 + s * 1000, cell_voltage_v=3.3)
+        for rack in range(10)
+        for s in range(70)
+    ]
+
+    ids = await uplink.commit(*rows)
+
+    batches = [uplink.queue.read(i) for i in ids]
+    assert len(ids) == 2
+    assert sum(b.value_count for b in batches) == 700 * 832
+    assert sum(sum(b.sample_times.values()) for b in batches) == 700
+
+
+def test_samples_are_structural():
+    made: MadeSample = running_pcs("C1-PCS", T0)
+
+    assert frames_of([made])[0].device == "C1-PCS"
