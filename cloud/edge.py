@@ -53,8 +53,8 @@ def mutual_context(
         def do_handshake(self) -> None:
             try:
                 super().do_handshake()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                raise
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError):
+                raise  # not finished yet, or hung up before saying who it is
             except ssl.SSLError as error:
                 refused(_reason(error))
                 raise

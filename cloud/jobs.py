@@ -25,6 +25,7 @@ from cloud.history.rollups import roll_up
 from cloud.history.vault import Vault
 from cloud.keys import open_keys
 from cloud.workers import Task, read_task
+from contract.errors import ContractError
 
 _log = logging.getLogger(__name__)
 _HOURS_EVERY_S: Final = 120.0
@@ -100,7 +101,7 @@ class Jobs:
         """Run a job; tell its failure once and its recovery once."""
         try:
             await job()
-        except (CloudError, psycopg.Error) as error:
+        except (CloudError, ContractError, psycopg.Error) as error:
             if name not in self._failing:
                 self._failing.add(name)
                 _log.error("job failed name=%s reason=%s", name, error)

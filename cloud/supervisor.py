@@ -33,6 +33,10 @@ from cloud.workers import Task, addresses, bind, jobs_worker, web_worker
 
 _log = logging.getLogger(__name__)
 
+AUTHORITY_FILE: Final = "authority.pem"
+"""In data_dir: the public certificate that stations verify our listeners with."""
+_SPARE_CONNECTIONS: Final = 30
+"""For the jobs worker, news, migrations, backups and people with psql."""
 _WATCH_S: Final = 0.2
 _READY_DEADLINE_S: Final = 60.0
 _STOP_DEADLINE_S: Final = 12.0
@@ -107,7 +111,9 @@ class Supervisor:
         for child in self._children:
             child.start()
         self._wait_ready(known["web"])
-        known["ca"] = str(authority.certificate_file)
+        public = config.data_dir / AUTHORITY_FILE  # the folder of keys is closed to others
+        _write(public, authority.certificate_pem.decode())
+        known["ca"] = str(public)
         _write(config.data_dir / "addresses.json", json.dumps(known, indent=2) + "\n")
         if self._leaving:
             return
@@ -119,7 +125,11 @@ class Supervisor:
     def _start_database(self) -> str:
         if not self._config.database.embedded:
             return self._config.database.dsn
-        self._database = EmbeddedPostgres(self._config.data_dir / "postgres")
+        per_worker = self._config.database.pool_size + 1
+        connections = self._config.workers * per_worker + _SPARE_CONNECTIONS
+        self._database = EmbeddedPostgres(
+            self._config.data_dir / "postgres", {"max_connections": str(connections)}
+        )
         self._database.start()
         return self._database.dsn
 

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 MINUTE_MS: Final = 60_000
 QUARTER_MS: Final = 15 * MINUTE_MS
+_LOCK: Final = 0x5354_5255
 _MOST_MINUTES: Final = 120
 """Dirty minutes taken in one pass of one station."""
 
@@ -102,8 +103,18 @@ class _Rows:
 async def roll_up(pool: Pool, reader: FrameReader, station: str) -> int:
     """Compute the dirty minutes of a station again; return how many there were.
 
-    A minute that becomes dirty again meanwhile has a newer mark and stays dirty.
+    A minute that becomes dirty again meanwhile has a newer mark and stays dirty. One process at
+    a time: an older reading must not be written over a newer one.
     """
+    async with connection(pool) as guard, guard.transaction():
+        cursor = await guard.execute(
+            "SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, station]
+        )
+        mine = await cursor.fetchone()
+        return await _roll_up(pool, reader, station) if mine and mine[0] else 0
+
+
+async def _roll_up(pool: Pool, reader: FrameReader, station: str) -> int:
     async with connection(pool) as conn:
         cursor = await conn.execute(_DIRTY, [station, _MOST_MINUTES])
         dirty: list[tuple[int, int]] = [(m, k) for m, k in await cursor.fetchall()]
