@@ -183,7 +183,8 @@ class Session:
         if len(report.values) != expected:
             log.error("rcb=%s event=wrong_size members=%d", report.rcb, len(report.values))
             return
-        if report.overflow:
+        # A device that sends its buffer from the oldest entry on says "overflow", too.
+        if report.overflow and report.rcb in self._tokens:
             log.warning("rcb=%s event=buffer_overflow: the device dropped reports", report.rcb)
         if data_set == self.binding.measurements:
             self._heard_s = time.monotonic()
