@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from cloud.errors import BadQuery, NotFound, TooManyPoints
-from cloud.history import Resolution, SignalRef
+from cloud.history import Resolution, SignalRef, rollups
 from cloud.history.render import to_arrow, to_json
 from contract import layouts
 from contract.frame import Quality
@@ -44,10 +44,13 @@ async def test_raw_values_are_the_same_before_and_after_compaction(stored):
 
 async def test_the_range_is_half_open(stored):
     await stored.put([frame(n=10)])
+    for move in (None, stored.compact, stored.merge_hours):
+        if move is not None:
+            await move()
 
-    found = await series(stored, start=T0_MS + 2_000, end=T0_MS + 5_000)
+        found = await series(stored, start=T0_MS + 2_000, end=T0_MS + 5_000)
 
-    assert found.times_ms.tolist() == [T0_MS + 2_000, T0_MS + 3_000, T0_MS + 4_000]
+        assert found.times_ms.tolist() == [T0_MS + 2_000, T0_MS + 3_000, T0_MS + 4_000]
 
 
 async def test_many_signals_come_in_the_order_asked_and_a_cell_is_named_by_its_number(stored):
@@ -123,6 +126,25 @@ async def test_a_late_frame_changes_only_its_own_buckets(stored):
     assert after.values[[0, 2]].tolist() == before.values.tolist()
     assert quarters.count.tolist() == [120, 60]
     assert await stored.roll_up() == 0
+
+
+async def test_data_that_comes_while_a_minute_is_computed_keeps_it_dirty(stored, monkeypatch):
+    await stored.put([frame(n=10)])
+    write = rollups._write
+
+    async def interrupted(*arguments: object) -> None:
+        monkeypatch.undo()
+        await stored.put([frame(t0_ms=T0_MS + 10_000, n=10)])
+        await write(*arguments)
+
+    monkeypatch.setattr(rollups, "_write", interrupted)
+    await stored.roll_up()
+    stale = await series(stored, resolution=Resolution.MINUTE)
+    await stored.roll_up()
+    fresh = await series(stored, resolution=Resolution.MINUTE)
+
+    assert stale.count.tolist() == [10]
+    assert fresh.count.tolist() == [20]
 
 
 async def test_a_cell_is_aggregated_from_its_samples(stored):
