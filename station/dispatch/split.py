@@ -20,7 +20,6 @@ _LEAST_LIMIT_KW = 1e-6
 """A limit below a milliwatt is none."""
 
 
-
 @dataclass(frozen=True)
 class ConverterShare:
     """What one converter may take.

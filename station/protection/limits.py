@@ -101,6 +101,8 @@ def station_limits(plant: PlantState, margins: LimitMargins) -> StationLimits:
 
 def _sum(bounds: Mapping[str, Bound], ratings: Mapping[str, float], rated_kw: float) -> Bound:
     """Add up the converters; the one that lacks most of its rating names the reason."""
+    if not bounds:
+        return Bound(0.0, LimitReason.PCS_UNAVAILABLE)
     total_kw = math.fsum(bound.kw for bound in bounds.values())
     if total_kw >= rated_kw:
         whole = math.fsum(ratings.values()) <= rated_kw

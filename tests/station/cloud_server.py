@@ -123,7 +123,7 @@ class TestCloud:
                     return
                 self._write(writer, status, body)
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
             pass
         finally:
             self._writers.discard(writer)
@@ -164,7 +164,7 @@ class TestCloud:
         writer.write(head.encode() + body)
 
     async def _answer(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
-        path = target.split("?")[0]
+        path = target.split("?", maxsplit=1)[0]
         self.paths.append(path)
         match path.split("/")[1:]:
             case ["edge", "v1", "keys"]:
@@ -230,7 +230,7 @@ class TestCloud:
         return 204, b""
 
     async def _offer(self, target: str) -> tuple[int, bytes]:
-        after = int(target.split("after=")[1].split("&")[0])
+        after = int(target.split("after=")[1].split("&", maxsplit=1)[0])
         fresh = [o for o in self.orders if json.loads(o)["order"]["counter"] > after]
         if not fresh:
             self.order_news.clear()

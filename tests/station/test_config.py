@@ -1,5 +1,5 @@
-import tomli_w
 import pytest
+import tomli_w
 
 from station.config import ConfigError, Role, load
 from tests.station.site import site_document

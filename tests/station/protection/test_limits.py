@@ -189,6 +189,12 @@ def test_the_station_rating_binds_when_converters_could_do_more():
     assert bound.reason is LimitReason.STATION_CONFIG
 
 
+def test_a_station_without_converters_does_nothing():
+    limits = station_limits(PlantState(()), MARGINS)
+
+    assert (limits.charge.kw, limits.discharge.kw) == (0, 0)
+
+
 currents = st.floats(0, 600) | st.just(math.nan)
 odd = st.floats(-2, 2) | st.just(math.nan)
 any_rack = st.builds(
@@ -218,9 +224,7 @@ def test_whatever_devices_say_limits_are_finite_and_never_beyond_what_racks_allo
         (limits.discharge, "discharge_current_limit_a"),
     ):
         allowed = [
-            getattr(r, name) * r.voltage_v / 1000
-            for r in found
-            if r.contactor_closed is not False
+            getattr(r, name) * r.voltage_v / 1000 for r in found if r.contactor_closed is not False
         ]
         assert math.isfinite(bound.kw)
         assert bound.kw >= 0

@@ -1,0 +1,112 @@
+"""The whole station as its own process: no device answers, the cloud is real TLS."""
+
+import asyncio
+import json
+import signal
+import sys
+
+import pytest
+import tomli_w
+
+from station.main import main
+from tests.station.cloud_server import STATION, TestCloud
+from tests.station.site import site_document
+from tests.waiting import wait_for
+
+
+def write_site(tmp_path, cloud: TestCloud):
+    """A site whose only device, a fire panel, is behind a closed port."""
+    document = site_document(tmp_path / "station")
+    document["station"]["id"] = STATION
+    document["cloud"] = {"url": cloud.url}
+    keep = {"METER", "FIRE"}
+    document["devices"] = [d for d in document["devices"] if d["tag"] in keep]
+    for device, profile in zip(document["devices"], ("meter.toml", "fire.toml"), strict=True):
+        device |= {"profile": profile, "port": 1}
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(document).encode())
+    return file
+
+
+async def start(file) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "station", str(file), stderr=asyncio.subprocess.PIPE
+    )
+
+
+@pytest.fixture
+async def site(tmp_path):
+    async with TestCloud(tmp_path / "cloud") as cloud:
+        cloud.identity(tmp_path / "station")
+        cloud.file = write_site(tmp_path, cloud)
+        cloud.status = lambda: _read(tmp_path / "station" / "status.json")
+        yield cloud
+
+
+def _read(file) -> dict:
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+async def test_a_station_without_any_device_still_runs_reports_and_stops_cleanly(site):
+    process = await start(site.file)
+    lost = lambda: {e.device for e in site.events if e.code == "device.lost" and e.active}  # noqa: E731
+    await wait_for(lambda: lost() == {"METER", "FIRE"}, "both devices reported lost", 40)
+    await wait_for(lambda: site.status().get("batches_acked", 0) >= 2, "acknowledged batches")
+    running = site.status()
+    process.send_signal(signal.SIGTERM)
+    _, errors = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 0, errors.decode()
+    assert running["link"] == "up"
+    assert running["devices"]["METER"]["connected"] is False
+    assert site.events[0].code == "station.started"
+    assert site.events[-1].code == "station.stopped"
+    assert site.status()["queue"] == 0
+    assert all(n == 1 for n in site.samples.values())
+
+
+async def test_kill_9_in_mid_run_loses_no_acknowledged_row_and_doubles_none(site):
+    rows = lambda: len([k for k in site.samples if k[0] == "STATION"])  # noqa: E731
+    for round_number in range(3):
+        seen = rows()
+        process = await start(site.file)
+        await wait_for(lambda seen=seen: rows() >= seen + 2, "rows of this life", 40)
+        if round_number < 2:
+            process.kill()
+            await process.communicate()
+    process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(process.communicate(), 30)
+
+    assert set(site.epochs) == {1, 2, 3}
+    assert all(n == 1 for n in site.samples.values())
+    assert site.status()["queue"] == 0
+
+
+def test_a_wrong_configuration_ends_with_one_sentence(tmp_path, capsys):
+    file = tmp_path / "station.toml"
+    file.write_text("[station]\nid = 5\n")
+
+    status = main([str(file)])
+
+    assert status == 2
+    assert capsys.readouterr().err.startswith(f"error: {file}: station.id = 5")
+
+
+def test_a_station_that_is_not_enrolled_says_how(tmp_path, capsys):
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(site_document(tmp_path / "data")).encode())
+
+    status = main([str(file)])
+
+    assert status == 2
+    assert "station enrol" in capsys.readouterr().err
+
+
+def test_enrolment_without_an_address_names_the_missing_key(tmp_path, capsys):
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(site_document(tmp_path / "data")).encode())
+
+    status = main(["enrol", str(file)])
+
+    assert status == 2
+    assert "cloud.enrol_url" in capsys.readouterr().err
