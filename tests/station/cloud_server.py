@@ -12,6 +12,7 @@ import ssl
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -99,7 +100,7 @@ class TestCloud:
             writer.transport.abort()
         self._server = None
 
-    async def __aenter__(self) -> "TestCloud":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -130,7 +131,7 @@ class TestCloud:
             writer.close()
 
     @staticmethod
-    async def _read(reader):
+    async def _read(reader) -> tuple[str, str, bytes]:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.split("\r\n")
         method, target, _ = lines[0].split(" ")
@@ -163,7 +164,9 @@ class TestCloud:
         head = f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
 
-    async def _answer(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
+    async def _answer(  # noqa: PLR0911 - one line for each path
+        self, method: str, target: str, body: bytes
+    ) -> tuple[int, bytes]:
         path = target.split("?", maxsplit=1)[0]
         self.paths.append(path)
         match path.split("/")[1:]:

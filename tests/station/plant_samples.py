@@ -1,5 +1,6 @@
 """Samples as drivers publish them, made of physical values."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,8 +30,9 @@ def sample(
     for column in found.columns:
         value = given.pop(column.signal.name, 0.0)
         start, stop = found.offset(column.signal.name)
-        raw = np.full(column.repeat, 0 if value != value else round(value / column.signal.scale))
-        quality[start:stop] = 2 if value != value else 0
+        known = math.isfinite(value)
+        raw = np.full(column.repeat, round(value / column.signal.scale) if known else 0)
+        quality[start:stop] = 0 if known else 2
         columns.append(raw.astype(column.signal.dtype))
     assert not given, f"layout {layout} has no {sorted(given)}"
     return MadeSample(device, layout, time_ms, time_ms + 50, tuple(columns), quality)

@@ -13,7 +13,7 @@ from station.command_log import CommandLog
 from station.cycle import SETPOINT
 from station.dispatch.commands import Command, CommandState, ConverterCommands, DeliveryRules
 from station.executor import CommandExecutor
-from station.protocols import Accepted, Refused, TimedOut
+from station.protocols import Accepted, CommandOutcome, Refused, TimedOut
 from station.station_row import station_sample
 from station.status import CycleClock, plain_numbers, write_status
 from station.supervise import Supervisor
@@ -98,7 +98,7 @@ def test_the_command_log_keeps_the_newest_state_and_forgets_after_a_month(tmp_pa
 RULES = DeliveryRules(1.0, 10_000, 50.0, 5_000)
 
 
-async def carried_out(*outcomes):
+async def carried_out(*outcomes: CommandOutcome):
     """An executor whose devices give these outcomes, one command each."""
     waiting = list(outcomes)
     converters = {"C1-PCS": ConverterCommands(RULES)}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract.envelope import Sealer
+from station.samples import Sample
 from station.uplink.batcher import Batcher
 from station.uplink.link import CloudLink, Credentials
 from station.uplink.queue import DurableQueue
@@ -33,7 +34,7 @@ class Uplink:
     work: BlockingWorker
     quarantined: list[str]
 
-    async def commit(self, *samples) -> list[int]:
+    async def commit(self, *samples: Sample) -> list[int]:
         for sample in samples:
             self.batcher.add(sample)
         ids = await self.work.call(self.batcher.commit, self.batcher.take({}))

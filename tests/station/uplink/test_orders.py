@@ -14,7 +14,7 @@ from contract.orders import Order, OrderKind, Outcome
 from contract.schedule import Schedule
 from station.config import SiteConfig
 from station.cycle import ControlState
-from station.journal import Effects, Journal, OrderRecord, StoredSetpoint
+from station.journal import Effects, Journal, JournalError, OrderRecord, StoredSetpoint
 from station.office import Office
 from station.uplink.orders import OrderOffice, OrderReceiver
 from station.uplink.sender import now_ms
@@ -49,7 +49,7 @@ def order(counter: int = 1, kind: OrderKind = OrderKind.SCHEDULE, **changes: obj
 class Desk:
     """One station process's order parts, with what they did."""
 
-    def __init__(self, uplink, cloud, file):
+    def __init__(self, uplink, cloud, file) -> None:
         self.journal = Journal(file)
         self.state = ControlState()
         self.office = Office(SITE, self.state, now_ms)
@@ -291,8 +291,8 @@ def test_an_order_is_written_with_all_its_effects_or_not_at_all(tmp_path):
     journal = Journal(tmp_path / "j")
     record = OrderRecord("id", "0" * 64, 1, "setpoint", "accepted", "ok", 1, b"receipt")
 
-    with pytest.raises(Exception, match="cannot be written"):
-        broken = replace(record, receipt=None)
+    broken = replace(record, receipt=None)
+    with pytest.raises(JournalError, match="cannot be written"):
         journal.record([record, broken], 7, Effects(setpoint=StoredSetpoint("id", 1.0, 2)))
 
     memory = journal.recall()

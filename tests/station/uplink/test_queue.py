@@ -134,9 +134,9 @@ def test_a_full_disk_is_an_error_that_says_so(tmp_path):
     queue = DurableQueue(tmp_path / "q")
     queue._db.execute("PRAGMA max_page_count = 20")
 
+    large = [batch(sequence=n, layouts=("x" * 10_000,)) for n in range(1000)]
     with pytest.raises(QueueError, match="full"):
-        for sequence in range(1000):
-            queue.put([batch(sequence=sequence, layouts=("x" * 10_000,))], {}, {})
+        queue.put(large, {}, {})
 
     assert queue._db.in_transaction is False
 
@@ -150,7 +150,8 @@ epoch = queue.next_epoch()
 for sequence in range(1_000_000):
     body = f"{epoch}-{sequence}".encode() * 500
     new = NewBatch(epoch, sequence, 1, body, ("pcs",), {sequence * 1000: 1}, 20)
-    queue.put([new], {("C1-PCS", "pcs"): epoch * 10**9 + sequence * 1000}, {"rcb": f"{epoch}-{sequence}"})
+    newest = {("C1-PCS", "pcs"): epoch * 10**9 + sequence * 1000}
+    queue.put([new], newest, {"rcb": f"{epoch}-{sequence}"})
     print(epoch, sequence, flush=True)
 """
 
