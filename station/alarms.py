@@ -30,6 +30,8 @@ _BIT_WORDS: Mapping[tuple[str, str], str] = {
 }
 _FIRE_STATES = {1: "fire.prealarm", 2: "fire.alarm", 3: "fire.fault"}
 _MAX_DETAIL = 300
+_CLOCK_SKEW_MS = 10_000
+_JUST_ARRIVED_MS = 3000
 OFF_DELAY_MS = 5000
 """ISA-18.2 off-delay: what comes and goes every other second is one alarm, not many."""
 
@@ -71,6 +73,7 @@ def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator
         yield Condition("device.lost", tag, image.at_ms, detail=plain(reason))
     for row in image:
         tag, layout = row.sample.device, row.sample.layout
+        yield from _clock(row, image.at_ms)
         if row.stale:
             if tag not in disconnected:
                 detail = Words(f"{layout}, {row.age_s:.0f} s old", f"{layout},{row.age_s:.0f} 秒前")
@@ -81,6 +84,14 @@ def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator
             yield Condition(code, tag, row.sample.time_ms)
         if layout == RACK.name and row.integer("contactor_closed") == 0:
             yield Condition("rack.isolated", tag, row.sample.time_ms)
+
+
+def _clock(row: PointRow, now_ms: int) -> Iterator[Condition]:
+    """Yield a device whose clock is not ours: its samples would be dated wrongly."""
+    skew_ms = row.sample.time_ms - row.sample.received_ms
+    if abs(skew_ms) > _CLOCK_SKEW_MS and now_ms - row.sample.received_ms < _JUST_ARRIVED_MS:
+        value = round(skew_ms / 1000, 1)
+        yield Condition("clock.unsynchronised", row.sample.device, now_ms, value=value)
 
 
 def _bits(row: PointRow) -> Iterator[Condition]:

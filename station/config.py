@@ -103,7 +103,6 @@ class CloudConfig(_Section):
     batch_period_s: float = Field(default=1.0, ge=0.2, le=60, description="Batch closing period")
     in_flight: int = Field(default=4, ge=1, le=32, description="Batches sent at the same time")
     retry_max_s: float = Field(default=5.0, ge=0.2, le=300, description="Cap of the back-off")
-    queue_max_mb: float = Field(default=4096, gt=0, description="Alarm threshold of the queue")
 
 
 class SafeStateConfig(_Section):

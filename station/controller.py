@@ -228,7 +228,7 @@ class Controller:
             self._executor.send(command)
         for meter in self._config.with_role(Role.METER)[:1]:
             self._tracking.add(image.get(meter.tag, METER.name), self._control.wanted)
-        self._watch.note_happenings(now_ms)
+        self._watch.note_happenings(now_ms, self._clock.missed)
         conditions = self._watch.conditions(image, result)
         self._telemetry.add_events(self._alarms.update(conditions, now_ms))
         self._note_mode(result)
@@ -282,6 +282,7 @@ class Controller:
                 "misdated": intake.misdated,
                 "malformed": intake.malformed,
             },
+            "samples_lost": intake.lost,
             "batches_acked": sent.batches,
             "batches_duplicate": sent.duplicates,
             "batches_quarantined": sent.quarantined,

@@ -58,7 +58,7 @@ class Watch:
         self._alarms = alarms
         self._begun_ms = _now_ms()
         self._restarts: Counter[str] = Counter()
-        self._misdated = 0
+        self._missed = 0
 
     def conditions(self, image: Image, result: CycleResult) -> Iterator[Condition]:
         """Yield everything that is worth telling people at this moment."""
@@ -78,17 +78,16 @@ class Watch:
         if self._telemetry.sender.backlog > QUEUE_FILLING_BATCHES:
             yield Condition("queue.filling", DEVICE, result.at_ms)
 
-    def note_happenings(self, now_ms: int) -> None:
-        """Look for what happened since the last cycle: replaced drivers, misdated samples."""
+    def note_happenings(self, now_ms: int, missed_cycles: int) -> None:
+        """Look for what happened since the last cycle: replaced drivers, missed seconds."""
         for driver, count in self._devices.restarts.items():
             if count > self._restarts[driver]:
                 self._restarts[driver] = count
                 condition = Condition("driver.restarted", DEVICE, now_ms, driver, plain(driver))
                 self._alarms.raise_for(condition, now_ms + PASSING_MS)
-        misdated = self._telemetry.batcher.intake.misdated
-        if misdated > self._misdated:
-            self._misdated = misdated
-            condition = Condition("clock.unsynchronised", DEVICE, now_ms)
+        if missed_cycles > self._missed:
+            self._missed = missed_cycles
+            condition = Condition("control.cycle_overrun", DEVICE, now_ms)
             self._alarms.raise_for(condition, now_ms + PASSING_MS)
 
     def order_refused(self, code: str, reason: str) -> None:

@@ -32,6 +32,9 @@ MAX_BATCH_VALUES = 500_000
 """A batch of this many values encodes in about 20 ms; a larger backlog makes several."""
 
 MAX_BATCH_EVENTS = 1000
+MAX_UNCOMMITTED = 50_000
+"""Samples kept in memory while the disk refuses: 15 minutes of a plant of 50 streams."""
+
 _MAX_CLOCK_LEAD_MS = 600_000
 """A device time further ahead is a broken clock; taken over it would block its stream."""
 
@@ -57,6 +60,7 @@ class Intake:
     repeated: int = 0
     misdated: int = 0
     malformed: int = 0
+    lost: int = 0
 
 
 class Batcher:
@@ -116,9 +120,19 @@ class Batcher:
         return closed
 
     def give_back(self, backlog: Backlog) -> None:
-        """Put what could not be committed in front of what has come since."""
+        """Put what could not be committed in front of what has come since.
+
+        Memory is finite: past `MAX_UNCOMMITTED` the oldest are lost, counted and reported.
+        """
         self._open.samples[:0] = backlog.samples
         self._open.events[:0] = backlog.events
+        for kept in (self._open.samples, self._open.events):
+            excess = len(kept) - MAX_UNCOMMITTED
+            if excess > 0:
+                if not self.intake.lost:
+                    log.critical("event=samples_lost reason='the disk refuses for too long'")
+                self.intake.lost += excess
+                del kept[:excess]
 
     def commit(self, backlog: Backlog, done: Iterable[int] = ()) -> list[int]:
         """Encode, seal and commit a closed batch; return the ids in the queue. Blocks.

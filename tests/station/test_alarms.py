@@ -1,12 +1,15 @@
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 
 from contract.limits import LimitReason
 from contract.words import Words
 from station.alarms import AlarmBook, Condition, device_conditions, limit_condition, plain
+from station.image import ProcessImage
 from station.protection import Bound
+from tests.station.plant_samples import sample
 from tests.station.site import Plant, site_config
 
 T0 = 1_795_000_000_000
@@ -125,6 +128,16 @@ def test_stale_data_are_told_unless_the_connection_itself_is_gone(plant):
     assert ("device.lost", "C1-PCS") in found
     assert ("device.stale", "C1-PCS") not in found
     assert ("device.stale", "C1-R01") in found
+
+
+@pytest.mark.parametrize("skew_ms", [-15_000, 15_000])
+def test_a_device_whose_clock_is_not_ours_is_told(plant, skew_ms):
+    plant.second(T0)
+    row = sample("FIRE", "fire", T0 + skew_ms)
+    plant.image = ProcessImage({"fire": 10.0})
+    plant.image.update(replace(row, received_ms=T0))
+
+    assert ("clock.unsynchronised", "FIRE") in codes(plant)
 
 
 def test_invalid_alarm_words_are_no_alarms(plant):

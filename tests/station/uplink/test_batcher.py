@@ -107,6 +107,20 @@ async def test_what_the_disk_refused_goes_with_the_next_batch(uplink, monkeypatc
     assert found.sample_times == {T0: 1, T0 + 1000: 1}
 
 
+async def test_memory_stays_bounded_while_the_disk_refuses_and_the_loss_is_counted(
+    uplink, monkeypatch
+):
+    monkeypatch.setattr("station.uplink.batcher.MAX_UNCOMMITTED", 10)
+    for second in range(15):
+        uplink.batcher.add(running_pcs("C1-PCS", T0 + second * 1000))
+
+    uplink.batcher.give_back(uplink.batcher.take({}))
+    kept = uplink.batcher.take({}).samples
+
+    assert [s.time_ms for s in kept] == [T0 + s * 1000 for s in range(5, 15)]
+    assert uplink.batcher.intake.lost == 5
+
+
 async def test_a_long_backlog_is_cut_into_several_batches(uplink):
     cells = layouts.cells_layout(416)
     rows = [
