@@ -70,7 +70,7 @@ def _detail(visit: Visit, station: Station, order: OrderSeen) -> str:
     if order.receipt is not None:
         delay_s = (order.receipt.at_ms - order.issued_ms) / 1e3
         parts.append(
-            visit.t("receipt after {seconds} s", seconds=form.number(max(0.0, delay_s), 1))
+            visit.t("receipt after {seconds} s", seconds=form.number(max(0.0, delay_s), 2))
         )
         if order.receipt.outcome not in _GOOD:
             known = REASONS.get(order.receipt.reason_code)

@@ -17,7 +17,7 @@ export function median(values) {
   return known.length % 2 ? known[middle] : (known[middle - 1] + known[middle]) / 2;
 }
 
-/** Robust centre and spread; the spread is never below `floor`, the step of the measurement. */
+/** Robust centre and spread; the spread is never below `floor`, the accuracy of the measurement. */
 export function robust(values, floor) {
   const centre = median(values);
   const spread = centre == null ? null : median(values.map((v) => (v == null ? null : Math.abs(v - centre))));

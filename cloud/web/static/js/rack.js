@@ -12,10 +12,10 @@ import { t } from "./words.js";
 const { rack } = facts;
 const CELLS_EVERY_MS = 1_000;
 const TREND_EVERY_MS = 60_000;
-// One step of the measurement: a spread below it is quantisation, not a difference of cells.
+// A spread below the accuracy of the BMS's own measurement is no difference between cells.
 const QUANTITIES = {
-  temperature: { unit: "°C", difference: "K", digits: 1, step: 0.1, scale: 1, half: 2 },
-  voltage: { unit: "mV", difference: "mV", digits: 0, step: 1, scale: 1000, half: 5 },
+  temperature: { unit: "°C", difference: "K", digits: 1, accuracy: 0.25, half: 2 },
+  voltage: { unit: "mV", difference: "mV", digits: 0, accuracy: 2.5, half: 5 },
 };
 
 let cells = { at_ms: null, stale: true, temperature: new Array(facts.cells).fill(null), voltage: new Array(facts.cells).fill(null) };
@@ -28,7 +28,7 @@ const { rows, columns } = shape(facts.cells);
 write(one("[data-shape]"), `${rows} × ${columns} = ${facts.cells}`);
 
 function statistics(name) {
-  return robust(cells[name], QUANTITIES[name].step);
+  return robust(cells[name], QUANTITIES[name].accuracy);
 }
 
 function view() {
@@ -214,7 +214,9 @@ const TRENDS = [
   { id: "trend-current", least: 50, digits: 1, ticks: (v) => number(v, 0), parts: [["current_a", t("measured"), "act", "--c-act"]] },
   { id: "trend-soc", least: 5, digits: 1, scale: 100, ticks: (v) => number(v, 0), parts: [["soc", "SOC", "soc", "--c-soc"]] },
 ];
+const YOUNG_S = 1800;
 let minutes = 60;
+let chosen = false;
 for (const trend of TRENDS) {
   trend.tables = trend.parts.map(() => [[], []]);
   trend.chart = new Chart(trend.id, {
@@ -230,11 +232,20 @@ async function loadTrends() {
     for (const trend of TRENDS) {
       trend.tables = tables.splice(0, trend.parts.length).map(([times, values]) => [times, values.map((v) => (v == null ? null : v * (trend.scale ?? 1)))]);
     }
+    chooseRange();
     drawTrends();
     sparks();
   } catch (error) {
     if (error.status !== 404) say(error.message);
   }
+}
+
+// A station that has run for minutes only would be a dot on an hour's axis.
+function chooseRange() {
+  const first = TRENDS[0].tables[0][0][0];
+  if (chosen || first === undefined || first < nowS() - YOUNG_S) return;
+  minutes = 10;
+  press(one("#range"), one('#range [data-range="10"]'));
 }
 
 function drawTrends() {
@@ -290,6 +301,7 @@ one("#scale").addEventListener("click", (event) => {
 one("#range").addEventListener("click", (event) => {
   const button = event.target.closest("[data-range]");
   if (!button) return;
+  chosen = true;
   minutes = Number(button.dataset.range);
   press(one("#range"), button);
   loadTrends();

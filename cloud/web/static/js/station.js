@@ -121,7 +121,7 @@ function tiles() {
   write(place, off == null ? "" : number(off / 1e3, 2, true));
   place.classList.toggle("b", off != null && Math.abs(off) > facts.rated_kw * TOLERANCE);
   const direction = delivered == null || Math.abs(delivered) < IDLE_KW ? "" : delivered > 0 ? t("discharging") : t("charging");
-  write(one("[data-direction]"), direction && `${direction} · `);
+  write(one("[data-direction]"), direction && ` · ${direction}`);
 }
 
 function limits() {
