@@ -22,8 +22,13 @@ from station.uplink.worker import BlockingWorker
 
 log = logging.getLogger(__name__)
 
-COMMIT_PHASE_S = 0.75
-"""Batches close here in the second: devices have been read, and most of it is still left."""
+COMMIT_PHASE_S = 0.55
+"""Batches close here in the second: devices have been read and the cycle has run. The sooner
+after reading, the less a killed station can have read without having it on the disk."""
+
+QUIET_S = 0.05
+LONGEST_WAIT_S = 0.35
+"""While samples still stream in, closing waits for a quiet moment, at most for so long."""
 
 _DRAIN_POLL_S = 0.05
 
@@ -79,9 +84,11 @@ class Telemetry:
         self.sender.offer(self.queue.waiting())
         self.live = LiveLane(link, sealer, self.queue, self.work, ports.picture)
         self._commit_failed = False
+        self._last_sample_s = 0.0
 
     def add(self, sample: Sample) -> bool:
         """Take a sample; False when it was taken before."""
+        self._last_sample_s = time.monotonic()
         return self.batcher.add(sample)
 
     def add_events(self, events: Sequence[Event]) -> None:
@@ -93,6 +100,11 @@ class Telemetry:
         """Commit a batch every period until cancelled."""
         while True:
             await asyncio.sleep(seconds_until(self._config.batch_period_s, COMMIT_PHASE_S))
+            latest = time.monotonic() + min(LONGEST_WAIT_S, self._config.batch_period_s / 2)
+            while (wait_s := self._last_sample_s + QUIET_S - time.monotonic()) > 0:
+                await asyncio.sleep(wait_s)
+                if time.monotonic() > latest:
+                    break
             await self.commit()
 
     async def commit(self) -> None:
