@@ -125,6 +125,7 @@ class ControlConfig(_Section):
     feedback_gain: float = Field(default=0.2, ge=0, le=1, description="Share of error a second")
     feedback_max_pct: float = Field(default=10, ge=0, le=50, description="Of station rating")
     min_load_pct: float = Field(default=0, ge=0, le=50, description="Least load of a converter")
+    restarts_per_hour: int = Field(default=3, ge=0, description="Of a tripped converter")
     heartbeat_s: float = Field(default=1.0, ge=0, description="To each BMS; 0: none")
     soc_balance_gain: float = Field(default=2.0, ge=0, description="Weight per unit of SOC spread")
 

@@ -47,6 +47,8 @@ from station.protection import (
 SETPOINT = "active_power_setpoint_kw"
 START = "start"
 _START_RETRY_MS = 30_000
+_HOUR_MS = 3_600_000
+_STARTABLE = (PcsState.OFF, PcsState.STANDBY, PcsState.FAULT)
 _START_GRACE_MS = 10_000
 _REMEMBERED_SECONDS = 30
 _ACTIVE_KW = 0.05
@@ -104,7 +106,7 @@ class ControlState:
     mode: ModeState = field(default_factory=ModeState)
     feedback: FeedbackState = field(default_factory=FeedbackState)
     commands: dict[str, ConverterCommands] = field(default_factory=dict)
-    started_ms: dict[str, int] = field(default_factory=dict)
+    started_ms: dict[str, list[int]] = field(default_factory=dict)
     active: frozenset[str] = frozenset()
 
 
@@ -264,8 +266,8 @@ class ControlCycle:
         issued: list[Command] = []
         for tag, value in setpoints.items():
             state = pcs_state(image, tag)
-            if target.drives and state in (PcsState.OFF, PcsState.STANDBY):
-                issued += self._start(tag, target, now_ms)
+            if target.drives and state in _STARTABLE and not _interlocked(limits, tag):
+                issued += self._start(tag, state, target, now_ms)
             if state is not None and state not in (PcsState.RUNNING, PcsState.DERATED):
                 continue
             commands = self.state.commands[tag]
@@ -282,10 +284,14 @@ class ControlCycle:
                 issued.append(command)
         return issued
 
-    def _start(self, tag: str, target: Target, now_ms: int) -> list[Command]:
-        if now_ms - self.state.started_ms.get(tag, 0) < _START_RETRY_MS:
+    def _start(self, tag: str, state: PcsState, target: Target, now_ms: int) -> list[Command]:
+        """Start a converter; one that tripped only some times an hour, then a person must look."""
+        started = [ms for ms in self.state.started_ms.get(tag, []) if now_ms - ms < _HOUR_MS]
+        if started and now_ms - started[-1] < _START_RETRY_MS:
             return []
-        self.state.started_ms[tag] = now_ms
+        if state is PcsState.FAULT and len(started) >= self._config.control.restarts_per_hour:
+            return []
+        self.state.started_ms[tag] = [*started, now_ms]
         return [_command((tag, START), 1.0, (target.requester, ""), now_ms)]
 
 
@@ -301,6 +307,12 @@ def _clamp(kw: float, charge: Bound, discharge: Bound) -> float:
 def _side(limits: StationLimits, tag: str, kw: float) -> Bound:
     """Return the bound on the side of a power: a power of 0 passes neither."""
     return limits.converters[tag].discharge if kw >= 0 else limits.converters[tag].charge
+
+
+def _interlocked(limits: StationLimits, tag: str) -> bool:
+    """Whether a fire or an insulation alarm forbids this converter to work."""
+    reason = limits.converters[tag].discharge.reason
+    return reason in (LimitReason.FIRE, LimitReason.INSULATION)
 
 
 def _binds(limits: StationLimits, tag: str, kw: float) -> bool:

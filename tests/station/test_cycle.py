@@ -145,16 +145,17 @@ def test_the_other_container_takes_over_when_one_may_not(tmp_path):
     assert run.meter_kw == pytest.approx(400.0, abs=2.0)
 
 
-def test_a_converter_in_fault_gets_no_command_and_none_is_counted_as_undelivered(tmp_path):
+def test_a_converter_in_fault_gets_no_set_point_and_none_is_counted_as_undelivered(tmp_path):
     run = Run(tmp_path, containers=2)
     run.seconds(0, 30)
     run.plant.pcs["C1-PCS"] = {"pcs_state": 4, "active_power_kw": 0.0}
     run.plant.power["C1-PCS"] = 0.0
-    sent = len([c for c in run.commands if c.device == "C1-PCS"])
+    sent = len(run.commands)
 
     result = run.seconds(30, 60)
 
-    assert len([c for c in run.commands if c.device == "C1-PCS"]) == sent
+    later = [c.point for c in run.commands[sent:] if c.device == "C1-PCS"]
+    assert later == [START]
     assert result.limits.converters["C1-PCS"].discharge.reason is LimitReason.PCS_UNAVAILABLE
     assert run.meter_kw == pytest.approx(400.0, abs=2.0)
 
@@ -166,6 +167,28 @@ def test_a_converter_in_standby_is_started_and_not_every_second(tmp_path):
     run.seconds(0, 45)
 
     assert [c.point for c in run.commands] == [START, START]
+
+
+def test_a_tripped_converter_is_restarted_a_few_times_an_hour_and_then_left_to_people(tmp_path):
+    run = Run(tmp_path, control={"restarts_per_hour": 2})
+    run.plant.pcs["C1-PCS"] = {"pcs_state": 4}
+
+    run.seconds(0, 200)
+
+    assert [(c.point, c.issued_ms // 1000 - T0 // 1000) for c in run.commands] == [
+        (START, 0),
+        (START, 30),
+    ]
+
+
+def test_nothing_is_started_into_a_fire(tmp_path):
+    run = Run(tmp_path)
+    run.plant.pcs["C1-PCS"] = {"pcs_state": 1}
+    run.plant.fire_state = 2
+
+    run.seconds(0, 40)
+
+    assert run.commands == []
 
 
 def test_power_that_is_not_delivered_fails_the_command(tmp_path):
