@@ -1,7 +1,6 @@
 """The devices as one part: driver processes, who serves whom, who is connected."""
 
 import asyncio
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -17,8 +16,6 @@ from station.protocols import (
     Reading,
     Refused,
 )
-
-log = logging.getLogger(__name__)
 
 _HEARTBEAT = "heartbeat"
 _HEARTBEAT_DEADLINE_MS = 900
@@ -127,15 +124,6 @@ class Devices:
     def _note_status(self, status: DeviceStatus) -> None:
         if status.device not in self.connections:
             return
-        known = self.connections[status.device]
-        if known.connected != status.connected:
-            log.log(
-                logging.INFO if status.connected else logging.WARNING,
-                "event=device_%s device=%s reason=%r",
-                "connected" if status.connected else "lost",
-                status.device,
-                status.reason,
-            )
         self.connections[status.device] = Connection(
             status.connected, status.reason, status.since_ms
         )
