@@ -186,7 +186,9 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "link.down": _kind(_WARN, "cloud link down", "云端通信中断"),
         "queue.filling": _kind(_WARN, "telemetry queue filling", "遥测队列积压"),
         "queue.quarantined": _kind(
-            _ALARM, "telemetry batch refused by the cloud and kept aside", "遥测批次被云端拒收并隔离"
+            _ALARM,
+            "telemetry batch refused by the cloud and kept aside",
+            "遥测批次被云端拒收并隔离",
         ),
         "clock.unsynchronised": _kind(_WARN, "clock not synchronised", "时钟未同步"),
         "security.certificate_expiring": _kind(

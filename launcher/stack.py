@@ -141,7 +141,8 @@ class Stack:
             time.sleep(_POLL_S)
 
     def launch_station(self) -> None:
-        """Start the controller's process."""
+        """Start the controller's process; what an earlier one wrote of itself is forgotten."""
+        (self.folders.station / "status.json").unlink(missing_ok=True)
         self.station = processes.start(
             "station", ["station", str(self.station_config)], self.folders.logs / "station.log"
         )

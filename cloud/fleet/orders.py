@@ -1,7 +1,6 @@
 """Orders to stations: numbered, signed, kept; and the signed receipts that come back."""
 
 import datetime as dt
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,6 +64,7 @@ async def issue(
     station: str,
     kind: OrderKind,
     payload: Mapping[str, Any],
+    now_ms: int,
     expires_ms: int,
     created_by: str,
 ) -> OrderSeen:
@@ -77,7 +77,6 @@ async def issue(
                 "SELECT coalesce(max(counter), 0) + 1 FROM orders WHERE station = %s", (station,)
             )
         ).fetchone()
-        now_ms = time.time_ns() // 1_000_000
         order = Order(
             id=str(uuid.uuid4()),
             station=station,

@@ -121,6 +121,7 @@ async def send(
         station=station.id,
         kind=OrderKind.SCHEDULE,
         payload=schedule.to_payload(),
+        now_ms=now_ms,
         expires_ms=schedule.end_ms,
         created_by=sender,
     )

@@ -198,21 +198,22 @@ async def test_the_record_knows_the_truth_of_every_tick_and_every_command(runnin
 async def test_scenario_events_begin_and_end(tmp_path):
     events = "".join(
         [
-            event(at_s=1, kind="device_silent", target="C1-R02", for_s=2),
-            event(at_s=1, kind="device_down", target="METER", for_s=2),
-            event(at_s=1, kind="device_down", target="C1-PCS", for_s=2),
-            event(at_s=1, kind="insulation_fault", target="C1", for_s=2, value=90),
+            event(at_s=1, kind="device_silent", target="C1-R02", for_s=5),
+            event(at_s=1, kind="device_down", target="METER", for_s=5),
+            event(at_s=1, kind="device_down", target="C1-PCS", for_s=5),
+            event(at_s=1, kind="insulation_fault", target="C1", for_s=5, value=90),
             event(at_s=1, kind="sensor_failed", target="C1-R01/7"),
             event(at_s=1, kind="uplink_cut", target="uplink", for_s=60),
         ]
     )
     async with running_site(tmp_path, events) as running:
         devices = running.site.devices
-        await wait_for(lambda: devices.units["C1-R02"].silent, "the rack to go silent")
+        insulation = running.site.plant.insulation
+        await wait_for(lambda: insulation[0].positive_kohm == 90, "the insulation fault")
+        assert devices.units["C1-R02"].silent
         client = AsyncModbusTcpClient("127.0.0.1", port=running.ports["METER"], timeout=1)
         assert not await client.connect()
         client.close()
-        assert running.site.plant.insulation[0].positive_kohm == 90
         await wait_for(lambda: not devices.units["C1-R02"].silent, "the rack to answer again")
 
         meter = await client_of(running, "METER")
