@@ -10,6 +10,7 @@ large station are about 2**29.
 import os
 import struct
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +23,14 @@ _NONCE_BYTES = 12
 _KEY_ID = struct.Struct(">I")
 _KEY_BITS = 256
 _FIRST_KEY = 1
+
+
+class Placed(Protocol):
+    """Where sealed bytes belong; `str` of it names the place in errors."""
+
+    def associated(self) -> bytes:
+        """Bytes that are authenticated with the sealed ones; no two places share them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,15 @@ class StationKeys:
     ciphers: dict[int, AESGCM]
     newest: int
 
-    def seal(self, place: BlockPlace, plain: bytes) -> bytes:
-        """Return the body of a block."""
+    def seal(self, place: Placed, plain: bytes) -> bytes:
+        """Return the sealed body that belongs at `place`."""
         nonce = os.urandom(_NONCE_BYTES)
         cipher = self.ciphers[self.newest]
         sealed = cipher.encrypt(nonce, plain, place.associated())
         return _KEY_ID.pack(self.newest) + nonce + sealed
 
-    def open(self, place: BlockPlace, body: bytes) -> bytes:
-        """Return the plain bytes of a block.
+    def open(self, place: Placed, body: bytes) -> bytes:
+        """Return the plain bytes of what was sealed at `place`.
 
         Raises:
             KeyStoreError: it was sealed with another key, altered, or moved to another place.
