@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from launcher.history import history
+
 app = typer.Typer(
     name="stationmaster",
     help="Runs battery-storage stations from afar and sells what they can do.",
@@ -18,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(history)
 
 ConfigFile = Annotated[Path, typer.Argument(help="The TOML file that describes it.")]
 

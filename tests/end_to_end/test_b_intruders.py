@@ -71,7 +71,7 @@ def test_a_flipped_byte_in_a_real_batch_is_refused_and_a_replay_changes_nothing(
     house.wait_drained()
     missing, doubled = house.missing_and_doubled()
 
-    assert refused.status_code == 403
+    assert (refused.status_code, refused.json()["code"]) == (400, "tampered")
     assert (first.json()["result"], again.json()["result"]) == ("stored", "duplicate")
     assert missing == {}
     assert doubled == 0

@@ -8,19 +8,26 @@ import pytest
 
 from cloud.fleet import orders
 from contract.orders import OrderKind, Outcome, Receipt, peek_order, sign_receipt, verify
+from tests.waiting import wait_for
 
 
 async def issue(site, station: str = "alpha", expires_in_ms: int = 60_000):
-    services = site.worker.services
+    services, now_ms = site.worker.services, time.time_ns() // 1_000_000
     return await orders.issue(
         services.pool,
         services.keys,
         station=station,
         kind=OrderKind.SETPOINT,
         payload={"power_kw": 5},
-        expires_ms=time.time_ns() // 1_000_000 + expires_in_ms,
+        now_ms=now_ms,
+        expires_ms=now_ms + expires_in_ms,
         created_by="tester",
     )
+
+
+def is_watched(site) -> bool:
+    """Whether a request of the station waits for news of orders."""
+    return bool(site.worker.edge.news._bells.get(("orders", "alpha")))
 
 
 async def fetch(http, after: int, wait: float = 0):
@@ -52,8 +59,7 @@ async def test_a_station_gets_its_own_orders_above_its_counter_and_can_verify_th
     await site.enrol("beta")
     first, second = await issue(site), await issue(site)
     await issue(site, "beta")
-    await issue(site, expires_in_ms=1)
-    await asyncio.sleep(0.005)
+    await issue(site, expires_in_ms=-1)
 
     found = await fetch(http, 0)
     later = await fetch(http, first.counter)
@@ -69,7 +75,7 @@ async def test_a_station_gets_its_own_orders_above_its_counter_and_can_verify_th
 async def test_a_waiting_station_hears_of_an_order_at_once(site):
     _, http = await site.enrol()
     waiting = asyncio.create_task(fetch(http, 0, wait=30))
-    await asyncio.sleep(0.2)
+    await wait_for(lambda: is_watched(site), "the station's request to wait")
 
     order = await issue(site)
 
@@ -82,7 +88,7 @@ async def test_a_wait_in_vain_ends_with_204_and_so_does_a_leaving_worker(site):
 
     answer = await http.get("/edge/v1/orders", params={"after": 0, "wait": 0.05})
     waiting = asyncio.create_task(http.get("/edge/v1/orders", params={"after": 0, "wait": 30}))
-    await asyncio.sleep(0.2)
+    await wait_for(lambda: is_watched(site), "the station's request to wait")
     site.worker.edge.news.close()
 
     assert answer.status_code == 204
