@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from contract import layouts
 from contract.codec import batch
-from contract.codec.batch import MAX_BATCH_BYTES, MAX_FRAMES, Resolve
+from contract.codec.batch import MAX_BATCH_BYTES, MAX_FRAMES, Resolve, Select
 from contract.codec.model import (
     MAX_ROWS,
     MAX_VALUES,
@@ -30,6 +30,7 @@ __all__ = [
     "FrameError",
     "FrameHeader",
     "Quality",
+    "Select",
     "decode",
     "decode_batch",
     "encode",
@@ -65,9 +66,15 @@ def encode_batch(frames: Sequence[Frame], level: int = 3) -> bytes:
     return batch.encode_batch(frames, level)
 
 
-def decode_batch(blob: bytes, resolve: Resolve = layouts.by_hash) -> list[Frame]:
-    """Return the frames of `encode_batch`'s bytes in their order; errors as in `decode`."""
-    return batch.decode_batch(blob, resolve)
+def decode_batch(
+    blob: bytes, resolve: Resolve = layouts.by_hash, select: Select | None = None
+) -> list[Frame]:
+    """Return the frames of `encode_batch`'s bytes in their order; errors as in `decode`.
+
+    `select(device, layout)` names the signals to decode, or None for a frame to leave out: a
+    frame then has a layout of just these columns. Without it, all is decoded.
+    """
+    return batch.decode_batch(blob, resolve, select)
 
 
 def peek_batch(blob: bytes) -> list[FrameHeader]:

@@ -8,7 +8,8 @@ group are coded together, so that twenty racks compress as one. The body is one 
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -26,7 +27,15 @@ from contract.errors import (
 )
 from contract.layouts import Layout
 
-__all__ = ["MAX_FRAMES", "Resolve", "decode_batch", "encode_batch", "peek_batch", "single"]
+__all__ = [
+    "MAX_FRAMES",
+    "Resolve",
+    "Select",
+    "decode_batch",
+    "encode_batch",
+    "peek_batch",
+    "single",
+]
 
 VERSION = 1
 MAX_BATCH_BYTES = 32 << 20
@@ -35,11 +44,14 @@ MAX_BLOCKS = 1 << 14
 """Most columns of all groups together: each costs a reader some dozen microseconds."""
 
 Resolve = Callable[[bytes], Layout]
+Select = Callable[[str, Layout], Collection[str] | None]
+"""Of a device and its layout: the names of the signals to decode, all of them, or None: skip."""
 _T = TypeVar("_T")
 
 _FLAG_COMPRESSED = 1
 _CRC_BYTES = 4
 _JITTER: np.dtype[np.generic] = np.dtype(np.int16)
+_NOTHING: Array = np.zeros(0, dtype=np.uint8)
 
 
 def encode_batch(frames: Sequence[Frame], level: int = 3) -> bytes:
@@ -58,8 +70,12 @@ def encode_batch(frames: Sequence[Frame], level: int = 3) -> bytes:
     return _container(b"".join(entries), wire.compress(sections, level), level)
 
 
-def decode_batch(blob: bytes, resolve: Resolve) -> list[Frame]:
+def decode_batch(blob: bytes, resolve: Resolve, select: Select | None = None) -> list[Frame]:
     """Return the frames of `encode_batch`'s bytes, in their order.
+
+    With `select`, only the chosen signals of the chosen frames are decoded: a frame then has a
+    layout of just these columns, in the order of the layout, and frames not chosen are left out.
+    The checksum is over all bytes either way.
 
     Raises:
         FrameError: the bytes are broken, hostile or over the limits.
@@ -83,12 +99,20 @@ def decode_batch(blob: bytes, resolve: Resolve) -> list[Frame]:
         raise FrameCorruptError(msg)
     total = sum(sizes) + sum(p.size for group in plans for p in group)
     body = wire.Reader(wire.decompress(stored, total))
+    wanted = _wanted(found, layouts, select)
     qualities = [
-        quality.decode(mode, body.take(size), n, width)
-        for size, (mode, n, width) in zip(sizes, shapes, strict=True)
+        _skipped(body, size) if names is None else quality.decode(mode, body.take(size), n, width)
+        for names, size, (mode, n, width) in zip(wanted, sizes, shapes, strict=True)
     ]
-    blocks = [[decode_block(p, body.take(p.size)) for p in group] for group in plans]
-    return _frames(found, layouts, qualities, blocks)
+    columns = _columns_of(found, layouts, wanted)
+    blocks = [
+        [
+            decode_block(p, body.take(p.size)) if index in chosen else _skipped(body, p.size)
+            for index, p in enumerate(group)
+        ]
+        for group, chosen in zip(plans, columns, strict=True)
+    ]
+    return _frames(found, layouts, qualities, blocks, wanted)
 
 
 def peek_batch(blob: bytes) -> list[FrameHeader]:
@@ -163,26 +187,81 @@ def _plans(
     return [read_plan(reader, shape, dtype) for shape, dtype in shapes]
 
 
+def _skipped(body: wire.Reader, size: int) -> Array:
+    body.skip(size)
+    return _NOTHING
+
+
+def _wanted(
+    found: Directory, layouts: list[Layout], select: Select | None
+) -> list[Collection[str] | None]:
+    """Return the chosen signals of every frame; None for a frame that is left out."""
+    if select is None:
+        names = [[c.signal.name for c in layout.columns] for layout in layouts]
+        return [names[g] for g in found.group_of]
+    pairs = zip(found.headers, found.group_of, strict=True)
+    return [select(header.device, layouts[g]) for header, g in pairs]
+
+
+def _columns_of(
+    found: Directory, layouts: list[Layout], wanted: list[Collection[str] | None]
+) -> list[set[int]]:
+    """Return for every group the indices of the blocks that some frame of it needs."""
+    chosen: list[set[int]] = [set() for _ in layouts]
+    for g, names in zip(found.group_of, wanted, strict=True):
+        if names is not None:
+            chosen[g] |= {layouts[g].column(name) for name in names}
+            if found.groups[g].jitter:
+                chosen[g].add(len(layouts[g].columns))
+    return chosen
+
+
 def _frames(
     found: Directory,
     layouts: list[Layout],
     qualities: list[NDArray[np.uint8]],
     blocks: list[list[Array]],
+    wanted: list[Collection[str] | None],
 ) -> list[Frame]:
     frames: dict[int, Frame] = {}
     for number, members in enumerate(found.members()):
         for at, frame in enumerate(members):
-            header, columns = found.headers[frame], [b[at] for b in blocks[number]]
+            names = wanted[frame]
+            if names is None:
+                continue
+            whole, header = layouts[number], found.headers[frame]
+            columns = sorted(whole.column(name) for name in names)
+            quality_of = qualities[frame]
+            part = len(columns) < len(whole.columns) and quality_of.any()
             frames[frame] = Frame(
                 device=header.device,
-                layout=layouts[number],
+                layout=_part(whole, tuple(columns)),
                 t0_ms=header.t0_ms,
                 step_ms=header.step_ms,
-                jitter_ms=columns.pop()[:, 0] if found.groups[number].jitter else None,
-                values=tuple(columns),
-                quality=qualities[frame],
+                jitter_ms=blocks[number][-1][at][:, 0] if found.groups[number].jitter else None,
+                values=tuple(blocks[number][column][at] for column in columns),
+                quality=_cut(quality_of, whole, columns),
+                sampled=(quality_of != Quality.MISSING).any(axis=1) if part else None,
             )
-    return [frames[i] for i in range(len(frames))]
+    return [frames[i] for i in sorted(frames)]
+
+
+@lru_cache(maxsize=1024)
+def _part(layout: Layout, columns: tuple[int, ...]) -> Layout:
+    """Return the layout of some columns of `layout`, under the same name."""
+    if len(columns) == len(layout.columns):
+        return layout
+    return Layout(layout.name, tuple(layout.columns[column] for column in columns))
+
+
+def _cut(whole: NDArray[np.uint8], layout: Layout, columns: list[int]) -> NDArray[np.uint8]:
+    """Return the quality of some columns, shape (n, their width)."""
+    if len(columns) == len(layout.columns):
+        return whole
+    ranges = [layout.offset(layout.columns[column].signal.name) for column in columns]
+    if len(ranges) == 1:
+        return whole[:, slice(*ranges[0])]
+    return np.concatenate([whole[:, start:stop] for start, stop in ranges], axis=1)
 
 
 def _container(plain: bytes, body: bytes, level: int) -> bytes:

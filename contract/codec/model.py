@@ -51,6 +51,8 @@ class Frame:
     `values[c]` has the raw dtype of layout column c and shape (n, repeat); `quality` is uint8
     of shape (n, width); row i was sampled at t0_ms + i * step_ms (+ jitter_ms[i], int16).
     Arrays become read-only views. Frames are equal when all their content is, bit by bit.
+    `sampled`, bool of shape (n,), says which rows are samples where these columns are only a
+    part of what was sampled; None: the rows that have a value.
     """
 
     device: str
@@ -60,6 +62,7 @@ class Frame:
     values: tuple[Array, ...]
     quality: NDArray[np.uint8]
     jitter_ms: NDArray[np.int16] | None = None
+    sampled: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not fit; set values under MISSING and jitter of no sample to 0."""
@@ -83,6 +86,13 @@ class Frame:
     def end_ms(self) -> int:
         """The grid time one step after the last row."""
         return self.t0_ms + self.n * self.step_ms
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Rows that are samples, not gaps of the grid, shape (n,)."""
+        if self.sampled is not None:
+            return self.sampled
+        return np.asarray((self.quality != Quality.MISSING).any(axis=1))
 
     @property
     def times_ms(self) -> NDArray[np.int64]:
@@ -122,6 +132,7 @@ class Frame:
             tuple(v[first:last] for v in self.values),
             self.quality[first:last],
             None if self.jitter_ms is None else self.jitter_ms[first:last],
+            None if self.sampled is None else self.sampled[first:last],
         )
 
     def __eq__(self, other: object) -> bool:
@@ -175,7 +186,7 @@ def merge(frames: Sequence[Frame]) -> Frame:
         row = (frame.t0_ms - t0) // head.step_ms
         _lay(frame, quality[row : row + frame.n], [v[row : row + frame.n] for v in values])
         if jitter is not None:
-            present = (frame.quality != Quality.MISSING).any(axis=1)
+            present = frame.present
             jitter[row : row + frame.n][present] = (
                 0 if frame.jitter_ms is None else frame.jitter_ms[present]
             )
@@ -243,7 +254,7 @@ def _checked_jitter(frame: Frame, jitter: NDArray[np.int16]) -> NDArray[np.int16
     if jitter.dtype != np.int16 or jitter.shape != (frame.n,):
         msg = f"jitter_ms of {frame!r} must be int16 of shape ({frame.n},)"
         raise FrameShapeError(msg)
-    unsampled = (frame.quality == Quality.MISSING).all(axis=1)
+    unsampled = ~frame.present
     return np.where(unsampled, np.int16(0), jitter) if jitter[unsampled].any() else jitter
 
 

@@ -44,15 +44,21 @@ class Reader:
 
     def take(self, count: int) -> bytes:
         """Return the next `count` bytes."""
+        self.skip(count)
+        return bytes(self._data[self._at - count : self._at])
+
+    def skip(self, count: int) -> None:
+        """Pass over the next `count` bytes."""
         if count > self.left:
             msg = f"truncated: {count} bytes wanted at byte {self._at}, {self.left} left"
             raise FrameCorruptError(msg)
         self._at += count
-        return bytes(self._data[self._at - count : self._at])
 
     def byte(self) -> int:
         """Return the next byte."""
-        return self.take(1)[0]
+        at = self._at
+        self.skip(1)
+        return self._data[at]
 
     def varint(self, most: int) -> int:
         """Return the next varint, at most `most`."""
