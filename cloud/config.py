@@ -5,16 +5,36 @@ default that is safe on a single machine: embedded PostgreSQL, loopback listener
 """
 
 import ipaddress
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from cloud.errors import ConfigError
 
 Port = Annotated[int, Field(ge=0, le=65_535, description="TCP port; 0 lets the system choose")]
 EMBEDDED = "embedded"
+_CONNINFO = re.compile(r"postgres(ql)?://|[a-z_]+ *=")
+
+
+def _address(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError as error:
+        raise ValueError("write an IP address, e.g. 127.0.0.1") from error
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class _Section(BaseModel):
@@ -25,13 +45,16 @@ class DatabaseSection(_Section):
     """Where the data lives."""
 
     dsn: str = Field(EMBEDDED, description='"embedded" or postgresql://user@host/database')
+    password_file: Path | None = Field(
+        None, description="file whose first line is the password of the dsn's user"
+    )
     pool_size: int = Field(8, ge=2, le=100, description="connections per worker")
     pool_timeout_s: float = Field(2.0, gt=0, description="wait for a connection before 503")
 
     @field_validator("dsn")
     @classmethod
     def _known_scheme(cls, dsn: str) -> str:
-        if dsn == EMBEDDED or dsn.startswith(("postgresql://", "postgres://", "host=")):
+        if dsn == EMBEDDED or _CONNINFO.match(dsn):
             return dsn
         raise ValueError('write "embedded" or a postgresql:// address')
 
@@ -44,17 +67,18 @@ class DatabaseSection(_Section):
 class ListenSection(_Section):
     """One listener."""
 
-    host: str = Field("127.0.0.1", description="address to bind")
+    host: Address = Field("127.0.0.1", description="address to bind")
     port: Port = 0
 
-    @field_validator("host")
-    @classmethod
-    def _is_address(cls, host: str) -> str:
-        try:
-            ipaddress.ip_address(host)
-        except ValueError as error:
-            raise ValueError("write an IP address, e.g. 127.0.0.1") from error
-        return host
+
+class WebSection(ListenSection):
+    """The listener for people and programs (plain HTTP; a proxy in front ends public TLS)."""
+
+    trusted_proxies: tuple[Address, ...] = Field(
+        (),
+        description="proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; by address,"
+        " never by network or name",
+    )
 
 
 class EdgeSection(ListenSection):
@@ -62,6 +86,11 @@ class EdgeSection(ListenSection):
 
     names: tuple[str, ...] = Field(
         (), description="DNS names or addresses under which stations reach this listener"
+    )
+    trusted_proxies: tuple[Address, ...] = Field(
+        (),
+        description="proxies that pass TLS through to the edge and enrolment listeners; with any,"
+        " every connection must come from one of them and begin with a PROXY v2 header",
     )
     max_batch_bytes: int = Field(8 << 20, ge=1 << 10, description="largest sealed body taken")
 
@@ -95,13 +124,31 @@ class CloudConfig(_Section):
 
     data_dir: Path
     database: DatabaseSection = DatabaseSection()
-    web: ListenSection = ListenSection()
+    web: WebSection = WebSection()
     edge: EdgeSection = EdgeSection()
     enrol: EnrolSection = EnrolSection()
-    workers: int = Field(1, ge=1, le=64, description="web and ingest processes")
+    workers: int = Field(
+        1, ge=0, le=64, description="web and ingest processes; 0: this cloud only does jobs"
+    )
+    jobs: bool = Field(
+        True, description="compaction, rollups, retention; false: another cloud does them"
+    )
     keys: KeysSection = KeysSection()
     history: HistorySection = HistorySection()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("jobs")
+    @classmethod
+    def _does_something(cls, jobs: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's
+        workers, database = info.data.get("workers"), info.data.get("database")
+        if not jobs and workers == 0:
+            raise ValueError("and workers = 0 leave nothing to run; switch one of them on")
+        if not jobs and isinstance(database, DatabaseSection) and database.embedded:
+            raise ValueError(
+                "leaves an embedded database without jobs; set database.dsn to the server that"
+                " another cloud with jobs uses, or leave jobs on"
+            )
+        return jobs
 
     @property
     def keys_dir(self) -> Path:
@@ -137,7 +184,12 @@ def parse(raw: dict[str, Any], path: Path) -> CloudConfig:
     keys = config.keys
     if keys.dir is not None:
         keys = keys.model_copy(update={"dir": base / keys.dir})
-    return config.model_copy(update={"data_dir": base / config.data_dir, "keys": keys})
+    database = config.database
+    if database.password_file is not None:
+        database = database.model_copy(update={"password_file": base / database.password_file})
+    return config.model_copy(
+        update={"data_dir": base / config.data_dir, "keys": keys, "database": database}
+    )
 
 
 def _remedy(kind: str, message: str) -> str:

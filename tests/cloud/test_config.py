@@ -14,7 +14,15 @@ from cloud.main import main
     [
         ("", "data_dir", "is required; add it"),
         ('data_dir = "d"\nworker = 2', "worker", "not a known key"),
-        ('data_dir = "d"\nworkers = 0', "workers", "greater than or equal to 1"),
+        ('data_dir = "d"\nworkers = -1', "workers", "greater than or equal to 0"),
+        ('data_dir = "d"\nworkers = 0\njobs = false', "jobs", "leave nothing to run"),
+        ('data_dir = "d"\njobs = false', "jobs", "set database.dsn to the server"),
+        ('data_dir = "d"\n[web]\ntrusted_proxies = ["*"]', "web.trusted_proxies.0", "IP address"),
+        (
+            'data_dir = "d"\n[edge]\ntrusted_proxies = ["10.0.0.0/8"]',
+            "edge.trusted_proxies.0",
+            "IP address",
+        ),
         ('data_dir = "d"\n[web]\nport = 70000', "web.port", "less than or equal to 65535"),
         ('data_dir = "d"\n[edge]\nhost = "here"', "edge.host", "write an IP address"),
         ('data_dir = "d"\n[database]\ndsn = "mysql://x"', "database.dsn", "postgresql://"),
@@ -36,10 +44,13 @@ def test_each_fault_is_named_with_its_remedy(tmp_path: Path, capsys, text, key, 
 
 def test_paths_count_from_the_folder_of_the_file(tmp_path: Path):
     path = tmp_path / "cloud.toml"
-    path.write_text('data_dir = "data"\n[keys]\ndir = "/secret/keys"')
+    path.write_text(
+        'data_dir = "data"\n[keys]\ndir = "/secret/keys"\n[database]\npassword_file = "password"'
+    )
 
     config = load(path)
 
     assert config.data_dir == tmp_path / "data"
     assert config.keys_dir == Path("/secret/keys")
+    assert config.database.password_file == tmp_path / "password"
     assert config.database.embedded
