@@ -50,7 +50,7 @@ class Worker:
 async def open_worker(config: CloudConfig, dsn: str) -> AsyncIterator[Worker]:
     """Open pool, keys and the standing tasks of a worker; close them at the end."""
     pool = create_pool(dsn, config.database.pool_size, config.database.pool_timeout_s)
-    keys = open_keys(config.keys_dir)
+    keys = open_keys(config.keys_dir, config.keys.pkcs11)
     epochs, layouts, news = EpochKeys(pool, keys), LayoutCatalogue(pool), News(dsn)
     book, commit = SecurityLog(pool), GroupCommit(pool)
     history = History(pool, epochs, Vault(pool, keys), layouts, config.history.max_points)

@@ -8,7 +8,7 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from cloud.errors import ConfigError
@@ -101,10 +102,39 @@ class EnrolSection(ListenSection):
     enabled: bool = True
 
 
+class Pkcs11Section(_Section):
+    """A token (hardware security module) that keeps the key-encryption keys."""
+
+    module: Path = Field(description="the token maker's PKCS#11 library (.so)")
+    token: str = Field(min_length=1, description="label of the token")
+    key_label: str = Field(
+        "stationmaster", min_length=1, description="keys are labelled with it and their generation"
+    )
+    pin_file: Path | None = Field(None, description="file of mode 0600 that holds the PIN")
+    pin_env: str | None = Field(None, description="environment variable that holds the PIN")
+
+    @model_validator(mode="after")
+    def _one_pin(self) -> Self:
+        if (self.pin_file is None) == (self.pin_env is None):
+            raise ValueError("name pin_file or pin_env, one of them; the PIN itself stays outside")
+        return self
+
+
 class KeysSection(_Section):
     """Where private keys live; must be on a disk that only the cloud's account can read."""
 
     dir: Path | None = Field(None, description="default: data_dir/keys")
+    pkcs11: Pkcs11Section | None = Field(
+        None, description="keep the key-encryption keys in a token instead of files"
+    )
+
+    def beside(self, base: Path) -> Self:
+        """Return the section with its relative paths counted from `base`."""
+        token = self.pkcs11
+        if token is not None and token.pin_file is not None:
+            token = token.model_copy(update={"pin_file": base / token.pin_file})
+        folder = None if self.dir is None else base / self.dir
+        return self.model_copy(update={"dir": folder, "pkcs11": token})
 
 
 class HistorySection(_Section):

@@ -39,7 +39,7 @@ class Jobs:
     def __init__(self, task: Task, pool: Pool) -> None:
         self._config = task.config.history
         self._pool = pool
-        keys = open_keys(task.config.keys_dir)
+        keys = open_keys(task.config.keys_dir, task.config.keys.pkcs11)
         epochs, vault, layouts = EpochKeys(pool, keys), Vault(pool, keys), LayoutCatalogue(pool)
         self._compactor = Compactor(pool, epochs, vault, layouts)
         self._reader = FrameReader(pool, epochs, vault, layouts)

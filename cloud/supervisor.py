@@ -97,7 +97,7 @@ class Supervisor:
         migrate(dsn)
         use_timescale(dsn)
         self._progress("keys")
-        open_keys(config.keys_dir)
+        open_keys(config.keys_dir, config.keys.pkcs11)
         authority = Authority(config.keys_dir)
         first = asyncio.run(_first_sign_in(dsn))
         if first is not None:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloud.errors import EnrolmentRefused, IdentityRefused, KeyStoreError
-from cloud.keys import write_private
+from cloud.private_files import write_private
 
 STATION_URN: Final = "urn:stationmaster:station:"
 _AUTHORITY_YEARS: Final = 20

@@ -1,28 +1,44 @@
-"""Blocks at rest are sealed: AES-256-GCM with a key per station.
+"""What is stored is sealed: AES-256-GCM with data keys of the station.
 
-Station keys lie in the database wrapped by the key-encryption key, which lies only in the
-folder of keys: a copy of the database alone is unreadable. The place of a block (station,
-device, layout, hour, grid, part) is authenticated with it, so blocks cannot be exchanged.
-Nonces are random; one key seals fewer than 2**32 blocks (NIST SP 800-38D, 8.3): 15 years of a
-large station are about 2**29.
+Data keys lie in the database wrapped by a key-encryption key, which lies elsewhere
+(`cloud.key_encryption`): a copy of the database alone is unreadable. The place of what is
+sealed (of a block: station, device, layout, hour, grid, part) is authenticated with it, so
+sealed bodies cannot be exchanged. A body is key id (4 bytes), nonce (12), ciphertext, tag (16).
+
+The newest key seals, every older one goes on opening. A process asks for new keys every
+`FRESH_S`, and at once when it meets a body of a key it does not know.
+
+Nonces are random, so one key may seal fewer than 2**32 bodies (NIST SP 800-38D, 8.3). Seals
+are counted in the table, and a key is replaced at half of that (`cloud.history.rotation`): what
+a killed process had not yet counted, `FRESH_S` of its work, does not matter.
 """
 
+import asyncio
 import os
 import struct
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+import psycopg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cloud.db.pool import Pool, connection
-from cloud.errors import KeyStoreError
+from cloud.errors import KeyStoreError, Unavailable
+from cloud.history import key_table
+from cloud.history.key_table import WrappedKey
 from cloud.keys import KeyStore
 
-_NONCE_BYTES = 12
-_KEY_ID = struct.Struct(">I")
-_KEY_BITS = 256
-_FIRST_KEY = 1
+FRESH_S: Final = 10.0
+"""A key that was made this long ago seals everywhere."""
+_FIRST_KEY: Final = 1
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_KEY_ID: Final = struct.Struct(">I")
 
 
 class Placed(Protocol):
@@ -51,40 +67,83 @@ class BlockPlace:
         return b"\0".join([self.station.encode(), self.device.encode(), self.layout, grid])
 
 
-@dataclass(frozen=True)
 class StationKeys:
-    """Data keys of one station, opened; `newest` seals."""
+    """Data keys of one station, opened; the newest seals. Safe to use from any thread.
 
-    ciphers: dict[int, AESGCM]
-    newest: int
+    Whoever holds this object gets new keys in it as the process learns of them.
+    """
+
+    def __init__(
+        self, keys: Mapping[int, AESGCM], look_again: Callable[[], Mapping[int, AESGCM]]
+    ) -> None:
+        self._look_again = look_again
+        self._counting = threading.Lock()
+        self._seals: Counter[int] = Counter()
+        self.learn(keys)
+
+    @property
+    def known(self) -> Mapping[int, AESGCM]:
+        """The keys by their ids."""
+        return self._keys
+
+    def learn(self, keys: Mapping[int, AESGCM]) -> None:
+        """Take the keys of the station as they are now."""
+        self._keys = dict(keys)
+        self._newest = max(keys), keys[max(keys)]
 
     def seal(self, place: Placed, plain: bytes) -> bytes:
         """Return the sealed body that belongs at `place`."""
+        key_id, cipher = self._newest
         nonce = os.urandom(_NONCE_BYTES)
-        cipher = self.ciphers[self.newest]
         sealed = cipher.encrypt(nonce, plain, place.associated())
-        return _KEY_ID.pack(self.newest) + nonce + sealed
+        with self._counting:
+            self._seals[key_id] += 1
+        return _KEY_ID.pack(key_id) + nonce + sealed
 
     def open(self, place: Placed, body: bytes) -> bytes:
         """Return the plain bytes of what was sealed at `place`.
 
+        A key that is not known yet is looked for in the database, which blocks for some
+        milliseconds.
+
         Raises:
             KeyStoreError: it was sealed with another key, altered, or moved to another place.
         """
-        (key_id,) = _KEY_ID.unpack_from(body)
         start = _KEY_ID.size + _NONCE_BYTES
-        cipher = self.ciphers.get(key_id)
-        if cipher is None:
-            raise KeyStoreError(f"{place}: there is no key {key_id}; restore table station_keys")
+        if len(body) < start + _TAG_BYTES:
+            raise KeyStoreError(f"{place}: the body was cut to {len(body)} bytes")
+        (key_id,) = _KEY_ID.unpack_from(body)
+        cipher = self._keys.get(key_id) or self._find(place, key_id)
         try:
             return cipher.decrypt(
                 body[_KEY_ID.size : start], memoryview(body)[start:], place.associated()
             )
         except InvalidTag as error:
             raise KeyStoreError(
-                f"{place}: the block was altered, or key-encryption.key is not the one it was "
-                "made with; restore both from the same backup"
+                f"{place}: the body was altered, or the key {key_id} is not the one it was made "
+                "with; restore both from the same backup"
             ) from error
+
+    def take_seals(self) -> Counter[int]:
+        """Return how many bodies each key has sealed since the last call."""
+        with self._counting:
+            taken, self._seals = self._seals, Counter()
+        return taken
+
+    def add_seals(self, seals: Mapping[int, int]) -> None:
+        """Give back what `take_seals` has returned and what could not be counted."""
+        with self._counting:
+            self._seals.update(seals)
+
+    def _find(self, place: Placed, key_id: int) -> AESGCM:
+        self.learn(self._look_again())
+        cipher = self._keys.get(key_id)
+        if cipher is None:
+            raise KeyStoreError(
+                f"{place}: there is no key {key_id}: the body was altered, or table station_keys "
+                "is older than it; restore both from the same backup"
+            )
+        return cipher
 
 
 class Vault:
@@ -92,47 +151,72 @@ class Vault:
 
     def __init__(self, pool: Pool, keys: KeyStore) -> None:
         self._pool = pool
-        self._kek = AESGCM(keys.key_encryption)
+        self._ring = keys.key_encryption
         self._known: dict[str, StationKeys] = {}
+        self._due: dict[str, float] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def keys(self, station: str) -> StationKeys:
         """Return the keys of a station; its first one is made when there is none.
 
         Raises:
-            KeyStoreError: the key-encryption key does not open them.
+            KeyStoreError: the key-encryption keys do not open them.
+            Unavailable: the database does not answer.
         """
         known = self._known.get(station)
-        if known is not None:
+        if known is not None and time.monotonic() < self._due[station]:
             return known
-        fresh = AESGCM.generate_key(_KEY_BITS)
+        async with self._locks[station]:
+            if time.monotonic() >= self._due.get(station, 0.0):
+                await self._refresh(station)
+                self._due[station] = time.monotonic() + FRESH_S
+        return self._known[station]
+
+    async def _refresh(self, station: str) -> None:
+        known = self._known.get(station)
         async with connection(self._pool) as conn:
-            await conn.execute(
-                "INSERT INTO station_keys (station, key_id, wrapped) SELECT %s, %s, %b"
-                " WHERE NOT EXISTS (SELECT 1 FROM station_keys WHERE station = %s)"
-                " ON CONFLICT DO NOTHING",
-                [station, _FIRST_KEY, self._wrap(station, _FIRST_KEY, fresh), station],
-            )
-            cursor = await conn.execute(
-                "SELECT key_id, wrapped FROM station_keys WHERE station = %s",
-                [station],
-                binary=True,
-            )
-            rows = await cursor.fetchall()
-        ciphers = {key_id: AESGCM(self._unwrap(station, key_id, body)) for key_id, body in rows}
-        opened = StationKeys(ciphers, max(ciphers))
-        self._known[station] = opened
-        return opened
+            if known is not None:
+                await self._count(conn, station, known)
+            rows = await key_table.rows_of(conn, station)
+        rows = rows or await self._make_first(station)
+        opened = await asyncio.to_thread(self._open, rows, known)
+        if known is not None:
+            known.learn(opened)
+        else:
+            self._known[station] = StationKeys(opened, lambda: self._look_again(station))
 
-    def _wrap(self, station: str, key_id: int, key: bytes) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._kek.encrypt(nonce, key, f"{station}\0{key_id}".encode())
-
-    def _unwrap(self, station: str, key_id: int, wrapped: bytes) -> bytes:
-        nonce, sealed = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
+    async def _count(
+        self, conn: psycopg.AsyncConnection[object], station: str, known: StationKeys
+    ) -> None:
+        seals = known.take_seals()
         try:
-            return self._kek.decrypt(nonce, sealed, f"{station}\0{key_id}".encode())
-        except InvalidTag as error:
-            raise KeyStoreError(
-                f"key {key_id} of station {station!r} does not open: key-encryption.key is not "
-                "the one it was made with; restore it from the backup"
-            ) from error
+            await key_table.count_seals(conn, station, seals)
+        except BaseException:
+            known.add_seals(seals)
+            raise
+
+    async def _make_first(self, station: str) -> list[WrappedKey]:
+        async with connection(self._pool) as conn, conn.transaction():
+            await key_table.lock(conn)
+            if not await key_table.rows_of(conn, station):
+                row = await asyncio.to_thread(key_table.wrap_new, self._ring, station, _FIRST_KEY)
+                await key_table.insert(conn, row)
+            return await key_table.rows_of(conn, station)
+
+    def _open(self, rows: Sequence[WrappedKey], known: StationKeys | None) -> dict[int, AESGCM]:
+        opened = dict(known.known) if known else {}
+        return {
+            row.key_id: opened.get(row.key_id) or AESGCM(key_table.unwrap(self._ring, row))
+            for row in rows
+        }
+
+    def _look_again(self, station: str) -> dict[int, AESGCM]:
+        """Read the keys of a station from a thread that cannot await."""
+        address = self._pool.conninfo
+        assert isinstance(address, str)  # noqa: S101 - as create_pool gives it
+        try:
+            with psycopg.connect(address, connect_timeout=2) as conn:
+                found = conn.execute(key_table.ROWS_OF_STATION, [station], binary=True).fetchall()
+        except psycopg.OperationalError as error:
+            raise Unavailable(f"the database gives no connection: {error}; try again") from error
+        return self._open([WrappedKey(station, *row) for row in found], self._known.get(station))

@@ -1,0 +1,59 @@
+"""Private files: mode 0600, written whole and durably, never replaced."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from cloud.errors import KeyStoreError
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make `folder` with mode 0700, or give it that mode."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write `content` to a new file of mode 0600, whole or not at all; never replace one.
+
+    On return the file and its name are on the disk: what is made with a key may follow it.
+    """
+    staging = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(staging, path)
+    except FileExistsError:
+        pass  # another process made it first; its key counts
+    finally:
+        staging.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the content of a private file; write what `make` gives when there is none.
+
+    Raises:
+        KeyStoreError: the file can be neither read nor written.
+    """
+    try:
+        if not path.exists():
+            write_private(path, make())
+        return path.read_bytes()
+    except OSError as error:
+        raise KeyStoreError(
+            f"{path}: {error.strerror}; give the account of the cloud access to the folder"
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in `folder` on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
