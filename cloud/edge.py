@@ -70,11 +70,18 @@ def _reason(error: ssl.SSLError) -> str:
 
 
 class PeerProtocol(H11Protocol):
-    """HTTP/1.1 whose requests carry the identity of the client certificate."""
+    """HTTP/1.1 whose requests carry the identity of the client certificate.
+
+    Attributes:
+        source: address and port of the client where a trusted proxy has told them.
+    """
+
+    source: tuple[str, int] | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Read the identity once; every request of this connection gets it."""
         super().connection_made(transport)
+        self.client = self.source or self.client
         tls = transport.get_extra_info("ssl_object")
         der = tls.getpeercert(binary_form=True) if tls is not None else None
         if der:

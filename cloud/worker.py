@@ -1,12 +1,11 @@
 """A worker process: serves people, stations and enrolment on sockets that all workers share."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import uvicorn
@@ -15,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cloud.app import Worker, create_edge_app, create_enrol_app, open_worker
 from cloud.edge import PeerProtocol, mutual_context, server_context
+from cloud.servers import ProxiedServer, Server, opening_address
 from cloud.web.user_app import create_user_app
 from cloud.workers import Task, read_task
 
@@ -26,19 +26,14 @@ _DRAIN_S: Final = 8
 _RENEW_EVERY_S: Final = 6 * 3_600.0
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves signals to the worker, which has several servers."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
-
-
-def _server(
-    app: Any, protocol: type[asyncio.Protocol], tls: ssl.SSLContext | None = None
-) -> _Server:
-    config = uvicorn.Config(
+def _settings(
+    app: Any,
+    protocol: type[asyncio.Protocol],
+    *,
+    tls: ssl.SSLContext | None = None,
+    proxies: Collection[str] = (),
+) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         http=protocol,
         ws="none",
@@ -46,12 +41,24 @@ def _server(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
-    return _Server(config)
+
+
+def _station_server(worker: Worker, app: Any, tls: ssl.SSLContext) -> Server:
+    """A server for stations: TLS is ours, whether they come straight or through proxies."""
+    proxies = worker.services.config.edge.trusted_proxies
+    if not proxies:
+        return Server(_settings(app, PeerProtocol, tls=tls))
+
+    def refused(address: str, reason: str) -> None:
+        worker.edge.book.note("proxy_refused", source=address, reason=reason)
+
+    return ProxiedServer(_settings(app, PeerProtocol), tls, proxies, refused)
 
 
 def _contexts(worker: Worker, task: Task) -> Mapping[str, ssl.SSLContext]:
@@ -59,7 +66,7 @@ def _contexts(worker: Worker, task: Task) -> Mapping[str, ssl.SSLContext]:
     files = authority.server_files(server_names(task))
 
     def refused(reason: str) -> None:
-        worker.edge.book.note("handshake_refused", reason=reason)
+        worker.edge.book.note("handshake_refused", source=opening_address(), reason=reason)
 
     return {
         "edge": mutual_context(*files, authority.certificate_file, refused),
@@ -85,12 +92,13 @@ async def serve(task: Task) -> None:
     """Serve until SIGTERM; then finish what has begun and return."""
     async with open_worker(task.config, task.dsn) as worker:
         contexts = _contexts(worker, task)
+        user_app = create_user_app(worker.services)
+        proxies = task.config.web.trusted_proxies
+        enrol_app = create_enrol_app(worker.services, worker.edge)
         servers = {
-            "web": _server(create_user_app(worker.services), H11Protocol),
-            "edge": _server(create_edge_app(worker.edge), PeerProtocol, contexts["edge"]),
-            "enrol": _server(
-                create_enrol_app(worker.services, worker.edge), H11Protocol, contexts["enrol"]
-            ),
+            "web": Server(_settings(user_app, H11Protocol, proxies=proxies)),
+            "edge": _station_server(worker, create_edge_app(worker.edge), contexts["edge"]),
+            "enrol": _station_server(worker, enrol_app, contexts["enrol"]),
         }
 
         def leave() -> None:
