@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from launcher.doctor import chromium_path, has_chinese_font
+from launcher.doctor import chromium_path, has_chinese_font, has_software_token
 from launcher.paths import ROOT
 
 _PACKAGES = ("contract", "station", "cloud", "simulator", "launcher", "bench", "tests")
@@ -80,11 +80,12 @@ def _run(check: Check) -> int:
 
 
 def _system_packages() -> bool:
-    """Chromium and a Chinese font: installed when root, named with the remedy when not."""
+    """Chromium, a Chinese font, a PKCS#11 token: installed when root, named when not."""
     needs: dict[str, Callable[[], bool]] = {
         "chromium": lambda: chromium_path() is not None,
         "fontconfig": lambda: shutil.which("fc-list") is not None,
         "fonts-noto-cjk": has_chinese_font,
+        "softhsm2": has_software_token,
     }
     missing = [package for package, present in needs.items() if not present()]
     if not missing:
@@ -92,7 +93,7 @@ def _system_packages() -> bool:
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         print(
-            f"stationmaster: the tests of the pages need: {', '.join(missing)}.\n"
+            f"stationmaster: the tests need: {', '.join(missing)}.\n"
             f"  Remedy: sudo {' '.join(install)}",
             file=sys.stderr,
         )

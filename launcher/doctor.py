@@ -14,6 +14,7 @@ from launcher.paths import ROOT
 
 _MIN_FREE_GB = 2.0
 _MIN_MEMORY_GB = 2.0
+_SOFT_TOKEN = Path("/usr/lib/softhsm/libsofthsm2.so")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,22 @@ def _font() -> Finding:
         "installed" if good else "not found",
         "the console in Chinese on this machine's own screen, and its screenshots",
         "apt-get install fonts-noto-cjk",
+    )
+
+
+def has_software_token() -> bool:
+    """Whether SoftHSM2 is installed: its PKCS#11 library and its tool."""
+    return _SOFT_TOKEN.exists() and shutil.which("softhsm2-util") is not None
+
+
+def _software_token() -> Finding:
+    good = has_software_token()
+    return Finding(
+        "SoftHSM2",
+        good,
+        str(_SOFT_TOKEN) if good else "not found",
+        "tests of key-encryption keys in a token (PKCS#11)",
+        "apt-get install softhsm2",
     )
 
 
@@ -182,6 +199,7 @@ def findings() -> list[Finding]:
         _memory,
         _chromium,
         _font,
+        _software_token,
     ]
     return [check() for check in checks]
 

@@ -174,23 +174,30 @@ class Vault:
 
     async def _refresh(self, station: str) -> None:
         known = self._known.get(station)
-        async with connection(self._pool) as conn:
-            if known is not None:
-                await self._count(conn, station, known)
-            rows = await key_table.rows_of(conn, station)
-        rows = rows or await self._make_first(station)
-        opened = await asyncio.to_thread(self._open, rows, known)
+        if known is not None:
+            await self._count(station, known)
+        try:
+            opened = await self._read(station, known)
+        except KeyStoreError:  # wrapped anew, and the old generation gone, since the rows were read
+            opened = await self._read(station, known)
         if known is not None:
             known.learn(opened)
         else:
             self._known[station] = StationKeys(opened, lambda: self._look_again(station))
 
-    async def _count(
-        self, conn: psycopg.AsyncConnection[object], station: str, known: StationKeys
-    ) -> None:
+    async def _read(self, station: str, known: StationKeys | None) -> dict[int, AESGCM]:
+        async with connection(self._pool) as conn:
+            rows = await key_table.rows_of(conn, station)
+        rows = rows or await self._make_first(station)
+        return await asyncio.to_thread(self._open, rows, known)
+
+    async def _count(self, station: str, known: StationKeys) -> None:
         seals = known.take_seals()
+        if not seals:
+            return
         try:
-            await key_table.count_seals(conn, station, seals)
+            async with connection(self._pool) as conn:
+                await key_table.count_seals(conn, station, seals)
         except BaseException:
             known.add_seals(seals)
             raise
