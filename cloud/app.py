@@ -19,14 +19,14 @@ from starlette.routing import Route
 
 from cloud.access import enrolment
 from cloud.access.enrolment import EnrolmentRequest
-from cloud.access.pki import Authority
+from cloud.access.pki import SERVER_FOLDER, Authority
 from cloud.catalogue import LayoutCatalogue
 from cloud.config import CloudConfig
 from cloud.db.pool import create_pool
 from cloud.edge_api import EdgeApi, EdgeParts, read_json, refusal
 from cloud.epochs import EpochKeys
 from cloud.errors import EnrolmentRefused, Refused, Unavailable
-from cloud.history import History
+from cloud.history import History, Limits
 from cloud.history.vault import Vault
 from cloud.ingest import Gate, GroupCommit
 from cloud.keys import open_keys
@@ -53,18 +53,21 @@ async def open_worker(config: CloudConfig, dsn: str) -> AsyncIterator[Worker]:
     keys = open_keys(config.keys_dir, config.keys.pkcs11)
     epochs, layouts, news = EpochKeys(pool, keys), LayoutCatalogue(pool), News(dsn)
     book, commit = SecurityLog(pool), GroupCommit(pool)
-    history = History(pool, epochs, Vault(pool, keys), layouts, config.history.max_points)
+    limits = Limits(config.history.max_points, config.history.max_read_mb * 1_000_000)
+    vault = Vault(pool, keys)
+    history = History(pool, epochs, vault, layouts, limits)
     live = Live(pool, epochs, layouts, news)
-    services = Services(config, pool, history, live, keys)
+    services = Services(config, pool, vault, history, live, keys)
     edge = EdgeParts(
         pool=pool,
-        gate=Gate(epochs, layouts, book),
+        vault=vault,
+        gate=Gate(epochs, layouts, book, vault),
         commit=commit,
         epochs=epochs,
         layouts=layouts,
         book=book,
         news=news,
-        authority=Authority(config.keys_dir),
+        authority=Authority(config.keys_dir, config.data_dir / SERVER_FOLDER),
         max_batch_bytes=config.edge.max_batch_bytes,
     )
     await pool.open()

@@ -147,6 +147,27 @@ class HistorySection(_Section):
         600.0, ge=0, description="wait for late data before merging an hour"
     )
     max_points: int = Field(2_000_000, ge=1_000, description="points in one query answer")
+    max_read_mb: int = Field(
+        256, ge=1, description="stored megabytes that one query may read; streams read in pieces"
+    )
+
+
+class BackupSection(_Section):
+    """Backups of the embedded database, and its log, which reaches every moment between them."""
+
+    dir: Path | None = Field(None, description="folder of backups; none: the log is not archived")
+    wal_timeout_s: int = Field(
+        60, ge=1, le=86_400, description="age at which the newest changes are in the archive"
+    )
+    full_after_days: float = Field(
+        7.0, gt=0, le=365, description="age of the last full backup at which the next is full"
+    )
+    keep_chains: int = Field(
+        2, ge=1, le=1_000, description="full backups kept, with all that builds on them"
+    )
+    max_mb_s: float | None = Field(
+        None, ge=0.1, le=1_000, description="most megabytes a second that a backup may take"
+    )
 
 
 class CloudConfig(_Section):
@@ -165,6 +186,7 @@ class CloudConfig(_Section):
     )
     keys: KeysSection = KeysSection()
     history: HistorySection = HistorySection()
+    backup: BackupSection = BackupSection()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("jobs")
@@ -179,6 +201,17 @@ class CloudConfig(_Section):
                 " another cloud with jobs uses, or leave jobs on"
             )
         return jobs
+
+    @field_validator("backup")
+    @classmethod
+    def _can_archive(cls, backup: BackupSection, info: ValidationInfo) -> BackupSection:
+        database = info.data.get("database")
+        if backup.dir and isinstance(database, DatabaseSection) and not database.embedded:
+            raise ValueError(
+                "dir is for the embedded database; back up a server of your own by its own means"
+                " (docs/backup.md) and remove it here"
+            )
+        return backup
 
     @property
     def keys_dir(self) -> Path:
@@ -214,11 +247,19 @@ def parse(raw: dict[str, Any], path: Path) -> CloudConfig:
     keys = config.keys
     if keys.dir is not None:
         keys = keys.model_copy(update={"dir": base / keys.dir})
+    backup = config.backup
+    if backup.dir is not None:
+        backup = backup.model_copy(update={"dir": base / backup.dir})
     database = config.database
     if database.password_file is not None:
         database = database.model_copy(update={"password_file": base / database.password_file})
     return config.model_copy(
-        update={"data_dir": base / config.data_dir, "keys": keys, "database": database}
+        update={
+            "data_dir": base / config.data_dir,
+            "keys": keys,
+            "database": database,
+            "backup": backup,
+        }
     )
 
 

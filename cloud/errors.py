@@ -1,6 +1,10 @@
 """Errors of the cloud. One root; each text says what is wrong, where, and what to do."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+
+_SHOWN_PLACES: Final = 5
 
 
 class CloudError(Exception):
@@ -69,6 +73,34 @@ class TooManyPoints(BadQuery):
     code = "too_many_points"
 
 
+class TooMuchWork(BadQuery):
+    """A history query would have to read more than one query may."""
+
+    code = "too_much_work"
+
+    def __init__(self, bytes_to_read: int, most_bytes: int) -> None:
+        super().__init__(
+            f"{bytes_to_read / 1e6:,.0f} MB would have to be read, allowed are "
+            f"{most_bytes / 1e6:,.0f} MB: ask for a shorter range, fewer signals or a coarser "
+            "resolution (1min, 15min), or take the answer as a stream (format=arrow or parquet)"
+        )
+
+
+class DamagedHistory(Refused):
+    """Stored parts of an answer cannot be opened; none of it is returned."""
+
+    code = "damaged"
+    status = 500
+
+    def __init__(self, places: Sequence[str]) -> None:
+        shown = "; ".join(places[:_SHOWN_PLACES])
+        more = len(places) - _SHOWN_PLACES
+        super().__init__(
+            f"damaged in the store: {shown}{f' and {more} more' if more > 0 else ''}. Restore them "
+            "from a backup or an archive; `./stationmaster history verify` lists all of them"
+        )
+
+
 class IdentityRefused(Refused):
     """The client certificate does not prove the identity that the request claims."""
 
@@ -81,3 +113,7 @@ class EnrolmentRefused(Refused):
 
     code = "enrolment"
     status = 403
+
+
+class BackupError(CloudError):
+    """There is no backup, or none could be restored; the text says why and what to do."""

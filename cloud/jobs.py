@@ -19,17 +19,21 @@ from cloud.catalogue import LayoutCatalogue
 from cloud.db.pool import Pool, connection, create_pool
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError
+from cloud.history.cell_rollups import roll_up_cells
 from cloud.history.compaction import Compactor
 from cloud.history.reading import FrameReader
-from cloud.history.rollups import roll_up
+from cloud.history.rollups import merge_spans, roll_up
 from cloud.history.vault import Vault
 from cloud.keys import open_keys
+from cloud.readiness import keep_beating
 from cloud.workers import Task, read_task
 from contract.errors import ContractError
 
 _log = logging.getLogger(__name__)
 _HOURS_EVERY_S: Final = 120.0
 _CLEAN_EVERY_S: Final = 3_600.0
+_CELLS_EVERY_S: Final = 60.0
+_SPANS_EVERY_S: Final = 1_800.0
 _POOL_SIZE: Final = 6
 
 
@@ -51,6 +55,8 @@ class Jobs:
             ("compact", self.compact, self._config.compact_every_s),
             ("hours", self.merge_hours, _HOURS_EVERY_S),
             ("rollups", self.roll_up, self._config.rollup_every_s),
+            ("cells", self.roll_up_cells, _CELLS_EVERY_S),
+            ("spans", self.merge_spans, _SPANS_EVERY_S),
             ("clean", self.clean, _CLEAN_EVERY_S),
         ):
             scheduler.add_job(
@@ -73,15 +79,30 @@ class Jobs:
                 more = done.batches > 0
 
     async def merge_hours(self) -> None:
-        """Merge the parts of past hours."""
-        before_ms = time.time_ns() // 1_000_000 - int(self._config.hour_grace_s * 1_000)
+        """Merge the parts of past hours, and many parts of the present one."""
         for station in await self._stations():
-            await self._compactor.merge_hours(station, before_ms)
+            await self._compactor.merge_hours(station, self._settled_ms())
 
     async def roll_up(self) -> None:
-        """Compute what is dirty."""
+        """Compute what is dirty, until nothing is."""
         for station in await self._stations():
-            await roll_up(self._pool, self._reader, station)
+            more = True
+            while more:
+                more = await roll_up(self._pool, self._reader, station, {}) > 0
+
+    async def roll_up_cells(self) -> None:
+        """Compute the quarter hours of cells that are over."""
+        for station in await self._stations():
+            await roll_up_cells(self._pool, self._reader, station, self._settled_ms())
+
+    async def merge_spans(self) -> None:
+        """Merge rollups of past days and months into their long spans."""
+        for station in await self._stations():
+            await merge_spans(self._pool, self._reader, station, self._settled_ms())
+
+    def _settled_ms(self) -> int:
+        """The time before which data are mostly complete."""
+        return time.time_ns() // 1_000_000 - int(self._config.hour_grace_s * 1_000)
 
     async def clean(self) -> None:
         """Remove what has expired: sessions, enrolment tokens, sign-in attempts."""
@@ -122,9 +143,11 @@ async def run(task: Task) -> None:
     scheduler = AsyncIOScheduler(timezone="UTC")
     Jobs(task, pool).schedule(scheduler)
     scheduler.start()
+    beating = asyncio.create_task(keep_beating(pool, task.config.data_dir))
     try:
         await leaving.wait()
     finally:
+        beating.cancel()
         scheduler.shutdown(wait=False)
         await pool.close()
 

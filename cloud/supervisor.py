@@ -1,7 +1,8 @@
 """The head of the cloud's process tree: starts everything in order, keeps it alive, ends it.
 
 Order: database, migrations, keys, first administrator, sockets, workers, jobs. The supervisor
-itself does no work that can fail later than its start; it only watches.
+itself does no work that can fail later than its start; it only watches. Several of them may
+start at once on one database server and one folder of keys, each with workers, jobs or both.
 """
 
 import asyncio
@@ -12,8 +13,6 @@ import select
 import signal
 import socket
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -23,12 +22,15 @@ from cloud.access.pki import Authority
 from cloud.access.sign_in import FIRST_SIGN_IN_FILE
 from cloud.children import Child
 from cloud.config import CloudConfig
+from cloud.db.address import dsn_of
 from cloud.db.migrate import migrate
-from cloud.db.pool import create_pool
+from cloud.db.pool import connection, create_pool
 from cloud.db.postgres import EmbeddedPostgres
-from cloud.db.timescale import use_timescale
+from cloud.db.timescale import arrange_timescale, offer_timescale
 from cloud.errors import CloudError, DatabaseError
-from cloud.keys import open_keys
+from cloud.history import key_table
+from cloud.keys import KeyStore, open_keys
+from cloud.readiness import ADDRESSES_FILE, JOBS_FILE, jobs_beat, web_answers
 from cloud.workers import Task, addresses, bind, jobs_worker, web_worker
 
 _log = logging.getLogger(__name__)
@@ -40,7 +42,6 @@ _SPARE_CONNECTIONS: Final = 30
 _WATCH_S: Final = 0.2
 _READY_DEADLINE_S: Final = 60.0
 _STOP_DEADLINE_S: Final = 12.0
-_PROBE_S: Final = 2.0
 
 Say = Callable[[dict[str, Any]], None]
 """Tells the one who started us something: one JSON line on standard output."""
@@ -73,6 +74,22 @@ class Supervisor:
         finally:
             self._stop()
 
+    def prepare(self) -> None:
+        """Bring database and keys to this version, make the first administrator, and end.
+
+        Raises:
+            CloudError: something cannot be brought to this version.
+        """
+        self._listen_to_signals()
+        try:
+            _, first = self._prepare()
+            line: dict[str, Any] = {"prepared": True}
+            if first is not None:
+                line["first_sign_in_file"] = str(self._config.data_dir / FIRST_SIGN_IN_FILE)
+            self._say(line)
+        finally:
+            self._stop()
+
     def _listen_to_signals(self) -> None:
         self._wake.setblocking(False)
         self._bell.setblocking(False)
@@ -88,33 +105,42 @@ class Supervisor:
         if select.select([self._wake], [], [], _WATCH_S)[0]:
             self._wake.recv(4096)
 
-    def _start(self) -> None:
+    def _prepare(self) -> tuple[str, FirstSignIn | None]:
+        """Return the address of a database that is ready, and the first sign-in if made now."""
         config = self._config
         config.data_dir.mkdir(parents=True, exist_ok=True)
         self._progress("database")
         dsn = self._start_database()
         self._progress("migrations")
+        offer_timescale(dsn)
         migrate(dsn)
-        use_timescale(dsn)
+        arrange_timescale(dsn)
         self._progress("keys")
-        open_keys(config.keys_dir, config.keys.pkcs11)
-        authority = Authority(config.keys_dir)
-        first = asyncio.run(_first_sign_in(dsn))
+        keys = open_keys(config.keys_dir, config.keys.pkcs11)
+        Authority(config.keys_dir)
+        first = asyncio.run(_first_rows(dsn, keys))
         if first is not None:
             _write_first_sign_in(config.data_dir / FIRST_SIGN_IN_FILE, first)
+        return dsn, first
+
+    def _start(self) -> None:
+        config = self._config
+        dsn, first = self._prepare()
+        (config.data_dir / JOBS_FILE).unlink(missing_ok=True)
         self._sockets = bind(config)
         known = addresses(self._sockets)
         task = Task(config, dsn, {name: one.fileno() for name, one in self._sockets.items()})
         self._children = [web_worker(number, task) for number in range(1, config.workers + 1)]
-        self._children.append(jobs_worker(task))
+        if config.jobs:
+            self._children.append(jobs_worker(task))
         self._progress("workers")
         for child in self._children:
             child.start()
-        self._wait_ready(known["web"])
+        self._wait_ready(known.get("web"))
         public = config.data_dir / AUTHORITY_FILE  # the folder of keys is closed to others
-        _write(public, authority.certificate_pem.decode())
+        _write(public, Authority(config.keys_dir).certificate_pem.decode())
         known["ca"] = str(public)
-        _write(config.data_dir / "addresses.json", json.dumps(known, indent=2) + "\n")
+        _write(config.data_dir / ADDRESSES_FILE, json.dumps(known, indent=2) + "\n")
         if self._leaving:
             return
         line: dict[str, Any] = {"ready": True, "addresses": known}
@@ -124,7 +150,7 @@ class Supervisor:
 
     def _start_database(self) -> str:
         if not self._config.database.embedded:
-            return self._config.database.dsn
+            return dsn_of(self._config.database)
         per_worker = self._config.database.pool_size + 1
         connections = self._config.workers * per_worker + _SPARE_CONNECTIONS
         self._database = EmbeddedPostgres(
@@ -137,13 +163,17 @@ class Supervisor:
         _log.info("starting step=%s", step)
         self._say({"step": step})
 
-    def _wait_ready(self, web: str) -> None:
+    def _wait_ready(self, web: str | None) -> None:
+        """Wait for a web worker at `web`, or for the jobs worker where there is none."""
         end = time.monotonic() + _READY_DEADLINE_S
-        while not self._leaving and not _answers(f"{web}/health/ready"):
+        while not self._leaving:
+            if web_answers(web) if web else jobs_beat(self._config.data_dir):
+                return
             self._look_after()
             self._pause()
             if time.monotonic() > end:
-                raise CloudError(f"no worker answered at {web} within {_READY_DEADLINE_S:.0f} s")
+                who = f"no worker answered at {web}" if web else "the jobs worker did not tell"
+                raise CloudError(f"{who} within {_READY_DEADLINE_S:.0f} s")
 
     def _look_after(self) -> None:
         """Restart what has died."""
@@ -171,18 +201,17 @@ class Supervisor:
         self._bell.close()
 
 
-async def _first_sign_in(dsn: str) -> FirstSignIn | None:
-    pool = create_pool(dsn, size=2, timeout_s=10.0)
-    async with pool:
+async def _first_rows(dsn: str, keys: KeyStore) -> FirstSignIn | None:
+    """Make the first key-encryption key and the first administrator where there is none.
+
+    Workers need not write into the folder of keys then, which may be mounted read-only.
+    """
+    async with create_pool(dsn, size=2, timeout_s=10.0) as pool:
+        async with connection(pool) as conn, conn.transaction():
+            await key_table.lock(conn)
+            if keys.key_encryption.newest() is None:
+                keys.key_encryption.make()
         return await ensure_admin(pool)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=_PROBE_S) as answer:  # noqa: S310 - our own worker
-            return bool(answer.status == 200)  # noqa: PLR2004 - HTTP OK
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 def _write_first_sign_in(path: Path, first: FirstSignIn) -> None:

@@ -1,11 +1,13 @@
 """History: series of signals, cells of a rack, and the counts of what is stored."""
 
 import math
+from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
@@ -15,16 +17,20 @@ from cloud.api.context import DeskOf, Reader
 from cloud.api.image import now_ms
 from cloud.api.stations import StationId
 from cloud.fleet import stale_after_ms
-from cloud.history import Resolution, SignalRef
-from cloud.history.render import to_arrow, to_json
+from cloud.history import Resolution, SignalRef, Tier
+from cloud.history.render import (
+    arrow_writer,
+    csv_writer,
+    parquet_writer,
+    rendered,
+    to_json,
+)
 from cloud.live import LiveImage
 
 router = APIRouter(tags=["history"], responses=ERRORS)
 
 _MOST_SIGNALS = 200
 _CELLS = "rack.cells/"
-_ARROW = "application/vnd.apache.arrow.stream"
-_SERIES_TYPES: dict[str, dict[str, object]] = {"application/json": {}, _ARROW: {}}
 Device = Annotated[str, Path(description="device tag, e.g. C1-R07", max_length=64)]
 
 
@@ -33,6 +39,19 @@ class Format(StrEnum):
 
     JSON = "json"
     ARROW = "arrow"
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+_FILES = {
+    Format.ARROW: (arrow_writer, "application/vnd.apache.arrow.stream"),
+    Format.PARQUET: (parquet_writer, "application/vnd.apache.parquet"),
+    Format.CSV: (csv_writer, "text/csv; charset=utf-8"),
+}
+_SERIES_TYPES: dict[str, dict[str, object]] = {
+    "application/json": {},
+    **{media.partition(";")[0]: {} for _, media in _FILES.values()},
+}
 
 
 class Range(BaseModel):
@@ -54,6 +73,9 @@ class SeriesQuery(Range):
     resolution: Resolution = Field(
         Resolution.AUTO, description="auto takes the finest that fits the range"
     )
+    tz: str = Field(
+        "UTC", max_length=64, description="IANA time zone of hours, days and months (1h, 1d, 1mo)"
+    )
     format: Format = Format.JSON
     max_points: int | None = Field(None, ge=1, description="most points in the answer")
 
@@ -66,12 +88,16 @@ class SamplesQuery(Range):
 
 
 class CellsAnswer(BaseModel):
-    """All cells of a rack at one sample time; element 0 is cell 1, null is missing."""
+    """All cells of a rack at one sample time; element 0 is cell 1, null is missing.
+
+    Where samples of that time are no longer kept, means of the quarter hour `at_ms` (tier 15min).
+    """
 
     device: str
     now_ms: int
     at_ms: int
     stale: bool = Field(description="older than the limit for cells; always false for a past time")
+    tier: Tier = Tier.RAW
     voltage_v: list[float | None]
     temperature_c: list[float | None]
 
@@ -81,6 +107,7 @@ class SamplesAnswer(BaseModel):
 
     times_ms: list[int]
     duplicated: int = Field(description="stored copies beyond the first of each")
+    damaged: list[str] = Field(description="stored parts that could not be opened")
 
 
 class LedgerAnswer(BaseModel):
@@ -98,23 +125,60 @@ class LedgerAnswer(BaseModel):
 
 @router.get("/series", response_class=Response, responses={200: {"content": _SERIES_TYPES}})
 async def show_series(parts: DeskOf, _: Reader, asked: Annotated[SeriesQuery, Query()]) -> Response:
-    """One or many signals over any range, as JSON or as an Arrow stream.
+    """One or many signals over any range.
 
-    Raw answers carry values and quality; 1-minute and 15-minute answers carry mean, minimum,
-    maximum, last and count of each bucket.
+    Raw answers carry values and quality; all others carry mean, minimum, maximum, last and count
+    of each bucket, and the energy in both directions where the signal is a power. `resolution`
+    and `tiers` say how fine the answer is and what it was read from. A bucket is in the answer
+    when its start is in [from, to), and is then whole. Nothing is filled in: where there is no
+    sample there is no point.
+
+    JSON is bounded by `max_points`; page through a longer range with `from` set to the last `to`.
+    Arrow, Parquet and CSV are streamed and may be of any length. `damaged` names stored parts
+    that could not be opened (a stream ends there, unfinished).
     """
     await fleet.find(parts.services.pool, asked.station)
-    result = await parts.services.history.query(
+    history = parts.services.history
+    signals = [SignalRef.parse(text) for text in asked.signal]
+    if asked.format is Format.JSON:
+        result = await history.query(
+            asked.station,
+            signals,
+            asked.start_ms,
+            asked.end_ms,
+            resolution=asked.resolution,
+            max_points=asked.max_points,
+            timezone=asked.tz,
+        )
+        return Response(to_json(result), media_type="application/json")
+    pieces = history.stream(
         asked.station,
-        [SignalRef.parse(text) for text in asked.signal],
+        signals,
         asked.start_ms,
         asked.end_ms,
         resolution=asked.resolution,
-        max_points=asked.max_points,
+        timezone=asked.tz,
     )
-    if asked.format is Format.ARROW:
-        return Response(to_arrow(result), media_type=_ARROW)
-    return Response(to_json(result), media_type="application/json")
+    writer, media_type = _FILES[asked.format]
+    body = await _begun(rendered(pieces, writer))
+    name = f"{asked.station}-{asked.start_ms}-{asked.end_ms}.{asked.format.value}"
+    return StreamingResponse(
+        body,
+        media_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _begun(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Compute the first piece now, so that a refusal is still an answer of its own."""
+    first = await anext(body)
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in body:
+            yield piece
+
+    return whole()
 
 
 @router.get("/stations/{station}/cells/{device}")
@@ -130,9 +194,10 @@ async def show_cells(
     """Voltage and temperature of every cell of a rack, newest or at a past time."""
     image = await parts.services.live.latest(station) if at is None else None
     newest = None if image is None else _cells_in(image, device)
+    tier = Tier.RAW
     if newest is None:
         found = await parts.services.history.cells_at(station, device, at)
-        newest = found.at_ms, found.voltage_v, found.temperature_c
+        newest, tier = (found.at_ms, found.voltage_v, found.temperature_c), found.tier
     at_ms, voltage_v, temperature_c = newest
     present = now_ms()
     return CellsAnswer(
@@ -140,6 +205,7 @@ async def show_cells(
         now_ms=present,
         at_ms=at_ms,
         stale=at is None and present - at_ms > stale_after_ms(_CELLS),
+        tier=tier,
         voltage_v=_numbers(voltage_v, 3),
         temperature_c=_numbers(temperature_c, 1),
     )
@@ -153,7 +219,11 @@ async def show_samples(
     stored = await parts.services.history.samples(
         station, asked.device, asked.layout, asked.start_ms, asked.end_ms
     )
-    return SamplesAnswer(times_ms=stored.times_ms.tolist(), duplicated=stored.duplicated)
+    return SamplesAnswer(
+        times_ms=stored.times_ms.tolist(),
+        duplicated=stored.duplicated,
+        damaged=list(stored.damaged),
+    )
 
 
 @router.get("/stations/{station}/ledger")

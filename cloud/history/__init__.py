@@ -8,16 +8,19 @@ from cloud.history.model import (
     Series,
     SignalRef,
     StoredSamples,
+    Tier,
 )
-from cloud.history.query import History
+from cloud.history.query import History, Limits
 
 __all__ = [
     "CellsAt",
     "History",
     "LedgerCounts",
+    "Limits",
     "QueryResult",
     "Resolution",
     "Series",
     "SignalRef",
     "StoredSamples",
+    "Tier",
 ]

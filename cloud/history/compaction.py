@@ -9,9 +9,8 @@ or where it belongs after, never in both and never in none.
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import psycopg
@@ -19,7 +18,7 @@ import psycopg
 from cloud.catalogue import LayoutCatalogue
 from cloud.db.pool import Pool, connection
 from cloud.epochs import EpochKeys
-from cloud.history.reading import HOUR_MS, present_rows
+from cloud.history.reading import HOUR_MS, Grid, by_grid
 from cloud.history.vault import BlockPlace, StationKeys, Vault
 from contract import layouts as known_layouts
 from contract.envelope import EpochKey
@@ -34,9 +33,6 @@ _PART_LEVEL: Final = 3
 _HOUR_LEVEL: Final = 9
 """zstd-9 saves 4 % of bytes for three times the time; an hour is written once."""
 
-Grid = tuple[str, bytes, int, int, int]
-"""Device, layout hash, hour_ms, step_ms, phase_ms."""
-
 
 @dataclass(frozen=True)
 class Block:
@@ -45,6 +41,8 @@ class Block:
     place: BlockPlace
     n: int
     repeated: int
+    t_first_ms: int
+    t_last_ms: int
     body: bytes
 
 
@@ -70,8 +68,26 @@ WHERE running - length(body) < %s
 ORDER BY received_at, epoch, sequence
 """
 _INSERT = """
-INSERT INTO blocks (station, device, layout, hour_ms, step_ms, phase_ms, part, n, repeated, body)
-VALUES (%s, %s, %b, %s, %s, %s, %s, %s, %s, %b)
+INSERT INTO blocks (station, device, layout, hour_ms, step_ms, phase_ms, part, n, repeated,
+                    t_first_ms, t_last_ms, body)
+VALUES (%s, %s, %b, %s, %s, %s, %s, %s, %s, %s, %s, %b)
+"""
+_COUNT_SAMPLES = """
+INSERT INTO block_ledger (station, month_ms, samples)
+SELECT %s, month_start_ms(hour_ms), sum(samples)
+FROM unnest(%s::bigint[], %s::bigint[]) AS new(hour_ms, samples) GROUP BY 2
+ON CONFLICT (station, month_ms) DO UPDATE SET samples = block_ledger.samples + excluded.samples
+"""
+_COUNT_BATCHES = """
+INSERT INTO compaction_ledger (station, batches) VALUES (%s, %s)
+ON CONFLICT (station) DO UPDATE SET batches = compaction_ledger.batches + excluded.batches
+"""
+_MERGEABLE = """
+SELECT device, layout, hour_ms, step_ms, phase_ms FROM blocks
+WHERE station = %(station)s AND part > 0 AND hour_ms < %(before_ms)s
+GROUP BY 1, 2, 3, 4, 5
+HAVING hour_ms + %(hour_ms)s <= %(before_ms)s OR count(*) >= %(parts)s
+ORDER BY hour_ms LIMIT %(most)s
 """
 _REMOVE = """
 DELETE FROM hot_batches USING unnest(%s::bigint[], %s::bigint[]) AS done(epoch, sequence)
@@ -79,6 +95,9 @@ WHERE hot_batches.station = %s AND hot_batches.epoch = done.epoch
   AND hot_batches.sequence = done.sequence
 """
 _COMPACTION_LOCK: Final = 0x5354_4343
+_PARTS_OF_OPEN_HOUR: Final = 12
+"""Parts of an hour that is not over yet are merged from this many on: a reader of the present
+hour then opens a dozen of blocks, not a hundred, and an hour is written about ten times."""
 _PARTS_PER_PASS: Final = 1_000
 """Numbers set aside for the parts that one pass writes in one place."""
 
@@ -108,34 +127,44 @@ class Compactor:
             if not rows:
                 return Compacted(0, 0)
             opened = {e: await self._epochs.get(station, e) for e in {row[0] for row in rows}}
-            part = await _next_part(conn)
+            part = await next_part(conn)
             frames, broken = await asyncio.to_thread(_decode_all, station, rows, opened)
-            blocks = await asyncio.to_thread(_pack, station, keys, frames, part)
-            await _insert(conn, blocks)
+            blocks = await asyncio.to_thread(pack, station, keys, frames, part)
+            await insert_blocks(conn, blocks)
+            await count_samples(conn, station, blocks)
             await _quarantine(conn, station, broken)
             done = [(row[0], row[1]) for row in rows if (row[0], row[1]) not in broken]
             await conn.execute(_REMOVE, [[e for e, _ in done], [s for _, s in done], station])
+            await conn.execute(_COUNT_BATCHES, [station, len(done)])
         return Compacted(len(done), len(blocks), len(broken))
 
     async def merge_hours(self, station: str, before_ms: int, most: int = 200) -> int:
-        """Merge the parts of device hours that ended before `before_ms`; return how many."""
+        """Merge the parts of device hours; return how many hours.
+
+        Those that ended before `before_ms` become one block of the last level; of the present
+        hour, those of which many parts have gathered.
+        """
         await self._layouts.load_all()
         keys = await self._vault.keys(station)
+        asked = {
+            "station": station,
+            "before_ms": before_ms,
+            "hour_ms": HOUR_MS,
+            "parts": _PARTS_OF_OPEN_HOUR,
+            "most": most,
+        }
         async with connection(self._pool) as conn:
-            cursor = await conn.execute(
-                "SELECT device, layout, hour_ms, step_ms, phase_ms FROM blocks WHERE station = %s"
-                " AND hour_ms + %s <= %s GROUP BY 1, 2, 3, 4, 5 HAVING max(part) > 0"
-                " ORDER BY hour_ms LIMIT %s",
-                [station, HOUR_MS, before_ms, most],
-                binary=True,
-            )
+            cursor = await conn.execute(_MERGEABLE, asked, binary=True)
             grids: list[Grid] = [tuple(row) for row in await cursor.fetchall()]
         merged = 0
         for grid in grids:
-            merged += await self._merge_hour(station, keys, grid)
+            merged += await self._merge_hour(station, keys, grid, before_ms)
         return merged
 
-    async def _merge_hour(self, station: str, keys: StationKeys, grid: Grid) -> bool:
+    async def _merge_hour(
+        self, station: str, keys: StationKeys, grid: Grid, before_ms: int
+    ) -> bool:
+        over = grid[2] + HOUR_MS <= before_ms
         async with connection(self._pool) as conn, conn.transaction():
             if not await _lock(conn, station):
                 return False
@@ -149,13 +178,16 @@ class Compactor:
             rows = await cursor.fetchall()
             if sum(row[1] for row in rows) * known_layouts.by_hash(grid[1]).width > MAX_VALUES:
                 return False  # more than one frame may hold: the parts stay as they are
-            block = await asyncio.to_thread(_merge_rows, station, keys, grid, rows)
+            part = 0 if over else await next_part(conn)
+            block = await asyncio.to_thread(
+                _merge_rows, BlockPlace(station, *grid, part=part), keys, rows
+            )
             await conn.execute(
                 "DELETE FROM blocks WHERE station = %s AND device = %s AND layout = %b"
                 " AND hour_ms = %s AND step_ms = %s AND phase_ms = %s",
                 [station, *grid],
             )
-            await _insert(conn, [block])
+            await insert_blocks(conn, [block])
         return True
 
 
@@ -167,23 +199,35 @@ async def _lock(conn: psycopg.AsyncConnection[Any], station: str) -> bool:
     return bool(row and row[0])
 
 
-async def _next_part(conn: psycopg.AsyncConnection[Any]) -> int:
+async def next_part(conn: psycopg.AsyncConnection[Any]) -> int:
+    """Set aside numbers for the parts of one pass; the first of them."""
     row = await (await conn.execute("SELECT nextval('block_parts')")).fetchone()
     return int(row[0]) * _PARTS_PER_PASS if row else 0
 
 
-async def _insert(conn: psycopg.AsyncConnection[Any], blocks: Sequence[Block]) -> None:
+async def insert_blocks(conn: psycopg.AsyncConnection[Any], blocks: Sequence[Block]) -> None:
+    """Write blocks, and the partitions that they need."""
+    await conn.execute("SELECT make_block_months(%s)", [sorted({b.place.hour_ms for b in blocks})])
     async with conn.cursor() as cursor:
         await cursor.executemany(
             _INSERT,
             [
                 (
                     *(b.place.station, b.place.device, b.place.layout, b.place.hour_ms),
-                    *(b.place.step_ms, b.place.phase_ms, b.place.part, b.n, b.repeated, b.body),
+                    *(b.place.step_ms, b.place.phase_ms, b.place.part, b.n, b.repeated),
+                    *(b.t_first_ms, b.t_last_ms, b.body),
                 )
                 for b in blocks
             ],
         )
+
+
+async def count_samples(
+    conn: psycopg.AsyncConnection[Any], station: str, blocks: Sequence[Block]
+) -> None:
+    """Enter new samples into the block ledger, which the check compares with what is there."""
+    hours = [b.place.hour_ms for b in blocks]
+    await conn.execute(_COUNT_SAMPLES, [station, hours, [b.n + b.repeated for b in blocks]])
 
 
 async def _quarantine(
@@ -214,20 +258,11 @@ def _decode_all(
     return frames, broken
 
 
-def _pack(station: str, keys: StationKeys, frames: Sequence[Frame], part: int) -> list[Block]:
-    """Sort frames by device, layout, hour and grid; one sealed block for each."""
-    groups: defaultdict[Grid, list[Frame]] = defaultdict(list)
-    for frame in frames:
-        first = frame.t0_ms - frame.t0_ms % HOUR_MS
-        for hour_ms in range(first, frame.end_ms, HOUR_MS):
-            piece = frame.between(hour_ms, hour_ms + HOUR_MS)
-            if piece is not None:
-                phase = piece.t0_ms % piece.step_ms
-                key = (piece.device, piece.layout.hash8, hour_ms, piece.step_ms, phase)
-                groups[key].append(piece)
+def pack(station: str, keys: StationKeys, frames: Sequence[Frame], part: int) -> list[Block]:
+    """Sort frames by device, layout, hour and grid; one sealed block (a part) for each."""
     return [
-        _block(BlockPlace(station, *grid, part=part + number), keys, fitting, 0, _PART_LEVEL)
-        for grid, pieces in groups.items()
+        block_of(BlockPlace(station, *grid, part=part + number), keys, fitting, 0, _PART_LEVEL)
+        for grid, pieces in by_grid(frames).items()
         for number, fitting in enumerate(_fitting(pieces))
     ]
 
@@ -249,23 +284,27 @@ def _fitting(pieces: Sequence[Frame]) -> list[list[Frame]]:
 
 
 def _merge_rows(
-    station: str,
-    keys: StationKeys,
-    grid: Grid,
-    rows: Sequence[tuple[int, int, int, bytes]],
+    place: BlockPlace, keys: StationKeys, rows: Sequence[tuple[int, int, int, bytes]]
 ) -> Block:
     frames = [
-        decode(keys.open(BlockPlace(station, *grid, part=part), body), known_layouts.by_hash)
+        decode(keys.open(replace(place, part=part), body), known_layouts.by_hash)
         for part, _, _, body in rows
     ]
     repeated = sum(row[2] for row in rows)
-    return _block(BlockPlace(station, *grid, part=0), keys, frames, repeated, _HOUR_LEVEL)
+    level = _PART_LEVEL if place.part else _HOUR_LEVEL
+    return block_of(place, keys, frames, repeated, level)
 
 
-def _block(
-    place: BlockPlace, keys: StationKeys, frames: Sequence[Frame], repeated: int, level: int
+def block_of(
+    place: BlockPlace,
+    keys: StationKeys,
+    frames: Sequence[Frame],
+    repeated: int = 0,
+    level: int = _HOUR_LEVEL,
 ) -> Block:
+    """Merge frames of one grid and hour and seal them as one block."""
     union = merge(frames)
-    samples = int(present_rows(union).sum())
-    repeated += sum(int(present_rows(frame).sum()) for frame in frames) - samples
-    return Block(place, samples, repeated, keys.seal(place, encode(union, level)))
+    samples = int(union.present.sum())
+    repeated += sum(int(frame.present.sum()) for frame in frames) - samples
+    sealed = keys.seal(place, encode(union, level))
+    return Block(place, samples, repeated, union.t0_ms, union.end_ms - union.step_ms, sealed)

@@ -14,9 +14,23 @@ from cloud.errors import BadQuery
 
 
 class Resolution(StrEnum):
-    """Time resolution of an answer. AUTO takes the finest that fits the asked range."""
+    """Time resolution of an answer. AUTO takes the finest that fits the asked range.
+
+    Hours, days and months are those of the asked time zone.
+    """
 
     AUTO = "auto"
+    RAW = "raw"
+    MINUTE = "1min"
+    QUARTER = "15min"
+    HOUR = "1h"
+    DAY = "1d"
+    MONTH = "1mo"
+
+
+class Tier(StrEnum):
+    """What an answer was read from."""
+
     RAW = "raw"
     MINUTE = "1min"
     QUARTER = "15min"
@@ -61,8 +75,11 @@ class Series:
         times_ms: int64, shape (n,): device sample times, or starts of buckets; ascending.
         values: float64, shape (n,): the value, or the mean of the bucket; NaN = missing.
         quality: uint8, shape (n,), `contract.frame.Quality` (raw answers only).
-        minimum, maximum, last: float64, shape (n,) (rollup answers only).
-        count: int64, shape (n,): good samples in the bucket (rollup answers only).
+        minimum, maximum: float64, shape (n,) (rollup answers only).
+        last: float64, shape (n,): newest value of the bucket (rollups of scalar signals only).
+        count: int64, shape (n,): usable samples in the bucket (rollups of scalar signals only).
+        discharged_kwh, charged_kwh: float64, shape (n,): integral of positive and of negative
+            values over the bucket, both as positive numbers (rollups of powers in kW only).
     """
 
     ref: SignalRef
@@ -74,17 +91,29 @@ class Series:
     maximum: NDArray[np.float64] | None = None
     last: NDArray[np.float64] | None = None
     count: NDArray[np.int64] | None = None
+    discharged_kwh: NDArray[np.float64] | None = None
+    charged_kwh: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class QueryResult:
-    """Series of one station over [start_ms, end_ms); `resolution` is never AUTO."""
+    """Series of one station over [start_ms, end_ms).
+
+    Attributes:
+        resolution: of the answer, never AUTO.
+        tiers: what it was read from, finest first.
+        timezone: whose hours, days and months the buckets are.
+        damaged: stored parts that could not be opened; their samples are left out.
+    """
 
     station: str
     start_ms: int
     end_ms: int
     resolution: Resolution
     series: tuple[Series, ...]
+    tiers: tuple[Tier, ...] = ()
+    timezone: str = "UTC"
+    damaged: tuple[str, ...] = ()
 
     @property
     def points(self) -> int:
@@ -97,6 +126,8 @@ class CellsAt:
     """All cells of one rack at one sample time, for the heat map.
 
     `voltage_v`, `temperature_c`: float64, shape (cells,), NaN = missing; element 0 is cell 1.
+    Where samples are no longer kept, the values are the means of the quarter hour `at_ms`, and
+    `tier` says so.
     """
 
     station: str
@@ -104,6 +135,7 @@ class CellsAt:
     at_ms: int
     voltage_v: NDArray[np.float64]
     temperature_c: NDArray[np.float64]
+    tier: Tier = Tier.RAW
 
 
 @dataclass(frozen=True)
@@ -113,10 +145,12 @@ class StoredSamples:
     Attributes:
         times_ms: int64, ascending, each time once.
         duplicated: how many more copies of these samples were stored than their number.
+        damaged: stored parts that could not be opened.
     """
 
     times_ms: NDArray[np.int64]
     duplicated: int
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
 """The query face of history: series, cells at a time, stored samples, counts."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cloud.catalogue import LayoutCatalogue
 from cloud.db.pool import Pool, connection
 from cloud.epochs import EpochKeys
-from cloud.errors import BadQuery, NotFound, TooManyPoints
+from cloud.errors import BadQuery, DamagedHistory, NotFound
+from cloud.history.cell_rollups import read_cells
 from cloud.history.counts import ledger_counts
 from cloud.history.model import (
     CellsAt,
@@ -19,30 +21,67 @@ from cloud.history.model import (
     Series,
     SignalRef,
     StoredSamples,
+    Tier,
 )
-from cloud.history.reading import HOUR_MS, FrameReader, Stream, Track, join, present_rows, track_of
-from cloud.history.rollups import MINUTE_MS, QUARTER_MS, aggregate
+from cloud.history.reading import HOUR_MS, Found, FrameReader, Stream, join, track_of
+from cloud.history.resolution import (
+    AUTO_POINTS,
+    LATEST_MS,
+    STEP_MS,
+    calendar,
+    checked_range,
+    choose,
+    require_fits,
+    zone,
+)
+from cloud.history.rollup_math import MINUTE_MS, QUARTER_MS, Buckets, united
+from cloud.history.rollup_store import MINUTES, QUARTERS, read_signals
+from cloud.history.series import of_buckets, of_cell_days, of_track, regrouped
 from cloud.history.vault import Vault
 from contract.frame import Frame
 from contract.layouts import Layout
 
-BUCKET_MS: Final = {Resolution.MINUTE: MINUTE_MS, Resolution.QUARTER: QUARTER_MS}
-_RAW_STEP_MS: Final = 1_000
-"""The densest grid that stations send; estimates of raw answers count with it."""
-_AUTO_POINTS: Final = 10_000
-"""Points of one series up to which AUTO prefers the finer resolution."""
-_LATEST_MS: Final = 253_402_300_799_000
-"""End of the year 9999, the last that a time stamp can say."""
 _RECENT_MS: Final = 120_000
 _CELL_SIGNAL: Final = "cell_voltage_v"
+_REACHES_MS: Final = (2 * HOUR_MS, 24 * 40 * HOUR_MS, LATEST_MS)
+"""How far back the newest sample is looked for, step by step: mostly it is near."""
+_STREAM_POINTS: Final = 200_000
+"""Points of one piece of a stream, about 10 MB in memory."""
 
-_ROLLUPS = """
-SELECT (extract(epoch FROM bucket) * 1000)::bigint, mean, minimum, maximum, last, count::bigint
-FROM {table}
-WHERE station = %s AND device = %s AND signal = %s
-  AND bucket >= to_timestamp(%s / 1000.0) AND bucket < to_timestamp(%s / 1000.0)
-ORDER BY bucket
-"""
+
+@dataclass(frozen=True)
+class Limits:
+    """What one query may cost.
+
+    Attributes:
+        points: in one answer.
+        read_bytes: stored bytes read for one answer, or for one piece of a stream.
+    """
+
+    points: int
+    read_bytes: int = 256_000_000
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One query, checked: `streams[k]` are the streams that hold signal k."""
+
+    station: str
+    signals: tuple[SignalRef, ...]
+    streams: tuple[dict[Stream, Layout], ...]
+    start_ms: int
+    end_ms: int
+    resolution: Resolution
+    timezone: str
+
+
+@dataclass
+class _Answer:
+    """What has been read so far."""
+
+    series: dict[SignalRef, Series]
+    tiers: set[Tier]
+    damaged: list[str]
 
 
 class History:
@@ -54,10 +93,10 @@ class History:
         epochs: EpochKeys,
         vault: Vault,
         layouts: LayoutCatalogue,
-        max_points: int,
+        limits: Limits,
     ) -> None:
         self._pool = pool
-        self._max_points = max_points
+        self._limits = limits
         self._reader = FrameReader(pool, epochs, vault, layouts)
 
     async def query(
@@ -69,57 +108,83 @@ class History:
         *,
         resolution: Resolution = Resolution.AUTO,
         max_points: int | None = None,
+        timezone: str = "UTC",
     ) -> QueryResult:
         """Return the series of `signals` over [start_ms, end_ms), in the order asked.
 
         A raw series has one point per sample; a value that was missing or invalid in a sample
-        is NaN. Where there was no sample there is no point, and a bucket without a good value
-        is absent: nothing is filled in.
+        is NaN. Where there was no sample there is no point, and a bucket without a usable value
+        is absent: nothing is filled in. A bucket is in the answer when its start lies in the
+        range, and is then whole.
 
         Raises:
             NotFound: the station has no such device or signal.
-            BadQuery: empty range, missing or wrong index.
+            BadQuery: empty range, missing or wrong index, unknown time zone.
             TooManyPoints: the answer would be larger than allowed; the text says what fits.
+            TooMuchWork: more would have to be read than allowed; the text says how to narrow.
         """
-        start_ms, end_ms = _checked_range(start_ms, end_ms)
-        limit = min(max_points or self._max_points, self._max_points)
-        found = [await self._find(station, ref) for ref in signals]
-        per_series = min(limit // max(len(signals), 1), _AUTO_POINTS)
-        chosen = _choose(resolution, end_ms - start_ms, per_series)
-        _require_fits(chosen, end_ms - start_ms, len(signals), limit)
-        raw = [
-            (ref, layouts)
-            for ref, layouts in zip(signals, found, strict=True)
-            if chosen is Resolution.RAW or ref.index is not None
-        ]
-        _require_fits(Resolution.RAW, end_ms - start_ms, len(raw), self._max_points)
-        tracks = await self._raw(station, raw, start_ms, end_ms)
-        series = []
-        for ref, layouts in zip(signals, found, strict=True):
-            if ref not in tracks:
-                series.append(
-                    await self._rolled_up(
-                        station, ref, _unit(ref, layouts), (start_ms, end_ms), chosen
-                    )
-                )
-            elif chosen is Resolution.RAW:
-                series.append(tracks[ref])
-            else:
-                series.append(_bucketed(tracks[ref], BUCKET_MS[chosen]))
-        return QueryResult(station, start_ms, end_ms, chosen, tuple(series))
+        limit = min(max_points or self._limits.points, self._limits.points)
+        per_series = min(limit // max(len(signals), 1), AUTO_POINTS)
+        asked = await self._ask(
+            *(station, signals, (start_ms, end_ms)),
+            resolution=resolution,
+            per_series=per_series,
+            timezone=timezone,
+        )
+        require_fits(asked.resolution, asked.end_ms - asked.start_ms, len(signals), limit)
+        return await self._answer(asked)
+
+    async def stream(
+        self,
+        station: str,
+        signals: Sequence[SignalRef],
+        start_ms: int,
+        end_ms: int,
+        *,
+        resolution: Resolution = Resolution.RAW,
+        timezone: str = "UTC",
+    ) -> AsyncIterator[QueryResult]:
+        """Yield the answer of any size in pieces, oldest first, each bounded in memory.
+
+        The pieces are disjoint and together the same as one answer. Errors as in `query`, the
+        first before the first piece.
+        """
+        asked = await self._ask(
+            *(station, signals, (start_ms, end_ms)),
+            resolution=resolution,
+            per_series=AUTO_POINTS,
+            timezone=timezone,
+        )
+        piece_ms = _STREAM_POINTS // len(signals) * STEP_MS[asked.resolution]
+        piece_ms = max(piece_ms // HOUR_MS, 1) * HOUR_MS
+        at_ms = asked.start_ms
+        while at_ms < asked.end_ms:
+            until_ms = min((at_ms // piece_ms + 1) * piece_ms, asked.end_ms)
+            yield await self._answer(replace(asked, start_ms=at_ms, end_ms=until_ms))
+            at_ms = until_ms
 
     async def cells_at(self, station: str, device: str, at_ms: int | None = None) -> CellsAt:
         """Return the newest cell values of a rack at or before `at_ms` (None: newest).
 
+        Where samples of that time are no longer kept, the means of its quarter hour.
+
         Raises:
             NotFound: the station has no such rack, or no cell values that old.
+            DamagedHistory: the stored values of that time cannot be opened.
         """
         streams = await self._reader.streams(station, device)
         racks = {s: layout for s, layout in streams.items() if _CELL_SIGNAL in layout}
         if not racks:
             raise NotFound(f"station {station!r} has no cells of a device {device!r}")
-        end_ms = _LATEST_MS if at_ms is None else min(at_ms + 1, _LATEST_MS)
-        newest = await self._newest(station, set(racks), end_ms)
+        end_ms = LATEST_MS if at_ms is None else min(at_ms + 1, LATEST_MS)
+        newest = await self._newest(station, racks, end_ms)
+        tier = Tier.RAW
+        if at_ms is not None and (
+            newest is None or newest[1].times_ms[newest[0]] < at_ms - HOUR_MS
+        ):
+            mean = await self._quarter_of_cells(station, racks, at_ms)
+            if mean is not None:
+                newest, tier = mean, Tier.QUARTER
         if newest is None:
             raise NotFound(f"no cells of {device!r} are stored at or before {end_ms - 1}")
         row, frame = newest
@@ -129,6 +194,7 @@ class History:
             int(frame.times_ms[row]),
             frame.physical("cell_voltage_v")[row],
             frame.physical("cell_temperature_c")[row],
+            tier,
         )
 
     async def samples(
@@ -139,26 +205,64 @@ class History:
         They are decoded from the stored bodies. `duplicated` counts every stored copy beyond the
         first, including those that compaction found when it merged the blocks of these hours.
         """
-        start_ms, end_ms = _checked_range(start_ms, end_ms)
+        start_ms, end_ms = checked_range(start_ms, end_ms)
         streams = await self._reader.streams(station, device)
-        wanted = {stream for stream, known in streams.items() if known.name == layout}
-
-        def take(frame: Frame, repeated: int) -> tuple[NDArray[np.int64], int]:
-            times = frame.times_ms[present_rows(frame)]
-            return times[(times >= start_ms) & (times < end_ms)], repeated
-
-        taken = await self._reader.read(station, wanted, start_ms, end_ms, take)
-        every = np.concatenate([np.zeros(0, dtype=np.int64), *(times for times, _ in taken)])
+        wanted = {
+            stream: [known.columns[0].signal.name]
+            for stream, known in streams.items()
+            if known.name == layout
+        }
+        found = await self._reader.read(station, wanted, start_ms, end_ms)
+        times = [frame.times_ms[frame.present] for frame in found.frames]
+        every = np.concatenate([np.zeros(0, dtype=np.int64), *times])
+        every = every[(every >= start_ms) & (every < end_ms)]
         unique = np.unique(every)
-        repeated = sum(count for _, count in taken)
-        return StoredSamples(unique, len(every) - len(unique) + repeated)
+        again = len(every) - len(unique) + found.repeated
+        return StoredSamples(unique, again, tuple(found.damaged))
 
     async def ledger(self, station: str, start_ms: int, end_ms: int) -> LedgerCounts:
         """Count what the ledger and the disk hold for samples in [start_ms, end_ms)."""
-        start_ms, end_ms = _checked_range(start_ms, end_ms)
+        start_ms, end_ms = checked_range(start_ms, end_ms)
         await self._reader.streams(station)  # makes the layouts of its blocks known
         async with connection(self._pool) as conn:
             return await ledger_counts(conn, station, start_ms, end_ms)
+
+    async def _ask(
+        self,
+        station: str,
+        signals: Sequence[SignalRef],
+        span: tuple[int, int],
+        *,
+        resolution: Resolution,
+        per_series: int,
+        timezone: str,
+    ) -> _Asked:
+        start_ms, end_ms = checked_range(*span)
+        zone(timezone)
+        found = [await self._find(station, ref) for ref in signals]
+        chosen = choose(resolution, end_ms - start_ms, per_series)
+        return _Asked(station, tuple(signals), tuple(found), start_ms, end_ms, chosen, timezone)
+
+    async def _answer(self, asked: _Asked) -> QueryResult:
+        answer = _Answer({}, set(), [])
+        pairs = list(zip(asked.signals, asked.streams, strict=True))
+        if asked.resolution is Resolution.RAW:
+            await self._raw(asked, pairs, answer)
+        else:
+            scalar = [(ref, streams) for ref, streams in pairs if ref.index is None]
+            cells = [(ref, streams) for ref, streams in pairs if ref.index is not None]
+            await self._rolled_up(asked, scalar, answer)
+            await self._cells(asked, cells, answer)
+        return QueryResult(
+            asked.station,
+            asked.start_ms,
+            asked.end_ms,
+            asked.resolution,
+            tuple(answer.series[ref] for ref in asked.signals),
+            tuple(tier for tier in Tier if tier in answer.tiers),
+            asked.timezone,
+            tuple(answer.damaged),
+        )
 
     async def _find(self, station: str, ref: SignalRef) -> dict[Stream, Layout]:
         streams = await self._reader.streams(station, ref.device)
@@ -178,80 +282,140 @@ class History:
 
     async def _raw(
         self,
-        station: str,
-        wanted: Sequence[tuple[SignalRef, dict[Stream, Layout]]],
-        start_ms: int,
-        end_ms: int,
-    ) -> dict[SignalRef, Series]:
-        by_stream: dict[Stream, list[SignalRef]] = {}
-        for ref, layouts in wanted:
-            for stream in layouts:
-                by_stream.setdefault(stream, []).append(ref)
-
-        def take(frame: Frame, _repeated: int) -> list[tuple[SignalRef, Track]]:
-            refs = by_stream[frame.device, frame.layout.hash8]
-            return [
-                (ref, track_of(frame, ref.signal, (ref.index or 1) - 1, start_ms, end_ms))
-                for ref in refs
-            ]
-
-        taken = await self._reader.read(station, by_stream, start_ms, end_ms, take)
-        series = {}
-        for ref, layouts in wanted:
-            tracks = [track for piece in taken for name, track in piece if name == ref]
-            whole = join(tracks)
-            series[ref] = Series(
-                ref, _unit(ref, layouts), whole.times_ms, whole.values, whole.quality
-            )
-        return series
+        asked: _Asked,
+        pairs: Sequence[tuple[SignalRef, dict[Stream, Layout]]],
+        answer: _Answer,
+    ) -> None:
+        """Read samples; buckets of minutes are made of them for signals without such rollups."""
+        wanted: dict[Stream, list[str]] = {}
+        for ref, streams in pairs:
+            for stream in streams:
+                names = wanted.setdefault(stream, [])
+                if ref.signal not in names:
+                    names.append(ref.signal)
+        found = await self._reader.read(
+            asked.station,
+            wanted,
+            asked.start_ms,
+            asked.end_ms,
+            most_bytes=self._limits.read_bytes,
+        )
+        answer.damaged += found.damaged
+        answer.tiers.add(Tier.RAW)
+        answer.series |= await asyncio.to_thread(_series_of, asked, pairs, found)
 
     async def _rolled_up(
         self,
-        station: str,
-        ref: SignalRef,
-        unit: str,
-        span: tuple[int, int],
-        resolution: Resolution,
-    ) -> Series:
-        table = "rollups_1min" if resolution is Resolution.MINUTE else "rollups_15min"
-        async with connection(self._pool) as conn:
-            cursor = await conn.execute(
-                _ROLLUPS.format(table=table).encode(),
-                [station, ref.device, ref.signal, *span],
-                binary=True,
+        asked: _Asked,
+        pairs: Sequence[tuple[SignalRef, dict[Stream, Layout]]],
+        answer: _Answer,
+    ) -> None:
+        if not pairs:
+            return
+        tier = MINUTES if asked.resolution is Resolution.MINUTE else QUARTERS
+        answer.tiers.add(Tier.MINUTE if tier is MINUTES else Tier.QUARTER)
+        starts = _bucket_starts(asked)
+        if len(starts) < 2:  # noqa: PLR2004 - no bucket begins in the range
+            empty = np.zeros(0, dtype=np.int64)
+            for ref, streams in pairs:
+                signal = next(iter(streams.values())).signal(ref.signal)
+                answer.series[ref] = of_buckets(ref, signal, empty, Buckets.empty(0, 1))
+            return
+        span = int(starts[0]), int(starts[-1])
+        sources: dict[Stream, tuple[Layout, list[str]]] = {}
+        for ref, streams in pairs:
+            for stream, layout in streams.items():
+                sources.setdefault(stream, (layout, []))[1].append(ref.signal)
+        keys = await self._reader.keys(asked.station)
+        read: dict[tuple[Stream, str], Buckets] = {}
+        for stream, (layout, names) in sources.items():
+            unique = list(dict.fromkeys(names))
+            part = await read_signals(
+                *(self._pool, keys, (asked.station, stream[0], layout), unique),
+                tier=tier,
+                span=span,
             )
-            rows = await cursor.fetchall()
-        columns = list(zip(*rows, strict=True)) or [()] * 6
-        return Series(
-            ref,
-            unit,
-            np.array(columns[0], dtype=np.int64),
-            np.array(columns[1], dtype=np.float64),
-            minimum=np.array(columns[2], dtype=np.float64),
-            maximum=np.array(columns[3], dtype=np.float64),
-            last=np.array(columns[4], dtype=np.float64),
-            count=np.array(columns[5], dtype=np.int64),
-        )
+            answer.damaged += part.damaged
+            read |= {(stream, name): part.buckets[name] for name in unique}
+        for ref, streams in pairs:
+            signal = next(iter(streams.values())).signal(ref.signal)
+            whole = Buckets.empty((span[1] - span[0]) // tier.tier_ms, 1)
+            for stream in streams:
+                whole = united(whole, read[stream, ref.signal])
+            if asked.resolution not in (Resolution.MINUTE, Resolution.QUARTER):
+                whole = regrouped(whole, tier.tier_ms, span[0], starts)
+            answer.series[ref] = of_buckets(ref, signal, starts[:-1], whole)
+
+    async def _cells(
+        self,
+        asked: _Asked,
+        pairs: Sequence[tuple[SignalRef, dict[Stream, Layout]]],
+        answer: _Answer,
+    ) -> None:
+        if not pairs:
+            return
+        if asked.resolution is Resolution.MINUTE:
+            await self._raw(asked, pairs, answer)
+            return
+        if asked.resolution is not Resolution.QUARTER:
+            raise BadQuery(
+                f"{pairs[0][0]}: cells are kept as samples and by quarter hours; ask for "
+                "resolution=raw, 1min or 15min"
+            )
+        answer.tiers.add(Tier.QUARTER)
+        keys = await self._reader.keys(asked.station)
+        span = asked.start_ms, asked.end_ms
+        for ref, streams in pairs:
+            days: list[dict[str, Frame]] = []
+            for (device, _), layout in streams.items():
+                source = (asked.station, device, layout)
+                found = await read_cells(self._pool, keys, source, [ref.signal], span)
+                days += found.days
+                answer.damaged += found.damaged
+            unit = next(iter(streams.values())).signal(ref.signal).unit
+            answer.series[ref] = of_cell_days(ref, unit, days, span)
 
     async def _newest(
-        self, station: str, streams: set[Stream], end_ms: int
+        self, station: str, streams: dict[Stream, Layout], end_ms: int
     ) -> tuple[int, Frame] | None:
         for start_ms in await self._places_to_look(station, streams, end_ms):
-
-            def take(frame: Frame, _repeated: int) -> tuple[int, int, Frame] | None:
-                times = frame.times_ms
-                rows = np.flatnonzero(present_rows(frame) & (times < end_ms))
-                return (int(times[rows[-1]]), int(rows[-1]), frame) if len(rows) else None
-
             until = min(end_ms, start_ms + HOUR_MS)
-            taken = await self._reader.read(station, streams, start_ms, until, take)
-            found = [one for one in taken if one is not None]
-            if found:
-                _, row, frame = max(found, key=lambda one: one[0])
-                return row, frame
+            found = await self._reader.read(station, dict.fromkeys(streams), start_ms, until)
+            if found.damaged:
+                raise DamagedHistory(found.damaged)
+            best: tuple[int, int, Frame] | None = None
+            for frame in found.frames:
+                times = frame.times_ms
+                rows = np.flatnonzero(frame.present & (times < end_ms))
+                if len(rows) and (best is None or times[rows[-1]] > best[0]):
+                    best = int(times[rows[-1]]), int(rows[-1]), frame
+            if best is not None:
+                return best[1], best[2]
         return None
 
-    async def _places_to_look(self, station: str, streams: set[Stream], end_ms: int) -> list[int]:
+    async def _quarter_of_cells(
+        self, station: str, streams: dict[Stream, Layout], at_ms: int
+    ) -> tuple[int, Frame] | None:
+        """Return the row of the quarter hour of `at_ms` in a frame of means, if it is kept."""
+        keys = await self._reader.keys(station)
+        quarter = at_ms - at_ms % QUARTER_MS
+        for (device, _), layout in streams.items():
+            names = [column.signal.name for column in layout.columns]
+            source = (station, device, layout)
+            span = (quarter, quarter + QUARTER_MS)
+            found = await read_cells(self._pool, keys, source, names, span)
+            if found.damaged:
+                raise DamagedHistory(found.damaged)
+            for day in found.days:
+                frame = day["mean"]
+                row = (quarter - frame.t0_ms) // QUARTER_MS
+                if frame.present[row]:
+                    return row, frame
+        return None
+
+    async def _places_to_look(
+        self, station: str, streams: dict[Stream, Layout], end_ms: int
+    ) -> list[int]:
         """Starts of ranges that may hold the newest sample before `end_ms`, newest first."""
         devices, hashes = sorted({d for d, _ in streams}), sorted({h for _, h in streams})
         async with connection(self._pool) as conn:
@@ -261,57 +425,46 @@ class History:
                 [end_ms, station, end_ms],
             )
             hot = await cursor.fetchone()
-            cursor = await conn.execute(
-                "SELECT DISTINCT hour_ms FROM blocks WHERE station = %s AND hour_ms < %s"
-                " AND device = ANY(%s) AND layout = ANY(%b) ORDER BY hour_ms DESC LIMIT 2",
-                [station, end_ms, devices, hashes],
-            )
-            hours = [row[0] for row in await cursor.fetchall()]
+            hours: list[int] = []
+            for reach_ms in _REACHES_MS:
+                cursor = await conn.execute(
+                    "SELECT DISTINCT hour_ms FROM blocks WHERE station = %s AND hour_ms < %s"
+                    " AND hour_ms >= %s AND device = ANY(%s) AND layout = ANY(%b)"
+                    " AND t_first_ms < %s ORDER BY hour_ms DESC LIMIT 2",
+                    [station, end_ms, end_ms - reach_ms, devices, hashes, end_ms],
+                )
+                hours = [row[0] for row in await cursor.fetchall()]
+                if hours:
+                    break
         return ([hot[0] - _RECENT_MS] if hot and hot[0] is not None else []) + hours
 
 
-def _checked_range(start_ms: int, end_ms: int) -> tuple[int, int]:
-    start_ms, end_ms = max(start_ms, 0), min(end_ms, _LATEST_MS)
-    if start_ms >= end_ms:
-        raise BadQuery(f"the range [{start_ms}, {end_ms}) is empty: from must be before to")
-    return start_ms, end_ms
+def _bucket_starts(asked: _Asked) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Starts of the buckets that begin in the range, and the end of the last one."""
+    if asked.resolution in (Resolution.MINUTE, Resolution.QUARTER):
+        step = STEP_MS[asked.resolution]
+        first = asked.start_ms + -asked.start_ms % step
+        last = asked.end_ms + -asked.end_ms % step
+        return np.arange(first, last + 1, step, dtype=np.int64)
+    return calendar(asked.resolution, asked.start_ms, asked.end_ms, zone(asked.timezone))
 
 
-def _unit(ref: SignalRef, layouts: dict[Stream, Layout]) -> str:
-    return next(iter(layouts.values())).signal(ref.signal).unit
-
-
-def _choose(asked: Resolution, span_ms: int, per_series: int) -> Resolution:
-    if asked is not Resolution.AUTO:
-        return asked
-    if span_ms / _RAW_STEP_MS <= per_series:
-        return Resolution.RAW
-    return Resolution.MINUTE if span_ms / MINUTE_MS <= per_series else Resolution.QUARTER
-
-
-def _require_fits(resolution: Resolution, span_ms: int, signals: int, limit: int) -> None:
-    step_ms = BUCKET_MS.get(resolution, _RAW_STEP_MS)
-    points = signals * -(-span_ms // step_ms)
-    if points > limit:
-        hours = limit * step_ms / HOUR_MS / signals
-        raise TooManyPoints(
-            f"{signals} signals over {span_ms / HOUR_MS:.1f} h are up to {points} points at "
-            f"{resolution.value}, allowed are {limit}: ask at most {hours:.2f} h at once, fewer "
-            "signals, or a coarser resolution"
+def _series_of(
+    asked: _Asked, pairs: Sequence[tuple[SignalRef, dict[Stream, Layout]]], found: Found
+) -> dict[SignalRef, Series]:
+    series = {}
+    for ref, streams in pairs:
+        names = {(device, layout.name) for (device, _), layout in streams.items()}
+        whole = join(
+            [
+                track_of(f, ref.signal, (ref.index or 1) - 1, asked.start_ms, asked.end_ms)
+                for f in found.frames
+                if (f.device, f.layout.name) in names and ref.signal in f.layout
+            ]
         )
-
-
-def _bucketed(series: Series, bucket_ms: int) -> Series:
-    """Aggregate a raw series, for signals that have no rollups of their own (cells)."""
-    quality = series.quality if series.quality is not None else np.zeros(0, dtype=np.uint8)
-    found = aggregate(Track(series.times_ms, series.values, quality), bucket_ms)
-    return Series(
-        series.ref,
-        series.unit,
-        found.starts_ms,
-        found.mean,
-        minimum=found.minimum,
-        maximum=found.maximum,
-        last=found.last,
-        count=found.count,
-    )
+        unit = next(iter(streams.values())).signal(ref.signal).unit
+        if asked.resolution is Resolution.RAW:
+            series[ref] = Series(ref, unit, whole.times_ms, whole.values, whole.quality)
+        else:
+            series[ref] = of_track(ref, unit, whole, MINUTE_MS)
+    return series

@@ -1,13 +1,16 @@
 """Reads stored frames: waiting batches and blocks together, from one snapshot.
 
 A sample is in exactly one of the two; compaction moves it within one transaction, so a reader
-with one snapshot sees it once.
+with one snapshot sees it once. Every block is authenticated and its CRC checked on every read;
+one that fails is left out and named, never returned as data.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeVar
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,39 +18,71 @@ from numpy.typing import NDArray
 from cloud.catalogue import LayoutCatalogue
 from cloud.db.pool import Pool, connection
 from cloud.epochs import EpochKeys
+from cloud.errors import KeyStoreError, TooMuchWork
 from cloud.history.vault import BlockPlace, StationKeys, Vault
 from contract import layouts as known_layouts
 from contract.envelope import EpochKey
-from contract.frame import Frame, Quality, decode, decode_batch
+from contract.errors import ContractError, UnknownLayoutError
+from contract.frame import Frame, Quality, decode_batch, merge
 from contract.layouts import Layout
+
+_log = logging.getLogger(__name__)
 
 HOUR_MS: Final = 3_600_000
 _MARGIN_MS: Final = 1_000
 """A sample may lie off its grid time by its jitter; the grid of stations is 1 s."""
+_COUNT_FROM_HOURS: Final = 200
+"""Device hours from which the bytes to read are counted before they are read."""
 
 Stream = tuple[str, bytes]
 """A device and the hash of one of its layouts."""
-
-_T = TypeVar("_T")
+Grid = tuple[str, bytes, int, int, int]
+"""Device, layout hash, hour_ms, step_ms, phase_ms."""
+Wanted = Mapping[Stream, Collection[str] | None]
+"""Which streams to read, and which signals of each; None: all."""
 
 _HOT = """
-SELECT epoch, body FROM hot_batches
+SELECT epoch, sequence, body FROM hot_batches
 WHERE station = %s AND t_last_ms >= %s AND t_first_ms < %s AND quarantined IS NULL
 ORDER BY received_at, epoch, sequence
 """
-_BLOCKS = """
-SELECT device, layout, hour_ms, step_ms, phase_ms, part, repeated, body FROM blocks
+_RANGE = """
+FROM blocks
 WHERE station = %s AND hour_ms > %s AND hour_ms < %s
-  AND device = ANY(%s) AND layout = ANY(%b)
+  AND device = ANY(%s) AND layout = ANY(%b) AND t_last_ms >= %s AND t_first_ms < %s
+"""
+_BLOCKS = f"""
+SELECT device, layout, hour_ms, step_ms, phase_ms, part, repeated, body {_RANGE}
 ORDER BY device, layout, hour_ms, part
 """
+_WORK = f"SELECT coalesce(sum(octet_length(body)), 0) {_RANGE}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a read gave.
+
+    Attributes:
+        frames: merged by hour and grid, so that no sample is in two of them; of the wanted
+            signals only. In order of device, layout and time.
+        repeated: samples that were stored more than once.
+        damaged: blocks and batches that could not be opened, in words.
+    """
+
+    frames: list[Frame] = field(default_factory=list)
+    repeated: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+    def of(self, device: str, layout: Layout) -> list[Frame]:
+        """The frames of one stream; a layout is known by its name here."""
+        return [f for f in self.frames if f.device == device and f.layout.name == layout.name]
 
 
 @dataclass(frozen=True)
 class _Sealed:
     """Rows of one snapshot, still sealed: batches in order of arrival, blocks oldest first."""
 
-    batches: list[tuple[EpochKey, bytes]]
+    batches: list[tuple[EpochKey, int, bytes]]
     blocks: list[tuple[BlockPlace, int, bytes]]
 
 
@@ -61,6 +96,10 @@ class FrameReader:
         self._epochs = epochs
         self._vault = vault
         self._layouts = layouts
+
+    async def keys(self, station: str) -> StationKeys:
+        """The station's keys at rest."""
+        return await self._vault.keys(station)
 
     async def streams(self, station: str, device: str | None = None) -> dict[Stream, Layout]:
         """Return what a station (or one device of it) has ever sent."""
@@ -77,72 +116,117 @@ class FrameReader:
     async def read(
         self,
         station: str,
-        streams: Collection[Stream],
+        wanted: Wanted,
         start_ms: int,
         end_ms: int,
-        take: Callable[[Frame, int], _T],
-    ) -> list[_T]:
-        """Call `take(frame, repeated)` on every stored frame that touches [start_ms, end_ms).
+        *,
+        most_bytes: int | None = None,
+    ) -> Found:
+        """Return every stored frame of the wanted streams that touches [start_ms, end_ms).
 
-        Frames come in the order in which later ones win: blocks by part, then batches by
-        arrival. `take` runs in a thread and should keep only what it needs; `repeated` is how
-        many samples of a block had been stored more than once before they were merged.
+        Args:
+            station: its id.
+            wanted: streams, and signals of each.
+            start_ms: first sample time.
+            end_ms: end of the range, not in it.
+            most_bytes: the most stored bytes that may be read for it.
+
+        Raises:
+            TooMuchWork: more than `most_bytes` would have to be read.
         """
-        if not streams:
-            return []
+        if not wanted:
+            return Found()
         keys = await self._vault.keys(station)
-        sealed = await self._fetch(station, streams, start_ms, end_ms)
+        sealed = await self._fetch(station, wanted, start_ms, end_ms, most_bytes)
         return await self._layouts.with_known(
-            lambda: asyncio.to_thread(_unseal, sealed, keys, station, set(streams), take)
+            lambda: asyncio.to_thread(_unseal, sealed, keys, station, wanted)
         )
 
     async def _fetch(
-        self, station: str, streams: Collection[Stream], start_ms: int, end_ms: int
+        self, station: str, wanted: Wanted, start_ms: int, end_ms: int, most_bytes: int | None
     ) -> _Sealed:
         start_ms, end_ms = start_ms - _MARGIN_MS, end_ms + _MARGIN_MS
-        devices, hashes = sorted({d for d, _ in streams}), sorted({h for _, h in streams})
+        devices, hashes = sorted({d for d, _ in wanted}), sorted({h for _, h in wanted})
+        asked = [station, start_ms - HOUR_MS, end_ms, devices, hashes, start_ms, end_ms]
+        many = len(wanted) * (end_ms - start_ms) > _COUNT_FROM_HOURS * HOUR_MS
         async with connection(self._pool) as conn, conn.transaction():
             await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            if most_bytes is not None and many:
+                row = await (await conn.execute(_WORK, asked)).fetchone()
+                if row is not None and row[0] > most_bytes:
+                    raise TooMuchWork(int(row[0]), most_bytes)
             cursor = await conn.execute(_HOT, [station, start_ms, end_ms], binary=True)
             hot = await cursor.fetchall()
-            cursor = await conn.execute(
-                _BLOCKS, [station, start_ms - HOUR_MS, end_ms, devices, hashes], binary=True
-            )
+            cursor = await conn.execute(_BLOCKS, asked, binary=True)
             blocks = await cursor.fetchall()
         opened = {epoch: await self._epochs.get(station, epoch) for epoch in {r[0] for r in hot}}
         return _Sealed(
-            [(opened[epoch], body) for epoch, body in hot],
+            [(opened[epoch], sequence, body) for epoch, sequence, body in hot],
             [(BlockPlace(station, *row[:6]), row[6], row[7]) for row in blocks],
         )
 
 
-def _unseal(
-    sealed: _Sealed,
-    keys: StationKeys,
-    station: str,
-    streams: set[Stream],
-    take: Callable[[Frame, int], _T],
-) -> list[_T]:
-    taken = [
-        take(decode(keys.open(place, body), known_layouts.by_hash), repeated)
-        for place, repeated, body in sealed.blocks
-        if (place.device, place.layout) in streams
-    ]
-    for key, body in sealed.batches:
-        for frame in decode_batch(key.open(body, station), known_layouts.by_hash):
-            if (frame.device, frame.layout.hash8) in streams:
-                taken.append(take(frame, 0))  # noqa: PERF401 - two levels of frames
-    return taken
+def _unseal(sealed: _Sealed, keys: StationKeys, station: str, wanted: Wanted) -> Found:
+    def select(device: str, layout: Layout) -> Collection[str] | None:
+        stream = (device, layout.hash8)
+        if stream not in wanted:
+            return None
+        names = wanted[stream]
+        return [c.signal.name for c in layout.columns] if names is None else names
+
+    found = Found()
+    frames: list[Frame] = []
+    repeated = 0
+    for place, again, body in sealed.blocks:
+        if (place.device, place.layout) not in wanted:
+            continue
+        try:
+            frames += decode_batch(keys.open(place, body), known_layouts.by_hash, select)
+            repeated += again
+        except (KeyStoreError, ContractError) as error:
+            _damage(found, str(place), error)
+    for key, sequence, body in sealed.batches:
+        try:
+            frames += decode_batch(key.open(body, station), known_layouts.by_hash, select)
+        except ContractError as error:
+            _damage(found, f"batch {station} epoch {key.epoch} sequence {sequence}", error)
+    whole = merged(frames)
+    repeated += sum(int(f.present.sum()) for f in frames) - sum(int(f.present.sum()) for f in whole)
+    return Found(whole, repeated, found.damaged)
 
 
-def present_rows(frame: Frame) -> NDArray[np.bool_]:
-    """Rows that are samples (not gaps of the grid), shape (n,)."""
-    return np.asarray((frame.quality != Quality.MISSING).any(axis=1))
+def _damage(found: Found, name: str, error: Exception) -> None:
+    if isinstance(error, UnknownLayoutError):
+        raise error  # another worker knows it: learn it and read again
+    _log.error("stored data damaged place=%s reason=%s", name, error)
+    found.damaged.append(name)
+
+
+def by_grid(frames: Sequence[Frame]) -> dict[Grid, list[Frame]]:
+    """Cut frames at full hours and sort the pieces by device, layout, hour and grid.
+
+    Pieces of one key stay in the order of the frames.
+    """
+    groups: defaultdict[Grid, list[Frame]] = defaultdict(list)
+    for frame in frames:
+        first = frame.t0_ms - frame.t0_ms % HOUR_MS
+        for hour_ms in range(first, frame.end_ms, HOUR_MS):
+            piece = frame.between(hour_ms, hour_ms + HOUR_MS)
+            if piece is not None:
+                phase = piece.t0_ms % piece.step_ms
+                key = (piece.device, piece.layout.hash8, hour_ms, piece.step_ms, phase)
+                groups[key].append(piece)
+    return dict(sorted(groups.items()))
+
+
+def merged(frames: Sequence[Frame]) -> list[Frame]:
+    """Merge frames of one stream, hour and grid, in the order in which later ones win."""
+    return [pieces[0] if len(pieces) == 1 else merge(pieces) for pieces in by_grid(frames).values()]
 
 
 @dataclass(frozen=True)
 class Track:
-    """One signal of one frame: times (n,), physical values (n,), quality (n,)."""
+    """One signal over time: times (n,), physical values (n,), quality (n,)."""
 
     times_ms: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -152,7 +236,7 @@ class Track:
 def track_of(frame: Frame, signal: str, column: int, start_ms: int, end_ms: int) -> Track:
     """Cut one signal (its `column` among repeats, from 0) out of a frame."""
     times = frame.times_ms
-    rows = present_rows(frame) & (times >= start_ms) & (times < end_ms)
+    rows = frame.present & (times >= start_ms) & (times < end_ms)
     return Track(
         times[rows],
         frame.physical(signal)[rows, column],
@@ -161,13 +245,15 @@ def track_of(frame: Frame, signal: str, column: int, start_ms: int, end_ms: int)
 
 
 def join(tracks: Sequence[Track]) -> Track:
-    """Join tracks in the order in which later ones win; a missing value wins over nothing."""
+    """Join tracks in time; at one time a value wins over a missing one, then the later track."""
     if not tracks:
         empty = np.zeros(0)
         return Track(empty.astype(np.int64), empty, empty.astype(np.uint8))
     times = np.concatenate([one.times_ms for one in tracks])
     values = np.concatenate([one.values for one in tracks])
     quality = np.concatenate([one.quality for one in tracks])
+    if (times[1:] > times[:-1]).all():
+        return Track(times, values, quality)
     order = np.lexsort((np.arange(len(times)), quality != Quality.MISSING, times))
     times = times[order]
     last = np.ones(len(times), dtype=np.bool_)

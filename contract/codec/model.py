@@ -182,6 +182,7 @@ def merge(frames: Sequence[Frame]) -> Frame:
     values = tuple(np.zeros((n, v.shape[1]), dtype=v.dtype) for v in head.values)
     with_jitter = any(f.jitter_ms is not None for f in frames)
     jitter = np.zeros(n, dtype=np.int16) if with_jitter else None
+    sampled = np.zeros(n, dtype=np.bool_) if any(f.sampled is not None for f in frames) else None
     for frame in frames:
         row = (frame.t0_ms - t0) // head.step_ms
         _lay(frame, quality[row : row + frame.n], [v[row : row + frame.n] for v in values])
@@ -190,7 +191,9 @@ def merge(frames: Sequence[Frame]) -> Frame:
             jitter[row : row + frame.n][present] = (
                 0 if frame.jitter_ms is None else frame.jitter_ms[present]
             )
-    return Frame(head.device, head.layout, t0, head.step_ms, values, quality, jitter)
+        if sampled is not None:
+            sampled[row : row + frame.n] |= frame.present
+    return Frame(head.device, head.layout, t0, head.step_ms, values, quality, jitter, sampled)
 
 
 def require_identity(device: str, t0_ms: int, step_ms: int, n: int) -> None:

@@ -10,7 +10,7 @@ from cloud.access.pki import PeerIdentity
 from cloud.catalogue import LayoutCatalogue
 from cloud.db import Pool
 from cloud.epochs import EpochKeys
-from cloud.history import History
+from cloud.history import History, Limits
 from cloud.history.compaction import Compactor
 from cloud.history.reading import FrameReader
 from cloud.history.rollups import roll_up
@@ -52,7 +52,7 @@ class Store:
 
     async def roll_up(self) -> int:
         """Compute what is dirty."""
-        return await roll_up(self.pool, self.reader, "alpha")
+        return await roll_up(self.pool, self.reader, "alpha", {})
 
     async def count(self, table: str) -> int:
         """Rows of a table."""
@@ -71,8 +71,8 @@ async def stored(pool: Pool, tmp_path: Path) -> Store:
         pool,
         station,
         await trusted(pool),
-        Gate(epochs, layouts, SecurityLog(pool)),
+        Gate(epochs, layouts, SecurityLog(pool), vault),
         Compactor(pool, epochs, vault, layouts),
         FrameReader(pool, epochs, vault, layouts),
-        History(pool, epochs, vault, layouts, max_points=100_000),
+        History(pool, epochs, vault, layouts, Limits(points=100_000)),
     )

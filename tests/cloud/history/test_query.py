@@ -130,14 +130,14 @@ async def test_a_late_frame_changes_only_its_own_buckets(stored):
 
 async def test_data_that_comes_while_a_minute_is_computed_keeps_it_dirty(stored, monkeypatch):
     await stored.put([frame(n=10)])
-    write = rollups._write
+    write = rollups.write_spans
 
     async def interrupted(*arguments: object) -> None:
         monkeypatch.undo()
         await stored.put([frame(t0_ms=T0_MS + 10_000, n=10)])
         await write(*arguments)
 
-    monkeypatch.setattr(rollups, "_write", interrupted)
+    monkeypatch.setattr(rollups, "write_spans", interrupted)
     await stored.roll_up()
     stale = await series(stored, resolution=Resolution.MINUTE)
     await stored.roll_up()
