@@ -1,8 +1,8 @@
 """Command line of the cloud: `python -m cloud CONFIG.toml`.
 
 Standard output carries JSON lines: {"step": ...} while it starts, then one
-{"ready": true, "addresses": {...}} with the first sign-in when it was made in this start.
-Logs go to standard error.
+{"ready": true, "addresses": {...}} with the first sign-in when it was made in this start; with
+--prepare one {"prepared": true}, and it ends. Logs go to standard error.
 """
 
 import argparse
@@ -24,11 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cloud until it is told to stop; return the exit status."""
     parser = argparse.ArgumentParser(prog="cloud", description=__doc__)
     parser.add_argument("config", type=Path, help="configuration file (TOML)")
+    parser.add_argument(
+        "--prepare",
+        action="store_true",
+        help="migrate the database, make missing keys and the first administrator, and end",
+    )
     chosen = parser.parse_args(arguments)
     try:
         config = load(chosen.config)
         set_up_logging(config)
-        Supervisor(config, _say).run()
+        supervisor = Supervisor(config, _say)
+        supervisor.prepare() if chosen.prepare else supervisor.run()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return _WRONG_CONFIG

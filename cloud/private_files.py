@@ -1,17 +1,36 @@
 """Private files: mode 0600, written whole and durably, never replaced."""
 
+import logging
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from cloud.errors import KeyStoreError
 
+_log = logging.getLogger(__name__)
+_OTHERS = 0o077
+
 
 def make_private_folder(folder: Path) -> None:
-    """Make `folder` with mode 0700, or give it that mode."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
+    """Make `folder` with mode 0700, or give it that mode where we may.
+
+    Raises:
+        KeyStoreError: there is none and it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise KeyStoreError(
+            f"{folder}: {error.strerror}; make the folder, or give the account of the cloud the"
+            " right to"
+        ) from error
+    if stat.S_IMODE(folder.stat().st_mode) & _OTHERS:
+        try:
+            folder.chmod(0o700)
+        except OSError as error:  # mounted read-only, or somebody else's
+            _log.warning("others may enter %s and its mode stays: %s", folder, error.strerror)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -38,11 +57,17 @@ def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
     """Return the content of a private file; write what `make` gives when there is none.
 
     Raises:
-        KeyStoreError: the file can be neither read nor written.
+        KeyStoreError: the file cannot be read, or is missing and cannot be written.
     """
     try:
         if not path.exists():
             write_private(path, make())
+    except OSError as error:
+        raise KeyStoreError(
+            f"{path}: is missing and cannot be made ({error.strerror}); restore it from the"
+            " backup, or, before there are any data, start once with the folder writable"
+        ) from error
+    try:
         return path.read_bytes()
     except OSError as error:
         raise KeyStoreError(

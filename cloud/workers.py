@@ -62,11 +62,13 @@ def set_up_logging(config: CloudConfig) -> None:
 
 
 def bind(config: CloudConfig) -> dict[str, socket.socket]:
-    """Bind all listeners before any worker starts; workers share them.
+    """Bind all listeners before any worker starts; workers share them. Without workers: none.
 
     Raises:
         ConfigError: an address is in use or not ours.
     """
+    if not config.workers:
+        return {}
     wanted: dict[str, ListenSection] = {"web": config.web, "edge": config.edge}
     if config.enrol.enabled:
         wanted["enrol"] = config.enrol

@@ -23,9 +23,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloud.errors import EnrolmentRefused, IdentityRefused, KeyStoreError
-from cloud.private_files import write_private
+from cloud.private_files import make_private_folder, read_or_make
 
 STATION_URN: Final = "urn:stationmaster:station:"
+SERVER_FOLDER: Final = "tls"
+"""In data_dir: certificate and key of this cloud's own listeners; each cloud has its own."""
 _AUTHORITY_YEARS: Final = 20
 _STATION_DAYS: Final = 90
 _SERVER_DAYS: Final = 90
@@ -63,22 +65,18 @@ class IssuedCertificate:
 class Authority:
     """The certificate authority: one key, kept in the folder of keys."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the authority of `folder`, or found it there.
+    def __init__(self, folder: Path, served: Path | None = None) -> None:
+        """Open the authority of `folder`, or found it there; `served` holds server certificates.
 
         Raises:
             KeyStoreError: its files cannot be used.
         """
-        self._folder = folder
+        self._served = served or folder
         key_file, certificate_file = folder / "authority.pem", folder / "authority-certificate.pem"
-        if not key_file.exists():
-            write_private(key_file, _pem(ec.generate_private_key(ec.SECP256R1())))
+        read_or_make(key_file, lambda: _pem(ec.generate_private_key(ec.SECP256R1())))
         self._key = _load_key(key_file)
-        if not certificate_file.exists():
-            write_private(certificate_file, _self_sign(self._key))
-            certificate_file.chmod(0o644)
         self.certificate_file = certificate_file
-        self.certificate_pem = certificate_file.read_bytes()
+        self.certificate_pem = read_or_make(certificate_file, lambda: _self_sign(self._key))
         self._certificate = x509.load_pem_x509_certificate(self.certificate_pem)
 
     def issue_station(self, station: str, csr_pem: bytes) -> IssuedCertificate:
@@ -122,11 +120,11 @@ class Authority:
 
     def server_files(self, names: Iterable[str]) -> tuple[Path, Path]:
         """Return certificate and key files of our listeners, made anew when they run out."""
-        certificate_file = self._folder / "server-certificate.pem"
-        key_file = self._folder / "server.pem"
+        make_private_folder(self._served)
+        certificate_file = self._served / "server-certificate.pem"
+        key_file = self._served / "server.pem"
         wanted = {"127.0.0.1", "localhost", *names}
-        if not key_file.exists():
-            write_private(key_file, _pem(ec.generate_private_key(ec.SECP256R1())))
+        read_or_make(key_file, lambda: _pem(ec.generate_private_key(ec.SECP256R1())))
         if not self._server_certificate_fits(certificate_file, wanted):
             certificate = self._sign_server(_load_key(key_file).public_key(), wanted)
             staging = certificate_file.with_suffix(f".{os.getpid()}.new")
