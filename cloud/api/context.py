@@ -1,7 +1,7 @@
 """What every request of a person or program needs: services, the session, the right to go on."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -20,7 +20,7 @@ class Desk:
     Attributes:
         services: the worker's parts.
         passwords: hashes and checks passwords.
-        cookies: names and attributes of the cookies on this listener.
+        cookies: names and attributes of the cookies of this request.
     """
 
     services: Services
@@ -50,10 +50,13 @@ class ForgedRequest(Refused):
 
 
 def desk(request: Request) -> Desk:
-    """The application's parts."""
+    """The application's parts. Cookies are bound to TLS where the client's own connection is.
+
+    A proxy that ends TLS says so, and is believed by its address (`web.trusted_proxies`).
+    """
     found = request.app.state.desk
     assert isinstance(found, Desk)  # noqa: S101 - set once by create_user_app
-    return found
+    return replace(found, cookies=Cookies(secure=request.scope["scheme"] == "https"))
 
 
 DeskOf = Annotated[Desk, Depends(desk)]

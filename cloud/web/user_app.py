@@ -27,14 +27,11 @@ negative for charge. Times are epoch milliseconds (`*_ms`) of the device's own c
 """
 
 
-def create_user_app(
-    services: Services, *, secure: bool = False, passwords: Passwords | None = None
-) -> FastAPI:
+def create_user_app(services: Services, *, passwords: Passwords | None = None) -> FastAPI:
     """The application for the user listener.
 
     Args:
         services: the worker's parts.
-        secure: whether the listener speaks TLS; cookies are then bound to it.
         passwords: hashes and checks passwords; by default with the recommended cost.
     """
     keeper = passwords or Passwords()
@@ -54,7 +51,7 @@ def create_user_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.desk = Desk(services, keeper, Cookies(secure))
+    app.state.desk = Desk(services, keeper, Cookies(secure=False))
     answers.install(app, problem_page)
     app.include_router(api_router)
     app.include_router(health_router)

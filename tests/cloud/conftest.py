@@ -1,6 +1,7 @@
 """One real PostgreSQL for all tests of the cloud; every test gets a fresh database of it.
 
-STATIONMASTER_TEST_DSN names a server to use instead of the embedded one.
+STATIONMASTER_TEST_DSN names a server to use instead of the embedded one: PostgreSQL 15 or newer,
+a user who may create databases. Where that server has TimescaleDB, the tests run with it.
 """
 
 import os
@@ -17,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from cloud.db import Pool, create_pool
 from cloud.db.migrate import migrate
 from cloud.db.postgres import EmbeddedPostgres
+from cloud.db.timescale import arrange_timescale, offer_timescale
 
 _FAST = {
     "fsync": "off",
@@ -52,7 +54,13 @@ def template(server_dsn: str) -> Iterator[str]:
     name = f"template_{secrets.token_hex(4)}"
     with psycopg.connect(server_dsn, autocommit=True) as conn:
         conn.execute(f'CREATE DATABASE "{name}"')
-        migrate(make_conninfo(server_dsn, dbname=name))
+        made = make_conninfo(server_dsn, dbname=name)
+        if offer_timescale(made):
+            with psycopg.connect(made, autocommit=True) as timescale:
+                # Its scheduler would stay connected, and a database in use cannot be copied.
+                timescale.execute("SELECT _timescaledb_functions.stop_background_workers()")
+        migrate(made)
+        arrange_timescale(made)
         yield name
         conn.execute(f'DROP DATABASE "{name}"')
 
