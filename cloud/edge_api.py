@@ -22,6 +22,7 @@ from cloud.edge import peer_of
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError, IdentityRefused, Refused, Unavailable
 from cloud.fleet.delivery import keep_receipt, wait_for_orders
+from cloud.history.vault import Vault
 from cloud.ingest import Gate, GroupCommit, Offer, Result
 from cloud.live import intake
 from cloud.news import News
@@ -41,6 +42,7 @@ class EdgeParts:
     """What the endpoints need of a worker."""
 
     pool: Pool
+    vault: Vault
     gate: Gate
     commit: GroupCommit
     epochs: EpochKeys
@@ -189,7 +191,14 @@ class EdgeApi:
         except ValueError as error:
             raise Refused("after and wait must be numbers", code="malformed") from error
         waiting = asyncio.ensure_future(
-            wait_for_orders(self._parts.pool, self._parts.news, peer.station, after, wait_s)
+            wait_for_orders(
+                self._parts.pool,
+                self._parts.vault,
+                self._parts.news,
+                peer.station,
+                counter=after,
+                wait_s=wait_s,
+            )
         )
         leaving = asyncio.ensure_future(_gone(request))
         try:
@@ -207,7 +216,7 @@ class EdgeApi:
     async def _receipts(self, request: Request, peer: PeerIdentity) -> Response:
         blob = await read_body(request, _MAX_SMALL_BYTES)
         try:
-            await keep_receipt(self._parts.pool, peer.station, blob)
+            await keep_receipt(self._parts.pool, self._parts.vault, peer.station, blob)
         except Refused as error:
             self._parts.book.note(
                 "receipt_refused", station=peer.station, code=error.code, reason=error.reason

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cloud.config import CloudConfig
 from cloud.db.pool import Pool
 from cloud.history import History
+from cloud.history.vault import Vault
 from cloud.keys import KeyStore
 from cloud.live import Live
 
@@ -15,6 +16,7 @@ class Services:
 
     config: CloudConfig
     pool: Pool
+    vault: Vault
     history: History
     live: Live
     keys: KeyStore

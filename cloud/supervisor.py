@@ -23,14 +23,17 @@ from cloud.access.sign_in import FIRST_SIGN_IN_FILE
 from cloud.children import Child
 from cloud.config import CloudConfig
 from cloud.db.address import dsn_of
+from cloud.db.backup import archive_settings
 from cloud.db.migrate import migrate
 from cloud.db.pool import connection, create_pool
 from cloud.db.postgres import EmbeddedPostgres
 from cloud.db.timescale import arrange_timescale, offer_timescale
 from cloud.errors import CloudError, DatabaseError
 from cloud.history import key_table
+from cloud.history.vault import Vault
 from cloud.keys import KeyStore, open_keys
 from cloud.readiness import ADDRESSES_FILE, JOBS_FILE, jobs_beat, web_answers
+from cloud.sealing import seal_rows_in_clear
 from cloud.workers import Task, addresses, bind, jobs_worker, web_worker
 
 _log = logging.getLogger(__name__)
@@ -153,9 +156,10 @@ class Supervisor:
             return dsn_of(self._config.database)
         per_worker = self._config.database.pool_size + 1
         connections = self._config.workers * per_worker + _SPARE_CONNECTIONS
-        self._database = EmbeddedPostgres(
-            self._config.data_dir / "postgres", {"max_connections": str(connections)}
-        )
+        home = self._config.data_dir / "postgres"
+        settings = {"max_connections": str(connections)}
+        settings |= archive_settings(home, self._config.backup)
+        self._database = EmbeddedPostgres(home, settings)
         self._database.start()
         return self._database.dsn
 
@@ -202,7 +206,7 @@ class Supervisor:
 
 
 async def _first_rows(dsn: str, keys: KeyStore) -> FirstSignIn | None:
-    """Make the first key-encryption key and the first administrator where there is none.
+    """Make the first key-encryption key and the first administrator; seal what is in clear.
 
     Workers need not write into the folder of keys then, which may be mounted read-only.
     """
@@ -211,6 +215,7 @@ async def _first_rows(dsn: str, keys: KeyStore) -> FirstSignIn | None:
             await key_table.lock(conn)
             if keys.key_encryption.newest() is None:
                 keys.key_encryption.make()
+        await seal_rows_in_clear(pool, Vault(pool, keys))
         return await ensure_admin(pool)
 
 

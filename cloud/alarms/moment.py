@@ -1,23 +1,28 @@
 """Which conditions stand at this moment.
 
 An event is one edge of a condition: the newest event of a (station, device, code) says whether it
-stands. Priorities are those of ISA-18.2: 1 is the most urgent. Information (severity 1 of the
-contract) is no alarm and is left out. A lost link is noticed here, because no station can tell it.
+stands; what it says is sealed in the table, and only what stands is opened. Priorities are those
+of ISA-18.2: 1 is the most urgent. Information (severity 1 of the contract) is no alarm and is left
+out. A lost link is noticed here, because no station can tell it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cloud.db import Pool, connection
 from cloud.fleet import LINK_LIMIT_MS, link_lost
+from cloud.history.vault import StationKeys, Vault
+from cloud.sealed_rows import open_event
 from contract.events import Severity
 
 LINK_LOST = "cloud.link_lost"
 _LINK_PRIORITY = 2
+_MOST_SEVERE = int(max(Severity))
 
 _STANDING = """
 SELECT DISTINCT ON (station, device, code)
-    station, device, code, severity, active, at_ms, text_en, text_zh, value, limit_value
+    station, device, code, severity, active, at_ms, id, sealed
 FROM events
 WHERE (%(station)s::text IS NULL OR station = %(station)s) AND severity > %(least)s
 ORDER BY station, device, code, at_ms DESC, received_at DESC
@@ -44,18 +49,14 @@ class Alarm:
         return text[:1].upper() + text[1:]
 
 
-async def of_stations(pool: Pool, station: str | None = None) -> list[Alarm]:
+async def of_stations(pool: Pool, vault: Vault, station: str | None = None) -> list[Alarm]:
     """Standing alarms of one station, or of all; most urgent first, then newest."""
+    asked = {"station": station, "least": int(Severity.INFORMATION)}
     async with connection(pool) as conn:
-        rows = await (
-            await conn.execute(_STANDING, {"station": station, "least": int(Severity.INFORMATION)})
-        ).fetchall()
-    alarms = [
-        Alarm(row[0], row[1], row[2], 5 - int(row[3]), row[5], row[6], row[7], row[8], row[9])
-        for row in rows
-        if row[4]
-    ]
-    return in_order(alarms)
+        rows = await (await conn.execute(_STANDING, asked, binary=True)).fetchall()
+    standing = [row for row in rows if row[4]]
+    keys = {name: await vault.keys(name) for name in sorted({row[0] for row in standing})}
+    return in_order([_alarm(keys[row[0]], row) for row in standing])
 
 
 def of_links(newest: Sequence[tuple[str, int | None]], now_ms: int) -> list[Alarm]:
@@ -81,6 +82,16 @@ def of_links(newest: Sequence[tuple[str, int | None]], now_ms: int) -> list[Alar
         for station, received_ms in newest
         if received_ms is not None and link_lost(received_ms, now_ms)
     ]
+
+
+def _alarm(keys: StationKeys, row: tuple[Any, ...]) -> Alarm:
+    station, device, code, severity, _, at_ms, event_id, sealed = row
+    said = open_event(keys, station, event_id, sealed)
+    priority = _MOST_SEVERE + 1 - severity
+    return Alarm(
+        *(station, device, code, priority, at_ms),
+        *(said.text_en, said.text_zh, said.value, said.limit),
+    )
 
 
 def in_order(alarms: Sequence[Alarm]) -> list[Alarm]:

@@ -119,7 +119,8 @@ async def show_schedule(
     """The schedule that the station works by on a day."""
     found = await fleet.find(parts.services.pool, station)
     day = date or dt.datetime.now(found.zone).date()
-    schedules = await fleet.in_force(parts.services.pool, found, [day])
+    services = parts.services
+    schedules = await fleet.in_force(services.pool, services.vault, found, [day])
     schedule = schedules[0] if schedules else None
     midnight = dt.datetime.combine(day, dt.time(), tzinfo=found.zone)
     return ScheduleAnswer(
@@ -166,6 +167,7 @@ async def send_schedule(
         )
     order = await fleet.send(
         parts.services.pool,
+        parts.services.vault,
         parts.services.keys,
         found,
         planned,
@@ -177,7 +179,7 @@ async def send_schedule(
         session.user.name,
         "send_schedule",
         station,
-        {"order": order.id, "counter": order.counter, "fingerprint": planned.fingerprint},
+        {"order": order.id, "counter": order.counter},
     )
     return SentAnswer(
         **order_answer(order).model_dump(),
@@ -195,7 +197,8 @@ async def list_orders(
 ) -> OrderList:
     """The newest orders of a station with their receipts, newest first."""
     await fleet.find(parts.services.pool, station)
-    found = await fleet.list_orders(parts.services.pool, station, limit)
+    services = parts.services
+    found = await fleet.list_orders(services.pool, services.vault, station, limit)
     return OrderList(orders=[order_answer(order) for order in found])
 
 
@@ -228,4 +231,4 @@ async def _plan(parts: Desk, station: Station, body: ScheduleRequest) -> Planned
         del payload["timezone"]
     schedule = fleet.read(payload, station)
     now = fleet.Now(now_ms(), await soc_now(parts, station.id))
-    return await fleet.plan(parts.services.pool, station, schedule, now)
+    return await fleet.plan(parts.services.pool, parts.services.vault, station, schedule, now)

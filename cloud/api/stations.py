@@ -168,7 +168,7 @@ async def show_alarms(parts: DeskOf, _: Reader, station: StationId) -> AlarmList
     received = None if image is None else image.received_ms
     standing = alarms.in_order(
         [
-            *await alarms.of_stations(parts.services.pool, station),
+            *await alarms.of_stations(parts.services.pool, parts.services.vault, station),
             *alarms.of_links([(station, received)], now_ms()),
         ]
     )

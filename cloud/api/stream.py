@@ -99,7 +99,8 @@ class _Watch:
                 return [("signed_out", {})]
         if clock - self._alarms_at >= _ALARMS_EVERY_S:
             self._alarms_at = clock
-            standing = await alarms.of_stations(self._parts.services.pool, self._station)
+            services = self._parts.services
+            standing = await alarms.of_stations(services.pool, services.vault, self._station)
             data = [vars(alarm) for alarm in standing]
             told = json.dumps(data, sort_keys=True)
             if told != self._told:

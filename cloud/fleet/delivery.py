@@ -7,34 +7,41 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cloud.db import Pool, connection
 from cloud.errors import IdentityRefused, Refused
+from cloud.history.vault import Vault
 from cloud.news import News
+from cloud.sealed_rows import order_place, receipt_place
 from contract.orders import OrderRefused, Receipt, peek_order, verify_receipt
 
 _MOST = 100
 """Orders in one answer; a station that has missed more asks again."""
 
 
-async def orders_after(pool: Pool, station: str, counter: int) -> list[bytes]:
+async def orders_after(pool: Pool, vault: Vault, station: str, counter: int) -> list[bytes]:
     """Signed orders of a station above `counter` that have not expired, oldest first."""
     async with connection(pool) as conn:
         cursor = await conn.execute(
-            "SELECT body FROM orders WHERE station = %s AND counter > %s AND expires_ms > %s"
+            "SELECT id::text, sealed FROM orders"
+            " WHERE station = %s AND counter > %s AND expires_ms > %s"
             " ORDER BY counter LIMIT %s",
             [station, counter, time.time_ns() // 1_000_000, _MOST],
             binary=True,
         )
-        return [row[0] for row in await cursor.fetchall()]
+        rows = await cursor.fetchall()
+    if not rows:
+        return []
+    keys = await vault.keys(station)
+    return [keys.open(order_place(order_id), sealed) for order_id, sealed in rows]
 
 
 async def wait_for_orders(
-    pool: Pool, news: News, station: str, counter: int, wait_s: float
+    pool: Pool, vault: Vault, news: News, station: str, *, counter: int, wait_s: float
 ) -> list[bytes]:
     """Like `orders_after`; when there are none, wait up to `wait_s` for one."""
     end = asyncio.get_running_loop().time() + wait_s
     with news.watch("orders", station) as bell:
         while True:
             bell.clear()
-            found = await orders_after(pool, station, counter)
+            found = await orders_after(pool, vault, station, counter)
             left = end - asyncio.get_running_loop().time()
             if found or left <= 0 or news.closed:
                 return found
@@ -44,12 +51,13 @@ async def wait_for_orders(
                 return []
 
 
-async def keep_receipt(pool: Pool, station: str, blob: bytes) -> Receipt:
+async def keep_receipt(pool: Pool, vault: Vault, station: str, blob: bytes) -> Receipt:
     """Verify and keep a receipt; the same one again changes nothing.
 
     Raises:
         Refused: not signed by the station, for no order of it, or for another content.
     """
+    keys = await vault.keys(station)  # before a connection is held: it may need one itself
     async with connection(pool) as conn, conn.transaction():
         cursor = await conn.execute(
             "SELECT signing_key FROM stations WHERE id = %s", [station], binary=True
@@ -62,21 +70,23 @@ async def keep_receipt(pool: Pool, station: str, blob: bytes) -> Receipt:
         except OrderRefused as error:
             raise Refused(str(error), code=error.reason) from error
         cursor = await conn.execute(
-            "SELECT body FROM orders WHERE id::text = %s AND station = %s",
+            "SELECT sealed FROM orders WHERE id::text = %s AND station = %s",
             [receipt.order_id, station],
             binary=True,
         )
         order = await cursor.fetchone()
         if order is None:
             raise Refused(f"no order {receipt.order_id} to {station!r}", code="unknown_order")
-        if peek_order(order[0]).sha256 != receipt.order_sha256:
+        body = keys.open(order_place(receipt.order_id), order[0])
+        if peek_order(body).sha256 != receipt.order_sha256:
             raise Refused("the receipt is for an order of other content", code="other_order")
         cursor = await conn.execute(
-            "INSERT INTO receipts (order_id, outcome, station, counter, reason_code, reason, at_ms,"
-            " body) VALUES (%s, %s, %s, %s, %s, %s, %s, %b) ON CONFLICT DO NOTHING",
+            "INSERT INTO receipts (order_id, outcome, station, counter, reason_code, at_ms, sealed)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %b) ON CONFLICT DO NOTHING",
             [
                 *(receipt.order_id, receipt.outcome.value, station, receipt.counter),
-                *(receipt.reason_code, receipt.reason, receipt.at_ms, blob),
+                *(receipt.reason_code, receipt.at_ms),
+                keys.seal(receipt_place(receipt.order_id, receipt.outcome.value), blob),
             ],
         )
         if cursor.rowcount:

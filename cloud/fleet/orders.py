@@ -1,6 +1,11 @@
-"""Orders to stations: numbered, signed, kept; and the signed receipts that come back."""
+"""Orders to stations: numbered, signed, kept; and the signed receipts that come back.
+
+What an order asks for is sealed in the table; in clear stays what it is found by, of a schedule
+its day.
+"""
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,26 +13,31 @@ from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg.types.json import Jsonb
 
 from cloud.db import Pool, connection
+from cloud.history.vault import StationKeys, Vault
 from cloud.keys import KeyStore
+from cloud.sealed_rows import order_place, receipt_place
 from contract import orders as signed
-from contract.orders import Order, OrderKind
+from contract.orders import Order, OrderKind, peek_order
 
 # An order is delivered within seconds or not at all; a clock may be this much ahead of ours.
 _CLOCK_TOLERANCE_MS = 60_000
 
 _LIST = """
-SELECT o.id::text, o.station, o.counter, o.kind, o.issued_ms, o.expires_ms, o.payload,
-       o.created_by, o.status, r.outcome, r.reason_code, r.reason, r.at_ms
+SELECT o.id::text, o.created_by, o.status, o.sealed, r.outcome, r.sealed
 FROM orders o
 LEFT JOIN LATERAL (
-    SELECT outcome, reason_code, reason, at_ms FROM receipts
+    SELECT outcome, sealed FROM receipts
     WHERE order_id = o.id ORDER BY received_at DESC, at_ms DESC LIMIT 1
 ) r ON true
 WHERE o.station = %s
 ORDER BY o.counter DESC LIMIT %s
+"""
+_IN_FORCE = """
+SELECT id::text, created_by, status, sealed, NULL, NULL FROM orders
+WHERE station = %s AND for_date = %s AND kind = 'schedule' AND status NOT IN ('refused', 'failed')
+ORDER BY counter DESC LIMIT 1
 """
 
 
@@ -59,6 +69,7 @@ class OrderSeen:
 
 async def issue(
     pool: Pool,
+    vault: Vault,
     keys: KeyStore,
     *,
     station: str,
@@ -69,6 +80,7 @@ async def issue(
     created_by: str,
 ) -> OrderSeen:
     """Number, sign and store an order; the station fetches it within a second when linked."""
+    seal = await vault.keys(station)  # before a connection is held: it may need one itself
     async with connection(pool) as conn, conn.transaction():
         # One order of a station is numbered at a time; the lock is of this row only.
         await conn.execute("SELECT 1 FROM stations WHERE id = %s FOR UPDATE", (station,))
@@ -89,7 +101,7 @@ async def issue(
             approvals=(created_by,),
         )
         body = signed.sign(order, keys.order_signing)
-        await _store(conn, order, body, created_by)
+        await _store(conn, order, seal.seal(order_place(order.id), body), created_by)
     return OrderSeen(
         id=order.id,
         station=station,
@@ -104,53 +116,64 @@ async def issue(
     )
 
 
-async def list_orders(pool: Pool, station: str, limit: int = 50) -> list[OrderSeen]:
+async def list_orders(pool: Pool, vault: Vault, station: str, limit: int = 50) -> list[OrderSeen]:
     """The newest orders of a station with their newest receipts, newest first."""
     async with connection(pool) as conn:
-        rows = await (await conn.execute(_LIST, (station, limit))).fetchall()
-    return [_seen(row) for row in rows]
+        rows = await (await conn.execute(_LIST, (station, limit), binary=True)).fetchall()
+    if not rows:
+        return []
+    keys = await vault.keys(station)
+    return [_seen(keys, row) for row in rows]
 
 
-async def schedule_in_force(pool: Pool, station: str, date: dt.date) -> OrderSeen | None:
+async def schedule_in_force(
+    pool: Pool, vault: Vault, station: str, date: dt.date
+) -> OrderSeen | None:
     """The newest schedule order of a day that the station has not refused."""
     async with connection(pool) as conn:
-        row = await (
-            await conn.execute(
-                "SELECT id::text, station, counter, kind, issued_ms, expires_ms, payload,"
-                " created_by, status, NULL, NULL, NULL, NULL FROM orders"
-                " WHERE station = %s AND kind = 'schedule' AND payload->>'date' = %s"
-                " AND status NOT IN ('refused', 'failed') ORDER BY counter DESC LIMIT 1",
-                (station, date.isoformat()),
-            )
-        ).fetchone()
-    return None if row is None else _seen(row)
+        row = await (await conn.execute(_IN_FORCE, (station, date), binary=True)).fetchone()
+    return None if row is None else _seen(await vault.keys(station), row)
 
 
 async def _store(
-    conn: AsyncConnection[TupleRow], order: Order, body: bytes, created_by: str
+    conn: AsyncConnection[TupleRow], order: Order, sealed: bytes, created_by: str
 ) -> None:
     await conn.execute(
         "INSERT INTO orders (id, station, counter, kind, issued_ms, not_before_ms, expires_ms,"
-        " payload, approvals, body, created_by)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " for_date, approvals, sealed, created_by)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %b, %s)",
         (
             *(order.id, order.station, order.counter, order.kind.value, order.issued_ms),
-            *(order.not_before_ms, order.expires_ms, Jsonb(dict(order.payload))),
-            *(list(order.approvals), body, created_by),
+            *(order.not_before_ms, order.expires_ms, _day_of(order)),
+            *(list(order.approvals), sealed, created_by),
         ),
     )
 
 
-def _seen(row: tuple[Any, ...]) -> OrderSeen:
+def _day_of(order: Order) -> dt.date | None:
+    """The market day that a schedule is for; None of any other order."""
+    if order.kind is not OrderKind.SCHEDULE:
+        return None
+    return dt.date.fromisoformat(order.payload["date"])
+
+
+def _seen(keys: StationKeys, row: tuple[Any, ...]) -> OrderSeen:
+    order_id, created_by, status, sealed, outcome, receipt = row
+    order = peek_order(keys.open(order_place(order_id), sealed))
     return OrderSeen(
-        id=row[0],
-        station=row[1],
-        counter=row[2],
-        kind=row[3],
-        issued_ms=row[4],
-        expires_ms=row[5],
-        payload=row[6],
-        created_by=row[7],
-        status=row[8],
-        receipt=None if row[9] is None else ReceiptSeen(*row[9:13]),
+        id=order.id,
+        station=order.station,
+        counter=order.counter,
+        kind=order.kind.value,
+        issued_ms=order.issued_ms,
+        expires_ms=order.expires_ms,
+        payload=order.payload,
+        created_by=created_by,
+        status=status,
+        receipt=None if outcome is None else _receipt(keys, order_id, outcome, receipt),
     )
+
+
+def _receipt(keys: StationKeys, order_id: str, outcome: str, sealed: bytes) -> ReceiptSeen:
+    said = json.loads(keys.open(receipt_place(order_id, outcome), sealed))["receipt"]
+    return ReceiptSeen(said["outcome"], said["reason_code"], said["reason"], said["at_ms"])

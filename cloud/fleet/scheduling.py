@@ -15,6 +15,7 @@ from cloud.fleet import orders
 from cloud.fleet.orders import OrderSeen
 from cloud.fleet.schedule_check import Bounds, ScheduleCheck, check, fingerprint, soc_step
 from cloud.fleet.stations import Station
+from cloud.history.vault import Vault
 from cloud.keys import KeyStore
 from contract.errors import ScheduleError
 from contract.orders import OrderKind
@@ -71,7 +72,7 @@ def read(payload: Mapping[str, Any], station: Station) -> Schedule:
     return schedule
 
 
-async def plan(pool: Pool, station: Station, schedule: Schedule, now: Now) -> Planned:
+async def plan(pool: Pool, vault: Vault, station: Station, schedule: Schedule, now: Now) -> Planned:
     """Check `schedule` against the station's limits as they are known now."""
     interval_ms = schedule.interval_min * _MINUTE_MS
     soc, first, share = now.soc, 0, 1.0
@@ -81,7 +82,8 @@ async def plan(pool: Pool, station: Station, schedule: Schedule, now: Now) -> Pl
         first, into_ms = divmod(now.at_ms - schedule.start_ms, interval_ms)
         share = 1 - into_ms / interval_ms
     elif soc is not None:
-        soc = await _soc_at(pool, station, now.at_ms, schedule.start_ms, soc)
+        ordered = await _ordered_between(pool, vault, station, now.at_ms, schedule.start_ms)
+        soc = _soc_at(station, ordered, now.at_ms, schedule.start_ms, soc)
     checked = check(
         schedule.power_kw,
         schedule.interval_min / 60,
@@ -95,7 +97,14 @@ async def plan(pool: Pool, station: Station, schedule: Schedule, now: Now) -> Pl
 
 
 async def send(
-    pool: Pool, keys: KeyStore, station: Station, planned: Planned, *, now_ms: int, sender: str
+    pool: Pool,
+    vault: Vault,
+    keys: KeyStore,
+    station: Station,
+    planned: Planned,
+    *,
+    now_ms: int,
+    sender: str,
 ) -> OrderSeen:
     """Sign and store the schedule as an order of the day it is for.
 
@@ -117,6 +126,7 @@ async def send(
         )
     return await orders.issue(
         pool,
+        vault,
         keys,
         station=station.id,
         kind=OrderKind.SCHEDULE,
@@ -132,21 +142,32 @@ def bounds(station: Station) -> Bounds:
     return Bounds(station.rated_power_kw, station.capacity_kwh, station.soc_min, station.soc_max)
 
 
-async def in_force(pool: Pool, station: Station, dates: Sequence[dt.date]) -> list[Schedule]:
+async def in_force(
+    pool: Pool, vault: Vault, station: Station, dates: Sequence[dt.date]
+) -> list[Schedule]:
     """The schedules that the station works by on these days, where there are any."""
     found = []
     for date in dates:
-        order = await orders.schedule_in_force(pool, station.id, date)
+        order = await orders.schedule_in_force(pool, vault, station.id, date)
         if order is not None:
             found.append(Schedule.from_payload(order.payload))
     return found
 
 
-async def _soc_at(pool: Pool, station: Station, from_ms: int, until_ms: int, soc: float) -> float:
+async def _ordered_between(
+    pool: Pool, vault: Vault, station: Station, from_ms: int, until_ms: int
+) -> list[Schedule]:
+    """The schedules of the days from a time on, up to the day that begins at `until_ms`."""
     today = dt.datetime.fromtimestamp(from_ms / 1e3, station.zone).date()
     last = dt.datetime.fromtimestamp(until_ms / 1e3, station.zone).date()
     days = [today + dt.timedelta(days=d) for d in range((last - today).days)]
-    for schedule in await in_force(pool, station, days):
+    return await in_force(pool, vault, station, days)
+
+
+def _soc_at(
+    station: Station, ordered: Sequence[Schedule], from_ms: int, until_ms: int, soc: float
+) -> float:
+    for schedule in ordered:
         interval_ms = schedule.interval_min * _MINUTE_MS
         for index, power_kw in enumerate(schedule.power_kw):
             begin = schedule.start_ms + index * interval_ms

@@ -2,11 +2,14 @@
 
 Order of checks: is it an envelope; does it name the station of the certificate; is it for this
 lane; do we know the epoch's key; does its tag fit; does its content fit the contract. Every
-refusal that an honest station cannot cause is noted in the security book.
+refusal that an honest station cannot cause is noted in the security book. What events say is
+sealed again here, for the table, before any statement carries it.
 """
 
 import asyncio
+import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +17,14 @@ from cloud.access.pki import PeerIdentity
 from cloud.catalogue import LayoutCatalogue
 from cloud.epochs import EpochKeys
 from cloud.errors import IdentityRefused, Refused
+from cloud.history.vault import StationKeys, Vault
 from cloud.ingest.ledger import Offer
+from cloud.sealed_rows import EventContent, seal_event
 from cloud.security import SecurityLog
 from contract import events, frame
 from contract.envelope import EnvelopeHeader, Stream, Tampered, UnknownEpoch, WrongStation, peek
 from contract.errors import ContractError, UnknownLayoutError
+from contract.events import Event
 from contract.layouts import Layout
 
 _IN_THREAD_BYTES = 64 << 10
@@ -36,8 +42,11 @@ class Opened:
 class Gate:
     """Opens messages for one worker."""
 
-    def __init__(self, epochs: EpochKeys, layouts: LayoutCatalogue, book: SecurityLog) -> None:
+    def __init__(
+        self, epochs: EpochKeys, layouts: LayoutCatalogue, book: SecurityLog, vault: Vault
+    ) -> None:
         self._epochs = epochs
+        self._vault = vault
         self._layouts = layouts
         self._book = book
         self._seen: set[tuple[str, str, bytes]] = set()
@@ -121,11 +130,8 @@ class Gate:
         if any(event.station != peer.station for event in found):
             self._book.note("wrong_station", station=peer.station, where="events")
             raise IdentityRefused("an event names another station")
-        names = (
-            *("id", "device", "code", "severity", "active", "at_ms"),
-            *("text_en", "text_zh", "value", "limit"),
-        )
-        rows = [{name: getattr(event, name) for name in names} for event in found]
+        keys = await self._vault.keys(peer.station)
+        rows = await asyncio.to_thread(_rows_of_events, keys, found)
         times = [event.at_ms for event in found] or [0]
         return Offer(
             **_key(opened.header, peer, body),
@@ -154,6 +160,17 @@ class Gate:
             return await self._layouts.resolve(hash8)
         except UnknownLayoutError as error:
             raise Refused(hash8.hex(), code="unknown_layout", status=428) from error
+
+
+def _rows_of_events(keys: StationKeys, found: Sequence[Event]) -> list[dict[str, Any]]:
+    clear = ("id", "device", "code", "severity", "active", "at_ms")
+    rows = []
+    for event in found:
+        content = EventContent(event.text_en, event.text_zh, event.value, event.limit)
+        sealed = seal_event(keys, event.station, event.id, content)
+        row = {name: getattr(event, name) for name in clear}
+        rows.append(row | {"sealed": base64.b64encode(sealed).decode()})
+    return rows
 
 
 def _key(header: EnvelopeHeader, peer: PeerIdentity, body: bytes) -> dict[str, Any]:

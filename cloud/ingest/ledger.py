@@ -48,7 +48,7 @@ class Offer:
         body: the sealed message (telemetry), empty for others.
         samples, value_count: content of telemetry.
         t_first_ms, t_last_ms: device times of its content.
-        events: rows of table `events`, without station.
+        events: rows of table `events`, without station, their sealed content in base64.
         devices: newly seen (device, layout hash in hex).
     """
 
@@ -109,11 +109,12 @@ WITH offered AS (
     ) AS minutes
     ON CONFLICT (station, minute_ms) DO UPDATE SET mark = excluded.mark
 ), happened AS (
-    INSERT INTO events (station, id, device, code, severity, active, at_ms, text_en, text_zh,
-                        value, limit_value)
-    SELECT c.station, e.* FROM content c, jsonb_to_recordset(c.events) AS e(
+    INSERT INTO events (station, id, device, code, severity, active, at_ms, sealed)
+    SELECT c.station, e.id, e.device, e.code, e.severity, e.active, e.at_ms,
+           decode(e.sealed, 'base64')
+    FROM content c, jsonb_to_recordset(c.events) AS e(
         id text, device text, code text, severity smallint, active boolean, at_ms bigint,
-        text_en text, text_zh text, value double precision, "limit" double precision)
+        sealed text)
     ON CONFLICT DO NOTHING
 ), seen AS (
     INSERT INTO devices (station, device, layout)

@@ -148,7 +148,8 @@ async def _next_change(visit: Visit, station: Station) -> tuple[str, str]:
     """When the ordered power changes next, and to what."""
     today = dt.datetime.fromtimestamp(visit.now_ms / 1e3, station.zone).date()
     days = [today, today + dt.timedelta(days=1)]
-    schedules = await fleet.in_force(visit.parts.services.pool, station, days)
+    services = visit.parts.services
+    schedules = await fleet.in_force(services.pool, services.vault, station, days)
     present: float | None = None
     for schedule in schedules:
         for begin_ms, power_kw in _points(schedule):

@@ -60,7 +60,7 @@ async def standing_alarms(
     """Alarms of the moment of all stations, or of one, lost links among them."""
     seen = [one for one in looks if station is None or one.station.id == station]
     links = [(one.station.id, one.image.received_ms if one.image else None) for one in seen]
-    found = await alarms.of_stations(parts.services.pool, station)
+    found = await alarms.of_stations(parts.services.pool, parts.services.vault, station)
     return alarms.in_order([*found, *alarms.of_links(links, now_ms)])
 
 

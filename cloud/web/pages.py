@@ -171,8 +171,8 @@ async def schedule_page(
 async def _schedule_facts(visit: Visit, look: StationLook, day: dt.date) -> dict[str, Any]:
     """What the editor starts from: the powers in force, where the day is, what is left of it."""
     station = look.station
-    pool = visit.parts.services.pool
-    ordered = await fleet.in_force(pool, station, [day])
+    services = visit.parts.services
+    ordered = await fleet.in_force(services.pool, services.vault, station, [day])
     interval = ordered[0].interval_min if ordered else _INTERVAL_MIN
     count = points_of_day(day, station.timezone, interval)
     powers = list(ordered[0].power_kw) if ordered else [0.0] * count
@@ -187,7 +187,7 @@ async def _schedule_facts(visit: Visit, look: StationLook, day: dt.date) -> dict
         {"date": day.isoformat(), "interval_min": interval, "power_kw": powers}, station
     )
     now = fleet.Now(visit.now_ms, await soc_now(visit.parts, station.id))
-    planned = await fleet.plan(pool, station, empty, now)
+    planned = await fleet.plan(services.pool, services.vault, station, empty, now)
     soc = planned.check.soc[planned.first_open] if first < count else None
     return facts_of(visit, look) | {
         "date": day.isoformat(),
@@ -249,7 +249,8 @@ async def orders_fragment(visit: PageVisit, station: str) -> Response:
 
 
 async def _orders(visit: Visit, station: Station) -> dict[str, Any]:
-    orders = await fleet.list_orders(visit.parts.services.pool, station.id, _ORDERS_SHOWN)
+    services = visit.parts.services
+    orders = await fleet.list_orders(services.pool, services.vault, station.id, _ORDERS_SHOWN)
     return order_view.panel(visit, station, orders)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 
+from cloud.sealed_rows import open_event
 from contract import events, layouts
 from contract.envelope import Stream
 from contract.frame import encode_batch
@@ -163,8 +164,12 @@ async def test_events_are_stored_once_under_their_own_sequence(site):
     again = await http.post("/edge/v1/events", content=body)
 
     assert (first.json()["result"], again.json()["result"]) == ("stored", "duplicate")
-    rows = await site.all("SELECT station, id, code, active, at_ms, value, text_zh FROM events")
-    assert rows == [("alpha", "e-1", "link.down", True, T0_MS, 2.0, event.text_zh)]
+    rows = await site.all("SELECT station, id, code, active, at_ms, sealed FROM events")
+    assert [row[:-1] for row in rows] == [("alpha", "e-1", "link.down", True, T0_MS)]
+    keys = await site.worker.services.vault.keys("alpha")
+    said = open_event(keys, "alpha", "e-1", rows[0][-1])
+    assert (said.text_en, said.text_zh) == (event.text_en, event.text_zh)
+    assert (said.value, said.limit) == (2.0, None)
     assert await site.count("hot_batches") == 1
 
 

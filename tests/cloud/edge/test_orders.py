@@ -15,6 +15,7 @@ async def issue(site, station: str = "alpha", expires_in_ms: int = 60_000):
     services, now_ms = site.worker.services, time.time_ns() // 1_000_000
     return await orders.issue(
         services.pool,
+        services.vault,
         services.keys,
         station=station,
         kind=OrderKind.SETPOINT,

@@ -1,14 +1,17 @@
 import asyncio
 import datetime as dt
 import json
+from dataclasses import dataclass
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cloud import fleet
-from cloud.db import connection
+from cloud.db import Pool, connection
 from cloud.fleet import Now, ScheduleRefused, StationFacts
-from cloud.keys import open_keys
+from cloud.history.vault import Vault
+from cloud.keys import KeyStore, open_keys
+from cloud.sealed_rows import order_place
 from contract import orders as signed
 from contract.errors import OrderRefused
 
@@ -22,49 +25,70 @@ async def station(pool):
     return (await fleet.create(pool, FACTS, "admin")).station
 
 
+@dataclass(frozen=True)
+class Desk:
+    """Where schedules are sent from."""
+
+    pool: Pool
+    vault: Vault
+    keys: KeyStore
+
+    async def send(self, station, facts, now_ms=DURING_MS):
+        schedule = fleet.read(facts, station)
+        planned = await fleet.plan(self.pool, self.vault, station, schedule, Now(now_ms, 0.5))
+        return await fleet.send(
+            self.pool, self.vault, self.keys, station, planned, now_ms=now_ms, sender="ann"
+        )
+
+    async def orders(self):
+        return await fleet.list_orders(self.pool, self.vault, "haibin-1")
+
+    async def body(self, order_id):
+        """The signed order as it is stored, opened."""
+        async with connection(self.pool) as conn:
+            found = await conn.execute("SELECT sealed FROM orders WHERE id = %s", [order_id])
+            (sealed,) = await found.fetchone()
+        return (await self.vault.keys("haibin-1")).open(order_place(order_id), sealed)
+
+
 @pytest.fixture
-def keys(tmp_path):
-    return open_keys(tmp_path / "keys")
+def desk(pool, tmp_path):
+    keys = open_keys(tmp_path / "keys")
+    return Desk(pool, Vault(pool, keys), keys)
 
 
 def payload(power_kw=0.0, day=DAY, points=96):
     return {"date": day.isoformat(), "interval_min": 15, "power_kw": [power_kw] * points}
 
 
-async def send(pool, keys, station, facts, now_ms=DURING_MS):
-    schedule = fleet.read(facts, station)
-    planned = await fleet.plan(pool, station, schedule, Now(now_ms, 0.5))
-    return await fleet.send(pool, keys, station, planned, now_ms=now_ms, sender="ann")
+async def test_a_sent_schedule_is_an_order_that_the_station_can_verify(desk, station):
+    order = await desk.send(station, payload(500.0))
 
-
-async def test_a_sent_schedule_is_an_order_that_the_station_can_verify(pool, keys, station):
-    order = await send(pool, keys, station, payload(500.0))
-
-    async with connection(pool) as conn:
-        row = await (await conn.execute("SELECT body FROM orders")).fetchone()
+    body = await desk.body(order.id)
+    keys = desk.keys
     public = {keys.order_key_id: Ed25519PublicKey.from_public_bytes(keys.order_public)}
-    verified = signed.verify(row[0], public, "haibin-1", 0, order.issued_ms)
+    verified = signed.verify(body, public, "haibin-1", 0, order.issued_ms)
     assert verified.payload["power_kw"] == [500.0] * 96
     assert verified.approvals == ("ann",)
     with pytest.raises(OrderRefused):
-        signed.verify(row[0], public, "haibin-2", 0, order.issued_ms)
+        signed.verify(body, public, "haibin-2", 0, order.issued_ms)
 
 
-async def test_orders_sent_at_once_get_numbers_without_gap_or_double(pool, keys, station):
-    await asyncio.gather(*(send(pool, keys, station, payload(float(n))) for n in range(6)))
+async def test_orders_sent_at_once_get_numbers_without_gap_or_double(desk, station):
+    await asyncio.gather(*(desk.send(station, payload(float(n))) for n in range(6)))
 
-    counters = [order.counter for order in await fleet.list_orders(pool, "haibin-1")]
+    counters = [order.counter for order in await desk.orders()]
 
     assert counters == [6, 5, 4, 3, 2, 1]
 
 
-async def test_the_newest_schedule_that_was_not_refused_is_in_force(pool, keys, station):
-    await send(pool, keys, station, payload(100.0))
-    refused = await send(pool, keys, station, payload(200.0))
-    async with connection(pool) as conn:
+async def test_the_newest_schedule_that_was_not_refused_is_in_force(desk, station):
+    await desk.send(station, payload(100.0))
+    refused = await desk.send(station, payload(200.0))
+    async with connection(desk.pool) as conn:
         await conn.execute("UPDATE orders SET status = 'refused' WHERE id = %s", (refused.id,))
 
-    found = await fleet.in_force(pool, station, [DAY, DAY + dt.timedelta(days=1)])
+    found = await fleet.in_force(desk.pool, desk.vault, station, [DAY, DAY + dt.timedelta(days=1)])
 
     assert [schedule.power_kw[0] for schedule in found] == [100.0]
 
@@ -81,30 +105,26 @@ async def test_the_newest_schedule_that_was_not_refused_is_in_force(pool, keys, 
         ({"date": "2026-11-24"}, "missing"),
     ],
 )
-async def test_a_wrong_schedule_is_refused_whole_and_sends_nothing(
-    pool, keys, station, facts, words
-):
+async def test_a_wrong_schedule_is_refused_whole_and_sends_nothing(desk, station, facts, words):
     with pytest.raises(ScheduleRefused, match=words):
-        await send(pool, keys, station, facts)
+        await desk.send(station, facts)
 
-    assert await fleet.list_orders(pool, "haibin-1") == []
+    assert await desk.orders() == []
 
 
-async def test_tomorrow_is_projected_through_what_is_ordered_for_today(pool, keys, station):
+async def test_tomorrow_is_projected_through_what_is_ordered_for_today(desk, station):
     today = payload(0.0)
     today["power_kw"][80:84] = [2000.0] * 4
-    await send(pool, keys, station, today)
+    await desk.send(station, today)
 
     tomorrow = fleet.read(payload(day=DAY + dt.timedelta(days=1)), station)
-    planned = await fleet.plan(pool, station, tomorrow, Now(DURING_MS, 0.5))
+    planned = await fleet.plan(desk.pool, desk.vault, station, tomorrow, Now(DURING_MS, 0.5))
 
     assert planned.check.soc[0] == pytest.approx(0.5 - 2000 / 0.88**0.5 / 7450)
 
 
-async def test_the_payload_that_is_stored_is_the_payload_that_is_signed(pool, keys, station):
-    await send(pool, keys, station, payload(123.4))
+async def test_the_payload_that_is_shown_is_the_payload_that_is_signed(desk, station):
+    await desk.send(station, payload(123.4))
 
-    async with connection(pool) as conn:
-        row = await (await conn.execute("SELECT body, payload FROM orders")).fetchone()
-
-    assert json.loads(row[0])["order"]["payload"] == row[1]
+    (seen,) = await desk.orders()
+    assert json.loads(await desk.body(seen.id))["order"]["payload"] == seen.payload

@@ -8,6 +8,7 @@ import pytest
 
 from cloud.catalogue import LayoutCatalogue
 from cloud.epochs import EpochKeys
+from cloud.history.vault import Vault
 from cloud.ingest import Gate
 from cloud.keys import open_keys
 from cloud.live import Live, intake
@@ -23,7 +24,9 @@ class Lane:
 
     def __init__(self, pool, dsn, keys, station, peer) -> None:
         self.pool, self.dsn, self.keys, self.station, self.peer = pool, dsn, keys, station, peer
-        self.gate = Gate(EpochKeys(pool, keys), LayoutCatalogue(pool), SecurityLog(pool))
+        self.gate = Gate(
+            EpochKeys(pool, keys), LayoutCatalogue(pool), SecurityLog(pool), Vault(pool, keys)
+        )
         self.tasks = []
 
     async def put(self, sequence: int, frames: list[Frame]) -> bool:

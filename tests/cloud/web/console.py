@@ -129,5 +129,6 @@ async def _order_day(worker: Worker) -> None:
     date = dt.datetime.now(ZoneInfo(ZONE)).date()
     payload = {"date": date.isoformat(), "interval_min": 15, "power_kw": day_schedule_kw()}
     schedule = fleet.read(payload, station)
-    planned = await fleet.plan(services.pool, station, schedule, fleet.Now(now_ms(), None))
-    await fleet.send(services.pool, services.keys, station, planned, now_ms=now_ms(), sender="test")
+    pool, vault = services.pool, services.vault
+    planned = await fleet.plan(pool, vault, station, schedule, fleet.Now(now_ms(), None))
+    await fleet.send(pool, vault, services.keys, station, planned, now_ms=now_ms(), sender="test")

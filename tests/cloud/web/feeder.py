@@ -119,13 +119,15 @@ class Feeder:
         public = Ed25519PublicKey.from_public_bytes(keys.order_public)
         edge = self.worker.edge
         while True:
-            found = await wait_for_orders(edge.pool, edge.news, self.station, counter, 5.0)
+            found = await wait_for_orders(
+                edge.pool, edge.vault, edge.news, self.station, counter=counter, wait_s=5.0
+            )
             for blob in found:
                 order = orders.verify(
                     blob, {keys.order_key_id: public}, self.station, counter, now_ms()
                 )
                 counter = order.counter
-                await keep_receipt(edge.pool, self.station, self._receipt(order))
+                await keep_receipt(edge.pool, edge.vault, self.station, self._receipt(order))
 
     def _receipt(self, order: Order) -> bytes:
         refused = self.refuse is not None
