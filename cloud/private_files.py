@@ -37,7 +37,20 @@ def write_private(path: Path, content: bytes) -> None:
     """Write `content` to a new file of mode 0600, whole or not at all; never replace one.
 
     On return the file and its name are on the disk: what is made with a key may follow it.
+
+    Raises:
+        KeyStoreError: the folder cannot be written, as where it is mounted read-only.
     """
+    try:
+        _write_private(path, content)
+    except OSError as error:
+        raise KeyStoreError(
+            f"{path}: is missing and cannot be made ({error.strerror}); restore it from the"
+            " backup or, before there are any data, start once with the folder writable"
+        ) from error
+
+
+def _write_private(path: Path, content: bytes) -> None:
     staging = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -62,12 +75,6 @@ def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
     try:
         if not path.exists():
             write_private(path, make())
-    except OSError as error:
-        raise KeyStoreError(
-            f"{path}: is missing and cannot be made ({error.strerror}); restore it from the"
-            " backup, or, before there are any data, start once with the folder writable"
-        ) from error
-    try:
         return path.read_bytes()
     except OSError as error:
         raise KeyStoreError(
