@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from launcher.doctor import chromium_path, has_chinese_font, has_software_token
+from launcher.doctor import chromium_path, haproxy_path, has_chinese_font, has_software_token
 from launcher.paths import ROOT
 
 _PACKAGES = ("contract", "station", "cloud", "simulator", "launcher", "bench", "tests")
@@ -80,11 +80,12 @@ def _run(check: Check) -> int:
 
 
 def _system_packages() -> bool:
-    """Chromium, a Chinese font, a PKCS#11 token: installed when root, named when not."""
+    """Chromium, a Chinese font, a PKCS#11 token, HAProxy: installed when root, else named."""
     needs: dict[str, Callable[[], bool]] = {
         "chromium": lambda: chromium_path() is not None,
         "fontconfig": lambda: shutil.which("fc-list") is not None,
         "fonts-noto-cjk": has_chinese_font,
+        "haproxy": lambda: haproxy_path() is not None,
         "softhsm2": has_software_token,
     }
     missing = [package for package, present in needs.items() if not present()]

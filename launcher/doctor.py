@@ -74,6 +74,22 @@ def _chromium() -> Finding:
     )
 
 
+def haproxy_path() -> str | None:
+    """The path of HAProxy; Debian puts it where ordinary accounts do not look."""
+    return shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+def _haproxy() -> Finding:
+    found = haproxy_path()
+    return Finding(
+        "HAProxy",
+        found is not None,
+        found or "not found",
+        "tests of the cloud behind a proxy",
+        "apt-get install haproxy",
+    )
+
+
 def has_chinese_font() -> bool:
     """Whether a font with Simplified Chinese is installed."""
     if not shutil.which("fc-list"):
@@ -199,6 +215,7 @@ def findings() -> list[Finding]:
         _memory,
         _chromium,
         _font,
+        _haproxy,
         _software_token,
     ]
     return [check() for check in checks]
