@@ -23,6 +23,7 @@ from cloud.history.cell_rollups import roll_up_cells
 from cloud.history.compaction import Compactor
 from cloud.history.reading import FrameReader
 from cloud.history.rollups import merge_spans, roll_up
+from cloud.history.rotation import rotate_data_key, worn_stations
 from cloud.history.vault import Vault
 from cloud.keys import open_keys
 from cloud.readiness import keep_beating
@@ -44,6 +45,7 @@ class Jobs:
         self._config = task.config.history
         self._pool = pool
         keys = open_keys(task.config.keys_dir, task.config.keys.pkcs11)
+        self._ring = keys.key_encryption
         epochs, vault, layouts = EpochKeys(pool, keys), Vault(pool, keys), LayoutCatalogue(pool)
         self._compactor = Compactor(pool, epochs, vault, layouts)
         self._reader = FrameReader(pool, epochs, vault, layouts)
@@ -57,6 +59,7 @@ class Jobs:
             ("rollups", self.roll_up, self._config.rollup_every_s),
             ("cells", self.roll_up_cells, _CELLS_EVERY_S),
             ("spans", self.merge_spans, _SPANS_EVERY_S),
+            ("keys", self.replace_worn_keys, _CLEAN_EVERY_S),
             ("clean", self.clean, _CLEAN_EVERY_S),
         ):
             scheduler.add_job(
@@ -103,6 +106,12 @@ class Jobs:
     def _settled_ms(self) -> int:
         """The time before which data are mostly complete."""
         return time.time_ns() // 1_000_000 - int(self._config.hour_grace_s * 1_000)
+
+    async def replace_worn_keys(self) -> None:
+        """Give stations a new data key before theirs has sealed too much."""
+        for station in await worn_stations(self._pool):
+            made = await rotate_data_key(self._pool, self._ring, station)
+            _log.info("data key replaced station=%s key=%d", station, made.key_id)
 
     async def clean(self) -> None:
         """Remove what has expired: sessions, enrolment tokens, sign-in attempts."""

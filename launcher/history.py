@@ -74,3 +74,26 @@ def verify(
     from launcher.backups import run_verify
 
     raise typer.Exit(run_verify(path))
+
+
+@history.command("rotate-keys")
+def rotate_keys(
+    config: CloudConfigFile,
+    station: Annotated[
+        str | None, typer.Option(help="Only this station; every station if left out.")
+    ] = None,
+    *,
+    key_encryption: Annotated[
+        bool,
+        typer.Option(
+            "--key-encryption", help="A new key-encryption key wraps all data keys anew instead."
+        ),
+    ] = False,
+    retire: Annotated[
+        bool, typer.Option("--retire", help="Destroy key-encryption keys that wrap nothing.")
+    ] = False,
+) -> None:
+    """New keys seal what comes; what is stored stays as it is and goes on opening."""
+    from launcher.rotate_keys import Wish, run_rotate_keys
+
+    raise typer.Exit(run_rotate_keys(config, Wish(station, key_encryption, retire)))
