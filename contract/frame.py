@@ -9,7 +9,7 @@ against limits before it takes memory, and always gives the same bytes for the s
 from collections.abc import Sequence
 
 from contract import layouts
-from contract.codec import batch
+from contract.codec import batch, columnar
 from contract.codec.batch import MAX_BATCH_BYTES, MAX_FRAMES, Resolve, Select
 from contract.codec.model import (
     MAX_ROWS,
@@ -35,10 +35,14 @@ __all__ = [
     "decode_batch",
     "encode",
     "encode_batch",
+    "encode_columnar",
     "merge",
     "peek",
     "peek_batch",
 ]
+
+
+_COLUMNAR = bytes([columnar.VERSION])
 
 
 def encode(frame: Frame, level: int = 3) -> bytes:
@@ -46,14 +50,19 @@ def encode(frame: Frame, level: int = 3) -> bytes:
     return batch.encode_batch([frame], level)
 
 
+def encode_columnar(frame: Frame, level: int = 9) -> bytes:
+    """Return the bytes of one frame for the archive, each column readable without the others."""
+    return columnar.encode(frame, level)
+
+
 def decode(blob: bytes, resolve: Resolve = layouts.by_hash) -> Frame:
-    """Return the frame of `encode`'s bytes.
+    """Return the frame of `encode`'s or `encode_columnar`'s bytes.
 
     Raises:
         FrameError: the bytes are broken, hostile, over the limits, or hold several frames.
         UnknownLayoutError: `resolve` does not know the layout.
     """
-    return batch.single(batch.decode_batch(blob, resolve))
+    return batch.single(decode_batch(blob, resolve))
 
 
 def peek(blob: bytes) -> FrameHeader:
@@ -74,6 +83,8 @@ def decode_batch(
     `select(device, layout)` names the signals to decode, or None for a frame to leave out: a
     frame then has a layout of just these columns. Without it, all is decoded.
     """
+    if blob[:1] == _COLUMNAR:
+        return columnar.decode(blob, resolve, select)
     return batch.decode_batch(blob, resolve, select)
 
 

@@ -23,7 +23,15 @@ from cloud.history.vault import BlockPlace, StationKeys, Vault
 from contract import layouts as known_layouts
 from contract.envelope import EpochKey
 from contract.errors import ContractError
-from contract.frame import MAX_VALUES, Frame, decode, decode_batch, encode, merge
+from contract.frame import (
+    MAX_VALUES,
+    Frame,
+    decode,
+    decode_batch,
+    encode,
+    encode_columnar,
+    merge,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -306,5 +314,6 @@ def block_of(
     union = merge(frames)
     samples = int(union.present.sum())
     repeated += sum(int(frame.present.sum()) for frame in frames) - samples
-    sealed = keys.seal(place, encode(union, level))
+    body = encode(union, level) if place.part else encode_columnar(union, level)
+    sealed = keys.seal(place, body)
     return Block(place, samples, repeated, union.t0_ms, union.end_ms - union.step_ms, sealed)

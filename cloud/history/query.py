@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -339,9 +340,7 @@ class History:
             read |= {(stream, name): part.buckets[name] for name in unique}
         for ref, streams in pairs:
             signal = next(iter(streams.values())).signal(ref.signal)
-            whole = Buckets.empty((span[1] - span[0]) // tier.tier_ms, 1)
-            for stream in streams:
-                whole = united(whole, read[stream, ref.signal])
+            whole = reduce(united, (read[stream, ref.signal] for stream in streams))
             if asked.resolution not in (Resolution.MINUTE, Resolution.QUARTER):
                 whole = regrouped(whole, tier.tier_ms, span[0], starts)
             answer.series[ref] = of_buckets(ref, signal, starts[:-1], whole)

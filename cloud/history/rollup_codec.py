@@ -108,9 +108,11 @@ def _unpack(reader: wire.Reader, n: int) -> _Whole:
     planes = reader.byte()
     if planes > _ITEM:
         raise FrameCorruptError(f"{planes} byte planes do not exist")
-    whole = np.zeros((n, _ITEM), dtype=np.uint8)
+    if not planes:
+        return np.zeros(n, dtype=np.int64)
     body = np.frombuffer(reader.take(planes * n), np.uint8).reshape(planes, n)
-    whole[:, :planes] = body.T
-    zigzag = whole.view("<u8")[:, 0]
+    zigzag = body[0].astype(np.uint64)
+    for plane in range(1, planes):
+        zigzag |= body[plane].astype(np.uint64) << np.uint64(8 * plane)
     rest = (zigzag >> np.uint64(1)).view(np.int64) ^ -(zigzag & np.uint64(1)).view(np.int64)
     return rest.cumsum()

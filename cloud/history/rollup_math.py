@@ -58,11 +58,11 @@ class Buckets:
 
     def rows(self, chosen: slice | NDArray[np.bool_]) -> "Buckets":
         """Some of the buckets."""
-        return Buckets(*(getattr(self, f.name)[chosen] for f in fields(self)))
+        return Buckets(*(column[chosen] for column in vars(self).values()))
 
     def column(self, number: int) -> "Buckets":
         """All buckets of one signal."""
-        return Buckets(*(getattr(self, f.name)[:, [number]] for f in fields(self)))
+        return Buckets(*(column[:, [number]] for column in vars(self).values()))
 
 
 def scalars(layout: Layout) -> tuple[Signal, ...]:

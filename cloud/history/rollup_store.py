@@ -238,6 +238,7 @@ def lay(whole: Buckets, part: Buckets, first: int) -> None:
     if low >= high:
         return
     above = part.rows(slice(low - first, high - first))
-    merged = overlay(whole.rows(slice(low, high)), above)
-    for field in fields(Buckets):
-        getattr(whole, field.name)[low:high] = getattr(merged, field.name)
+    if whole.count[low:high].any():
+        above = overlay(whole.rows(slice(low, high)), above)
+    for name, column in vars(whole).items():
+        column[low:high] = getattr(above, name)

@@ -63,7 +63,7 @@ def encode_batch(frames: Sequence[Frame], level: int = 3) -> bytes:
     entries = [directory.to_bytes(found), bytes(mode for mode, _ in coded)]
     sections = [body for _, body in coded if body]
     for members in found.members():
-        for block in _blocks([frames[m] for m in members]):
+        for block in columns_of([frames[m] for m in members]):
             entry, parts = encode_block(block)
             entries.append(entry)
             sections += parts
@@ -141,7 +141,7 @@ def _require_size(found: Directory, layouts: Sequence[Layout]) -> None:
         raise FrameTooLargeError(msg)
 
 
-def _blocks(group: Sequence[Frame]) -> Iterator[Array]:
+def columns_of(group: Sequence[Frame]) -> Iterator[Array]:
     """Yield each column of like frames as one array (frames, rows, repeat), jitter last."""
     head = group[0]
     gaps = [f.quality == Quality.MISSING for f in group]
@@ -235,26 +235,26 @@ def _frames(
             part = len(columns) < len(whole.columns) and quality_of.any()
             frames[frame] = Frame(
                 device=header.device,
-                layout=_part(whole, tuple(columns)),
+                layout=part_of(whole, tuple(columns)),
                 t0_ms=header.t0_ms,
                 step_ms=header.step_ms,
                 jitter_ms=blocks[number][-1][at][:, 0] if found.groups[number].jitter else None,
                 values=tuple(blocks[number][column][at] for column in columns),
-                quality=_cut(quality_of, whole, columns),
+                quality=cut(quality_of, whole, columns),
                 sampled=(quality_of != Quality.MISSING).any(axis=1) if part else None,
             )
     return [frames[i] for i in sorted(frames)]
 
 
 @lru_cache(maxsize=1024)
-def _part(layout: Layout, columns: tuple[int, ...]) -> Layout:
+def part_of(layout: Layout, columns: tuple[int, ...]) -> Layout:
     """Return the layout of some columns of `layout`, under the same name."""
     if len(columns) == len(layout.columns):
         return layout
     return Layout(layout.name, tuple(layout.columns[column] for column in columns))
 
 
-def _cut(whole: NDArray[np.uint8], layout: Layout, columns: list[int]) -> NDArray[np.uint8]:
+def cut(whole: NDArray[np.uint8], layout: Layout, columns: list[int]) -> NDArray[np.uint8]:
     """Return the quality of some columns, shape (n, their width)."""
     if len(columns) == len(layout.columns):
         return whole
@@ -285,7 +285,7 @@ def _open(blob: bytes) -> tuple[bytes, bytes]:
     reader = wire.Reader(blob)
     version = reader.byte()
     if version != VERSION:
-        msg = f"frame version {version} is not spoken here (version {VERSION}); update this side"
+        msg = f"frame version {version} is not spoken here (versions 1 and 2); update this side"
         raise FrameVersionError(msg)
     flags = reader.byte()
     size, stored_size = reader.varint(MAX_DIRECTORY_BYTES), reader.varint(MAX_DIRECTORY_BYTES)

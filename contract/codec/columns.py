@@ -70,11 +70,7 @@ class BlockPlan:
     dtype: np.dtype[np.generic]
     model: int
     sections: tuple[Section, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes in the body."""
-        return sum(s.size for s in self.sections)
+    size: int
 
 
 def read_plan(
@@ -89,8 +85,12 @@ def read_plan(
     counts = [frames * repeat, frames * (rows - 1) * repeat]
     if model & COMMON:
         counts = [frames, frames * (rows - 1), *counts]
-    sections = tuple(read_section(reader, c, dtype.itemsize) for c in counts)
-    return BlockPlan(shape, dtype, model, sections)
+    itemsize, sections, size = dtype.itemsize, [], 0
+    for count in counts:
+        section = read_section(reader, count, itemsize)
+        sections.append(section)
+        size += section.size
+    return BlockPlan(shape, dtype, model, tuple(sections), size)
 
 
 def decode_block(plan: BlockPlan, body: bytes) -> Array:

@@ -6,7 +6,7 @@ all are below 15, which lets the entropy coder spend fractions of a bit on a num
 into planes of low and high bytes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,16 @@ class Section:
     code: int
     exceptions: int = 0
     exception_planes: int = 0
+    size: int = field(init=False)
+    """Packed bytes."""
 
-    @property
-    def size(self) -> int:
-        """Packed bytes."""
+    def __post_init__(self) -> None:
+        """Compute the size once: it is asked for several times."""
         if self.code == _NIBBLE_CODE:
-            return (self.count + 1) // 2 + self.exceptions * self.exception_planes
-        return self.count * self.code
+            size = (self.count + 1) // 2 + self.exceptions * self.exception_planes
+        else:
+            size = self.count * self.code
+        object.__setattr__(self, "size", size)
 
     def to_bytes(self) -> bytes:
         """Return the section's entry in the directory."""

@@ -32,15 +32,16 @@ def signed_varint(number: int) -> bytes:
 class Reader:
     """Reads a buffer from the front; FrameCorruptError instead of any step past its end."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         """Start at the first byte."""
         self._data = memoryview(data)
+        self._size = len(data)
         self._at = 0
 
     @property
     def left(self) -> int:
         """Number of bytes not read yet."""
-        return len(self._data) - self._at
+        return self._size - self._at
 
     def take(self, count: int) -> bytes:
         """Return the next `count` bytes."""
@@ -49,7 +50,7 @@ class Reader:
 
     def skip(self, count: int) -> None:
         """Pass over the next `count` bytes."""
-        if count > self.left:
+        if count > self._size - self._at:
             msg = f"truncated: {count} bytes wanted at byte {self._at}, {self.left} left"
             raise FrameCorruptError(msg)
         self._at += count
@@ -57,7 +58,9 @@ class Reader:
     def byte(self) -> int:
         """Return the next byte."""
         at = self._at
-        self.skip(1)
+        if at >= self._size:
+            self.skip(1)
+        self._at = at + 1
         return self._data[at]
 
     def varint(self, most: int) -> int:

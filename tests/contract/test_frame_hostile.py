@@ -122,9 +122,9 @@ def test_bytes_after_the_end_are_refused():
 
 
 def test_a_later_version_is_named_with_the_remedy():
-    blob = with_checksum(b"\2" + encode(valid_frames()["valid-cells"][0])[1:])
+    blob = with_checksum(b"\3" + encode(valid_frames()["valid-cells"][0])[1:])
 
-    with pytest.raises(FrameVersionError, match=r"version 2.*update"):
+    with pytest.raises(FrameVersionError, match=r"version 3.*update"):
         decode_batch(blob)
 
 

@@ -1,0 +1,159 @@
+"""One frame as bytes for the archive: each column stands alone and is read without the rest.
+
+    version | layout hash | flags | step | n | t0 | device | mode of the quality
+    | stored size of the quality | per column: size of its entry, stored size | entries | bodies
+    | CRC-32
+
+Columns are coded as in a batch (`columns`), but each is compressed by itself: a reader of one
+signal of a day skips over the others. Small bodies are stored as they are. A stored size is
+doubled, plus one where the bytes are compressed.
+"""
+
+import zlib
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.codec import batch, quality, wire
+from contract.codec.columns import decode_block, encode_block, read_plan
+from contract.codec.model import (
+    MAX_DEVICE_BYTES,
+    MAX_ROWS,
+    MAX_STEP_MS,
+    MAX_TIME_MS,
+    Array,
+    Frame,
+    Quality,
+    require_identity,
+    require_size,
+)
+from contract.errors import FrameCorruptError
+from contract.layouts import HASH_BYTES, Layout
+
+VERSION = 2
+_CRC_BYTES = 4
+_FLAG_JITTER = 1
+_JITTER: np.dtype[np.generic] = np.dtype(np.int16)
+_MAX_STORED = 1 << 27
+
+
+def encode(frame: Frame, level: int) -> bytes:
+    """Return the bytes of one frame; the same frame always gives the same bytes."""
+    mode, marks = quality.encode(frame.quality)
+    device = frame.device.encode()
+    head = [
+        bytes([VERSION]),
+        frame.layout.hash8,
+        bytes([_FLAG_JITTER if frame.jitter_ms is not None else 0]),
+        *(wire.varint(number) for number in (frame.step_ms, frame.n, frame.t0_ms, len(device))),
+        device,
+        bytes([mode]),
+    ]
+    size, stored_quality = _stored([marks], level)
+    sizes, entries, bodies = [size], [], [stored_quality]
+    for block in batch.columns_of([frame]):
+        entry, sections = encode_block(block)
+        size, body = _stored(sections, level)
+        sizes += [wire.varint(len(entry)), size]
+        entries.append(entry)
+        bodies.append(body)
+    blob = b"".join([*head, *sizes, *entries, *bodies])
+    return blob + zlib.crc32(blob).to_bytes(_CRC_BYTES, "little")
+
+
+def _stored(sections: list[bytes], level: int) -> tuple[bytes, bytes]:
+    plain = b"".join(sections)
+    packed = wire.compress(sections, level) if plain else b""
+    if plain and len(packed) < len(plain):
+        return wire.varint(2 * len(packed) + 1), packed
+    return wire.varint(2 * len(plain)), plain
+
+
+def decode(blob: bytes, resolve: batch.Resolve, select: batch.Select | None) -> list[Frame]:
+    """Return the frame of `encode`'s bytes, or of its chosen signals; none when left out.
+
+    Raises:
+        FrameError: the bytes are broken, hostile or over the limits.
+        UnknownLayoutError: `resolve` does not know the layout.
+    """
+    checked = memoryview(blob)
+    crc = int.from_bytes(checked[-_CRC_BYTES:], "little")
+    if len(blob) <= _CRC_BYTES or zlib.crc32(checked[:-_CRC_BYTES]) != crc:
+        msg = "the checksum does not fit: the bytes were altered"
+        raise FrameCorruptError(msg)
+    reader = wire.Reader(checked[1:-_CRC_BYTES])
+    layout = resolve(reader.take(HASH_BYTES))
+    flags, step_ms = reader.byte(), reader.varint(MAX_STEP_MS)
+    n, t0_ms = reader.varint(MAX_ROWS), reader.varint(MAX_TIME_MS)
+    device = _device(reader)
+    require_identity(device, t0_ms, step_ms, n)
+    require_size(n, layout.width)
+    names = [c.signal.name for c in layout.columns] if select is None else select(device, layout)
+    if names is None:
+        return []
+    columns = sorted({layout.column(name) for name in names})
+    marks, blocks = _parts(reader, layout, n, columns, with_jitter=bool(flags & _FLAG_JITTER))
+    part = len(columns) < len(layout.columns) and bool(marks.any())
+    frame = Frame(
+        device=device,
+        layout=batch.part_of(layout, tuple(columns)),
+        t0_ms=t0_ms,
+        step_ms=step_ms,
+        values=tuple(blocks[column][0] for column in columns),
+        quality=batch.cut(marks, layout, columns),
+        jitter_ms=blocks[len(layout.columns)][0][:, 0] if flags & _FLAG_JITTER else None,
+        sampled=(marks != Quality.MISSING).any(axis=1) if part else None,
+    )
+    return [frame]
+
+
+def _device(reader: wire.Reader) -> str:
+    try:
+        return reader.take(reader.varint(MAX_DEVICE_BYTES)).decode()
+    except UnicodeDecodeError as error:
+        msg = f"a device name is no UTF-8: {error}"
+        raise FrameCorruptError(msg) from error
+
+
+def _parts(
+    reader: wire.Reader, layout: Layout, n: int, columns: Collection[int], *, with_jitter: bool
+) -> tuple[NDArray[np.uint8], dict[int, Array]]:
+    """Return the quality of all columns, and the blocks of the chosen ones (and of the jitter)."""
+    mode = reader.byte()
+    stored_quality = reader.varint(_MAX_STORED)
+    count = len(layout.columns) + with_jitter
+    sizes = [(reader.varint(_MAX_STORED), reader.varint(_MAX_STORED)) for _ in range(count)]
+    wanted = {*columns, len(layout.columns)}
+    entries = {}
+    for column, (entry_size, _) in enumerate(sizes):
+        if column in wanted:
+            entries[column] = reader.take(entry_size)
+        else:
+            reader.skip(entry_size)
+    size = quality.size(mode, n, layout.width)
+    marks = quality.decode(mode, _unstored(reader, stored_quality, size), n, layout.width)
+    blocks = {}
+    for column, (_, stored) in enumerate(sizes):
+        if column not in wanted:
+            reader.skip(stored >> 1)
+            continue
+        jitter = column == len(layout.columns)
+        dtype = _JITTER if jitter else layout.dtypes[column]
+        repeat = 1 if jitter else layout.columns[column].repeat
+        plan = read_plan(wire.Reader(entries[column]), (1, n, repeat), dtype)
+        blocks[column] = decode_block(plan, _unstored(reader, stored, plan.size))
+    if reader.left:
+        msg = f"{reader.left} bytes after the end of the last column"
+        raise FrameCorruptError(msg)
+    return marks, blocks
+
+
+def _unstored(reader: wire.Reader, stored: int, size: int) -> bytes:
+    body = reader.take(stored >> 1)
+    if stored & 1:
+        return wire.decompress(body, size)
+    if len(body) != size:
+        msg = f"a column claims {size} bytes and has {len(body)}"
+        raise FrameCorruptError(msg)
+    return body
