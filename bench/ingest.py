@@ -8,50 +8,28 @@ the offer to the first answer of a query that holds the sample is measured as a 
 """
 
 import asyncio
-import base64
-import hashlib
-import json
-import secrets
-import shutil
-import signal
-import ssl
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
-import psycopg
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-from cryptography.x509.oid import NameOID
 
+from bench._edge import Station, enrol, new_home
 from bench._plant import T0_MS, plant, values_of
 from bench._rows import array_rows, narrow_rows
 from cloud.app import open_worker
 from cloud.config import load
-from cloud.db.postgres import EmbeddedPostgres
 from cloud.history import Resolution, SignalRef
 from cloud.history.compaction import Compactor
 from cloud.history.vault import Vault
-from contract.canonical import canonical_json
-from contract.envelope import Sealer, Stream
+from contract.envelope import Stream
 from contract.frame import Frame, encode_batch
 
 Row = dict[str, Any]
 
-_SENDERS = 8
 _HOUR_S = 3_600
 _STATION = "bench"
-_CONFIG = 'data_dir = "data"\n[history]\ncompact_every_s = 3600\nrollup_every_s = 3600\n'
 _LATENCIES = 100
 _BATCH_S = 10
 _PASS_S = 30
@@ -61,52 +39,13 @@ _PEER_S = 20
 
 def run() -> list[Row]:
     """Measure and return the rows; takes about a minute."""
-    home = Path(tempfile.mkdtemp(prefix="stationmaster-bench-"))
-    home.chmod(0o711)
-    config = home / "cloud.toml"
-    config.write_text(_CONFIG)
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "cloud", str(config)],
-        stdout=subprocess.PIPE,
-        stderr=(home / "log").open("wb"),
-    )
-    try:
-        addresses = _ready(process)
-        dsn = EmbeddedPostgres(home / "data" / "postgres").dsn
-        return asyncio.run(_measure(config, addresses, dsn))
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _ready(process: subprocess.Popen[bytes]) -> dict[str, str]:
-    assert process.stdout is not None  # noqa: S101 - asked for a pipe above
-    for raw in process.stdout:
-        line: dict[str, Any] = json.loads(raw)
-        if line.get("ready"):
-            return dict(line["addresses"])
-    raise RuntimeError("the cloud did not start")
-
-
-@dataclass(frozen=True)
-class _Station:
-    sealer: Sealer
-    context: ssl.SSLContext
-    url: str
-
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, verify=self.context, timeout=30)
+    with new_home(workers=1) as home, home.running() as addresses:
+        return asyncio.run(_measure(home.config, addresses, home.database.dsn))
 
 
 async def _measure(config: Path, addresses: dict[str, str], dsn: str) -> list[Row]:
-    station, hour = _enrol(addresses, dsn), plant(_HOUR_S)
-    async with station.client() as client:
-        announced = station.sealer.announcement.to_bytes()
-        (await client.post("/edge/v1/keys", content=announced)).raise_for_status()
-        for layout in {frame.layout.hash8: frame.layout for frame in hour}.values():
-            path = f"/edge/v1/layouts/{layout.hash8.hex()}"
-            (await client.put(path, content=layout.to_json())).raise_for_status()
+    station, hour = enrol(addresses, dsn, _STATION), plant(_HOUR_S)
+    await station.announce([*{frame.layout.hash8: frame.layout for frame in hour}.values()])
     sequence = iter(range(1, 1 << 40))
     rows: list[Row] = []
     for seconds, count in ((2, 400), (10, 200)):
@@ -147,7 +86,7 @@ def _cut(frame: Frame, start_s: int, seconds: int) -> Frame:
 
 
 def _bodies(
-    station: _Station, hour: Sequence[Frame], seconds: int, count: int, sequence: Any
+    station: Station, hour: Sequence[Frame], seconds: int, count: int, sequence: Any
 ) -> list[bytes]:
     bodies = []
     for number in range(count):
@@ -158,22 +97,10 @@ def _bodies(
 
 
 async def _throughput(
-    station: _Station, bodies: Sequence[bytes], seconds: int, values: int
+    station: Station, bodies: Sequence[bytes], seconds: int, values: int
 ) -> list[Row]:
-    waiting, times = list(bodies), []
-
-    async def send() -> None:
-        async with station.client() as client:
-            while waiting:
-                body = waiting.pop()
-                began = time.perf_counter()
-                answer = await client.post("/edge/v1/batches", content=body)
-                answer.raise_for_status()
-                times.append(time.perf_counter() - began)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(send() for _ in range(_SENDERS)))
-    rate = len(bodies) / (time.perf_counter() - began)
+    took_s, times = await station.send(bodies)
+    rate = len(bodies) / took_s
     name = f"batches of {seconds} s of the whole plant"
     return [
         _row(f"{name}, committed", rate, "batches/s", "more"),
@@ -183,7 +110,7 @@ async def _throughput(
     ]
 
 
-async def _latency(station: _Station, hour: Sequence[Frame], sequence: Any, history: Any) -> Row:
+async def _latency(station: Station, hour: Sequence[Frame], sequence: Any, history: Any) -> Row:
     """From the offer of a batch until a query answers with its newest sample."""
     power, times = SignalRef("METER", "active_power_kw"), []
     async with station.client() as client:
@@ -209,7 +136,7 @@ def _moved(frame: Frame, t0_ms: int) -> Frame:
 
 
 async def _disk(
-    station: _Station, hour: Sequence[Frame], sequence: Any, compactor: Compactor, history: Any
+    station: Station, hour: Sequence[Frame], sequence: Any, compactor: Compactor, history: Any
 ) -> list[Row]:
     """Store one whole hour in batches of 2 s, compact it, and count bytes."""
     shift_ms = 10 * _HOUR_S * 1_000
@@ -242,48 +169,6 @@ async def _disk(
         _row("on disk in parts of 30 s", parts.disk_bytes / values, "bytes/value", "less"),
         _row("on disk in hours", merged.disk_bytes / values, "bytes/value", "less"),
     ]
-
-
-def _enrol(addresses: dict[str, str], dsn: str) -> _Station:
-    token = secrets.token_urlsafe()
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute(
-            "INSERT INTO stations (id, name, rated_power_kw, capacity_kwh) VALUES (%s, %s, 1, 1)",
-            [_STATION, _STATION],
-        )
-        conn.execute(
-            "INSERT INTO enrolment_tokens (token_hash, station, created_by, expires_at)"
-            " VALUES (%s, %s, 'bench', now() + interval '1 hour')",
-            [hashlib.sha256(token.encode()).digest(), _STATION],
-        )
-    signing, tls = Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _STATION)])
-    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(tls, hashes.SHA256())
-    fields = {
-        "token": token,
-        "station": _STATION,
-        "csr": csr.public_bytes(serialization.Encoding.PEM).decode(),
-        "signing_key": base64.b64encode(signing.public_key().public_bytes_raw()).decode(),
-    }
-    proof = base64.b64encode(signing.sign(canonical_json(fields))).decode()
-    context = ssl.create_default_context(cafile=addresses["ca"])
-    with httpx.Client(verify=context) as client:
-        answer = client.post(f"{addresses['enrol']}/enrol/v1", json=fields | {"proof": proof})
-    granted = answer.raise_for_status().json()
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(granted["certificate"].encode() + _pem(tls))
-        file.flush()
-        context.load_cert_chain(file.name)
-    cloud_key = X25519PublicKey.from_public_bytes(base64.b64decode(granted["cloud_key"]))
-    return _Station(Sealer(_STATION, cloud_key, signing, 1), context, addresses["edge"])
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
 
 
 def _row(name: str, value: float, unit: str, better: str, *, target: float | None = None) -> Row:
