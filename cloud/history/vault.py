@@ -149,8 +149,11 @@ class StationKeys:
 class Vault:
     """Opens the keys of stations for one process."""
 
-    def __init__(self, pool: Pool, keys: KeyStore) -> None:
+    def __init__(
+        self, pool: Pool, keys: KeyStore, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._pool = pool
+        self._clock = clock
         self._ring = keys.key_encryption
         self._known: dict[str, StationKeys] = {}
         self._due: dict[str, float] = {}
@@ -164,12 +167,12 @@ class Vault:
             Unavailable: the database does not answer.
         """
         known = self._known.get(station)
-        if known is not None and time.monotonic() < self._due[station]:
+        if known is not None and self._clock() < self._due[station]:
             return known
         async with self._locks[station]:
-            if time.monotonic() >= self._due.get(station, 0.0):
+            if station not in self._due or self._clock() >= self._due[station]:
                 await self._refresh(station)
-                self._due[station] = time.monotonic() + FRESH_S
+                self._due[station] = self._clock() + FRESH_S
         return self._known[station]
 
     async def _refresh(self, station: str) -> None:

@@ -42,6 +42,8 @@ class FileKeys:
         path = self._path(generation)
         if path.exists():
             raise KeyStoreError(f"{path} is there already; it is never replaced")
+        for left in self._folder.glob(".key-encryption*"):  # by a process that was killed
+            left.unlink(missing_ok=True)
         write_private(path, secrets.token_bytes(_KEY_BYTES))
 
     def wrap(self, generation: int, place: bytes, key: bytes) -> bytes:

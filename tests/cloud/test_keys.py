@@ -101,6 +101,14 @@ def test_a_generation_that_is_there_is_not_made_again(files):
         files.make(1)
 
 
+def test_what_a_killed_process_has_left_half_made_is_removed(files, tmp_path):
+    (tmp_path / ".key-encryption.2.key.0a1b2c3d").write_bytes(KEY)
+
+    files.make(1)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["key-encryption.key"]
+
+
 def test_a_key_file_of_another_length_is_refused(files, tmp_path):
     (tmp_path / "key-encryption.key").write_bytes(b"short")
 
