@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench._history_copy import table_of
 from bench._history_record import POWER, Answer, Record, values_in
 from bench._history_servers import Http, free_port, server, size_at_rest
-from bench._history_store import Store, maps_of, scales_of
+from bench._history_store import Peer, maps_of, scales_of
 from contract.frame import Frame
 from contract.layout import Layout
 
@@ -137,7 +137,7 @@ class _Influx:
 
 
 @contextmanager
-def open_influx() -> Iterator[Store]:
+def open_influx() -> Iterator[Peer]:
     """A server on loopback with a folder of its own."""
     environment = {
         "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{free_port()}",

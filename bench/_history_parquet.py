@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bench._history_copy import Rows, table_of, wide_rows
 from bench._history_record import DAY_MS, POWER, QUARTER_MS, Answer, Record, values_in
-from bench._history_store import Store, maps_of, scales_of
+from bench._history_store import Peer, maps_of, scales_of
 from contract.frame import Frame
 from contract.layout import Layout
 
@@ -149,7 +149,7 @@ class _Files:
 
 
 @contextmanager
-def open_parquet() -> Iterator[Store]:
+def open_parquet() -> Iterator[Peer]:
     """Files in a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="stationmaster-bench-") as folder:
         yield _Files(Path(folder))

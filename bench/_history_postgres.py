@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from bench._history_copy import Rows, fetch, narrow_rows, table_of, wide_rows
 from bench._history_record import DAY_MS, POWER, QUARTER_MS, Answer, Record, values_in
-from bench._history_store import Absent, Opening, Store, maps_of, scales_of
+from bench._history_store import Absent, Opening, Peer, maps_of, scales_of
 from contract.frame import Frame
 from contract.layout import Layout
 
@@ -247,9 +247,7 @@ def openings(dsn: str) -> list[Opening]:
 
 
 @contextmanager
-def _open(
-    dsn: str, shape: type[_Narrow | _Wide], name: str, *, compressed: bool
-) -> Iterator[Store]:
+def _open(dsn: str, shape: type[_Narrow | _Wide], name: str, *, compressed: bool) -> Iterator[Peer]:
     server = "TimescaleDB" if compressed else "PostgreSQL"
     database = f"bench_{server}_{name}".lower().replace(" ", "_")
     with psycopg.connect(dsn, autocommit=True) as admin:

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,13 +45,22 @@ class Question:
     cases: list[Case]
 
 
-def questions(record: Record, batch: list[Frame] | None) -> list[Question]:
-    """Return the questions for a record; the one for the newest values needs the last batch."""
+def questions(
+    record: Record, batch: Sequence[Frame], *, from_the_start: bool = False
+) -> list[Question]:
+    """Return the questions for a record and for the last batch.
+
+    The year is the last of the quarter hours, or the first.
+    """
     pcs, day = record.seconds[0], (record.start_ms, record.end_ms)
     meter = next(frame for frame in record.quarters if frame.device == METER)
-    year = (meter.end_ms - min(365 * DAY_MS, meter.end_ms - meter.t0_ms), meter.end_ms)
+    length_ms = min(365 * DAY_MS, meter.end_ms - meter.t0_ms)
+    first_ms = meter.t0_ms if from_the_start else meter.end_ms - length_ms
+    year = (first_ms, first_ms + length_ms)
     meter_signals = [column.signal.name for column in meter.layout.columns]
-    found = [
+    newest = Case(lambda store: store.last_all(), truth.newest(batch))
+    return [
+        Question("last_all", 10, [newest]),
         Question("day_raw", 10, [_series("seconds", pcs, s, day) for s in _some(record)]),
         Question("day_15min", 10, [_buckets(pcs, s, day) for s in _some(record)]),
         Question(
@@ -62,10 +71,6 @@ def questions(record: Record, batch: list[Frame] | None) -> list[Question]:
         Question("daily_energy", 10, [_energy(meter, year)]),
         Question("cell_map", 20, [_cells(record, at_ms) for at_ms in _moments(record)]),
     ]
-    if batch is not None:
-        newest = Case(lambda store: store.last_all(), truth.newest(batch))
-        found.insert(0, Question("last_all", 10, [newest]))
-    return found
 
 
 def _some(record: Record) -> tuple[str, ...]:

@@ -8,7 +8,7 @@
 The true answers are computed here from the frames alone, so every store is held to them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,12 +19,15 @@ from bench._history_layouts import CONVERTER, RACK
 from bench._history_plant import DAY_S, T0_MS, frame_of, record_day
 from contract import layouts
 from contract.frame import Frame
+from contract.layout import Layout
 
 HOUR_MS = 3_600_000
 QUARTER_MS = 900_000
 DAY_MS = 86_400_000
 BATCH_S = 10
-METER, FEEDER = "meter", "feeder"
+METER = "meter"
+METERED = {METER: layouts.METER, "feeder": layouts.PCS}
+"""Devices with 15-min history, 32 signals together."""
 POWER = "active_power_kw"
 _BIG_CONVERTERS, _BIG_RACKS = 34, 400
 _STRIDE_S = 1_009
@@ -97,12 +100,12 @@ def make_record(length_s: int = DAY_S, days: int = 365) -> Record:
     return Record(day.seconds, day.cells, quarter_hours(T0_MS - days * DAY_MS, days))
 
 
-def quarter_hours(start_ms: int, days: int, seed: int = 11) -> list[Frame]:
+def quarter_hours(start_ms: int, days: int, devices: Mapping[str, Layout] = METERED) -> list[Frame]:
     """Return 15-min history of the meter (12 signals) and the feeder (20 signals).
 
     Two cycles a day of a height that changes from day to day; other signals follow or wander.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(11)
     n = days * 96
     hour = np.arange(n) % 96 / 4
     shape = np.select(
@@ -122,8 +125,8 @@ def quarter_hours(start_ms: int, days: int, seed: int = 11) -> list[Frame]:
         "heatsink_temperature_c": 30 + np.abs(power) / 60 + rng.normal(0, 0.5, n),
     }
     return [
-        frame_of(METER, layouts.METER, start_ms, QUARTER_MS, measured),
-        frame_of(FEEDER, layouts.PCS, start_ms, QUARTER_MS, measured),
+        frame_of(device, layout, start_ms, QUARTER_MS, measured)
+        for device, layout in devices.items()
     ]
 
 
@@ -135,11 +138,12 @@ def large_batch(record: Record, number: int) -> list[Frame]:
         for index in range(count):
             source = kind[index % len(kind)]
             first = (index * _STRIDE_S + number * BATCH_S) % (source.n - BATCH_S)
-            start_ms = source.t0_ms + first * 1_000
-            piece = source.between(start_ms, start_ms + BATCH_S * 1_000)
-            assert piece is not None  # noqa: S101 - inside the day
-            at_ms = record.start_ms + number * BATCH_S * 1_000
-            frames.append(replace(piece, device=f"{prefix}{index:03d}", t0_ms=at_ms))
+            rows = slice(first, first + BATCH_S)
+            values = tuple(column[rows] for column in source.values)
+            device, at_ms = f"{prefix}{index:03d}", record.start_ms + number * BATCH_S * 1_000
+            frames.append(
+                Frame(device, layout, at_ms, source.step_ms, values, source.quality[rows])
+            )
     return frames
 
 

@@ -24,14 +24,7 @@ class Store(Protocol):
     """One store, open. Times are epoch milliseconds, ranges [start, end)."""
 
     name: str
-    """As the table shows it, with what it holds less than others."""
-
-    def ingest(self, batches: Sequence[Sequence[Frame]]) -> list[float]:
-        """Store batches one by one; return the seconds from offer to commit of each.
-
-        Encoding for the wire is done before, as stations do it.
-        """
-        ...
+    """As the table shows it."""
 
     def load(self, record: Record) -> None:
         """Store the record; done when it is written as it will rest."""
@@ -62,8 +55,19 @@ class Store(Protocol):
         ...
 
 
-Opening = Callable[[], AbstractContextManager[Store]]
-"""Opens a store; raises Absent where it cannot be had."""
+class Peer(Store, Protocol):
+    """A store that is measured beside ours."""
+
+    def ingest(self, batches: Sequence[Sequence[Frame]]) -> list[float]:
+        """Store batches one by one; return the seconds from offer to commit of each.
+
+        Encoding for the wire is done before, as stations do it.
+        """
+        ...
+
+
+Opening = Callable[[], AbstractContextManager[Peer]]
+"""Opens a peer; raises Absent where it cannot be had."""
 
 
 def scales_of(layout: Layout) -> NDArray[np.float64]:

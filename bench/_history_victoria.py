@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bench._history_record import DAY_MS, POWER, QUARTER_MS, Answer, Record, values_in
 from bench._history_servers import Http, server, size_at_rest
-from bench._history_store import Store, maps_of, scales_of
+from bench._history_store import Peer, maps_of, scales_of
 from contract.frame import Frame
 from contract.layout import Layout
 
@@ -159,7 +159,7 @@ def _lines(station: str, frame: Frame) -> bytes:
 
 
 @contextmanager
-def open_victoria() -> Iterator[Store]:
+def open_victoria() -> Iterator[Peer]:
     """A server on loopback with a folder of its own."""
     arguments = (
         "-httpListenAddr=127.0.0.1:{port}",
