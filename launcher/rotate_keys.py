@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.config import CloudConfig, load
-from cloud.db.address import dsn_of
-from cloud.db.backup.server import find_server
 from cloud.db.pool import Pool, create_pool
+from cloud.db.running import running_dsn
 from cloud.errors import CloudError
 from cloud.history import rotation
 from cloud.history.vault import FRESH_S
@@ -53,8 +52,7 @@ def run_rotate_keys(config_file: Path, wish: Wish) -> int:
 
 async def _rotate(config: CloudConfig, wish: Wish) -> None:
     ring = open_keys(config.keys_dir, config.keys.pkcs11).key_encryption
-    embedded = config.database.embedded
-    dsn = find_server(config.data_dir).dsn if embedded else dsn_of(config.database)
+    dsn = running_dsn(config)
     async with create_pool(dsn, _CONNECTIONS, config.database.pool_timeout_s) as pool:
         if wish.key_encryption:
             anew = await rotation.rotate_key_encryption(pool, ring)

@@ -150,10 +150,12 @@ class Summary:
 def summarise(frames: Sequence[Frame], layout: Layout, quarter_ms: int) -> Summary:
     """Mean, minimum and maximum of the usable samples of each cell in one quarter hour."""
     pieces = [p for f in frames if (p := f.between(quarter_ms, quarter_ms + QUARTER_MS))]
+    if not pieces:
+        return _no_summary(layout)
     values, quality = [], []
     for index, dtype in enumerate(layout.dtypes):
         name = layout.columns[index].signal.name
-        raw = np.vstack([p.raw(name) for p in pieces]) if pieces else np.zeros((0, 1), dtype)
+        raw = np.vstack([p.raw(name) for p in pieces])
         usable = np.vstack([p.quality_of(name) for p in pieces]) < Quality.INVALID
         count = usable.sum(axis=0)
         mean = np.where(usable, raw, 0).sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
@@ -164,6 +166,14 @@ def summarise(frames: Sequence[Frame], layout: Layout, quarter_ms: int) -> Summa
         values.append(np.where(count > 0, rows, 0).astype(dtype))
         quality.append(np.where(count > 0, Quality.GOOD, Quality.MISSING).astype(np.uint8))
     return Summary(tuple(values), np.concatenate(quality))
+
+
+def _no_summary(layout: Layout) -> Summary:
+    values = tuple(
+        np.zeros((len(STATISTICS), column.repeat), dtype)
+        for column, dtype in zip(layout.columns, layout.dtypes, strict=True)
+    )
+    return Summary(values, np.full(layout.width, Quality.MISSING, dtype=np.uint8))
 
 
 def _extremes(dtype: np.dtype[Any]) -> tuple[Any, Any]:

@@ -54,8 +54,8 @@ def _compute(found: Found, streams: Mapping[Stream, Layout], day_ms: int) -> dic
     first = np.arange(0, DAY_MS // MINUTE_MS, _PER_QUARTER)
     for stream, layout in streams.items():
         frames = found.of(stream[0], layout)
-        if frames:
-            minutes = aggregate(frames, layout, day_ms, day_ms + DAY_MS, MINUTE_MS)
+        minutes = aggregate(frames, layout, day_ms, day_ms + DAY_MS, MINUTE_MS)
+        if minutes.count.any():
             days[stream] = Day(minutes, coarser(minutes, MINUTE_MS, first))
     return days
 

@@ -115,4 +115,5 @@ def _unpack(reader: wire.Reader, n: int) -> _Whole:
     for plane in range(1, planes):
         zigzag |= body[plane].astype(np.uint64) << np.uint64(8 * plane)
     rest = (zigzag >> np.uint64(1)).view(np.int64) ^ -(zigzag & np.uint64(1)).view(np.int64)
-    return rest.cumsum()
+    whole: _Whole = rest.cumsum()
+    return whole

@@ -6,8 +6,8 @@ scaled integers are whole numbers that a float64 holds exactly, so the order in 
 arrive cannot change a digit, and a quarter hour made of minutes equals one made of samples.
 
 A sample belongs to the bucket of its grid time. Energy: each sample of a power stands for one
-step of its grid, or until the next sample if that comes earlier; where there is no sample there
-is no energy, and `count` says how much was seen.
+step of its grid, or until the next sample of its minute if that comes earlier; where there is no
+sample there is no energy, and `count` says how much was seen.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def aggregate(
 ) -> Buckets:
     """Roll up samples with grid times in [start_ms, end_ms); frames of one device and layout.
 
-    Frames of one grid have been merged before (`reading.joined`), so that a sample is in one
+    Frames of one grid have been merged before (`reading.merged`), so that a sample is in one
     frame only; frames of several grids (another step or phase) are taken together by time.
 
     Args:
@@ -93,13 +93,13 @@ def aggregate(
     names = [signal.name for signal in scalars(layout)]
     n_buckets = (end_ms - start_ms) // tier_ms
     pieces = [piece for f in frames if (piece := f.between(start_ms, end_ms)) is not None]
-    if not pieces or not names:
+    if not pieces or not names or not any(f.present.any() for f in pieces):
         return Buckets.empty(n_buckets, len(names))
     power = np.array([is_power(signal) for signal in scalars(layout)], dtype=np.float64)
-    times = np.concatenate([f.t0_ms + f.step_ms * np.arange(f.n, dtype=np.int64) for f in pieces])
-    steps = np.concatenate([np.full(f.n, f.step_ms, dtype=np.int64) for f in pieces])
+    times = np.concatenate([_grid_times(f) for f in pieces])
+    steps = np.concatenate([np.full(f.present.sum(), f.step_ms) for f in pieces])
     values = np.vstack([_stacked(f, names) for f in pieces])
-    quality = np.vstack([np.hstack([f.quality_of(n) for n in names]) for f in pieces])
+    quality = np.vstack([np.hstack([f.quality_of(n) for n in names])[f.present] for f in pieces])
     usable = (quality < Quality.INVALID) & np.isfinite(values)
     if len(pieces) > 1:
         order = np.argsort(times, kind="stable")
@@ -108,8 +108,13 @@ def aggregate(
     return replace(found, out=found.out * power, into=found.into * power)
 
 
+def _grid_times(frame: Frame) -> NDArray[np.int64]:
+    """Grid times of the samples, without their jitter."""
+    return frame.t0_ms + frame.step_ms * np.flatnonzero(frame.present).astype(np.int64)
+
+
 def _stacked(frame: Frame, names: Sequence[str]) -> Floats:
-    return np.hstack([frame.raw(name).astype(np.float64) for name in names])
+    return np.hstack([frame.raw(name) for name in names])[frame.present].astype(np.float64)
 
 
 def reduce_samples(
@@ -133,7 +138,10 @@ def reduce_samples(
     first = np.flatnonzero(np.r_[True, bucket[1:] != bucket[:-1]])
     where = bucket[first]
     seen = usable.astype(np.float64)
-    until_next = np.minimum(np.r_[np.diff(times), steps[-1]], steps)[:, None] * seen
+    until_next = np.minimum(np.r_[np.diff(times), steps[-1]], steps)
+    ends = np.r_[first[1:] - 1, len(times) - 1]
+    until_next[ends] = steps[ends]
+    stands = until_next[:, None] * seen
     clean = np.where(usable, values, 0.0)
     rows = np.where(usable, np.arange(len(times))[:, None], -1)
     newest = np.maximum.reduceat(rows, first)
@@ -150,8 +158,8 @@ def reduce_samples(
         total=np.add.reduceat(clean, first),
         last=last,
         last_ms=last_ms.astype(np.float64),
-        out=np.add.reduceat(np.maximum(clean, 0.0) * until_next, first),
-        into=np.add.reduceat(np.maximum(-clean, 0.0) * until_next, first),
+        out=np.add.reduceat(np.maximum(clean, 0.0) * stands, first),
+        into=np.add.reduceat(np.maximum(-clean, 0.0) * stands, first),
     )
     dense = Buckets.empty(n_buckets, values.shape[1])
     for field in fields(Buckets):

@@ -215,6 +215,8 @@ def _compute(
             continue
         below, above = fine[stream]
         fresh = aggregate(frames, layout, hour.hour_ms, hour.hour_ms + HOUR_MS, MINUTE_MS)
+        if not fresh.count[hour.minute_rows].any():
+            continue
         _replace_rows(above, fresh, hour.minute_rows)
         whole = overlay(below, above)
         coarse = coarser(whole, MINUTE_MS, np.arange(0, len(whole.count), _PER_QUARTER))

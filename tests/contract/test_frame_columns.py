@@ -1,4 +1,4 @@
-"""Reading some signals of a frame, and the form of the archive in which each column stands alone."""
+"""Reading some signals of a frame, and the archive form in which each column stands alone."""
 
 import zlib
 

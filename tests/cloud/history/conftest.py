@@ -1,16 +1,22 @@
 """A store that is filled through the ledger and read through the query face."""
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from cloud.access.pki import PeerIdentity
 from cloud.catalogue import LayoutCatalogue
-from cloud.db import Pool
+from cloud.db import Pool, create_pool
 from cloud.epochs import EpochKeys
 from cloud.history import History, Limits
+from cloud.history.cell_rollups import roll_up_cells
+from cloud.history.check import Checker, Report
 from cloud.history.compaction import Compactor
 from cloud.history.reading import FrameReader
 from cloud.history.rollups import roll_up
@@ -34,6 +40,7 @@ class Store:
     compactor: Compactor
     reader: FrameReader
     history: History
+    checker: Checker
     sequence: int = 0
 
     async def put(self, frames: Sequence[Frame]) -> None:
@@ -54,6 +61,14 @@ class Store:
         """Compute what is dirty."""
         return await roll_up(self.pool, self.reader, "alpha", {})
 
+    async def roll_up_cells(self) -> int:
+        """Compute the quarter hours of cells, whatever their age."""
+        return await roll_up_cells(self.pool, self.reader, "alpha", before_ms=2**52)
+
+    async def check(self) -> Report:
+        """Check everything."""
+        return await self.checker.check(["alpha"])
+
     async def count(self, table: str) -> int:
         """Rows of a table."""
         async with self.pool.connection() as conn:
@@ -61,9 +76,9 @@ class Store:
             return (await cursor.fetchone())[0]
 
 
-@pytest.fixture
-async def stored(pool: Pool, tmp_path: Path) -> Store:
-    keys = open_keys(tmp_path)
+async def open_store(pool: Pool, keys_dir: Path) -> Store:
+    """A store with one enrolled station."""
+    keys = open_keys(keys_dir)
     station = await enrolled(pool, keys.telemetry_public)
     epochs, vault, layouts = EpochKeys(pool, keys), Vault(pool, keys), LayoutCatalogue(pool)
     await epochs.announce("alpha", station.announcement)
@@ -75,4 +90,33 @@ async def stored(pool: Pool, tmp_path: Path) -> Store:
         Compactor(pool, epochs, vault, layouts),
         FrameReader(pool, epochs, vault, layouts),
         History(pool, epochs, vault, layouts, Limits(points=100_000)),
+        Checker(pool, epochs, vault, lambda _line: None),
     )
+
+
+@pytest.fixture
+async def stored(pool: Pool, tmp_path: Path) -> Store:
+    return await open_store(pool, tmp_path)
+
+
+@pytest.fixture
+def fresh_store(
+    server_dsn: str, template: str, tmp_path: Path
+) -> Callable[[], AbstractAsyncContextManager[Store]]:
+    """Opens a store in a database of its own, for each example of a property."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Store]:
+        name = f"test_{secrets.token_hex(6)}"
+        async with await psycopg.AsyncConnection.connect(server_dsn, autocommit=True) as conn:
+            await conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log')
+        pool = create_pool(make_conninfo(server_dsn, dbname=name), size=6, timeout_s=5.0)
+        await pool.open(wait=True)
+        try:
+            yield await open_store(pool, tmp_path / name)
+        finally:
+            await pool.close()
+            async with await psycopg.AsyncConnection.connect(server_dsn, autocommit=True) as conn:
+                await conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    return opened
