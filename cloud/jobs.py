@@ -26,6 +26,7 @@ from cloud.history.rollups import merge_spans, roll_up
 from cloud.history.rotation import rotate_data_key, worn_stations
 from cloud.history.vault import Vault
 from cloud.keys import open_keys
+from cloud.live import intake
 from cloud.readiness import keep_beating
 from cloud.workers import Task, read_task
 from contract.errors import ContractError
@@ -35,6 +36,7 @@ _HOURS_EVERY_S: Final = 120.0
 _CLEAN_EVERY_S: Final = 3_600.0
 _CELLS_EVERY_S: Final = 60.0
 _SPANS_EVERY_S: Final = 1_800.0
+_CHECKPOINT_EVERY_S: Final = 60.0
 _POOL_SIZE: Final = 6
 
 
@@ -59,6 +61,7 @@ class Jobs:
             ("rollups", self.roll_up, self._config.rollup_every_s),
             ("cells", self.roll_up_cells, _CELLS_EVERY_S),
             ("spans", self.merge_spans, _SPANS_EVERY_S),
+            ("checkpoint", self.checkpoint, _CHECKPOINT_EVERY_S),
             ("keys", self.replace_worn_keys, _CLEAN_EVERY_S),
             ("clean", self.clean, _CLEAN_EVERY_S),
         ):
@@ -97,6 +100,10 @@ class Jobs:
         """Compute the quarter hours of cells that are over."""
         for station in await self._stations():
             await roll_up_cells(self._pool, self._reader, station, self._settled_ms())
+
+    async def checkpoint(self) -> None:
+        """Keep the newest images over a crash of the database."""
+        await intake.checkpoint(self._pool)
 
     async def merge_spans(self) -> None:
         """Merge rollups of past days and months into their long spans."""

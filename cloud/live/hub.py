@@ -1,5 +1,8 @@
 """Live images: kept in an unlogged table, told between processes, fanned out to screens.
 
+The unlogged table is empty after a crash of the server; the jobs worker keeps a checkpoint of
+each image, so that a station that has fallen silent is still seen as it was.
+
 One worker decodes an image once, however many screens it has. A screen that is slow gets the
 newest image when it is ready again; it never delays anybody and no queue grows for it.
 """
@@ -17,6 +20,18 @@ from contract.errors import ContractError
 
 _LOOK_AGAIN_S = 5.0
 """A bell may be lost with its connection: look at the table this often anyway."""
+
+
+_NEWER = """
+SELECT epoch, sequence, (extract(epoch FROM received_at) * 1000)::bigint, body FROM (
+    SELECT * FROM live WHERE station = %(station)s
+    UNION ALL
+    SELECT * FROM live_checkpoints WHERE station = %(station)s
+) AS known
+WHERE %(epoch)s::bigint IS NULL
+   OR (epoch, sequence) > (%(epoch)s::bigint, %(sequence)s::bigint)
+ORDER BY epoch DESC, sequence DESC LIMIT 1
+"""
 
 
 class Live:
@@ -40,13 +55,14 @@ class Live:
             known = self._decoded.get(station)
             version, image = known or (None, None)
             async with connection(self._pool) as conn:
-                cursor = await conn.execute(
-                    "SELECT epoch, sequence, (extract(epoch FROM received_at) * 1000)::bigint,"
-                    " body FROM live WHERE station = %s AND (epoch, sequence) IS DISTINCT FROM"
-                    " (%s::bigint, %s::bigint)",
-                    [station, *(version or (None, None))],
-                    binary=True,
-                )
+                asked: dict[str, str | int | None] = {
+                    "station": station,
+                    "epoch": None,
+                    "sequence": None,
+                }
+                if version is not None:
+                    asked |= {"epoch": version[0], "sequence": version[1]}
+                cursor = await conn.execute(_NEWER, asked, binary=True)
                 row = await cursor.fetchone()
             if row is None:
                 return image

@@ -1,11 +1,15 @@
 """The newest image of a station, as screens see it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from contract.envelope import EpochKey
-from contract.frame import Frame, decode_batch
+from contract.frame import Frame, Quality, decode_batch
+from contract.layouts import Layout
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,18 @@ def image_of(key: EpochKey, station: str, received_ms: int, body: bytes) -> Live
     for frame in frames:
         time_ms = int(frame.times_ms[-1])
         times_ms[frame.device] = max(time_ms, times_ms.get(frame.device, 0))
-        for column in frame.layout.columns:
-            if column.repeat > 1:
-                continue
-            name = f"{frame.device}:{column.signal.name}"
-            value = float(frame.physical(column.signal.name)[-1, 0])
-            points[name] = value if math.isfinite(value) else None
-            quality[name] = int(frame.quality_of(column.signal.name)[-1, 0])
+        names, columns, offsets, scales = _scalars(frame.device, frame.layout)
+        if not names:
+            continue
+        raw = np.array([frame.values[column][-1, 0] for column in columns], dtype=np.float64)
+        codes = frame.quality[-1, offsets]
+        values = np.where(codes >= Quality.INVALID, np.nan, raw * scales)
+        known = np.isfinite(values).tolist()
+        points.update(
+            (name, value if good else None)
+            for name, value, good in zip(names, values.tolist(), known, strict=True)
+        )
+        quality.update(zip(names, codes.tolist(), strict=True))
     return LiveImage(
         station=station,
         at_ms=max(times_ms.values()),
@@ -56,4 +65,19 @@ def image_of(key: EpochKey, station: str, received_ms: int, body: bytes) -> Live
         points=points,
         quality=quality,
         times_ms=times_ms,
+    )
+
+
+@lru_cache(maxsize=16_384)
+def _scalars(
+    device: str, layout: Layout
+) -> tuple[list[str], list[int], NDArray[np.int64], NDArray[np.float64]]:
+    """Names, columns, places in a row and scales of a device's signals with one value."""
+    chosen = [k for k, column in enumerate(layout.columns) if column.repeat == 1]
+    signals = [layout.columns[k].signal for k in chosen]
+    return (
+        [f"{device}:{signal.name}" for signal in signals],
+        chosen,
+        np.array([layout.offset(signal.name)[0] for signal in signals], dtype=np.int64),
+        np.array([signal.scale for signal in signals], dtype=np.float64),
     )

@@ -125,3 +125,21 @@ async def test_a_slow_reader_gets_the_newest_image_and_no_queue(lane):
 
     assert newest.at_ms == T0_MS + 9_000
     await images.aclose()
+
+
+async def test_the_newest_image_survives_a_crash_of_the_server_by_its_checkpoint(lane):
+    await lane.put(1, [frame(n=1)])
+    assert await intake.checkpoint(lane.pool) == 1
+    async with lane.pool.connection() as conn:
+        await conn.execute("TRUNCATE live")  # as the server itself does after a crash
+
+    seen = await lane.worker().latest("alpha")
+    await lane.put(2, [frame(t0_ms=T0_MS + 1_000, n=1)])
+    newer = await lane.worker().latest("alpha")
+
+    assert seen is not None
+    assert seen.at_ms == T0_MS
+    assert newer is not None
+    assert newer.at_ms == T0_MS + 1_000
+    assert await intake.checkpoint(lane.pool) == 1
+    assert await intake.checkpoint(lane.pool) == 0
