@@ -94,9 +94,12 @@ async def _seal_table(pool: Pool, vault: Vault, table: _Table) -> int:
 
 
 async def _is_left(conn: AsyncConnection[Any], table: _Table) -> bool:
-    found = await conn.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{table.name}_in_clear"])
-    row = await found.fetchone()
-    return bool(row and row[0])
+    # Not to_regclass: it may still answer from before another cloud has dropped the table.
+    found = await conn.execute(
+        "SELECT FROM pg_tables WHERE tablename = %s AND schemaname = ANY(current_schemas(false))",
+        [f"{table.name}_in_clear"],
+    )
+    return await found.fetchone() is not None
 
 
 async def _seal_some(

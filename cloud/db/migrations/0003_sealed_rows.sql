@@ -34,17 +34,17 @@ ALTER TABLE receipts DROP COLUMN reason, DROP COLUMN body, ADD COLUMN sealed byt
 COMMENT ON COLUMN receipts.sealed IS 'signed receipt, as the station sent it';
 
 -- A fingerprint of a schedule confirms a guess of its powers; the order itself has them all.
-UPDATE audit SET detail = detail - 'fingerprint' WHERE action = 'send_schedule';
+-- (The table is written anew; an UPDATE would leave the old versions of its rows.)
+ALTER TABLE audit ALTER COLUMN detail TYPE jsonb USING
+    CASE WHEN action = 'send_schedule' THEN detail - 'fingerprint' ELSE detail END;
 
--- Dropped columns and old versions of rows stay in a table's file until it is written anew.
+-- Dropped columns stay in a table's file until it is written anew.
 CLUSTER events USING events_pkey;
 CLUSTER orders USING orders_pkey;
 CLUSTER receipts USING receipts_pkey;
-CLUSTER audit USING audit_pkey;
 ALTER TABLE events SET WITHOUT CLUSTER;
 ALTER TABLE orders SET WITHOUT CLUSTER;
 ALTER TABLE receipts SET WITHOUT CLUSTER;
-ALTER TABLE audit SET WITHOUT CLUSTER;
 
 DO $$
 DECLARE
