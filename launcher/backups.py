@@ -26,6 +26,7 @@ def run_restore(
     at: str | None,
     keys: Path | None,
     backup: str | None,
+    no_log: bool,
     quick: bool,
     despite_findings: bool,
 ) -> int:
@@ -38,6 +39,7 @@ def run_restore(
         at=None if at is None else moment(at),
         keys=keys,
         backup=backup,
+        no_log=no_log,
         quick=quick,
         despite_findings=despite_findings,
     )

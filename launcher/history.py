@@ -43,6 +43,9 @@ def restore(
         str | None, typer.Option("--backup", help="Start from this backup, not the newest.")
     ] = None,
     *,
+    no_log: Annotated[
+        bool, typer.Option("--no-log", help="To the end of the backup; replay no archived log.")
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Do not open every block.")] = False,
     despite_findings: Annotated[
         bool, typer.Option("--despite-findings", help="Keep a store with which something is wrong.")
@@ -58,6 +61,7 @@ def restore(
             at=at,
             keys=keys,
             backup=from_backup,
+            no_log=no_log,
             quick=quick,
             despite_findings=despite_findings,
         )

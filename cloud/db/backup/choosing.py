@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from cloud.db.backup import wal
 from cloud.db.backup.folder import BackupFolder
@@ -39,6 +40,9 @@ class UsableLog:
             return "none of the log can be used"
         stored = dt.datetime.fromtimestamp(self.pieces[-1].path.stat().st_mtime, dt.UTC)
         return f"the last usable piece of the log was stored at {stored:%FT%TZ}"
+
+
+NO_LOG: Final = UsableLog((), None, beyond=False)
 
 
 def choose_backup(
@@ -91,7 +95,7 @@ def usable_log(folder: BackupFolder, record: BackupRecord) -> UsableLog:
     """Find how far the archive carries on from a backup, checking every byte on the way."""
     segment = record.wal_segment_bytes
     if not record.wal_archived:
-        return UsableLog([], None, beyond=False)
+        return NO_LOG
     archived = wal.segments(wal.pieces(folder.wal, segment), record.timeline)
     last = max(archived, default=-1)
     usable: list[wal.Piece] = []

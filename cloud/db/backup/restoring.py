@@ -22,7 +22,7 @@ from cloud.db.account import (
     server_home,
 )
 from cloud.db.backup.checks import compare_counts, open_everything
-from cloud.db.backup.choosing import UsableLog, check_parts, choose_backup, usable_log
+from cloud.db.backup.choosing import NO_LOG, UsableLog, check_parts, choose_backup, usable_log
 from cloud.db.backup.folder import BackupFolder, sync_folder
 from cloud.db.backup.keyring import compare
 from cloud.db.backup.record import BackupRecord
@@ -49,6 +49,7 @@ class Wish:
         at: moment to restore to, aware; None: the newest.
         keys: folder of keys; None: `data_dir/keys`.
         backup: name of the backup to start from; None: the newest that fits.
+        no_log: restore to the end of the backup; do not replay the archive of the log.
         quick: do not open every block.
         despite_findings: put the store in place even when something is wrong with it.
     """
@@ -58,6 +59,7 @@ class Wish:
     at: dt.datetime | None = None
     keys: Path | None = None
     backup: str | None = None
+    no_log: bool = False
     quick: bool = False
     despite_findings: bool = False
 
@@ -86,11 +88,11 @@ def restore(wish: Wish, say: Say) -> list[str]:
             say(f"WARNING: {warning}")
         say(f"restoring {describe(parts[-1])}")
         check_parts(folder, parts, say)
-        log = usable_log(folder, parts[-1])
+        log = NO_LOG if wish.no_log else usable_log(folder, parts[-1])
         if log.end is not None and wish.at is None:
             raise BackupError(
                 f"{log.end}: the newest moment cannot be restored. Restore an earlier one with "
-                f"--at ({log.reach}), or put the missing file back"
+                f"--at ({log.reach}) or the end of the backup with --no-log"
             )
         _check_space(wish.data_dir, parts, log)
         staging = wish.data_dir / f"{_STAGING}{secrets.token_hex(4)}"

@@ -1,14 +1,21 @@
-"""Runs PostgreSQL's own backup tools, which lie beside the server in its package."""
+"""Runs PostgreSQL's own backup tools, which lie beside the server in its package.
 
+pg_basebackup has a child that streams the log and does not notice the end of its parent; left
+alone it would keep the server from ever removing its log. So each tool runs in a process group
+of its own that a guard kills whole when we are gone: it waits for the end of a pipe that the
+kernel closes with us.
+"""
+
+import os
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from cloud.children import die_with_parent
 from cloud.db.account import installed_binaries
 from cloud.errors import BackupError
 
@@ -19,6 +26,7 @@ _PROGRESS: Final = re.compile(r"^\s*(\d+)/(\d+) kB ")
 _SAY_EVERY_S: Final = 5.0
 _DISK_FULL: Final = "No space left on device"
 _KB: Final = 1024
+_GUARD: Final = 'read -r _; kill -9 "-$1"'
 
 
 class ToolFailed(BackupError):  # noqa: N818 - an outcome: some callers try another way
@@ -65,27 +73,46 @@ def run_tool(
         text=True,
         errors="replace",
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", **(environment or {})},
-        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - one prctl call
+        process_group=0,
     )
-    lines = []
-    spoken = time.monotonic()
-    try:
-        for line in process.stdout or ():
-            far = _PROGRESS.match(line)
-            if far is None:
-                lines.append(line.strip())
-            elif say is not None and time.monotonic() - spoken > _SAY_EVERY_S:
-                spoken = time.monotonic()
-                done, total = (int(part) * _KB for part in far.groups())
-                say(f"  {what} {megabytes(done)} of {megabytes(total)}")
-    except BaseException:
-        process.terminate()
-        raise
-    finally:
+    with _guarded(process):
+        lines = list(_lines(process, say, what))
         status = process.wait()
     if status:
-        raise ToolFailed(tool, status, [line for line in lines if line], where)
-    return [line for line in lines if line]
+        raise ToolFailed(tool, status, lines, where)
+    return lines
+
+
+@contextmanager
+def _guarded(process: subprocess.Popen[str]) -> Iterator[None]:
+    """End the whole group of a tool with this block, and with us."""
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", _GUARD, "guard", str(process.pid)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        guard.kill()
+        guard.communicate()
+
+
+def _lines(process: subprocess.Popen[str], say: Say | None, what: str) -> Iterator[str]:
+    """Lines that a tool writes; its progress is said, now and then."""
+    spoken = time.monotonic()
+    for line in process.stdout or ():
+        far = _PROGRESS.match(line)
+        if far is None:
+            if line.strip():
+                yield line.strip()
+        elif say is not None and time.monotonic() - spoken > _SAY_EVERY_S:
+            spoken = time.monotonic()
+            done, total = (int(part) * _KB for part in far.groups())
+            say(f"  {what} {megabytes(done)} of {megabytes(total)}")
 
 
 def megabytes(size: float) -> str:

@@ -1,4 +1,4 @@
-"""A small cloud store in a folder of its own: real server, sealed blocks, ledger, waiting batches."""
+"""A small cloud store in a folder of its own: real server, sealed blocks, ledger, batches."""
 
 import asyncio
 import hashlib
@@ -21,6 +21,7 @@ from cloud.history.vault import BlockPlace, Vault
 from cloud.keys import open_keys
 from contract.frame import encode
 from tests.cloud.stations import T0_MS, FakeStation, enrolled, folder, frame
+from tests.waiting import wait_until
 
 HOUR_MS = 3_600_000
 
@@ -49,7 +50,8 @@ class LivingStore:
         home = self.data_dir / "postgres"
         self.data_dir.mkdir(exist_ok=True)
         self.data_dir.chmod(0o711)
-        self.server = EmbeddedPostgres(home, archive_settings(home, self.config.backup))
+        settings = {"fsync": "off"} | archive_settings(home, self.config.backup)
+        self.server = EmbeddedPostgres(home, settings)
         self.server.start()
         migrate(self.server.dsn)
 
@@ -122,7 +124,8 @@ class LivingStore:
     def archive(self) -> None:
         """Have all of the log so far put into the archive."""
         with psycopg.connect(self.server.dsn, autocommit=True) as conn:
-            conn.execute("SELECT pg_switch_wal()")
+            (name,) = conn.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
+        wait_until(lambda: any((self.backups / "wal").glob(f"{name}-*.gz")), f"{name} archived")
 
     def restored(self, name: str = "restored") -> Path:
         """A new data folder that holds the keys."""
