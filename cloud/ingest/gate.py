@@ -11,7 +11,9 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from cloud.access.pki import PeerIdentity
 from cloud.catalogue import LayoutCatalogue
@@ -25,8 +27,10 @@ from contract import events, frame
 from contract.envelope import EnvelopeHeader, Stream, Tampered, UnknownEpoch, WrongStation, peek
 from contract.errors import ContractError, UnknownLayoutError
 from contract.events import Event
+from contract.frame import FrameHeader
 from contract.layouts import Layout
 
+_MINUTE_MS: Final = 60_000
 _IN_THREAD_BYTES = 64 << 10
 """From this size on a message is opened in a thread, so that the event loop goes on."""
 
@@ -113,6 +117,7 @@ class Gate:
             t_first_ms=min(h.t0_ms for h in headers),
             t_last_ms=max(h.t0_ms + (h.n - 1) * h.step_ms for h in headers),
             devices=unseen,
+            minutes=minute_runs(headers),
         )
 
     def stored(self, offer: Offer) -> None:
@@ -171,6 +176,19 @@ def _rows_of_events(keys: StationKeys, found: Sequence[Event]) -> list[dict[str,
         row = {name: getattr(event, name) for name in clear}
         rows.append(row | {"sealed": base64.b64encode(sealed).decode()})
     return rows
+
+
+def minute_runs(headers: Sequence[FrameHeader]) -> list[tuple[int, int]]:
+    """Return the runs of minutes in which frames have rows: (first, last) in epoch ms.
+
+    A batch that brings one sample of last week beside those of now marks two minutes, not a week.
+    """
+    grids = {(h.t0_ms, h.step_ms, h.n) for h in headers}
+    rows = [t0 + step * np.arange(n, dtype=np.int64) for t0, step, n in grids]
+    minutes = np.unique(np.concatenate(rows) // _MINUTE_MS) * _MINUTE_MS
+    breaks = np.flatnonzero(np.diff(minutes) > _MINUTE_MS)
+    firsts, lasts = np.r_[0, breaks + 1], np.r_[breaks, len(minutes) - 1]
+    return list(zip(minutes[firsts].tolist(), minutes[lasts].tolist(), strict=True))
 
 
 def _key(header: EnvelopeHeader, peer: PeerIdentity, body: bytes) -> dict[str, Any]:

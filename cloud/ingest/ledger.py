@@ -50,6 +50,7 @@ class Offer:
         t_first_ms, t_last_ms: device times of its content.
         events: rows of table `events`, without station, their sealed content in base64.
         devices: newly seen (device, layout hash in hex).
+        minutes: runs of minutes that got samples, each (first, last) in epoch ms.
     """
 
     station: str
@@ -66,6 +67,7 @@ class Offer:
     t_last_ms: int
     events: Sequence[dict[str, Any]] = ()
     devices: Sequence[tuple[str, str]] = ()
+    minutes: Sequence[tuple[int, int]] = ()
 
     @property
     def key(self) -> tuple[str, int, int, int]:
@@ -79,9 +81,10 @@ WITH offered AS (
         %(station)s::text[], %(epoch)s::bigint[], %(stream)s::smallint[], %(sequence)s::bigint[],
         %(fingerprint)b::bytea[], %(sha256)b::bytea[], %(size)s::int[], %(body)b::bytea[],
         %(samples)s::int[], %(value_count)s::int[], %(t_first_ms)s::bigint[],
-        %(t_last_ms)s::bigint[], %(events)s::jsonb[], %(devices)s::jsonb[]
+        %(t_last_ms)s::bigint[], %(events)s::jsonb[], %(devices)s::jsonb[],
+        %(minutes)s::jsonb[]
     ) WITH ORDINALITY AS o(station, epoch, stream, sequence, fingerprint, sha256, size, body,
-        samples, value_count, t_first_ms, t_last_ms, events, devices, number)
+        samples, value_count, t_first_ms, t_last_ms, events, devices, minutes, number)
 ), trusted AS (
     SELECT o.* FROM offered o
     JOIN certificates c ON c.fingerprint = o.fingerprint AND c.station = o.station
@@ -103,9 +106,9 @@ WITH offered AS (
 ), marks AS (
     INSERT INTO dirty (station, minute_ms, mark)
     SELECT station, minute_ms, nextval('dirty_marks') FROM (
-        SELECT DISTINCT station, minute_ms FROM content, generate_series(
-            t_first_ms - t_first_ms %% 60000, t_last_ms, 60000) AS minute_ms
-        WHERE length(body) > 0 ORDER BY station, minute_ms
+        SELECT DISTINCT station, minute_ms FROM content, jsonb_array_elements(minutes) AS run,
+            generate_series((run->>0)::bigint, (run->>1)::bigint, 60000) AS minute_ms
+        ORDER BY station, minute_ms
     ) AS minutes
     ON CONFLICT (station, minute_ms) DO UPDATE SET mark = excluded.mark
 ), happened AS (
@@ -190,6 +193,7 @@ def _columns(offers: Sequence[Offer]) -> dict[str, Any]:
     )
     columns: dict[str, Any] = {name: [getattr(offer, name) for offer in offers] for name in names}
     columns["events"] = [Jsonb(list(o.events)) if o.events else _NOTHING for o in offers]
+    columns["minutes"] = [Jsonb(list(o.minutes)) if o.minutes else _NOTHING for o in offers]
     columns["devices"] = [Jsonb(list(o.devices)) if o.devices else _NOTHING for o in offers]
     return columns
 

@@ -7,7 +7,9 @@ import pytest
 
 from cloud.errors import Unavailable
 from cloud.ingest import GroupCommit, Offer, Result
+from cloud.ingest.gate import minute_runs
 from cloud.ingest.ledger import store
+from contract.frame import FrameHeader
 from tests.cloud.stations import T0_MS, create_station, trusted
 
 
@@ -28,7 +30,26 @@ async def offer(pool) -> Offer:
         value_count=24,
         t_first_ms=T0_MS + 59_000,
         t_last_ms=T0_MS + 61_000,
+        minutes=[(T0_MS, T0_MS + 60_000)],
     )
+
+
+def test_a_late_sample_marks_its_own_minute_and_not_those_between():
+    now, week = T0_MS, 7 * 86_400_000
+    headers = [
+        FrameHeader("METER", b"12345678", now + 59_000, 1_000, 2, 0),
+        FrameHeader("METER", b"12345678", now - week, 1_000, 1, 0),
+        FrameHeader("FIRE", b"12345678", now, 900_000, 3, 0),
+    ]
+
+    runs = minute_runs(headers)
+
+    assert runs == [
+        (now - week, now - week),
+        (now, now + 60_000),
+        (now + 900_000, now + 900_000),
+        (now + 1_800_000, now + 1_800_000),
+    ]
 
 
 async def rows(pool, sql: str):
@@ -88,7 +109,7 @@ async def test_every_touched_minute_is_dirty_and_a_new_batch_marks_it_anew(pool,
     before = dict(await rows(pool, "SELECT minute_ms, mark FROM dirty"))
     await store(pool, [offer])
     unchanged = dict(await rows(pool, "SELECT minute_ms, mark FROM dirty"))
-    await store(pool, [replace(offer, sequence=2, t_first_ms=T0_MS + 60_000)])
+    await store(pool, [replace(offer, sequence=2, minutes=[(T0_MS + 60_000,) * 2])])
     after = dict(await rows(pool, "SELECT minute_ms, mark FROM dirty"))
 
     assert sorted(before) == [T0_MS, T0_MS + 60_000]
