@@ -69,7 +69,8 @@ async def _rotate_data_keys(pool: Pool, ring: KeyRing, station: str | None) -> N
     stations = [station] if station is not None else await rotation.stations_with_keys(pool)
     for name in stations:
         made = await rotation.rotate_data_key(pool, ring, name)
-        _say(f"station {made.station}: key {made.key_id} seals, everywhere in {FRESH_S:g} s")
+        _say(f"station {made.station}: key {made.key_id} seals")
+    _say(f"running processes take new keys up within {FRESH_S:g} s of their next work")
 
 
 async def _tell_standing(pool: Pool, ring: KeyRing) -> None:
