@@ -40,8 +40,8 @@ class Ours:
 
     name = "Stationmaster"
 
-    def __init__(self, runner: asyncio.Runner, worker: Worker, dsn: str) -> None:
-        self._runner = runner
+    def __init__(self, loop: asyncio.AbstractEventLoop, worker: Worker, dsn: str) -> None:
+        self._loop = loop
         self._dsn = dsn
         self._history, self._live = worker.services.history, worker.services.live
         edge = worker.edge
@@ -147,10 +147,9 @@ class Ours:
         return float(row[0] if row else 0) / values_in(frames)
 
     def _wait(self, work: Awaitable[_T]) -> _T:
-        async def run() -> _T:
-            return await work
-
-        return self._runner.run(run())
+        # Not Runner.run: it asks for the handler of Ctrl-C, and Python puts the repr of all
+        # that a question returned into an exception on the way.
+        return self._loop.run_until_complete(work)
 
 
 @contextmanager
@@ -160,6 +159,6 @@ def open_ours(config: CloudConfig, dsn: str) -> Iterator[Ours]:
         opening = open_worker(config, dsn)
         worker = runner.run(opening.__aenter__())
         try:
-            yield Ours(runner, worker, dsn)
+            yield Ours(runner.get_loop(), worker, dsn)
         finally:
             runner.run(opening.__aexit__(None, None, None))
