@@ -235,13 +235,15 @@ class Track:
 
 def track_of(frame: Frame, signal: str, column: int, start_ms: int, end_ms: int) -> Track:
     """Cut one signal (its `column` among repeats, from 0) out of a frame."""
-    times = frame.times_ms
-    rows = frame.present & (times >= start_ms) & (times < end_ms)
-    return Track(
-        times[rows],
-        frame.physical(signal)[rows, column],
-        frame.quality_of(signal)[rows, column].copy(),
-    )
+    times, values = frame.times_ms, frame.physical(signal)[:, column]
+    quality = frame.quality_of(signal)[:, column]
+    inside = start_ms <= times[0] and times[-1] < end_ms and frame.jitter_ms is None
+    rows = frame.present
+    if not inside:
+        rows = rows & (times >= start_ms) & (times < end_ms)
+    if inside and rows.all():
+        return Track(times, values, quality)
+    return Track(times[rows], values[rows], quality[rows])
 
 
 def join(tracks: Sequence[Track]) -> Track:

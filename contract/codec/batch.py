@@ -9,7 +9,6 @@ group are coded together, so that twenty racks compress as one. The body is one 
 
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -51,6 +50,9 @@ _T = TypeVar("_T")
 _FLAG_COMPRESSED = 1
 _CRC_BYTES = 4
 _JITTER: np.dtype[np.generic] = np.dtype(np.int16)
+_MOST_PARTS = 4096
+_parts: dict[tuple[bytes, tuple[int, ...]], Layout] = {}
+"""Layouts of some columns, by hash and columns: making and hashing one costs more than a column."""
 _NOTHING: Array = np.zeros(0, dtype=np.uint8)
 
 
@@ -246,12 +248,17 @@ def _frames(
     return [frames[i] for i in sorted(frames)]
 
 
-@lru_cache(maxsize=1024)
 def part_of(layout: Layout, columns: tuple[int, ...]) -> Layout:
     """Return the layout of some columns of `layout`, under the same name."""
     if len(columns) == len(layout.columns):
         return layout
-    return Layout(layout.name, tuple(layout.columns[column] for column in columns))
+    known = _parts.get((layout.hash8, columns))
+    if known is None:
+        if len(_parts) > _MOST_PARTS:
+            _parts.clear()
+        known = Layout(layout.name, tuple(layout.columns[column] for column in columns))
+        _parts[layout.hash8, columns] = known
+    return known
 
 
 def cut(whole: NDArray[np.uint8], layout: Layout, columns: list[int]) -> NDArray[np.uint8]:

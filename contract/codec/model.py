@@ -124,6 +124,8 @@ class Frame:
         last = min(self.n, -((self.t0_ms - end_ms) // self.step_ms))
         if first >= last:
             return None
+        if last - first == self.n:
+            return self
         return Frame(
             self.device,
             self.layout,
