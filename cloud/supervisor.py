@@ -120,7 +120,8 @@ class Supervisor:
         arrange_timescale(dsn)
         self._progress("keys")
         keys = open_keys(config.keys_dir, config.keys.pkcs11)
-        Authority(config.keys_dir)
+        public = config.data_dir / AUTHORITY_FILE  # the folder of keys is closed to others
+        _write(public, Authority(config.keys_dir).certificate_pem.decode())
         first = asyncio.run(_first_rows(dsn, keys))
         if first is not None:
             _write_first_sign_in(config.data_dir / FIRST_SIGN_IN_FILE, first)
@@ -140,9 +141,7 @@ class Supervisor:
         for child in self._children:
             child.start()
         self._wait_ready(known.get("web"))
-        public = config.data_dir / AUTHORITY_FILE  # the folder of keys is closed to others
-        _write(public, Authority(config.keys_dir).certificate_pem.decode())
-        known["ca"] = str(public)
+        known["ca"] = str(config.data_dir / AUTHORITY_FILE)
         _write(config.data_dir / ADDRESSES_FILE, json.dumps(known, indent=2) + "\n")
         if self._leaving:
             return

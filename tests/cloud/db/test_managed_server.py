@@ -77,6 +77,7 @@ def test_the_cloud_is_prepared_with_that_account_as_often_as_one_likes(managed, 
     assert "password" in sign_in.read_text()
     assert sign_in.read_text().split()[-1] not in done.stdout
     assert (tmp_path / "data/keys/key-encryption.key").exists()
+    assert "BEGIN CERTIFICATE" in (tmp_path / "data/authority.pem").read_text()
     assert len(migrate(dsn_of(managed))) == 0
     with psycopg.connect(dsn_of(managed)) as conn:
         count = conn.execute("SELECT count(*) FROM schema_migrations").fetchone()
