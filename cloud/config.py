@@ -143,6 +143,13 @@ class HistorySection(_Section):
     compact_after_s: float = Field(45.0, ge=0, description="age at which a batch is compacted")
     compact_every_s: float = Field(30.0, gt=0, description="period of compaction")
     rollup_every_s: float = Field(15.0, gt=0, description="period of the rollup job")
+    merge_every_s: float = Field(
+        120.0, gt=0, description="period of merging the parts of past hours"
+    )
+    cells_every_s: float = Field(60.0, gt=0, description="period of rolling up cells")
+    spans_every_s: float = Field(
+        1_800.0, gt=0, description="period of merging rollups of past days and months"
+    )
     hour_grace_s: float = Field(
         600.0, ge=0, description="wait for late data before merging an hour"
     )

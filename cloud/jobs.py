@@ -32,10 +32,7 @@ from cloud.workers import Task, read_task
 from contract.errors import ContractError
 
 _log = logging.getLogger(__name__)
-_HOURS_EVERY_S: Final = 120.0
 _CLEAN_EVERY_S: Final = 3_600.0
-_CELLS_EVERY_S: Final = 60.0
-_SPANS_EVERY_S: Final = 1_800.0
 _CHECKPOINT_EVERY_S: Final = 60.0
 _POOL_SIZE: Final = 6
 
@@ -57,10 +54,10 @@ class Jobs:
         """Put all jobs on the clock."""
         for name, job, every_s in (
             ("compact", self.compact, self._config.compact_every_s),
-            ("hours", self.merge_hours, _HOURS_EVERY_S),
+            ("hours", self.merge_hours, self._config.merge_every_s),
             ("rollups", self.roll_up, self._config.rollup_every_s),
-            ("cells", self.roll_up_cells, _CELLS_EVERY_S),
-            ("spans", self.merge_spans, _SPANS_EVERY_S),
+            ("cells", self.roll_up_cells, self._config.cells_every_s),
+            ("spans", self.merge_spans, self._config.spans_every_s),
             ("checkpoint", self.checkpoint, _CHECKPOINT_EVERY_S),
             ("keys", self.replace_worn_keys, _CLEAN_EVERY_S),
             ("clean", self.clean, _CLEAN_EVERY_S),

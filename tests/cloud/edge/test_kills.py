@@ -1,10 +1,13 @@
-"""kill -9 of workers, jobs, database and supervisor in mid-run, while a station sends.
+"""kill -9 of workers, jobs, database and supervisor at random moments, while a station sends.
 
-What was acknowledged is counted against what the store holds at the end.
+Jobs compact, merge and roll up all the time, keys are rotated by commands that are killed too.
+What was acknowledged is counted against what the store holds at the end, and the full check must
+find every block, every rollup equal to its rebuild, and no orphan.
 """
 
 import asyncio
 import base64
+import contextlib
 import json
 import random
 import secrets
@@ -14,7 +17,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import httpx
@@ -24,7 +26,12 @@ import pytest
 
 from cloud.app import open_worker
 from cloud.config import load
+from cloud.db.pool import create_pool
 from cloud.db.postgres import EmbeddedPostgres
+from cloud.epochs import EpochKeys
+from cloud.history.check import Checker, Report
+from cloud.history.vault import Vault
+from cloud.keys import open_keys
 from contract import layouts
 from tests.cloud.stations import T0_MS, FakeStation, folder, frame
 from tests.waiting import wait_until
@@ -36,9 +43,13 @@ workers = 2
 compact_after_s = 0.5
 compact_every_s = 0.7
 rollup_every_s = 0.9
+merge_every_s = 0.8
+cells_every_s = 0.6
+spans_every_s = 1.1
 hour_grace_s = 0
 """
-ROWS = 2
+ROWS = 40
+CELLS = layouts.cells_layout(6)
 
 
 class Cloud:
@@ -102,7 +113,11 @@ class Sender(threading.Thread):
         while not self.leave.is_set():
             sequence += 1
             start = T0_MS + sequence * ROWS * 1_000
-            frames = [frame(t0_ms=start, n=ROWS), frame("FIRE", layouts.FIRE, start, ROWS)]
+            frames = [
+                frame(t0_ms=start, n=ROWS),
+                frame("FIRE", layouts.FIRE, start, ROWS),
+                frame("C1-R01", CELLS, start, ROWS),
+            ]
             body = self.fake.batch(sequence, frames)
             self._send(body)
             self.acknowledged.append(sequence)
@@ -153,39 +168,48 @@ def enrol(cloud: Cloud, database: EmbeddedPostgres) -> tuple[FakeStation, ssl.SS
     context = fake.context(Known, granted.json()["certificate"].encode())  # type: ignore[arg-type]
     with httpx.Client(verify=context) as client:
         client.post(f"{cloud.addresses['edge']}/edge/v1/keys", content=fake.announcement)
+        where = f"{cloud.addresses['edge']}/edge/v1/layouts/{CELLS.hash8.hex()}"
+        client.put(where, content=CELLS.to_json()).raise_for_status()
     return fake, context
 
 
 @pytest.mark.parametrize(
-    "rounds", [pytest.param(1, id="short"), pytest.param(12, id="long", marks=pytest.mark.long)]
+    "kills", [pytest.param(7, id="short"), pytest.param(56, id="long", marks=pytest.mark.long)]
 )
-def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(rounds):
+def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(kills):
     home = folder()
     cloud = Cloud(home)
     database = EmbeddedPostgres(home / "data" / "postgres")
     fake, context = enrol(cloud, database)
     sender = Sender(cloud, fake, context)
     sender.start()
+    rng = random.Random(7)
 
-    def progress(more: int = 5) -> None:
+    def progress(more: int) -> None:
         target = len(sender.acknowledged) + more
         wait_until(lambda: len(sender.acknowledged) >= target, "acknowledged batches", 60)
 
-    for _ in range(rounds):
-        for words in (["cloud.worker"], ["-D"], ["cloud.jobs"], ["-D"], ["cloud.worker"]):
-            progress()
-            cloud.kill(*words)
-        progress()
-        cloud.process.kill()
-        cloud.process.wait()
-        wait_until(lambda: _gone(cloud), "the end of the old listeners", 30)
-        cloud.start()
-    progress()
+    victims = (["cloud.worker"], ["-D"], ["cloud.jobs"], "rotation", ["-D"], ["cloud.jobs"], "all")
+    for number in range(kills):
+        progress(rng.randint(1, 9))
+        match victims[number % len(victims)]:
+            case "rotation":
+                _kill_rotation(cloud, rng, key_encryption=number % 2 == 1)
+            case "all":
+                cloud.process.kill()
+                cloud.process.wait()
+                wait_until(lambda: _gone(cloud), "the end of the old listeners", 30)
+                cloud.start()
+            case words:
+                cloud.kill(*words)
+    progress(5)
     sender.leave.set()
     sender.join(30)
     assert not sender.is_alive()
     assert sender.wrong == []
+    wait_until(lambda: _settled(database.dsn), "rollups of everything", 120)
     times, duplicated, batches = asyncio.run(_stored(cloud.config, database.dsn))
+    report = asyncio.run(_checked(cloud.config, database.dsn))
     status = cloud.stop()
     shutil.rmtree(home)
 
@@ -197,7 +221,41 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(rounds):
     assert wanted == set(times)
     assert duplicated == 0
     assert batches == len(sender.acknowledged)
+    assert report.findings == []
+    assert report.batches == batches
+    assert report.blocks > 0
     assert status == 0
+
+
+def _kill_rotation(cloud: Cloud, rng: random.Random, *, key_encryption: bool) -> None:
+    """Begin to rotate keys from the command line and kill the command somewhere on its way."""
+    wish = ["--key-encryption"] if key_encryption else []
+    command = [sys.executable, "-P", "-m", "launcher", "history", "rotate-keys", str(cloud.config)]
+    process = subprocess.Popen([*command, *wish], stdout=cloud.log, stderr=cloud.log)
+    try:
+        process.wait(rng.uniform(0.1, 1.5))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _settled(dsn: str) -> bool:
+    """Whether nothing waits to be compacted or rolled up; a killed database says no."""
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(dsn) as conn:
+        row = conn.execute(
+            "SELECT (SELECT count(*) FROM dirty), (SELECT count(*) FROM dirty_quarters),"
+            " (SELECT count(*) FROM hot_batches)"
+        ).fetchone()
+        return row == (0, 0, 0)
+    return False
+
+
+async def _checked(path: Path, dsn: str) -> Report:
+    config = load(path)
+    keys = open_keys(config.keys_dir, config.keys.pkcs11)
+    async with create_pool(dsn, 4, 5.0) as pool:
+        checker = Checker(pool, EpochKeys(pool, keys), Vault(pool, keys), lambda _line: None)
+        return await checker.check()
 
 
 def _gone(cloud: Cloud) -> bool:
@@ -215,7 +273,7 @@ def _gone(cloud: Cloud) -> bool:
 async def _stored(path: Path, dsn: str) -> tuple[list[int], int, int]:
     async with open_worker(load(path), dsn) as worker:
         history = worker.services.history
-        end = T0_MS + int(time.time())
+        end = T0_MS + 10 * 365 * 86_400_000
         found = await history.samples("alpha", "METER", "meter", T0_MS, end)
         other = await history.samples("alpha", "FIRE", "fire", T0_MS, end)
         assert other.times_ms.tolist() == found.times_ms.tolist()
