@@ -130,7 +130,8 @@ class Gate:
         try:
             found = events.from_json(opened.plaintext)
         except ContractError as error:
-            self._book.note("malformed", station=peer.station, reason=str(error))
+            # The text may repeat what the event says; the station alone is told that.
+            self._book.note("malformed", station=peer.station, reason=type(error).__name__)
             raise Refused(str(error), code="malformed") from error
         if any(event.station != peer.station for event in found):
             self._book.note("wrong_station", station=peer.station, where="events")

@@ -188,6 +188,21 @@ async def test_an_event_of_another_station_is_refused_with_the_whole_message(sit
     assert await site.count("batches") == 0
 
 
+async def test_the_book_does_not_repeat_what_a_malformed_event_says(site, caplog):
+    fake, http = await site.enrol()
+    event = events.make(
+        "cell.voltage", id="e-1", station="alpha", device="X", active=True, at_ms=T0_MS, value=3.657
+    )
+    body = events.to_json([event]).replace(b"3.657", b'"3.657 V"')
+
+    answer = await http.post("/edge/v1/events", content=fake.sealer.seal(1, Stream.EVENTS, body))
+
+    assert (answer.status_code, "3.657 V" in answer.text) == (400, True)
+    assert await site.refusals() == ["malformed"]
+    told = await site.all("SELECT detail::text FROM security_events")
+    assert "3.657" not in str(told) + caplog.text
+
+
 async def test_a_dead_database_is_answered_with_503_and_the_worker_goes_on_after_it(site):
     fake, http = await site.enrol()
     async with site.pool.connection() as conn:
