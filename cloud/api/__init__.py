@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from cloud.api import health, history, schedules, session, stations, stream
+from cloud.api import events, health, history, schedules, session, signals, stations, stream
 
 router = APIRouter(prefix="/api/v1")
-for _part in (session, stations, schedules, history, stream):
+for _part in (session, stations, schedules, history, signals, events, stream):
     router.include_router(_part.router)
 
 health_router = health.router

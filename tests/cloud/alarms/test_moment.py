@@ -1,22 +1,7 @@
-import pytest
-
-from cloud import alarms, fleet
+from cloud import alarms
 from cloud.db import connection
-from cloud.fleet import LINK_LIMIT_MS, StationFacts
-from cloud.history.vault import Vault
-from cloud.keys import open_keys
+from cloud.fleet import LINK_LIMIT_MS
 from cloud.sealed_rows import EventContent, seal_event
-
-
-@pytest.fixture
-async def station(pool):
-    facts = StationFacts("haibin-1", "Haibin 1", "", "UTC", 3450, 7450)
-    return (await fleet.create(pool, facts, "admin")).station
-
-
-@pytest.fixture
-def vault(pool, tmp_path):
-    return Vault(pool, open_keys(tmp_path / "keys"))
 
 
 async def happen(
