@@ -1,8 +1,10 @@
 """A real PKCS#11 token of SoftHSM2 for each test, without touching the machine's own tokens."""
 
+import atexit
 import itertools
 import os
 import secrets
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -39,6 +41,7 @@ def _use_own_store() -> None:
     if "sm-softhsm-" in os.environ.get("SOFTHSM2_CONF", ""):
         return
     store = Path(tempfile.mkdtemp(prefix="sm-softhsm-"))
+    atexit.register(shutil.rmtree, store, ignore_errors=True)
     (store / "tokens").mkdir()
     configuration = store / "softhsm2.conf"
     configuration.write_text(f"directories.tokendir = {store / 'tokens'}\nlog.level = ERROR\n")
