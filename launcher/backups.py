@@ -98,3 +98,7 @@ def _in_words(act: Callable[[], _T]) -> _T:
         return act()
     except CloudError as error:
         raise LauncherError(str(error)) from error
+    except OSError as error:
+        raise LauncherError(
+            f"{error.filename}: {error.strerror}; run this under the cloud's own account"
+        ) from error

@@ -30,11 +30,11 @@ def fingerprints(keys_dir: Path) -> dict[str, str]:
         }
     except OSError as error:
         raise BackupError(
-            f"{keys_dir}: the folder of keys cannot be read ({error.strerror}): "
-            "run this under the cloud's own account"
+            f"{keys_dir}: the folder of keys cannot be read ({error.strerror}): put the keys there "
+            "or name their folder ([keys] dir, --keys), and run this under the cloud's own account"
         ) from error
     if not found:
-        raise BackupError(f"{keys_dir}: holds no keys; check [keys] dir in the configuration")
+        raise BackupError(f"{keys_dir}: holds no keys; name their folder ([keys] dir, --keys)")
     return found
 
 

@@ -65,7 +65,7 @@ class RecoveringServer:
         own(self._socket, self._account)
         (self._place / "data" / "recovery.signal").touch()
         self._write("rules", f"local all {OWNER} peer map={_MAP}\n")
-        self._write("names", f"{_MAP} {pwd.getpwuid(os.geteuid()).pw_name} {OWNER}\n")
+        self._write("names", f"{_MAP} {_our_name()} {OWNER}\n")
         own(self._place / "data" / "recovery.signal", self._account, mode=0o600)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -154,6 +154,7 @@ class RecoveringServer:
         own(self._place / name, self._account, mode=0o600)
 
     def _words(self) -> Sequence[str | Path]:
+        staged = shlex.quote(str(self._place / "wal")).replace("%", "%%")
         settings = {
             "listen_addresses": "",
             "hba_file": str(self._place / "rules"),
@@ -161,7 +162,7 @@ class RecoveringServer:
             "archive_mode": "off",
             "hot_standby": "off",
             "recovery_target_timeline": "current",
-            "restore_command": f"gzip -dc {shlex.quote(str(self._place / 'wal'))}/%f.gz > %p",
+            "restore_command": f'gzip -dc {staged}/%f.gz > "%p"',
         } | self._settings
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return ["-D", self._place / "data", "-k", self._socket, *options]
@@ -183,3 +184,14 @@ class RecoveringServer:
         lines = self._log.read_text(errors="replace").splitlines()
         fatal = [line for line in lines if _FATAL.search(line)]
         return " | ".join((fatal or lines)[-_LOG_LINES:])
+
+
+def _our_name() -> str:
+    """Name of the account that restores, as the kernel will prove it to the server."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError as error:
+        raise BackupError(
+            f"account {os.geteuid()} has no name on this machine, which PostgreSQL needs: "
+            "restore under an account that /etc/passwd knows"
+        ) from error

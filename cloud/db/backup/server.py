@@ -57,7 +57,7 @@ class RunningServer:
             password=self.password,
             dbname=DATABASE,
             connect_timeout=_CONNECT_S,
-            application_name="stationmaster backup",
+            application_name="stationmaster command",
         )
 
 

@@ -31,12 +31,15 @@ class LivingStore:
 
     def __init__(self, root: Path, *, archived: bool = True, **backup: object) -> None:
         self.root = root
-        self.data_dir = root / "cloud"
-        self.backups = root / "backups"
+        self.data_dir = root / "a cloud's 5%"
+        self.backups = root / "a cloud's 100% backups"
         self.keys_dir = self.data_dir / "keys"
         self.config_file = root / "cloud.toml"
-        section = {"dir": "backups", "wal_timeout_s": 3_600} | backup if archived else backup
-        self.config_file.write_text(tomli_w.dumps({"data_dir": "cloud", "backup": section}))
+        section = (
+            {"dir": self.backups.name, "wal_timeout_s": 3_600} | backup if archived else backup
+        )
+        content = {"data_dir": self.data_dir.name, "backup": section}
+        self.config_file.write_text(tomli_w.dumps(content))
         self.sequence = 0
         self.hour = 0
 

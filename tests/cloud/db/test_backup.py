@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from cloud.config import parse
+from cloud.db.account import choose_account
 from cloud.db.backup import Wish, back_up, restore, verify_backups
 from cloud.db.backup.folder import BackupFolder
 from cloud.errors import BackupError, ConfigError
@@ -188,7 +189,7 @@ def test_a_restored_store_backs_up_into_a_folder_of_its_own(copied):
 
 def root_with(root: Path, data_dir: Path) -> Path:
     root.mkdir(mode=0o711)
-    data_dir.rename(root / "cloud")
+    data_dir.rename(LivingStore(root).data_dir)
     return root
 
 
@@ -247,27 +248,39 @@ def test_without_an_archive_a_backup_restores_to_its_own_end():
         assert counts(store.root / "b") == (8, 3_620, 6, 2)
 
 
-def test_the_commands_say_what_they_do_and_end_with_a_status(copied):
+def test_the_commands_of_the_guide_do_what_it_says(copied):
     store = copied.store
-    target = store.root / "cli-backups"
+    guide = (Path(__file__).parents[3] / "docs" / "backup.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\./stationmaster history (.*)$", guide, re.MULTILINE)
+    said = []
+    for number, line in enumerate(dict.fromkeys(lines)):
+        given = {
+            "CONFIG": store.config_file,
+            "OTHER_FOLDER": store.root / "carried-away",
+            "BACKUPS": store.backups,
+            "NEW_DATA_DIR": store.root / f"guide-{number}",
+            "KEYS": store.keys_dir,
+            "TIME": copied.between,
+        }
+        if line == "verify CONFIG":
+            continue  # of a whole cloud: tests/cloud/history has it
+        done = history(*(given.get(word, word) for word in line.split()))
+        said.append((line.split()[0], done.stdout))
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
 
-    made = history("backup", store.config_file, "--to", target, "--full")
-    checked = history("verify", target)
-    restored = history("restore", target, store.restored("cli"), "--quick")
-
-    assert (made.returncode, checked.returncode, restored.returncode) == (0, 0, 0)
-    assert "The keys are NOT in this backup. Copy" in made.stdout
-    assert "nothing is wrong" in checked.stdout
-    assert "history verify CONFIG" in restored.stdout
+    assert [what for what, _ in said] == ["backup"] * 3 + ["verify"] + ["restore"] * 2
+    assert "The keys are NOT in this backup. Copy" in said[0][1]
+    assert "nothing is wrong" in said[3][1]
+    assert "history verify CONFIG" in said[4][1]
 
 
 def test_a_backup_needs_a_running_embedded_server_and_a_folder(copied):
     store = copied.store
     stopped = LivingStore(root_with(store.root / "stopped", copied.wish("idle").data_dir))
     lacking = history("backup", stopped.config_file)
-    stopped.config_file.write_text('data_dir = "cloud"\ndatabase.dsn = "postgresql://db/store"')
+    stopped.config_file.write_text('data_dir = "."\ndatabase.dsn = "postgresql://db/store"')
     managed = history("backup", stopped.config_file)
-    stopped.config_file.write_text('data_dir = "../cloud"')
+    stopped.config_file.write_text(f'data_dir = "{store.data_dir}"')
     nowhere = history("backup", stopped.config_file)
 
     assert (lacking.returncode, managed.returncode, nowhere.returncode) == (1, 1, 1)
@@ -321,3 +334,15 @@ def test_a_full_disk_is_said_in_words_and_leaves_no_backup():
             assert not list(target.glob("*.unfinished"))
         finally:
             subprocess.run(["umount", target], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change accounts")
+def test_a_folder_out_of_the_server_s_reach_is_named_and_not_opened_up(tmp_path):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    tmp_path.chmod(0o700)
+
+    with pytest.raises(BackupError, match=r"cannot pass /.*: choose another folder"):
+        BackupFolder(hidden / "backups").claim("someone", choose_account())
+
+    assert hidden.stat().st_mode & 0o777 == 0o700
