@@ -65,7 +65,7 @@ class CellDay:
 
     def associated(self) -> bytes:
         """Bytes that are authenticated with the body."""
-        names = [b"cells", self.station.encode(), self.device.encode(), self.layout]
+        names = [b"", b"cells", self.station.encode(), self.device.encode(), self.layout]
         return b"\0".join([*names, struct.pack(">q", self.day_ms)])
 
     def __str__(self) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from cloud.catalogue import LayoutCatalogue
 from cloud.db.pool import Pool, connection
 from cloud.epochs import EpochKeys
-from cloud.errors import BadQuery, DamagedHistory, NotFound
+from cloud.errors import BadQuery, NotFound
+from cloud.history.cell_map import cells_at
 from cloud.history.cell_rollups import read_cells
 from cloud.history.counts import ledger_counts
 from cloud.history.model import (
@@ -27,7 +28,6 @@ from cloud.history.model import (
 from cloud.history.reading import HOUR_MS, Found, FrameReader, Stream, join, track_of
 from cloud.history.resolution import (
     AUTO_POINTS,
-    LATEST_MS,
     STEP_MS,
     calendar,
     checked_range,
@@ -35,17 +35,13 @@ from cloud.history.resolution import (
     require_fits,
     zone,
 )
-from cloud.history.rollup_math import MINUTE_MS, QUARTER_MS, Buckets, united
+from cloud.history.rollup_math import MINUTE_MS, Buckets, united
 from cloud.history.rollup_store import MINUTES, QUARTERS, read_signals
 from cloud.history.series import of_buckets, of_cell_days, of_track, regrouped
 from cloud.history.vault import Vault
 from contract.frame import Frame
 from contract.layouts import Layout
 
-_RECENT_MS: Final = 120_000
-_CELL_SIGNAL: Final = "cell_voltage_v"
-_REACHES_MS: Final = (2 * HOUR_MS, 24 * 40 * HOUR_MS, LATEST_MS)
-"""How far back the newest sample is looked for, step by step: mostly it is near."""
 _STREAM_POINTS: Final = 200_000
 """Points of one piece of a stream, about 10 MB in memory."""
 
@@ -173,30 +169,7 @@ class History:
             NotFound: the station has no such rack, or no cell values that old.
             DamagedHistory: the stored values of that time cannot be opened.
         """
-        streams = await self._reader.streams(station, device)
-        racks = {s: layout for s, layout in streams.items() if _CELL_SIGNAL in layout}
-        if not racks:
-            raise NotFound(f"station {station!r} has no cells of a device {device!r}")
-        end_ms = LATEST_MS if at_ms is None else min(at_ms + 1, LATEST_MS)
-        newest = await self._newest(station, racks, end_ms)
-        tier = Tier.RAW
-        if at_ms is not None and (
-            newest is None or newest[1].times_ms[newest[0]] < at_ms - HOUR_MS
-        ):
-            mean = await self._quarter_of_cells(station, racks, at_ms)
-            if mean is not None:
-                newest, tier = mean, Tier.QUARTER
-        if newest is None:
-            raise NotFound(f"no cells of {device!r} are stored at or before {end_ms - 1}")
-        row, frame = newest
-        return CellsAt(
-            station,
-            device,
-            int(frame.times_ms[row]),
-            frame.physical("cell_voltage_v")[row],
-            frame.physical("cell_temperature_c")[row],
-            tier,
-        )
+        return await cells_at(self._pool, self._reader, station, device, at_ms)
 
     async def samples(
         self, station: str, device: str, layout: str, start_ms: int, end_ms: int
@@ -373,69 +346,6 @@ class History:
                 answer.damaged += found.damaged
             unit = next(iter(streams.values())).signal(ref.signal).unit
             answer.series[ref] = of_cell_days(ref, unit, days, span)
-
-    async def _newest(
-        self, station: str, streams: dict[Stream, Layout], end_ms: int
-    ) -> tuple[int, Frame] | None:
-        for start_ms in await self._places_to_look(station, streams, end_ms):
-            until = min(end_ms, start_ms + HOUR_MS)
-            found = await self._reader.read(station, dict.fromkeys(streams), start_ms, until)
-            if found.damaged:
-                raise DamagedHistory(found.damaged)
-            best: tuple[int, int, Frame] | None = None
-            for frame in found.frames:
-                times = frame.times_ms
-                rows = np.flatnonzero(frame.present & (times < end_ms))
-                if len(rows) and (best is None or times[rows[-1]] > best[0]):
-                    best = int(times[rows[-1]]), int(rows[-1]), frame
-            if best is not None:
-                return best[1], best[2]
-        return None
-
-    async def _quarter_of_cells(
-        self, station: str, streams: dict[Stream, Layout], at_ms: int
-    ) -> tuple[int, Frame] | None:
-        """Return the row of the quarter hour of `at_ms` in a frame of means, if it is kept."""
-        keys = await self._reader.keys(station)
-        quarter = at_ms - at_ms % QUARTER_MS
-        for (device, _), layout in streams.items():
-            names = [column.signal.name for column in layout.columns]
-            source = (station, device, layout)
-            span = (quarter, quarter + QUARTER_MS)
-            found = await read_cells(self._pool, keys, source, names, span)
-            if found.damaged:
-                raise DamagedHistory(found.damaged)
-            for day in found.days:
-                frame = day["mean"]
-                row = (quarter - frame.t0_ms) // QUARTER_MS
-                if frame.present[row]:
-                    return row, frame
-        return None
-
-    async def _places_to_look(
-        self, station: str, streams: dict[Stream, Layout], end_ms: int
-    ) -> list[int]:
-        """Starts of ranges that may hold the newest sample before `end_ms`, newest first."""
-        devices, hashes = sorted({d for d, _ in streams}), sorted({h for _, h in streams})
-        async with connection(self._pool) as conn:
-            cursor = await conn.execute(
-                "SELECT max(least(t_last_ms, %s)) FROM hot_batches"
-                " WHERE station = %s AND t_first_ms < %s AND quarantined IS NULL",
-                [end_ms, station, end_ms],
-            )
-            hot = await cursor.fetchone()
-            hours: list[int] = []
-            for reach_ms in _REACHES_MS:
-                cursor = await conn.execute(
-                    "SELECT DISTINCT hour_ms FROM blocks WHERE station = %s AND hour_ms < %s"
-                    " AND hour_ms >= %s AND device = ANY(%s) AND layout = ANY(%b)"
-                    " AND t_first_ms < %s ORDER BY hour_ms DESC LIMIT 2",
-                    [station, end_ms, end_ms - reach_ms, devices, hashes, end_ms],
-                )
-                hours = [row[0] for row in await cursor.fetchall()]
-                if hours:
-                    break
-        return ([hot[0] - _RECENT_MS] if hot and hot[0] is not None else []) + hours
 
 
 def _bucket_starts(asked: _Asked) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

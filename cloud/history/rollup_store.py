@@ -55,7 +55,8 @@ class SpanPlace:
     def associated(self) -> bytes:
         """Bytes that are authenticated with a section."""
         grid = struct.pack(">qqq", self.tier_ms, self.span_ms, self.start_ms)
-        names = [b"rollup", self.station.encode(), self.device.encode(), self.section.encode()]
+        # The leading NUL, which no station's id has, keeps rollups apart from blocks.
+        names = [b"", b"rollup", self.station.encode(), self.device.encode(), self.section.encode()]
         return b"\0".join([*names, self.layout, grid])
 
     def __str__(self) -> str:
