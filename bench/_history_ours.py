@@ -23,6 +23,7 @@ from cloud.history.reading import FrameReader
 from cloud.history.rebuild import rebuild, windows
 from cloud.history.rollup_math import QUARTER_MS, aggregate
 from cloud.history.rollup_store import QUARTERS, SpanPlace, seal, write_spans
+from cloud.live import Live
 from contract.frame import Frame
 
 SMALL, LARGE = "small", "large"
@@ -31,6 +32,10 @@ _AFTER_ALL_MS = 1 << 52
 _COPY = """
 INSERT INTO alone SELECT * FROM blocks
 WHERE station = %s AND layout = ANY(%b) AND hour_ms >= %s AND hour_ms < %s
+"""
+_ROLLUP_BYTES = """
+SELECT sum(pg_column_size(body) + pg_column_size(ends)) FROM rollup_blocks
+WHERE station = %s AND layout = ANY(%b)
 """
 _T = TypeVar("_T")
 
@@ -44,7 +49,7 @@ class Ours:
         self._loop = loop
         self._dsn = dsn
         self._history, self._live = worker.services.history, worker.services.live
-        edge = worker.edge
+        self._edge = edge = worker.edge
         self._pool, self._vault, self._layouts = edge.pool, edge.vault, edge.layouts
         self._compactor = Compactor(edge.pool, edge.epochs, edge.vault, edge.layouts)
         self._reader = FrameReader(edge.pool, edge.epochs, edge.vault, edge.layouts)
@@ -81,10 +86,25 @@ class Ours:
         assert self._record is not None  # noqa: S101 - loaded before
         return self._bytes(self._record.seconds), self._bytes(self._record.cells)
 
+    def rollup_bytes_per_value(self) -> float:
+        """Bytes of the sealed rollups of the day, 1 min and 15 min, per value at 1 s."""
+        assert self._record is not None  # noqa: S101 - loaded before
+        frames = self._record.seconds
+        layouts = [*{frame.layout.hash8 for frame in frames}]
+        with psycopg.connect(self._dsn) as conn:
+            row = conn.execute(_ROLLUP_BYTES, [SMALL, layouts]).fetchone()
+        return float(row[0] if row else 0) / values_in(frames)
+
     def last_all(self) -> Answer:
         image = self._wait(self._live.latest(LARGE))
         assert image is not None  # noqa: S101 - sent before
         return (np.array([*image.points.values()], dtype=np.float64),)
+
+    def last_all_anew(self) -> Answer:
+        """The same when the image has just arrived: read, opened and decoded first."""
+        edge = self._edge
+        self._live = Live(edge.pool, edge.epochs, edge.layouts, edge.news)
+        return self.last_all()
 
     def series(self, table: str, device: str, signal: str, span: tuple[int, int]) -> Answer:
         resolution = Resolution.RAW if table == "seconds" else Resolution.QUARTER

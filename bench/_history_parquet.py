@@ -4,14 +4,15 @@ A row group is one device: its day, or its year of quarter hours. Times are epoc
 A batch is taken in as one file per layout, on disk before the next is offered.
 """
 
+import importlib
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from bench._history_copy import Rows, table_of, wide_rows
 from bench._history_record import DAY_MS, POWER, QUARTER_MS, Answer, Record, values_in
-from bench._history_store import Peer, maps_of, scales_of
+from bench._history_store import Absent, Peer, maps_of, scales_of
 from contract.frame import Frame
 from contract.layout import Layout
 
@@ -33,11 +34,11 @@ _LEAST_GROUP = 4_096
 class _Files:
     """Files of one folder: TABLE/NAME.NUMBER.parquet, NAME from the layout."""
 
-    name = "Parquet, DuckDB"
+    name = "Parquet + DuckDB"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, conn: Any) -> None:
         self._folder = folder
-        self._conn = duckdb.connect()
+        self._conn = conn
         self._conn.execute("SET parquet_metadata_cache = true")
         self._layouts: dict[str, dict[str, Layout]] = {}
         self._values: dict[str, int] = {}
@@ -150,6 +151,17 @@ class _Files:
 
 @contextmanager
 def open_parquet() -> Iterator[Peer]:
-    """Files in a folder that is removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="stationmaster-bench-") as folder:
-        yield _Files(Path(folder))
+    """Files in a folder that is removed at the end.
+
+    Raises:
+        Absent: DuckDB is not installed; only benchmarks and tests need it.
+    """
+    try:
+        duckdb: Any = importlib.import_module("duckdb")
+    except ImportError as error:
+        raise Absent("Parquet + DuckDB: duckdb is not installed (pip install duckdb)") from error
+    with (
+        duckdb.connect() as conn,
+        tempfile.TemporaryDirectory(prefix="stationmaster-bench-") as folder,
+    ):
+        yield _Files(Path(folder), conn)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench._history_layouts import CELLS, CONVERTER, RACK, RACK_CELLS
+from bench._history_noise import settle, wander
 from contract.frame import Frame
 from contract.layout import Layout
 
@@ -95,7 +96,7 @@ def _duty(rng: np.random.Generator, n: int) -> _Duty:
     running = np.abs(ramp) > 0.01
     offers = np.repeat(rng.normal(0, 30, n // 60 + 1), 60)[:n]
     setpoint = np.round((command * _RATED_KW + offers * (command != 0)) / 10) * 10
-    regulation = _wander(rng, n, 20, 30) + rng.normal(0, 0.8, n)
+    regulation = wander(rng, n, 20, 30) + rng.normal(0, 0.8, n)
     power = ramp * _RATED_KW + running * regulation
     full_kwh = _RACKS_OF_CONVERTER * _CELLS_IN_SERIES * 3.25 * _CAPACITY_AH / 1_000
     used = np.cumsum(power) / 3600 / full_kwh
@@ -111,9 +112,9 @@ def _converter(rng: np.random.Generator, device: str, duty: _Duty) -> Frame:
 
     reactive = noise(0.4) + 12 * duty.running
     apparent = np.hypot(power, reactive)
-    volts = 690 + _wander(rng, n, 120, 1.2)
+    volts = 690 + wander(rng, n, 120, 1.2)
     dc_volts = 1_300 + 200 * (duty.soc - 0.5) - power * 0.012 + noise(0.1)
-    heat = _settle(np.abs(power) / _RATED_KW * 35, 900)
+    heat = settle(np.abs(power) / _RATED_KW * 35, 900)
     warm = {
         name: duty.ambient_c + heat * share + noise(0.06)
         for name, share in (
@@ -129,7 +130,7 @@ def _converter(rng: np.random.Generator, device: str, duty: _Duty) -> Frame:
         "reactive_power_kvar": reactive,
         "apparent_power_kva": apparent,
         "power_factor": np.where(apparent > 1, power / np.maximum(apparent, 1), 1),
-        "frequency_hz": np.round(50 + _wander(rng, n, 60, 0.012), 2),
+        "frequency_hz": np.round(50 + wander(rng, n, 60, 0.012), 2),
         "dc_voltage_v": dc_volts,
         "dc_current_a": power * 1_000 / dc_volts + noise(0.2),
         "dc_power_kw": power * 1.015,
@@ -139,7 +140,7 @@ def _converter(rng: np.random.Generator, device: str, duty: _Duty) -> Frame:
         "reactive_power_setpoint_kvar": 12.0 * (duty.command != 0),
         "energy_discharged_kwh": 1_134_567 + np.cumsum(np.maximum(power, 0)) / 3600,
         "energy_charged_kwh": 1_234_567 + np.cumsum(np.maximum(-power, 0)) / 3600,
-        "insulation_kohm": 1_800 + _wander(rng, n, 300, 15),
+        "insulation_kohm": 1_800 + wander(rng, n, 300, 15),
         "pcs_state": 1 + (duty.command != 0) + 2 * (duty.command > 0),
         "breaker_closed": 1.0,
         "remote_control": 1.0,
@@ -156,7 +157,7 @@ def _rack(rng: np.random.Generator, device: str, duty: _Duty) -> tuple[Frame, Fr
 
     share = duty.power_kw / _RACKS_OF_CONVERTER * rng.normal(1, 0.01)
     current = share * 1_000 / (_CELLS_IN_SERIES * 3.25) + noise(0.05) + noise(0.14) * duty.running
-    heat = _settle(np.abs(current) / 80 * 6, 1_500)
+    heat = settle(np.abs(current) / 80 * 6, 1_500)
     temperature = 22 + 0.25 * (duty.ambient_c - 18) + heat
     volts, extremes = _cell_voltages(rng, duty, current)
     rack_volts = extremes["cell_voltage_mean_v"] * _CELLS_IN_SERIES + noise(0.06)
@@ -182,8 +183,8 @@ def _rack(rng: np.random.Generator, device: str, duty: _Duty) -> tuple[Frame, Fr
         "charge_current_limit_a": np.where(duty.soc > 0.9, 60.0, 120.0),
         "discharge_current_limit_a": np.where(duty.soc < 0.12, 60.0, 120.0),
         "rack_warnings": _spells(rng, n, bit=4),
-        "resistance_positive_kohm": 4_200 + _wander(rng, n, 600, 20),
-        "resistance_negative_kohm": 4_180 + _wander(rng, n, 600, 20),
+        "resistance_positive_kohm": 4_200 + wander(rng, n, 600, 20),
+        "resistance_negative_kohm": 4_180 + wander(rng, n, 600, 20),
         "charged_ah": 123_456 + np.cumsum(np.maximum(-current, 0)) / 3600,
         "discharged_ah": 121_456 + np.cumsum(np.maximum(current, 0)) / 3600,
         "balancing_cell": extremes["cell_voltage_max_index"] * (duty.time_s % 60 < 30),
@@ -235,7 +236,7 @@ def _cooling(rng: np.random.Generator, duty: _Duty, heat: _Values) -> dict[str, 
     return {
         "coolant_supply_c": 18 + rng.normal(0, 0.15, n) + 0.5 * np.sin(duty.time_s / 400),
         "coolant_return_c": 20 + heat * 0.4 + rng.normal(0, 0.12, n),
-        "coolant_pressure_bar": 2.1 + _wander(rng, n, 30, 0.02),
+        "coolant_pressure_bar": 2.1 + wander(rng, n, 30, 0.02),
         "pump_running": (duty.time_s // 900) % 2,
         "fan_level": np.where(heat > 3, 2.0, 1.0),
     }
@@ -247,24 +248,3 @@ def _spells(rng: np.random.Generator, n: int, bit: int) -> _Values:
     for first in rng.integers(0, n, 4):
         word[first : first + rng.integers(20, 500)] = bit
     return word
-
-
-def _wander(rng: np.random.Generator, n: int, tau_s: float, sigma: float) -> _Values:
-    """Noise of standard deviation `sigma` that forgets itself within `tau_s` (AR(1))."""
-    keep = np.exp(-1 / tau_s)
-    return _remember(rng.normal(0, sigma * np.sqrt(1 - keep**2), n), keep)
-
-
-def _settle(target: _Values, tau_s: float) -> _Values:
-    """What follows `target` with the time constant `tau_s`, from 0 (first-order lag)."""
-    return _remember(target / tau_s, 1 - 1 / tau_s)
-
-
-def _remember(pushed: _Values, keep: float) -> _Values:
-    """y[i] = keep * y[i - 1] + pushed[i], as one convolution by Fourier transform."""
-    n = len(pushed)
-    size = 1 << (2 * n - 1).bit_length()
-    answer = keep ** np.arange(n)
-    spectrum = np.fft.rfft(pushed, size) * np.fft.rfft(answer, size)
-    found: _Values = np.fft.irfft(spectrum, size)[:n]
-    return found

@@ -261,6 +261,6 @@ def _open(dsn: str, shape: type[_Narrow | _Wide], name: str, *, compressed: bool
             with psycopg.connect(make_conninfo(dsn, dbname=database), autocommit=True) as conn:
                 if compressed:
                     conn.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-                yield shape(f"{server}, {name}", conn, compressed=compressed)
+                yield shape(f"{server} {name}", conn, compressed=compressed)
         finally:
             admin.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())

@@ -8,8 +8,9 @@ are installed (`apt-get install victoria-metrics influxdb`).
 
 Of rows per value only one converter's whole day is loaded, and an hour of the other devices: no
 question at 1 s touches more. Peers take in one minute of the large station, ours 200 batches. The
-cell map is of four racks, 500 cells. Rows named `15y` ask the far end of a history that reaches
-fifteen years back, and may take twice as long.
+cell map is of four racks, 500 cells. The newest values of all points come from the live image in
+memory; `anew` is the first answer after an image has arrived. Rows named `15y` ask the far end of
+a history that reaches fifteen years back, and may take twice as long.
 """
 
 import sys
@@ -25,7 +26,7 @@ from bench._history_ingest import Ingest, measure_ingest
 from bench._history_ours import LARGE, SMALL, Ours, open_ours
 from bench._history_parquet import open_parquet
 from bench._history_postgres import openings
-from bench._history_questions import p95_ms, questions
+from bench._history_questions import Case, Question, p95_ms, questions
 from bench._history_record import (
     DAY_MS,
     METER,
@@ -33,6 +34,7 @@ from bench._history_record import (
     Record,
     large_batch,
     make_record,
+    newest,
     quarter_hours,
     values_in,
 )
@@ -104,6 +106,8 @@ def _measure_ours(home: Home, dsn: str, record: Record, ingest: Ingest, table: _
         seconds, cells = store.bytes_per_value()
         table.ours("raw_bytes_per_value", seconds, "bytes/value", 0.25)
         table.ours("cell_bytes_per_value", cells, "bytes/value", 0.36)
+        rollups = store.rollup_bytes_per_value()
+        table.ours("rollup_bytes_per_value", rollups, "bytes/value")
         table.ours("ingest_values_per_s", ingest.values_per_s, "values/s", 20e6)
         table.ours("ingest_batches_per_s", ingest.batches_per_s, "batches/s")
         table.ours("ingest_p99_ms", ingest.p99_ms, "ms", 200)
@@ -111,6 +115,9 @@ def _measure_ours(home: Home, dsn: str, record: Record, ingest: Ingest, table: _
         for question in questions(record, ingest.last):
             name = f"query_{question.row}_p95_ms"
             table.ours(name, p95_ms(store, question), "ms", question.target_ms)
+        anew = Case(lambda _: store.last_all_anew(), newest(ingest.last))
+        anew_ms = p95_ms(store, Question("last_all_anew", 0, [anew]))
+        table.ours("query_last_all_anew_p95_ms", anew_ms, "ms")
         _measure_old(store, record, ingest, table)
 
 
