@@ -1,6 +1,7 @@
 """Replicas behind a real HAProxy: one database, one folder of keys, one of them killed."""
 
 import asyncio
+import re
 import socket
 import ssl
 import subprocess
@@ -89,25 +90,31 @@ def test_a_client_without_a_certificate_is_refused_through_the_proxy_and_its_add
     cluster.refused("handshake_refused", VISITOR)
 
 
-def test_a_forged_proxy_header_from_an_untrusted_address_opens_nothing(cluster, station):
-    _, context = station
-    port = cluster.web["web-1"].port("edge")
+def answer_to(opening: bytes, port: int, come_from: str) -> bytes:
+    """What a listener says to these bytes before it hangs up."""
+    address = ("127.0.0.1", port)
+    with socket.create_connection(address, timeout=20, source_address=(come_from, 0)) as raw:
+        try:
+            raw.sendall(opening)
+            return raw.recv(1 << 10)
+        except ConnectionError:
+            return b""
 
-    with socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.8", 0)) as raw:
-        raw.sendall(header("203.0.113.9", 4711))
-        with pytest.raises(OSError):
-            context.wrap_socket(raw, server_hostname="127.0.0.1")
+
+@pytest.mark.parametrize("listener", ["edge", "enrol"])
+def test_a_forged_proxy_header_from_an_untrusted_address_opens_nothing(cluster, listener):
+    port = cluster.web["web-1"].port(listener)
+
+    assert answer_to(header("203.0.113.9", 4711), port, "127.0.0.8") == b""
 
     cluster.refused("proxy_refused", "127.0.0.8")
     assert cluster.all("SELECT FROM security_events WHERE source = '203.0.113.9'") == []
 
 
 def test_a_forged_proxy_header_through_the_proxy_is_only_a_failed_handshake(cluster):
-    port = cluster.proxy.ports["edge"]
-    with socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.6", 0)) as raw:
-        raw.sendall(header("203.0.113.9", 4711))
-        assert raw.recv(1 << 10)[:1] in (b"", b"\x15")  # closed, or a TLS alert
+    said = answer_to(header("203.0.113.9", 4711), cluster.proxy.ports["edge"], "127.0.0.6")
 
+    assert said[:1] in (b"", b"\x15")  # nothing, or a TLS alert
     cluster.refused("handshake_refused", "127.0.0.6")
     assert cluster.all("SELECT FROM security_events WHERE source = '203.0.113.9'") == []
 
@@ -164,6 +171,21 @@ def test_behind_the_proxy_cookies_are_bound_to_tls(cluster, browser):
     assert "Secure" in cookie
     assert "max-age" in answer.headers["strict-transport-security"]
     assert browser.get("/api/v1/session").json()["user"] == "admin"
+
+
+def test_the_form_of_the_sign_in_page_works_behind_the_proxy(cluster, browser):
+    (first,) = cluster.first_sign_ins
+    page = browser.get("/sign-in")
+    token = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert token is not None
+
+    answer = browser.post(
+        "/sign-in", data=first | {"csrf": token[1]}, headers={"Origin": cluster.console}
+    )
+
+    assert page.headers["set-cookie"].startswith("__Host-sm_visitor=")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert browser.get("/").status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost"])
