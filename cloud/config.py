@@ -157,6 +157,9 @@ class HistorySection(_Section):
     max_read_mb: int = Field(
         256, ge=1, description="stored megabytes that one query may read; streams read in pieces"
     )
+    policy: Path | None = Field(
+        None, description="retention policy; none: cloud/history/policy.toml of this version"
+    )
 
 
 class BackupSection(_Section):
@@ -165,6 +168,12 @@ class BackupSection(_Section):
     dir: Path | None = Field(None, description="folder of backups; none: the log is not archived")
     wal_timeout_s: int = Field(
         60, ge=1, le=86_400, description="age at which the newest changes are in the archive"
+    )
+    every_h: float = Field(
+        24.0,
+        ge=0,
+        le=8_760,
+        description="hours after which the cloud backs itself up anew; 0: only by command",
     )
     full_after_days: float = Field(
         7.0, gt=0, le=365, description="age of the last full backup at which the next is full"
@@ -175,6 +184,46 @@ class BackupSection(_Section):
     max_mb_s: float | None = Field(
         None, ge=0.1, le=1_000, description="most megabytes a second that a backup may take"
     )
+
+
+class ArchiveSection(_Section):
+    """Where past months go as Parquet files, readable without any key of ours."""
+
+    url: str = Field(min_length=1, description="a folder, or s3://BUCKET/PREFIX")
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://[^/]+$", description="of a store that is not Amazon's"
+    )
+    region: str | None = Field(None, description="of the bucket")
+    ca_file: Path | None = Field(None, description="certificates that the endpoint is checked by")
+    credentials_file: Path | None = Field(
+        None,
+        description="as the AWS tools write it, section [default]; none: AWS_ACCESS_KEY_ID and"
+        " AWS_SECRET_ACCESS_KEY, or what the machine's role grants",
+    )
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder."""
+        return not self.url.startswith("s3://")
+
+    @model_validator(mode="after")
+    def _known_kind(self) -> Self:
+        if self.local and "://" in self.url:
+            raise ValueError("url must be a folder or s3://BUCKET/PREFIX")
+        if self.local and (self.endpoint or self.region or self.credentials_file):
+            raise ValueError("endpoint, region and credentials_file are for s3://BUCKET/PREFIX")
+        return self
+
+    def beside(self, base: Path) -> Self:
+        """Return the section with its relative paths counted from `base`."""
+        update: dict[str, object] = {
+            name: base / path
+            for name in ("ca_file", "credentials_file")
+            if (path := getattr(self, name)) is not None
+        }
+        if self.local:
+            update["url"] = str(base / self.url)
+        return self.model_copy(update=update)
 
 
 class CloudConfig(_Section):
@@ -194,6 +243,9 @@ class CloudConfig(_Section):
     keys: KeysSection = KeysSection()
     history: HistorySection = HistorySection()
     backup: BackupSection = BackupSection()
+    archive: ArchiveSection | None = Field(
+        None, description="none: nothing is archived, and what must be archived first is kept"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("jobs")
@@ -251,23 +303,37 @@ def parse(raw: dict[str, Any], path: Path) -> CloudConfig:
         given = None if first["type"] == "missing" else first["input"]
         raise ConfigError(path, key, given, _remedy(first["type"], first["msg"])) from error
     base = path.resolve().parent
-    keys = config.keys
-    if keys.dir is not None:
-        keys = keys.model_copy(update={"dir": base / keys.dir})
     backup = config.backup
     if backup.dir is not None:
         backup = backup.model_copy(update={"dir": base / backup.dir})
     database = config.database
     if database.password_file is not None:
         database = database.model_copy(update={"password_file": base / database.password_file})
+    history = config.history
+    if history.policy is not None:
+        history = history.model_copy(update={"policy": base / history.policy})
+    archive = None if config.archive is None else config.archive.beside(base)
+    data_dir = base / config.data_dir
+    if archive is not None and archive.local and _lies_in(Path(archive.url), data_dir):
+        problem = (
+            "lies in data_dir: an archive is readable without keys, what lies there is not; name "
+            "a folder on an encrypted disk of its own"
+        )
+        raise ConfigError(path, "archive.url", archive.url, problem)
     return config.model_copy(
         update={
-            "data_dir": base / config.data_dir,
-            "keys": keys,
+            "data_dir": data_dir,
+            "keys": config.keys.beside(base),
             "database": database,
+            "history": history,
             "backup": backup,
+            "archive": archive,
         }
     )
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _remedy(kind: str, message: str) -> str:

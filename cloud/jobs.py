@@ -5,6 +5,7 @@ and does its work in transactions. Several jobs workers (one per cloud) share th
 """
 
 import asyncio
+import datetime as dt
 import logging
 import signal
 import time
@@ -16,6 +17,7 @@ import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from cloud.catalogue import LayoutCatalogue
+from cloud.db.backup import back_up, backup_due
 from cloud.db.pool import Pool, connection, create_pool
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError
@@ -32,6 +34,7 @@ from cloud.workers import Task, read_task
 from contract.errors import ContractError
 
 _log = logging.getLogger(__name__)
+_BACKUP_LOOK_S: Final = 300.0
 _CLEAN_EVERY_S: Final = 3_600.0
 _CHECKPOINT_EVERY_S: Final = 60.0
 _POOL_SIZE: Final = 6
@@ -41,6 +44,7 @@ class Jobs:
     """The jobs of one process."""
 
     def __init__(self, task: Task, pool: Pool) -> None:
+        self._whole = task.config
         self._config = task.config.history
         self._pool = pool
         keys = open_keys(task.config.keys_dir, task.config.keys.pkcs11)
@@ -60,6 +64,7 @@ class Jobs:
             ("spans", self.merge_spans, self._config.spans_every_s),
             ("checkpoint", self.checkpoint, _CHECKPOINT_EVERY_S),
             ("keys", self.replace_worn_keys, _CLEAN_EVERY_S),
+            ("backup", self.back_up, _BACKUP_LOOK_S),
             ("clean", self.clean, _CLEAN_EVERY_S),
         ):
             scheduler.add_job(
@@ -116,6 +121,11 @@ class Jobs:
         for station in await worn_stations(self._pool):
             made = await rotate_data_key(self._pool, self._ring, station)
             _log.info("data key replaced station=%s key=%d", station, made.key_id)
+
+    async def back_up(self) -> None:
+        """Back the store up when the newest backup is old enough."""
+        if backup_due(self._whole, dt.datetime.now(dt.UTC)):
+            await asyncio.to_thread(back_up, self._whole, None, _log.info)
 
     async def clean(self) -> None:
         """Remove what has expired: sessions, enrolment tokens, sign-in attempts."""
