@@ -99,8 +99,8 @@ def find_server(data_dir: Path) -> RunningServer:
             conn.execute("SELECT 1")
     except (OSError, IndexError, psycopg.OperationalError) as error:
         raise BackupError(
-            f"the database of {data_dir} does not run ({_short(error)}): a backup is made of a "
-            "running cloud; start it with ./stationmaster cloud CONFIG and try again"
+            f"the database of {data_dir} does not run ({_short(error)}): this command works "
+            "beside a running cloud; start it with ./stationmaster cloud CONFIG and try again"
         ) from error
     return server
 
