@@ -100,6 +100,7 @@ class _PostgresStore:
                     compress = "SELECT compress_chunk(c) FROM show_chunks(%s) AS c"
                     self._conn.execute(compress, [rows.table])
         self._conn.execute("VACUUM ANALYZE")
+        self._conn.execute("CHECKPOINT")
 
     def bytes_per_value(self) -> tuple[float, float]:
         size = "hypertable_size" if self._compressed else "pg_total_relation_size"
@@ -236,7 +237,7 @@ class _Wide(_PostgresStore):
         return _Place(table_of(table, layout.name), column, "device", number, scale)
 
 
-def openings(dsn: str) -> list[Opening]:
+def in_postgres(dsn: str) -> list[Opening]:
     """The peers in the server of `dsn`, each in a database of its own."""
     shapes = ((_Narrow, "narrow rows"), (_Wide, "wide rows"))
     return [
