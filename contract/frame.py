@@ -9,7 +9,7 @@ against limits before it takes memory, and always gives the same bytes for the s
 from collections.abc import Sequence
 
 from contract import layouts
-from contract.codec import batch, columnar
+from contract.codec import batch, columnar, slab
 from contract.codec.batch import MAX_BATCH_BYTES, MAX_FRAMES, Resolve, Select
 from contract.codec.model import (
     MAX_ROWS,
@@ -19,6 +19,7 @@ from contract.codec.model import (
     Quality,
     merge,
 )
+from contract.codec.slab import Slab
 from contract.errors import FrameError
 
 __all__ = [
@@ -31,11 +32,14 @@ __all__ = [
     "FrameHeader",
     "Quality",
     "Select",
+    "Slab",
     "decode",
     "decode_batch",
+    "decode_slabs",
     "encode",
     "encode_batch",
     "encode_columnar",
+    "join_slabs",
     "merge",
     "peek",
     "peek_batch",
@@ -63,6 +67,16 @@ def decode(blob: bytes, resolve: Resolve = layouts.by_hash) -> Frame:
         UnknownLayoutError: `resolve` does not know the layout.
     """
     return batch.single(decode_batch(blob, resolve))
+
+
+def decode_slabs(blob: bytes, resolve: Resolve = layouts.by_hash) -> list[Slab]:
+    """Return the content of a batch with like devices side by side; errors as in `decode`."""
+    return slab.decode(blob, resolve)
+
+
+def join_slabs(slabs: Sequence[Slab]) -> Slab | None:
+    """Join slabs of one `key` in time; None when they overlap."""
+    return slab.join(slabs)
 
 
 def peek(blob: bytes) -> FrameHeader:

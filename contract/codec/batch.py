@@ -9,6 +9,7 @@ group are coded together, so that twenty racks compress as one. The body is one 
 
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -72,6 +73,26 @@ def encode_batch(frames: Sequence[Frame], level: int = 3) -> bytes:
     return _container(b"".join(entries), wire.compress(sections, level), level)
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """What a batch holds, still in groups.
+
+    Attributes:
+        found: the directory.
+        layouts: of each group.
+        qualities: of each frame, shape (n, width); empty for a frame that is not wanted.
+        blocks: of each group, a block (frames, rows, repeat) a column, jitter last; empty for a
+            column that nobody wants.
+        wanted: chosen signals of each frame; None: not wanted.
+    """
+
+    found: Directory
+    layouts: list[Layout]
+    qualities: list[NDArray[np.uint8]]
+    blocks: list[list[Array]]
+    wanted: list[Collection[str] | None]
+
+
 def decode_batch(blob: bytes, resolve: Resolve, select: Select | None = None) -> list[Frame]:
     """Return the frames of `encode_batch`'s bytes, in their order.
 
@@ -83,6 +104,11 @@ def decode_batch(blob: bytes, resolve: Resolve, select: Select | None = None) ->
         FrameError: the bytes are broken, hostile or over the limits.
         UnknownLayoutError: `resolve` does not know a layout.
     """
+    return _frames(decode_groups(blob, resolve, select))
+
+
+def decode_groups(blob: bytes, resolve: Resolve, select: Select | None = None) -> Decoded:
+    """Decode a batch without making its frames; errors as in `decode_batch`."""
     plain, stored = _open(blob)
     reader = wire.Reader(plain)
     found = directory.read(reader, len(blob))
@@ -114,7 +140,7 @@ def decode_batch(blob: bytes, resolve: Resolve, select: Select | None = None) ->
         ]
         for group, chosen in zip(plans, columns, strict=True)
     ]
-    return _frames(found, layouts, qualities, blocks, wanted)
+    return Decoded(found, layouts, qualities, blocks, wanted)
 
 
 def peek_batch(blob: bytes) -> list[FrameHeader]:
@@ -218,34 +244,50 @@ def _columns_of(
     return chosen
 
 
-def _frames(
-    found: Directory,
-    layouts: list[Layout],
-    qualities: list[NDArray[np.uint8]],
-    blocks: list[list[Array]],
-    wanted: list[Collection[str] | None],
-) -> list[Frame]:
+def _frames(decoded: Decoded) -> list[Frame]:
     frames: dict[int, Frame] = {}
-    for number, members in enumerate(found.members()):
-        for at, frame in enumerate(members):
-            names = wanted[frame]
+    for number, members in enumerate(decoded.found.members()):
+        whole = decoded.layouts[number]
+        with_jitter, blocks = decoded.found.groups[number].jitter, decoded.blocks[number]
+        for at, index in enumerate(members):
+            names = decoded.wanted[index]
             if names is None:
                 continue
-            whole, header = layouts[number], found.headers[frame]
+            header, marks = decoded.found.headers[index], decoded.qualities[index]
             columns = sorted(whole.column(name) for name in names)
-            quality_of = qualities[frame]
-            part = len(columns) < len(whole.columns) and quality_of.any()
-            frames[frame] = Frame(
-                device=header.device,
-                layout=part_of(whole, tuple(columns)),
-                t0_ms=header.t0_ms,
-                step_ms=header.step_ms,
-                jitter_ms=blocks[number][-1][at][:, 0] if found.groups[number].jitter else None,
-                values=tuple(blocks[number][column][at] for column in columns),
-                quality=cut(quality_of, whole, columns),
-                sampled=(quality_of != Quality.MISSING).any(axis=1) if part else None,
+            frames[index] = frame_of(
+                (header.device, whole, header.t0_ms, header.step_ms),
+                columns,
+                [blocks[column][at] for column in columns],
+                marks,
+                blocks[-1][at][:, 0] if with_jitter else None,
             )
-    return [frames[i] for i in sorted(frames)]
+    return [frames[index] for index in sorted(frames)]
+
+
+def frame_of(
+    what: tuple[str, Layout, int, int],
+    columns: Sequence[int],
+    values: Sequence[Array],
+    marks: NDArray[np.uint8],
+    jitter_ms: NDArray[np.int16] | None,
+) -> Frame:
+    """Make the frame of some columns of a layout.
+
+    Args:
+        what: device, whole layout, t0_ms and step_ms.
+        columns: which columns of the layout, ascending.
+        values: theirs, shape (n, repeat) each.
+        marks: quality of all columns of the layout, shape (n, width).
+        jitter_ms: shape (n,).
+    """
+    device, whole, t0_ms, step_ms = what
+    layout, quality_of = part_of(whole, tuple(columns)), cut(marks, whole, columns)
+    if not (marks.strides[0] or marks.strides[1]) and not marks[0, 0]:  # one value: all are good
+        return Frame.trusted(device, (layout, t0_ms, step_ms), values, quality_of, jitter_ms)
+    part = len(columns) < len(whole.columns)
+    sampled = (marks != Quality.MISSING).any(axis=1) if part else None
+    return Frame(device, layout, t0_ms, step_ms, tuple(values), quality_of, jitter_ms, sampled)
 
 
 def part_of(layout: Layout, columns: tuple[int, ...]) -> Layout:
@@ -261,7 +303,7 @@ def part_of(layout: Layout, columns: tuple[int, ...]) -> Layout:
     return known
 
 
-def cut(whole: NDArray[np.uint8], layout: Layout, columns: list[int]) -> NDArray[np.uint8]:
+def cut(whole: NDArray[np.uint8], layout: Layout, columns: Sequence[int]) -> NDArray[np.uint8]:
     """Return the quality of some columns, shape (n, their width)."""
     if len(columns) == len(layout.columns):
         return whole

@@ -10,7 +10,7 @@ doubled, plus one where the bytes are compressed.
 """
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from contract.codec.model import (
     MAX_TIME_MS,
     Array,
     Frame,
-    Quality,
     require_identity,
     require_size,
 )
@@ -93,19 +92,17 @@ def decode(blob: bytes, resolve: batch.Resolve, select: batch.Select | None) -> 
     if names is None:
         return []
     columns = sorted({layout.column(name) for name in names})
-    marks, blocks = _parts(reader, layout, n, columns, with_jitter=bool(flags & _FLAG_JITTER))
-    part = len(columns) < len(layout.columns) and bool(marks.any())
-    frame = Frame(
-        device=device,
-        layout=batch.part_of(layout, tuple(columns)),
-        t0_ms=t0_ms,
-        step_ms=step_ms,
-        values=tuple(blocks[column][0] for column in columns),
-        quality=batch.cut(marks, layout, columns),
-        jitter_ms=blocks[len(layout.columns)][0][:, 0] if flags & _FLAG_JITTER else None,
-        sampled=(marks != Quality.MISSING).any(axis=1) if part else None,
-    )
-    return [frame]
+    with_jitter = bool(flags & _FLAG_JITTER)
+    marks, blocks = _parts(reader, layout, n, columns, with_jitter=with_jitter)
+    return [
+        batch.frame_of(
+            (device, layout, t0_ms, step_ms),
+            columns,
+            [blocks[column][0] for column in columns],
+            marks,
+            blocks[len(layout.columns)][0][:, 0] if with_jitter else None,
+        )
+    ]
 
 
 def _device(reader: wire.Reader) -> str:
@@ -117,32 +114,26 @@ def _device(reader: wire.Reader) -> str:
 
 
 def _parts(
-    reader: wire.Reader, layout: Layout, n: int, columns: Collection[int], *, with_jitter: bool
+    reader: wire.Reader, layout: Layout, n: int, columns: Sequence[int], *, with_jitter: bool
 ) -> tuple[NDArray[np.uint8], dict[int, Array]]:
     """Return the quality of all columns, and the blocks of the chosen ones (and of the jitter)."""
     mode = reader.byte()
     stored_quality = reader.varint(_MAX_STORED)
     count = len(layout.columns) + with_jitter
-    sizes = [(reader.varint(_MAX_STORED), reader.varint(_MAX_STORED)) for _ in range(count)]
-    wanted = {*columns, len(layout.columns)}
-    entries = {}
-    for column, (entry_size, _) in enumerate(sizes):
-        if column in wanted:
-            entries[column] = reader.take(entry_size)
-        else:
-            reader.skip(entry_size)
+    sizes = reader.varints(2 * count, _MAX_STORED)
+    wanted = [*columns, len(layout.columns)] if with_jitter else columns
+    entries = reader.pick(sizes[0::2], wanted)
     size = quality.size(mode, n, layout.width)
     marks = quality.decode(mode, _unstored(reader, stored_quality, size), n, layout.width)
+    bodies = reader.pick([stored >> 1 for stored in sizes[1::2]], wanted)
     blocks = {}
-    for column, (_, stored) in enumerate(sizes):
-        if column not in wanted:
-            reader.skip(stored >> 1)
-            continue
+    for column, entry, body in zip(wanted, entries, bodies, strict=True):
         jitter = column == len(layout.columns)
         dtype = _JITTER if jitter else layout.dtypes[column]
         repeat = 1 if jitter else layout.columns[column].repeat
-        plan = read_plan(wire.Reader(entries[column]), (1, n, repeat), dtype)
-        blocks[column] = decode_block(plan, _unstored(reader, stored, plan.size))
+        plan = read_plan(wire.Reader(entry), (1, n, repeat), dtype)
+        compressed = bool(sizes[2 * column + 1] & 1)
+        blocks[column] = decode_block(plan, _plain(body, plan.size, compressed=compressed))
     if reader.left:
         msg = f"{reader.left} bytes after the end of the last column"
         raise FrameCorruptError(msg)
@@ -150,8 +141,11 @@ def _parts(
 
 
 def _unstored(reader: wire.Reader, stored: int, size: int) -> bytes:
-    body = reader.take(stored >> 1)
-    if stored & 1:
+    return _plain(reader.take(stored >> 1), size, compressed=bool(stored & 1))
+
+
+def _plain(body: bytes, size: int, *, compressed: bool) -> bytes:
+    if compressed:
         return wire.decompress(body, size)
     if len(body) != size:
         msg = f"a column claims {size} bytes and has {len(body)}"

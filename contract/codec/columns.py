@@ -25,6 +25,7 @@ from contract.errors import FrameCorruptError
 
 _FLOAT_BITS: np.dtype[np.generic] = np.dtype(np.uint32)
 _AVERAGE_ROWS = 8
+_AVERAGE_SHIFT = 3
 _BYTE = 255
 _DELTA_ROWS = 2
 """Up to so many rows the mean of the rows before is the row before."""
@@ -169,13 +170,41 @@ def _restore(first: Array, later: Array, shape: tuple[int, int, int], model: int
 
 
 def _restore_averages(block: Array) -> None:
-    sums = block[:, 0].astype(np.int32)
-    for row in range(1, block.shape[1]):
-        count = min(row, _AVERAGE_ROWS)
-        block[:, row] += ((sums + count // 2) // count).astype(block.dtype)
-        sums += block[:, row]
-        if row >= _AVERAGE_ROWS:
-            sums -= block[:, row - _AVERAGE_ROWS]
+    """Add to each row the mean of up to 8 rows before, in place, row after row.
+
+    `block` holds differences behind its first row. This loop is most of what a cell map costs:
+    it runs over rows of 32 bits, and only where a sum left the dtype does it run again with sums
+    that wrap.
+    """
+    wide = np.ascontiguousarray(block.swapaxes(0, 1), dtype=np.int32)
+    limits = np.iinfo(block.dtype)
+    restored = _with_averages(wide.copy(), 0)
+    if restored.max() > limits.max or restored.min() < limits.min:
+        restored = _with_averages(wide, 32 - limits.bits)
+    block[:] = restored.swapaxes(0, 1)
+
+
+def _with_averages(rows: NDArray[np.int32], spare_bits: int) -> NDArray[np.int32]:
+    """Restore `rows` in place; with spare bits, sums wrap in the rest."""
+    each = list(rows)
+    sums = each[0] + np.int32(0)
+    mean = np.empty_like(sums)
+    add, subtract, shift = np.add, np.subtract, np.right_shift
+    for number, row in enumerate(each[1:], 1):
+        if number == _AVERAGE_ROWS:
+            sums += _AVERAGE_ROWS // 2  # from here on the mean is rounded by the shift
+        if number < _AVERAGE_ROWS:
+            np.floor_divide(sums + number // 2, number, mean)
+        else:
+            shift(sums, _AVERAGE_SHIFT, mean)
+        add(row, mean, row)
+        if spare_bits:
+            np.left_shift(row, spare_bits, row)
+            shift(row, spare_bits, row)
+        add(sums, row, sums)
+        if number >= _AVERAGE_ROWS:
+            subtract(sums, each[number - _AVERAGE_ROWS], sums)
+    return rows
 
 
 def _row_means(block: Array) -> Array:

@@ -72,6 +72,42 @@ class Frame:
         if self.jitter_ms is not None:
             object.__setattr__(self, "jitter_ms", _read_only(_checked_jitter(self, self.jitter_ms)))
 
+    @classmethod
+    def trusted(
+        cls,
+        device: str,
+        grid: tuple[Layout, int, int],
+        values: Sequence[Array],
+        quality: NDArray[np.uint8],
+        jitter_ms: NDArray[np.int16] | None = None,
+    ) -> "Frame":
+        """Make a frame of a decoder's arrays, which fit and of which nothing is MISSING.
+
+        The checks of the constructor cost more than decoding a narrow column.
+
+        Args:
+            device: its name.
+            grid: layout, t0_ms and step_ms.
+            values: one array of shape (n, repeat) a column.
+            quality: shape (n, width).
+            jitter_ms: shape (n,).
+        """
+        frame = object.__new__(cls)
+        layout, t0_ms, step_ms = grid
+        fields = {
+            "device": device,
+            "layout": layout,
+            "t0_ms": t0_ms,
+            "step_ms": step_ms,
+            "values": tuple(_read_only(column) for column in values),
+            "quality": _read_only(quality),
+            "jitter_ms": jitter_ms,
+            "sampled": None,
+        }
+        for name, value in fields.items():
+            object.__setattr__(frame, name, value)
+        return frame
+
     def __repr__(self) -> str:
         """Name the frame without its values."""
         shape = f"{self.n}x{self.layout.width}"

@@ -4,6 +4,9 @@ Whoever reads bytes from outside states first how many bytes or how large a numb
 the size is checked before memory is taken.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import zstandard
 
 from contract.errors import FrameCorruptError
@@ -79,6 +82,26 @@ class Reader:
             msg = f"number {number} at byte {self._at} is over its limit of {most}"
             raise FrameCorruptError(msg)
         return number
+
+    def varints(self, count: int, most: int) -> list[int]:
+        """Return the next `count` varints, each at most `most`."""
+        numbers = []
+        for _ in range(count):
+            at = self._at
+            byte = self._data[at] if at < self._size else 0x80
+            if byte < 0x80:  # noqa: PLR2004 - one group, as most are
+                self._at = at + 1
+                numbers.append(byte)
+            else:
+                numbers.append(self.varint(most))
+        return numbers
+
+    def pick(self, sizes: Sequence[int], wanted: Sequence[int]) -> list[bytes]:
+        """Pass over neighbouring parts of these sizes; return those wanted, by ascending index."""
+        ends = list(accumulate(sizes, initial=0))
+        self.skip(ends[-1])
+        start = self._at - ends[-1]
+        return [bytes(self._data[start + ends[k] : start + ends[k + 1]]) for k in wanted]
 
     def signed_varint(self, most: int) -> int:
         """Return the next zigzag varint, of magnitude at most `most`."""

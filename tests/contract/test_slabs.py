@@ -1,0 +1,95 @@
+"""Batches as slabs give the same frames as batches as frames, joined or not."""
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contract import layouts
+from contract.frame import (
+    Frame,
+    decode_batch,
+    decode_slabs,
+    encode_batch,
+    join_slabs,
+    merge,
+)
+from tests.contract.strategies import ODD, frames
+
+T0_MS = 1_767_225_600_000
+
+
+def by_place(found: list[Frame]) -> list[Frame]:
+    return sorted(found, key=lambda f: (f.layout.hash8, f.device, f.t0_ms, f.step_ms, f.n))
+
+
+@settings(max_examples=60)
+@given(st.lists(frames(), min_size=1, max_size=8))
+def test_the_slabs_of_a_batch_hold_its_frames(batch):
+    slabs = decode_slabs(encode_batch(batch))
+
+    found = [frame for slab in slabs for frame in slab.frames()]
+
+    assert len(found) == len(batch)
+    for frame in batch:
+        assert frame in found
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_joined_slabs_are_the_merged_frames_of_each_device(data):
+    layout = data.draw(st.sampled_from([ODD, layouts.RACK, layouts.cells_layout(6)]))
+    jitter = data.draw(st.booleans())
+    starts = data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=5, unique=True))
+    n = data.draw(st.integers(1, 12))
+    batches = []
+    for start in starts:
+        made = [
+            data.draw(frames(layout=layout, n=n, step_ms=1000, device=device))
+            for device in ("A", "B", "C")
+        ]
+        batches.append([_moved(f, T0_MS + start * 1000, jitter=jitter) for f in made])
+    slabs = [slab for batch in batches for slab in decode_slabs(encode_batch(batch))]
+    ordered = sorted(starts)
+    apart = all(later - one >= n for one, later in pairwise(ordered))
+
+    joined = join_slabs(slabs)
+
+    assert (joined is not None) == apart
+    if joined is not None:
+        assert [f.device for f in joined.frames()] == ["A", "B", "C"]
+        for k, frame in enumerate(joined.frames()):
+            assert frame == merge([batch[k] for batch in batches])
+
+
+def _moved(frame: Frame, t0_ms: int, *, jitter: bool) -> Frame:
+    late = np.arange(frame.n, dtype=np.int16) if jitter else None
+    what = (frame.device, frame.layout, t0_ms, frame.step_ms)
+    return Frame(*what, frame.values, frame.quality, late)
+
+
+@settings(max_examples=40)
+@given(st.lists(frames(layout=layouts.FIRE, n=20, step_ms=1000), min_size=1, max_size=3))
+def test_a_cut_slab_holds_the_cut_frames(batch):
+    for slab in decode_slabs(encode_batch(batch)):
+        cut = slab.between(slab.t0_ms + 3_500, slab.t0_ms + 9_000)
+
+        assert cut is not None
+        for frame, part in zip(slab.frames(), cut.frames(), strict=True):
+            assert part == frame.between(slab.t0_ms + 3_500, slab.t0_ms + 9_000)
+
+
+def test_slabs_decode_what_frames_decode():
+    batch = [Frame("M", layouts.METER, T0_MS, 1000, *_zeros(layouts.METER, 5))]
+
+    blob = encode_batch(batch)
+
+    assert [f for s in decode_slabs(blob) for f in s.frames()] == decode_batch(blob)
+
+
+def _zeros(layout, n):
+    values = tuple(
+        np.zeros((n, c.repeat), d) for c, d in zip(layout.columns, layout.dtypes, strict=True)
+    )
+    return values, np.zeros((n, layout.width), dtype=np.uint8)
