@@ -12,7 +12,7 @@ from cloud.api.image import live_answer
 from cloud.api.schedules import soc_now
 from cloud.errors import NotFound
 from cloud.fleet import ROUND_TRIP_EFFICIENCY, Station
-from cloud.web import alarm_view, fleet_view, order_view
+from cloud.web import alarm_view, fleet_view, history_view, order_view
 from cloud.web import format as form
 from cloud.web.frame_view import Crumb, banner, frame
 from cloud.web.look import StationLook, day_of, facts_of, look_at_all, pick, standing_alarms
@@ -90,6 +90,7 @@ async def station_page(visit: PageVisit, station: str) -> Response:
         "soc_band": _band(look.station),
         "alarms": alarm_view.panel(visit, look, standing),
         "orders": await _orders(visit, look.station),
+        "history": history_view.of_station(look),
         "facts": facts_of(visit, look),
         "live": live_answer(look.image),
     }
@@ -127,6 +128,7 @@ async def rack_page(visit: PageVisit, station: str, rack: str) -> Response:
         "container": container,
         "tag": rack,
         "alarms": alarm_view.panel(visit, look, standing, rack),
+        "history": history_view.of_rack(look, rack),
         "facts": facts,
         "live": live_answer(look.image),
     }
@@ -166,6 +168,31 @@ async def schedule_page(
         "facts": facts,
     }
     return visit.render("schedule.html", context)
+
+
+@router.get("/stations/{station}/history")
+async def history_page(visit: PageVisit, station: str) -> Response:
+    """Any signals over any range; which, the page reads from its own address."""
+    looks = await look_at_all(visit.parts)
+    look = pick(looks, station)
+    context = await frame(
+        visit,
+        looks,
+        page="history",
+        here=f"history:{station}",
+        crumbs=[
+            _fleet_crumb(visit),
+            _station_crumb(visit, look.station),
+            Crumb(visit.t("History")),
+        ],
+    )
+    context |= {
+        "station": look.station,
+        "history": history_view.view(visit),
+        "facts": facts_of(visit, look) | {"usual": history_view.usual(look)},
+        "live": live_answer(look.image),
+    }
+    return visit.render("history.html", context)
 
 
 async def _schedule_facts(visit: Visit, look: StationLook, day: dt.date) -> dict[str, Any]:

@@ -90,12 +90,15 @@ class Feeder:
         header, newest = await self.worker.edge.gate.live(self.peer, body)
         await intake.keep(self.worker.edge.pool, header, newest, body)
 
-    async def raise_event(self, device: str, code: str, *, active: bool, detail: str = "") -> None:
-        """Deliver one event of the catalogue."""
+    async def raise_event(
+        self, device: str, code: str, *, active: bool, detail: str = "", at_ms: int | None = None
+    ) -> None:
+        """Deliver one event of the catalogue, of now or of a past time."""
+        at_ms = now_ms() if at_ms is None else at_ms
         kind = events.EVENT_CODES[code]
         en, zh = kind.words
         event = Event(
-            *(str(uuid.uuid4()), self.station, device, code, int(kind.severity), active, now_ms()),
+            *(str(uuid.uuid4()), self.station, device, code, int(kind.severity), active, at_ms),
             *((en + detail).strip(), (zh + detail).strip()),
         )
         self.sequence += 1

@@ -4,7 +4,7 @@ Frames have the real layouts, scales and sizes; values follow a day's schedule c
 a page looks as it does at work: two containers of ten racks of 416 cells, one with a warm cell.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,15 +68,19 @@ class Plant:
         energy = np.cumsum(np.where(self._schedule > 0, 1 / 0.94, 0.94) * self._schedule) / 4
         self._soc_at_quarter = np.concatenate([[0.15], 0.15 - energy / CAPACITY_KWH])
 
-    def frames(self, t0_ms: int, n: int = 1, step_ms: int = 1000) -> list[Frame]:
-        """Frames of all devices over `n` samples from `t0_ms` on."""
+    def frames(
+        self, t0_ms: int, n: int = 1, step_ms: int = 1000, racks: Sequence[str] = RACKS
+    ) -> list[Frame]:
+        """Frames of all devices, of the racks only `racks`, over `n` samples from `t0_ms` on."""
         times = t0_ms + step_ms * np.arange(n)
         return [
             _frame(device, layouts.get(layout), t0_ms, step_ms, columns)
-            for device, layout, columns in self._devices(times)
+            for device, layout, columns in self._devices(times, racks)
         ]
 
-    def _devices(self, times: NDArray[np.int64]) -> list[tuple[str, str, Mapping[str, Array]]]:
+    def _devices(
+        self, times: NDArray[np.int64], racks: Sequence[str]
+    ) -> list[tuple[str, str, Mapping[str, Array]]]:
         into_day = (times - self._midnight_ms) % _DAY_MS
         quarter = into_day // _QUARTER_MS
         planned = self._schedule[quarter]
@@ -96,7 +100,7 @@ class Plant:
             devices.append((f"{container}-PCS", "pcs", _pcs(own, planned / 2)))
             devices.append((f"{container}-CHL", "chiller", _chiller(times, c)))
             devices.append((f"{container}-IMD", "insulation", _insulation(times, c)))
-            for rack in (r for r in RACKS if r.startswith(container)):
+            for rack in (r for r in racks if r.startswith(container)):
                 cells = _cells(rack, times, own, soc)
                 devices.append((rack, "rack", _rack(rack, own, soc, cells)))
                 devices.append((rack, f"rack.cells/{CELLS}", cells))

@@ -1,17 +1,20 @@
-"""Look at the console with one fed station: `python -m tests.cloud.web.serve`.
+"""Look at the console with one fed station: `python -m tests.cloud.web.serve [DAYS]`.
 
-Prints the address and the first sign-in, and runs until interrupted. For development only.
+The station has a past of DAYS days (none by default). Prints the address and the first sign-in,
+and runs until interrupted. For development only.
 """
 
 import contextlib
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
 from cloud.db.migrate import migrate
 from cloud.db.postgres import EmbeddedPostgres
 from tests.cloud.web.console import running_console
+from tests.cloud.web.past import give_past
 from tests.cloud.web.plant import WARM_RACK
 
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -31,6 +34,8 @@ def main() -> None:
                     WARM_RACK, "cell.temperature", active=True, detail=": cell 145"
                 )
             )
+            if len(sys.argv) > 1:
+                console.do(give_past(console.worker, console.feeder, days=int(sys.argv[1])))
             print(f"{console.url} {console.user} {console.password}", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()

@@ -7,8 +7,8 @@ import { clock, number } from "./format.js";
 const FONT_REM = 0.75;
 const sync = uPlot.sync("page");
 
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
-const font = () => `${rem() * FONT_REM}px ${token("--font")}`;
+export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+export const font = () => `${rem() * FONT_REM}px ${token("--font")}`;
 
 /** Which value of a series is shown at time `at`: the step in force, or the nearest sample before. */
 function valueAt(times, values, at) {

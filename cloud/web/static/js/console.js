@@ -87,7 +87,7 @@ function keys() {
     if (event.key === "?") return one("#help").showModal();
     if (event.key === "g") { armed = event.timeStamp; return; }
     const station = location.pathname.match(/^\/stations\/[^/]+/)?.[0] ?? one(".rail .l2")?.getAttribute("href");
-    const places = { f: "/", a: "/alarms", s: station, p: station && `${station}/schedule` };
+    const places = { f: "/", a: "/alarms", s: station, p: station && `${station}/schedule`, h: station && `${station}/history` };
     const to = places[event.key];
     if (to && event.timeStamp - armed < KEY_WINDOW_MS) location.href = to;
     armed = -Infinity;

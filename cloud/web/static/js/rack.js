@@ -1,6 +1,7 @@
 // The rack page: which cell differs from its neighbours, which rack from its peers.
 import { ask, cloudNow } from "./console.js";
 import { drawBar, drawSpark } from "./bars.js";
+import { CellsAt } from "./cells_at.js";
 import { Chart } from "./chart.js";
 import { all, one, press, say, write } from "./dom.js";
 import { FORMS, NO_VALUE, number, span, tag } from "./format.js";
@@ -66,19 +67,31 @@ function outliers(name) {
   return new Set(cells[name].flatMap((v, i) => (v != null && sigma && Math.abs(v - centre) > OUTLIER * sigma ? [i] : [])));
 }
 
+const past = new CellsAt(facts.zone, () => { renew(); });
+let turn = 0;
+
+// Live cells are asked for again and again; those of a past time once.
 async function renew() {
+  const mine = ++turn;
+  const at = past.at == null ? "" : `?at=${past.at}`;
   try {
-    const answer = await ask(`/api/v1/stations/${facts.station}/cells/${rack}`);
-    cells = { at_ms: answer.at_ms, stale: answer.stale, temperature: answer.temperature_c, voltage: answer.voltage_v.map((v) => (v == null ? null : v * 1000)) };
+    const answer = await ask(`/api/v1/stations/${facts.station}/cells/${rack}${at}`);
+    if (mine !== turn) return;
+    const other = cells.tier !== answer.tier || (past.at != null) !== cells.past || past.at != null;
+    cells = { at_ms: answer.at_ms, stale: answer.stale, tier: answer.tier, past: past.at != null, temperature: answer.temperature_c, voltage: answer.voltage_v.map((v) => (v == null ? null : v * 1000)) };
     found = { temperature: outliers("temperature"), voltage: outliers("voltage") };
+    past.tell(answer);
     if (selected == null) select(firstToShow());
+    else if (other) select(selected);
     else paint();
   } catch (error) {
+    if (mine !== turn) return;
     cells.stale = true;
     paint();
-    if (error.status && error.status !== 404) write(one("[data-cells-age]"), error.message);
+    if (error.status === 404) past.tell(null);
+    else if (error.status) write(one("[data-cells-age]"), error.message);
   } finally {
-    setTimeout(renew, CELLS_EVERY_MS);
+    if (mine === turn && past.at == null) setTimeout(() => { if (mine === turn) renew(); }, CELLS_EVERY_MS);
   }
 }
 
@@ -110,8 +123,17 @@ function showCell() {
   write(one('[data-cell="rank"]'), v == null ? NO_VALUE : `${warmer + 1} / ${facts.cells}`);
   const odd = [found.temperature.has(i) && t("temperature outlier"), found.voltage.has(i) && t("voltage outlier")].filter(Boolean);
   write(one('[data-cell="finding"]'), odd.join(", ") || t("like its neighbours"));
+  one("#cell-history").href = cellHistory(i);
   write(one("[data-cells-age]"), cells.at_ms == null ? t("no data yet") : t("{age} ago", { age: span((cloudNow() - cells.at_ms) / 1e3) }));
   one("[data-cells-age]").classList.toggle("stale", cells.stale);
+}
+
+// The history page with this cell: the last 24 h, or the hours around the map.
+function cellHistory(i) {
+  const query = new URLSearchParams(["temperature_c", "voltage_v"].map((name) => ["signal", `${rack}:cell_${name}:${i + 1}`]));
+  const around = past.around(cells.tier);
+  if (around) { query.set("from", around[0]); query.set("to", around[1]); } else query.set("range", "day");
+  return `/stations/${facts.station}/history?${query.toString().replaceAll("%3A", ":")}`;
 }
 
 const nowS = () => cloudNow() / 1e3;
@@ -126,6 +148,7 @@ const span5 = (tables, least) => {
 let cellTables = [[[], []], [[], []]];
 const cellChart = new Chart("cell-chart", {
   zone: facts.zone,
+  now: () => (past.at == null ? nowS() : past.at / 1e3),
   y: () => span5(cellTables, 3),
   ticks: (v) => number(v, 1),
   series: [
@@ -137,9 +160,9 @@ const cellChart = new Chart("cell-chart", {
 let asked = 0;
 async function loadCell() {
   const mine = ++asked;
-  const length = 60 * 60_000;
+  const [from, to, resolution] = past.around(cells.tier) ?? [cloudNow() - 60 * 60_000, cloudNow() + 1000, "raw"];
   try {
-    const tables = await series(facts.station, [`${rack}:cell_temperature_mean_c`, `${rack}:cell_temperature_c:${(selected ?? 0) + 1}`], cloudNow() - length, cloudNow() + 1000, "raw");
+    const tables = await series(facts.station, [`${rack}:cell_temperature_mean_c`, `${rack}:cell_temperature_c:${(selected ?? 0) + 1}`], from, to, resolution);
     if (mine !== asked) return;
     cellTables = tables;
     drawCell();
@@ -149,6 +172,8 @@ async function loadCell() {
 }
 
 function drawCell() {
+  const around = past.around(cells.tier);
+  if (around) return cellChart.set(around[0] / 1e3, around[1] / 1e3, cellTables);
   const first = Math.min(...cellTables.map(([times]) => times[0] ?? nowS() - 600));
   cellChart.set(Math.max(first, nowS() - 3600), nowS(), cellTables);
 }
@@ -322,4 +347,4 @@ start();
 renew();
 loadTrends();
 setInterval(loadTrends, TREND_EVERY_MS);
-setInterval(loadCell, TREND_EVERY_MS);
+setInterval(() => { if (past.at == null) loadCell(); }, TREND_EVERY_MS);

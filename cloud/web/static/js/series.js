@@ -11,7 +11,15 @@ export async function series(station, signals, fromMs, toMs, resolution = "auto"
   const query = new URLSearchParams({ station, from: Math.floor(fromMs), to: Math.ceil(toMs), resolution });
   for (const signal of signals) query.append("signal", signal);
   const answer = await ask(`/api/v1/series?${query}`);
-  return answer.series.map(({ times_ms, values }) => withGaps(times_ms, values, resolution === "raw" ? 1 : 60));
+  return answer.series.map(({ times_ms, values }) => withGaps(times_ms, values, PERIOD_S[answer.resolution] ?? usual(times_ms)));
+}
+
+const PERIOD_S = { "1min": 60, "15min": 900 };
+
+// The usual distance of samples: devices are read every second, the cells of a rack more seldom.
+function usual(timesMs) {
+  const apart = timesMs.slice(1).map((at, i) => at - timesMs[i]).sort((a, b) => a - b);
+  return apart.length ? Math.max(1, apart[apart.length >> 1] / 1e3) : 1;
 }
 
 // A hole of several periods is drawn as a hole, never bridged.
