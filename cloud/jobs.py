@@ -89,7 +89,9 @@ class Jobs:
     async def merge_hours(self) -> None:
         """Merge the parts of past hours, and many parts of the present one."""
         for station in await self._stations():
-            await self._compactor.merge_hours(station, self._settled_ms())
+            more = True
+            while more:
+                more = await self._compactor.merge_hours(station, self._settled_ms()) > 0
 
     async def roll_up(self) -> None:
         """Compute what is dirty, until nothing is."""

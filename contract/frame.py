@@ -39,6 +39,7 @@ __all__ = [
     "encode",
     "encode_batch",
     "encode_columnar",
+    "is_columnar",
     "join_slabs",
     "merge",
     "peek",
@@ -57,6 +58,11 @@ def encode(frame: Frame, level: int = 3) -> bytes:
 def encode_columnar(frame: Frame, level: int = 9) -> bytes:
     """Return the bytes of one frame for the archive, each column readable without the others."""
     return columnar.encode(frame, level)
+
+
+def is_columnar(blob: bytes) -> bool:
+    """Whether bytes are of `encode_columnar`'s form."""
+    return blob[:1] == _COLUMNAR
 
 
 def decode(blob: bytes, resolve: Resolve = layouts.by_hash) -> Frame:
@@ -97,7 +103,7 @@ def decode_batch(
     `select(device, layout)` names the signals to decode, or None for a frame to leave out: a
     frame then has a layout of just these columns. Without it, all is decoded.
     """
-    if blob[:1] == _COLUMNAR:
+    if is_columnar(blob):
         return columnar.decode(blob, resolve, select)
     return batch.decode_batch(blob, resolve, select)
 

@@ -119,6 +119,17 @@ class Frame:
         return len(self.quality)
 
     @property
+    def all_good(self) -> bool:
+        """Whether the quality is known to be good throughout without looking at each value."""
+        quality = self.quality
+        return not (quality.strides[0] or quality.strides[1]) and not quality[0, 0]
+
+    @property
+    def samples(self) -> int:
+        """Number of rows that are samples."""
+        return self.n if self.all_good else int(self.present.sum())
+
+    @property
     def end_ms(self) -> int:
         """The grid time one step after the last row."""
         return self.t0_ms + self.n * self.step_ms
