@@ -117,3 +117,7 @@ class EnrolmentRefused(Refused):
 
 class BackupError(CloudError):
     """There is no backup, or none could be restored; the text says why and what to do."""
+
+
+class ArchiveError(CloudError):
+    """An archived month cannot be written, read or believed; the text says which, and why."""

@@ -101,3 +101,39 @@ def rotate_keys(
     from launcher.rotate_keys import Wish, run_rotate_keys
 
     raise typer.Exit(run_rotate_keys(config, Wish(station, key_encryption, retire)))
+
+
+@history.command()
+def archive(
+    config: CloudConfigFile,
+    station: Annotated[str | None, typer.Option(help="Only this station.")] = None,
+    month: Annotated[
+        str | None, typer.Option(help="Only this month, e.g. 2026-07; else all that are due.")
+    ] = None,
+    *,
+    verify_only: Annotated[
+        bool, typer.Option("--verify", help="Archive nothing; read every byte of what is archived.")
+    ] = False,
+) -> None:
+    """Archive past months of a running cloud as Parquet files, and prove each of them."""
+    from launcher.archives import run_archive
+
+    raise typer.Exit(run_archive(config, station, month, verify=verify_only))
+
+
+@history.command("restore-archive")
+def restore_archive(
+    config: CloudConfigFile,
+    station: Annotated[str, typer.Option(help="The station's id.")],
+    month: Annotated[str, typer.Option(help="The month, e.g. 2026-07.")],
+    from_url: Annotated[
+        str | None, typer.Option("--from", help="A folder or s3://BUCKET/PREFIX, if not [archive].")
+    ] = None,
+    keep_days: Annotated[
+        int | None, typer.Option(help="Retention leaves it alone so long, if not as the policy.")
+    ] = None,
+) -> None:
+    """Put an archived month back into the store of a running cloud, and prove it."""
+    from launcher.archives import run_restore_archive
+
+    raise typer.Exit(run_restore_archive(config, station, month, from_url, keep_days))

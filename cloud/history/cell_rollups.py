@@ -21,7 +21,7 @@ from cloud.errors import KeyStoreError
 from cloud.history.reading import FrameReader, Stream
 from cloud.history.rollup_math import QUARTER_MS
 from cloud.history.rollup_store import DAY_MS
-from cloud.history.rollups import try_lock
+from cloud.history.rollups import lost_samples, try_lock, with_samples
 from cloud.history.vault import StationKeys
 from contract import layouts as known_layouts
 from contract.errors import ContractError
@@ -35,7 +35,11 @@ _LEVEL: Final = 6
 
 _DUE = """
 SELECT quarter_ms, mark FROM dirty_quarters
-WHERE station = %s AND quarter_ms + %s <= %s ORDER BY quarter_ms DESC LIMIT %s
+WHERE station = %s AND quarter_ms + %s <= %s AND NOT EXISTS (
+    SELECT FROM dropped_blocks d
+    WHERE d.station = dirty_quarters.station AND d.archived AND d.cells
+      AND d.month_ms <= quarter_ms AND d.end_ms > quarter_ms)
+ORDER BY quarter_ms DESC LIMIT %s
 """
 _CLEAN = """
 DELETE FROM dirty_quarters USING unnest(%s::bigint[], %s::bigint[]) AS done(quarter_ms, mark)
@@ -78,7 +82,10 @@ def has_cells(layout: Layout) -> bool:
 
 
 async def roll_up_cells(pool: Pool, reader: FrameReader, station: str, before_ms: int) -> int:
-    """Compute the dirty quarter hours of cells that ended by `before_ms`; return how many."""
+    """Compute the dirty quarter hours of cells that ended by `before_ms`; return how many.
+
+    Those of a month whose samples were dropped wait, as in `rollups.roll_up`.
+    """
     async with connection(pool) as guard, guard.transaction():
         if not await try_lock(guard, station):
             return 0
@@ -86,6 +93,7 @@ async def roll_up_cells(pool: Pool, reader: FrameReader, station: str, before_ms
         due: list[tuple[int, int]] = [(q, k) for q, k in await cursor.fetchall()]
         if not due:
             return 0
+        lost = await lost_samples(guard, station)
         streams = {
             stream: layout
             for stream, layout in (await reader.streams(station)).items()
@@ -95,7 +103,8 @@ async def roll_up_cells(pool: Pool, reader: FrameReader, station: str, before_ms
         for quarter, mark in due:
             by_day[quarter - quarter % DAY_MS].append((quarter, mark))
         for day_ms, marks in by_day.items():
-            days, whole = await _day(pool, reader, station, streams, (day_ms, marks))
+            here = with_samples(streams, lost, day_ms)
+            days, whole = await _day(pool, reader, station, here, (day_ms, marks))
             async with connection(pool) as conn, conn.transaction():
                 for place, body in days:
                     key = [place.station, place.device, place.layout, place.day_ms]

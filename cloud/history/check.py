@@ -195,14 +195,20 @@ class Checker:
         pending = frozenset(quarters) | frozenset(m - m % QUARTER_MS for m in minutes)
         streams = await self._reader.streams(station)
         cells = {stream: layout for stream, layout in streams.items() if has_cells(layout)}
+        dropped = await self._dropped(station)
         for day_ms in days:
             self._say(f"{station}: rollups of {str(np.datetime64(day_ms, 'ms'))[:10]}")
             report.days += 1
+            gone = {layout for low, high, layout in dropped if low <= day_ms < high}
             report.findings += await differences(
-                self._pool, self._reader, station, day_ms, frozenset(minutes)
+                *(self._pool, self._reader, station, day_ms),
+                skip_minutes=frozenset(minutes),
+                dropped=gone,
             )
-            report.findings += await self._cell_differences(station, cells, day_ms, pending)
-        report.findings += await self._without_samples(station, set(days))
+            whole = {stream: layout for stream, layout in cells.items() if stream[1] not in gone}
+            report.findings += await self._cell_differences(station, whole, day_ms, pending)
+        months = {(low, high) for low, high, _ in dropped}
+        report.findings += await self._without_samples(station, set(days), months)
 
     async def _cell_differences(
         self, station: str, streams: Mapping[Stream, Layout], day_ms: int, pending: frozenset[int]
@@ -239,8 +245,10 @@ class Checker:
                         )
         return wrong
 
-    async def _without_samples(self, station: str, days: set[int]) -> list[str]:
-        """Rollup spans of days without a stored sample."""
+    async def _without_samples(
+        self, station: str, days: set[int], dropped: set[tuple[int, int]]
+    ) -> list[str]:
+        """Rollup spans of days without a stored sample, outside of months that were dropped."""
         async with connection(self._pool) as conn:
             cursor = await conn.execute(
                 "SELECT DISTINCT start_ms, span_ms FROM rollup_blocks WHERE station = %s"
@@ -248,24 +256,23 @@ class Checker:
                 [station, DAY_MS, station],
             )
             spans = [(int(start), int(span)) for start, span in await cursor.fetchall()]
-        kept = await self._dropped(station)
         return [
             f"{station}: rollups of the span of {span_ms} ms from {start_ms}, of which no sample "
             "is stored"
             for start_ms, span_ms in sorted(spans)
             if not any(day < start_ms + span_ms and day + DAY_MS > start_ms for day in days)
-            and not any(low < start_ms + span_ms and high > start_ms for low, high in kept)
+            and not any(low < start_ms + span_ms and high > start_ms for low, high in dropped)
         ]
 
-    async def _dropped(self, station: str) -> list[tuple[int, int]]:
-        """Months whose samples were archived and dropped."""
+    async def _dropped(self, station: str) -> list[tuple[int, int, bytes]]:
+        """Months and layouts whose samples retention has dropped."""
         async with connection(self._pool) as conn:
             cursor = await conn.execute(
-                "SELECT month_ms, next_month_ms(month_ms) FROM archives"
-                " WHERE station = %s AND dropped_at IS NOT NULL",
+                "SELECT month_ms, end_ms, layout FROM dropped_blocks WHERE station = %s",
                 [station],
+                binary=True,
             )
-            return [(int(low), int(high)) for low, high in await cursor.fetchall()]
+            return [(int(low), int(high), bytes(h)) for low, high, h in await cursor.fetchall()]
 
 
 async def _column(conn: psycopg.AsyncConnection[Any], sql: str, station: str) -> list[int]:

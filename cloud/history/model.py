@@ -104,6 +104,7 @@ class QueryResult:
         tiers: what it was read from, finest first.
         timezone: whose hours, days and months the buckets are.
         damaged: stored parts that could not be opened; their samples are left out.
+        notes: what of the range is no longer kept at this resolution, in words.
     """
 
     station: str
@@ -114,6 +115,7 @@ class QueryResult:
     tiers: tuple[Tier, ...] = ()
     timezone: str = "UTC"
     damaged: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def points(self) -> int:

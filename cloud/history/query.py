@@ -15,6 +15,7 @@ from cloud.errors import BadQuery, NotFound
 from cloud.history.cell_map import cells_at
 from cloud.history.cell_rollups import read_cells
 from cloud.history.counts import ledger_counts
+from cloud.history.horizon import Horizons, notes
 from cloud.history.model import (
     CellsAt,
     LedgerCounts,
@@ -70,6 +71,7 @@ class _Asked:
     end_ms: int
     resolution: Resolution
     timezone: str
+    notes: tuple[str, ...]
 
 
 @dataclass
@@ -95,6 +97,7 @@ class History:
         self._pool = pool
         self._limits = limits
         self._reader = FrameReader(pool, epochs, vault, layouts)
+        self._horizons = Horizons(pool)
 
     async def query(
         self,
@@ -112,7 +115,8 @@ class History:
         A raw series has one point per sample; a value that was missing or invalid in a sample
         is NaN. Where there was no sample there is no point, and a bucket without a usable value
         is absent: nothing is filled in. A bucket is in the answer when its start lies in the
-        range, and is then whole.
+        range, and is then whole. AUTO takes the finest resolution that fits and is still kept
+        over the whole range; where an asked one is not, `notes` say so.
 
         Raises:
             NotFound: the station has no such device or signal.
@@ -215,7 +219,12 @@ class History:
         zone(timezone)
         found = [await self._find(station, ref) for ref in signals]
         chosen = choose(resolution, end_ms - start_ms, per_series)
-        return _Asked(station, tuple(signals), tuple(found), start_ms, end_ms, chosen, timezone)
+        if resolution is Resolution.AUTO:
+            chosen = await self._horizons.finest(station, found, (start_ms, end_ms), chosen)
+        told = notes(await self._horizons.of(station), chosen, found, start_ms)
+        return _Asked(
+            *(station, tuple(signals), tuple(found), start_ms, end_ms, chosen, timezone, told)
+        )
 
     async def _answer(self, asked: _Asked) -> QueryResult:
         answer = _Answer({}, set(), [])
@@ -236,6 +245,7 @@ class History:
             tuple(tier for tier in Tier if tier in answer.tiers),
             asked.timezone,
             tuple(answer.damaged),
+            asked.notes,
         )
 
     async def _find(self, station: str, ref: SignalRef) -> dict[Stream, Layout]:

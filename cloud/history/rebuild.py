@@ -5,7 +5,7 @@ years at once, and it is what the check compares every stored rollup with.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -116,7 +116,9 @@ async def differences(
     reader: FrameReader,
     station: str,
     day_ms: int,
+    *,
     skip_minutes: frozenset[int],
+    dropped: Collection[bytes] = (),
 ) -> list[str]:
     """Compare the stored rollups of one day with their rebuild; return what differs, in words.
 
@@ -126,9 +128,14 @@ async def differences(
         station: its id.
         day_ms: start of the day, UTC.
         skip_minutes: minutes that are dirty, so not expected to fit yet.
+        dropped: layouts whose samples of this day retention has dropped: their rollups stand alone.
     """
     streams = await reader.streams(station)
-    streams = {s: layout for s, layout in streams.items() if scalars(layout)}
+    streams = {
+        stream: layout
+        for stream, layout in streams.items()
+        if scalars(layout) and stream[1] not in dropped
+    }
     days, damaged = await compute_day(reader, station, streams, day_ms)
     found = [f"cannot be compared, damaged: {name}" for name in damaged]
     keys = await reader.keys(station)

@@ -37,6 +37,7 @@ def to_json(result: QueryResult) -> bytes:
         "tiers": [tier.value for tier in result.tiers],
         "timezone": result.timezone,
         "damaged": list(result.damaged),
+        "notes": list(result.notes),
         "series": [_series_json(one) for one in result.series],
     }
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()

@@ -10,8 +10,8 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import psycopg
@@ -54,7 +54,14 @@ _MOST_MINUTES: Final = 240
 _PER_QUARTER: Final = QUARTER_MS // MINUTE_MS
 
 _DIRTY = """
-SELECT minute_ms, mark FROM dirty WHERE station = %s ORDER BY minute_ms DESC LIMIT %s
+SELECT minute_ms, mark FROM dirty
+WHERE station = %s AND NOT EXISTS (
+    SELECT FROM dropped_blocks d WHERE d.station = dirty.station AND d.archived AND NOT d.cells
+      AND d.month_ms <= minute_ms AND d.end_ms > minute_ms)
+ORDER BY minute_ms DESC LIMIT %s
+"""
+_DROPPED = """
+SELECT layout, month_ms, end_ms FROM dropped_blocks WHERE station = %s AND NOT archived
 """
 _CLEAN = """
 DELETE FROM dirty USING unnest(%s::bigint[], %s::bigint[]) AS done(minute_ms, mark)
@@ -92,7 +99,9 @@ async def roll_up(pool: Pool, reader: FrameReader, station: str, released: Relea
     """Compute the dirty minutes of a station again; return how many there were.
 
     A minute that becomes dirty again meanwhile has a newer mark and stays dirty. Minutes whose
-    stored data are damaged keep their rollups and stay dirty.
+    stored data are damaged keep their rollups and stay dirty, and so do those of a month whose
+    samples were dropped, until retention has put it back from the archive: what came late is not
+    all that there was.
     """
     async with connection(pool) as guard, guard.transaction():
         if not await try_lock(guard, station):
@@ -100,6 +109,7 @@ async def roll_up(pool: Pool, reader: FrameReader, station: str, released: Relea
         async with connection(pool) as conn:
             cursor = await conn.execute(_DIRTY, [station, _MOST_MINUTES])
             dirty: list[tuple[int, int]] = [(m, k) for m, k in await cursor.fetchall()]
+            lost = await lost_samples(conn, station)
         if not dirty:
             return 0
         work = _Work(pool, reader, station, await _scalar_streams(reader, station), released)
@@ -108,8 +118,25 @@ async def roll_up(pool: Pool, reader: FrameReader, station: str, released: Relea
             by_hour[minute - minute % HOUR_MS].append((minute, mark))
         done = 0
         for hour_ms, marks in sorted(by_hour.items(), reverse=True):
-            done += await _roll_hour(work, hour_ms, marks)
+            streams = with_samples(work.streams, lost, hour_ms)
+            done += await _roll_hour(replace(work, streams=streams), hour_ms, marks)
         return done
+
+
+async def lost_samples(
+    conn: psycopg.AsyncConnection[Any], station: str
+) -> list[tuple[bytes, int, int]]:
+    """Return layouts and ranges whose samples were dropped for good: their rollups stay."""
+    cursor = await conn.execute(_DROPPED, [station], binary=True)
+    return [(bytes(layout), start, end) for layout, start, end in await cursor.fetchall()]
+
+
+def with_samples(
+    streams: Mapping[Stream, Layout], lost: Sequence[tuple[bytes, int, int]], at_ms: int
+) -> Mapping[Stream, Layout]:
+    """Return the streams that can be rolled up at a time, with what `lost_samples` has found."""
+    gone = {layout for layout, start_ms, end_ms in lost if start_ms <= at_ms < end_ms}
+    return {stream: layout for stream, layout in streams.items() if stream[1] not in gone}
 
 
 async def _scalar_streams(reader: FrameReader, station: str) -> dict[Stream, Layout]:
