@@ -52,9 +52,9 @@ class Console:
     worker: Worker
     loop: asyncio.AbstractEventLoop
 
-    def do(self, work: Coroutine[Any, Any, _T]) -> _T:
+    def do(self, work: Coroutine[Any, Any, _T], most_s: float = 60) -> _T:
         """Run a coroutine in the console's loop and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(most_s)
 
 
 @contextmanager

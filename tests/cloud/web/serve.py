@@ -35,7 +35,8 @@ def main() -> None:
                 )
             )
             if len(sys.argv) > 1:
-                console.do(give_past(console.worker, console.feeder, days=int(sys.argv[1])))
+                days = int(sys.argv[1])
+                console.do(give_past(console.worker, console.feeder, days=days), 600)
             print(f"{console.url} {console.user} {console.password}", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()

@@ -124,7 +124,7 @@ function draw(groups, [from, to], resolution) {
     for (const chart of charts) chart.destroy();
     const axisRem = axisWidth(groups);
     const tall = groups.length < 2 ? "h20" : groups.length < 3 ? "h14" : "h12";
-    charts = groups.map((group) => new HistoryChart(one("#charts"), group, { zone, axisRem, tall, open, out, closer, mark, resized }));
+    charts = groups.map((group) => new HistoryChart(one("#charts"), group, { zone, axisRem, tall, open, out, closer, walk, mark, resized }));
     shape = now;
   }
   charts.forEach((chart, i) => chart.set(from / 1e3, to / 1e3, groups[i], resolution, finding(groups[i])));
@@ -235,6 +235,7 @@ const out = (at) => {
   move("out", at ?? undefined);
 };
 const closer = (at) => move("in", at);
+const walk = (left) => { for (const { plot } of charts) plot.setCursor({ left, top: 10 }); };
 const mark = (left, width) => { for (const chart of charts) chart.mark(left, width); };
 
 function move(way, atS) {

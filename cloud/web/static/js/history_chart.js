@@ -23,7 +23,8 @@ export class HistoryChart {
    * @param {{unit: string, rows: object[]}} group what it shows.
    * @param {{zone: string, axisRem: number, tall: string, open: (fromS: number, toS: number) => void,
    *   out: (atS: ?number) => void, closer: (atS: number) => void,
-   *   mark: (left: number, width: number) => void, resized: () => void}} spec
+   *   walk: (left: number) => void, mark: (left: number, width: number) => void,
+   *   resized: () => void}} spec what concerns all charts of the page
    */
   constructor(place, group, spec) {
     Object.assign(this, { spec, group });
@@ -175,7 +176,7 @@ export class HistoryChart {
 
   // Arrow keys walk the cursor, + and − change the range around it; Escape lets it go.
   #keys() {
-    const move = (left) => this.plot.setCursor({ left, top: 10 });
+    const move = (left) => this.spec.walk(left);
     this.host.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const { clientWidth: width } = this.plot.over;

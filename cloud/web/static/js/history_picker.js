@@ -59,7 +59,7 @@ export class Picker {
     const found = this.signals.search(this.search.value);
     this.hits.replaceChildren(...found.slice(0, MOST_HITS).map(({ entry, cell }) => this.#hit(entry, cell)));
     const more = found.length - MOST_HITS;
-    write(one("[data-found]"), !found.length ? t("No signal has these words in its tag or name.") : more > 0 ? t("{n} more: type more of the tag or the name.", { n: more }) : "");
+    write(one("[data-found]"), !found.length && this.search.value ? t("No signal has these words in its tag or name.") : more > 0 ? t("{n} more: type more of the tag or the name.", { n: more }) : "");
   }
 
   // A cell signal has a field for the number of the cell beside it.
