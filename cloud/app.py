@@ -53,7 +53,11 @@ async def open_worker(config: CloudConfig, dsn: str) -> AsyncIterator[Worker]:
     keys = open_keys(config.keys_dir, config.keys.pkcs11)
     epochs, layouts, news = EpochKeys(pool, keys), LayoutCatalogue(pool), News(dsn)
     book, commit = SecurityLog(pool), GroupCommit(pool)
-    limits = Limits(config.history.max_points, config.history.max_read_mb * 1_000_000)
+    limits = Limits(
+        config.history.max_points,
+        config.history.max_read_mb * 1_000_000,
+        config.history.cache_mb * 1_000_000,
+    )
     vault = Vault(pool, keys)
     history = History(pool, epochs, vault, layouts, limits)
     live = Live(pool, epochs, layouts, news)

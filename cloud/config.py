@@ -154,8 +154,14 @@ class HistorySection(_Section):
         600.0, ge=0, description="wait for late data before merging an hour"
     )
     max_points: int = Field(2_000_000, ge=1_000, description="points in one query answer")
+    cache_mb: int = Field(
+        128, ge=0, description="megabytes in each worker for history that was opened lately"
+    )
     max_read_mb: int = Field(
         256, ge=1, description="stored megabytes that one query may read; streams read in pieces"
+    )
+    retain_every_s: float = Field(
+        3_600.0, gt=0, description="period of the job that archives and drops past months"
     )
     policy: Path | None = Field(
         None, description="retention policy; none: cloud/history/policy.toml of this version"

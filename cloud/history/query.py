@@ -37,7 +37,7 @@ from cloud.history.resolution import (
     zone,
 )
 from cloud.history.rollup_math import MINUTE_MS, Buckets, united
-from cloud.history.rollup_store import MINUTES, QUARTERS, read_signals
+from cloud.history.rollup_store import MINUTES, QUARTERS, Opened, read_signals
 from cloud.history.series import of_buckets, of_cell_days, of_track, regrouped
 from cloud.history.vault import Vault
 from contract.frame import Frame
@@ -54,10 +54,12 @@ class Limits:
     Attributes:
         points: in one answer.
         read_bytes: stored bytes read for one answer, or for one piece of a stream.
+        cache_bytes: memory for what was opened lately.
     """
 
     points: int
     read_bytes: int = 256_000_000
+    cache_bytes: int = 128_000_000
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ class History:
     ) -> None:
         self._pool = pool
         self._limits = limits
-        self._reader = FrameReader(pool, epochs, vault, layouts)
+        half = limits.cache_bytes // 2
+        self._reader = FrameReader(pool, epochs, vault, layouts, half)
+        self._opened = Opened(half)
         self._horizons = Horizons(pool)
 
     async def query(
@@ -318,6 +322,7 @@ class History:
                 *(self._pool, keys, (asked.station, stream[0], layout), unique),
                 tier=tier,
                 span=span,
+                opened=self._opened,
             )
             answer.damaged += part.damaged
             read |= {(stream, name): part.buckets[name] for name in unique}

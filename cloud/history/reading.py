@@ -6,19 +6,22 @@ one that fails is left out and named, never returned as data.
 """
 
 import asyncio
+import datetime as dt
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from cloud.catalogue import LayoutCatalogue
 from cloud.db.pool import Pool, connection
 from cloud.epochs import EpochKeys
 from cloud.errors import KeyStoreError, TooMuchWork
+from cloud.history.cache import DecodedCache
 from cloud.history.vault import BlockPlace, StationKeys, Vault
 from contract import layouts as known_layouts
 from contract.envelope import EpochKey
@@ -48,13 +51,19 @@ ORDER BY received_at, epoch, sequence
 """
 _RANGE = """
 FROM blocks
-WHERE station = %s AND hour_ms > %s AND hour_ms < %s
-  AND device = ANY(%s) AND layout = ANY(%b) AND t_last_ms >= %s AND t_first_ms < %s
+WHERE station = %(station)s AND hour_ms > %(start_ms)s - 3600000 AND hour_ms < %(end_ms)s
+  AND device = ANY(%(devices)s) AND layout = ANY(%(layouts)b)
+  AND t_last_ms >= %(start_ms)s AND t_first_ms < %(end_ms)s
 """
-_BLOCKS = f"""
-SELECT device, layout, hour_ms, step_ms, phase_ms, part, repeated, body {_RANGE}
+_VERSIONS = f"""
+SELECT device, layout, hour_ms, step_ms, phase_ms, part, repeated, written_at {_RANGE}
 ORDER BY device, layout, hour_ms, part
 """
+_BODIES = f"""
+SELECT device, layout, hour_ms, step_ms, phase_ms, part, body {_RANGE}
+  AND (device, layout, hour_ms, part) IN (SELECT * FROM unnest(
+    %(of_devices)s::text[], %(of_layouts)b::bytea[], %(hours)s::bigint[], %(parts)s::bigint[]))
+"""  # noqa: S608 - joined of constants
 _WORK = f"SELECT coalesce(sum(octet_length(body)), 0) {_RANGE}"
 
 
@@ -79,23 +88,41 @@ class Found:
 
 
 @dataclass(frozen=True)
+class _Block:
+    """A block of one snapshot: its frames when they were opened lately, else still sealed."""
+
+    place: BlockPlace
+    repeated: int
+    written_at: dt.datetime
+    frames: list[Frame] | None
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
 class _Sealed:
-    """Rows of one snapshot, still sealed: batches in order of arrival, blocks oldest first."""
+    """Rows of one snapshot: batches in order of arrival, blocks oldest first."""
 
     batches: list[tuple[EpochKey, int, bytes]]
-    blocks: list[tuple[BlockPlace, int, bytes]]
+    blocks: list[_Block]
 
 
 class FrameReader:
     """Reads frames of one station for one process."""
 
     def __init__(
-        self, pool: Pool, epochs: EpochKeys, vault: Vault, layouts: LayoutCatalogue
+        self,
+        pool: Pool,
+        epochs: EpochKeys,
+        vault: Vault,
+        layouts: LayoutCatalogue,
+        cache_bytes: int = 0,
     ) -> None:
+        """Read with these parts; hold up to `cache_bytes` of what was opened."""
         self._pool = pool
         self._epochs = epochs
         self._vault = vault
         self._layouts = layouts
+        self._opened: DecodedCache[list[Frame]] = DecodedCache(cache_bytes)
 
     async def keys(self, station: str) -> StationKeys:
         """The station's keys at rest."""
@@ -139,15 +166,19 @@ class FrameReader:
         keys = await self._vault.keys(station)
         sealed = await self._fetch(station, wanted, start_ms, end_ms, most_bytes)
         return await self._layouts.with_known(
-            lambda: asyncio.to_thread(_unseal, sealed, keys, station, wanted)
+            lambda: asyncio.to_thread(self._unseal, sealed, keys, station, wanted)
         )
 
     async def _fetch(
         self, station: str, wanted: Wanted, start_ms: int, end_ms: int, most_bytes: int | None
     ) -> _Sealed:
-        start_ms, end_ms = start_ms - _MARGIN_MS, end_ms + _MARGIN_MS
-        devices, hashes = sorted({d for d, _ in wanted}), sorted({h for _, h in wanted})
-        asked = [station, start_ms - HOUR_MS, end_ms, devices, hashes, start_ms, end_ms]
+        asked: dict[str, Any] = {
+            "station": station,
+            "start_ms": start_ms - _MARGIN_MS,
+            "end_ms": end_ms + _MARGIN_MS,
+            "devices": sorted({d for d, _ in wanted}),
+            "layouts": sorted({h for _, h in wanted}),
+        }
         many = len(wanted) * (end_ms - start_ms) > _COUNT_FROM_HOURS * HOUR_MS
         async with connection(self._pool) as conn, conn.transaction():
             await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -155,44 +186,79 @@ class FrameReader:
                 row = await (await conn.execute(_WORK, asked)).fetchone()
                 if row is not None and row[0] > most_bytes:
                     raise TooMuchWork(int(row[0]), most_bytes)
-            cursor = await conn.execute(_HOT, [station, start_ms, end_ms], binary=True)
-            hot = await cursor.fetchall()
-            cursor = await conn.execute(_BLOCKS, asked, binary=True)
-            blocks = await cursor.fetchall()
+            span = [station, asked["start_ms"], asked["end_ms"]]
+            hot = await (await conn.execute(_HOT, span, binary=True)).fetchall()
+            cursor = await conn.execute(_VERSIONS, asked, binary=True)
+            blocks = [
+                _Block(place, row[6], row[7], self._opened.get((place, row[7], names)))
+                for row in await cursor.fetchall()
+                if (row[0], row[1]) in wanted
+                for place, names in [(BlockPlace(station, *row[:6]), _names(wanted, row[:2]))]
+            ]
+            blocks = await _with_bodies(conn, asked, blocks)
         opened = {epoch: await self._epochs.get(station, epoch) for epoch in {r[0] for r in hot}}
-        return _Sealed(
-            [(opened[epoch], sequence, body) for epoch, sequence, body in hot],
-            [(BlockPlace(station, *row[:6]), row[6], row[7]) for row in blocks],
-        )
+        batches = [(opened[epoch], sequence, body) for epoch, sequence, body in hot]
+        return _Sealed(batches, blocks)
+
+    def _unseal(self, sealed: _Sealed, keys: StationKeys, station: str, wanted: Wanted) -> Found:
+        def select(device: str, layout: Layout) -> Collection[str] | None:
+            stream = (device, layout.hash8)
+            if stream not in wanted:
+                return None
+            names = wanted[stream]
+            return [c.signal.name for c in layout.columns] if names is None else names
+
+        found = Found()
+        frames: list[Frame] = []
+        repeated = 0
+        for block in sealed.blocks:
+            opened = block.frames
+            if opened is None:
+                try:
+                    plain = keys.open(block.place, block.body)
+                    opened = decode_batch(plain, known_layouts.by_hash, select)
+                except (KeyStoreError, ContractError) as error:
+                    _damage(found, str(block.place), error)
+                    continue
+                names = _names(wanted, (block.place.device, block.place.layout))
+                size = sum(f.memory_bytes for f in opened)
+                self._opened.put((block.place, block.written_at, names), opened, size)
+            frames += opened
+            repeated += block.repeated
+        for key, sequence, body in sealed.batches:
+            try:
+                frames += decode_batch(key.open(body, station), known_layouts.by_hash, select)
+            except ContractError as error:
+                _damage(found, f"batch {station} epoch {key.epoch} sequence {sequence}", error)
+        whole = merged(frames)
+        repeated += sum(f.samples for f in frames) - sum(f.samples for f in whole)
+        return Found(whole, repeated, found.damaged)
 
 
-def _unseal(sealed: _Sealed, keys: StationKeys, station: str, wanted: Wanted) -> Found:
-    def select(device: str, layout: Layout) -> Collection[str] | None:
-        stream = (device, layout.hash8)
-        if stream not in wanted:
-            return None
-        names = wanted[stream]
-        return [c.signal.name for c in layout.columns] if names is None else names
+def _names(wanted: Wanted, stream: Stream) -> tuple[str, ...] | None:
+    names = wanted[stream]
+    return None if names is None else tuple(names)
 
-    found = Found()
-    frames: list[Frame] = []
-    repeated = 0
-    for place, again, body in sealed.blocks:
-        if (place.device, place.layout) not in wanted:
-            continue
-        try:
-            frames += decode_batch(keys.open(place, body), known_layouts.by_hash, select)
-            repeated += again
-        except (KeyStoreError, ContractError) as error:
-            _damage(found, str(place), error)
-    for key, sequence, body in sealed.batches:
-        try:
-            frames += decode_batch(key.open(body, station), known_layouts.by_hash, select)
-        except ContractError as error:
-            _damage(found, f"batch {station} epoch {key.epoch} sequence {sequence}", error)
-    whole = merged(frames)
-    repeated += sum(int(f.present.sum()) for f in frames) - sum(int(f.present.sum()) for f in whole)
-    return Found(whole, repeated, found.damaged)
+
+async def _with_bodies(
+    conn: psycopg.AsyncConnection[Any], asked: Mapping[str, Any], blocks: Sequence[_Block]
+) -> list[_Block]:
+    """Fetch the bodies of blocks that are not open yet."""
+    places = [block.place for block in blocks if block.frames is None]
+    if not places:
+        return list(blocks)
+    which = {
+        "of_devices": [place.device for place in places],
+        "of_layouts": [place.layout for place in places],
+        "hours": [place.hour_ms for place in places],
+        "parts": [place.part for place in places],
+    }
+    cursor = await conn.execute(_BODIES, {**asked, **which}, binary=True)
+    bodies = {tuple(row[:6]): row[6] for row in await cursor.fetchall()}
+    return [
+        block if block.frames is not None else replace(block, body=bodies[block.place.key])
+        for block in blocks
+    ]
 
 
 def _damage(found: Found, name: str, error: Exception) -> None:

@@ -6,6 +6,7 @@ all its samples, also of those after the asked end.
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -95,20 +96,24 @@ def zone(name: str) -> ZoneInfo:
         ) from error
 
 
+@lru_cache(maxsize=128)
 def calendar(
     resolution: Resolution, start_ms: int, end_ms: int, place: ZoneInfo
 ) -> NDArray[np.int64]:
     """Starts of the hours, days or months that begin in [start, end), and the end of the last.
 
     Returns:
-        Epoch ms, ascending, shape (buckets + 1,); one element when no bucket begins in the range.
+        Epoch ms, ascending, shape (buckets + 1,), read-only; one element when no bucket begins in
+        the range.
     """
     starts = []
     for at_ms in _starts(resolution, start_ms, place):
         starts.append(at_ms)
         if at_ms >= end_ms:
             break
-    return np.array(starts, dtype=np.int64)
+    found = np.array(starts, dtype=np.int64)
+    found.setflags(write=False)
+    return found
 
 
 def _starts(resolution: Resolution, start_ms: int, place: ZoneInfo) -> Iterator[int]:

@@ -6,6 +6,7 @@ late data rewrite an hour or a day, never a month.
 """
 
 import asyncio
+import datetime as dt
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,6 +17,7 @@ import psycopg
 
 from cloud.db.pool import Pool, connection
 from cloud.errors import KeyStoreError
+from cloud.history.cache import DecodedCache
 from cloud.history.rollup_codec import decode, encode
 from cloud.history.rollup_math import MINUTE_MS, QUARTER_MS, Buckets, overlay, scalars
 from cloud.history.vault import StationKeys
@@ -120,19 +122,23 @@ VALUES (%s, %s, %b, %s, %s, %s, %s, %b)
 ON CONFLICT (station, device, layout, tier_ms, span_ms, start_ms)
 DO UPDATE SET ends = excluded.ends, body = excluded.body, written_at = now()
 """
-_READ_SECTIONS = """
-SELECT span_ms, start_ms, ARRAY(
-    SELECT substring(body FROM 1 + CASE WHEN i = 1 THEN 0 ELSE ends[i - 1] END
-                     FOR ends[i] - CASE WHEN i = 1 THEN 0 ELSE ends[i - 1] END)
-    FROM unnest(%(numbers)s::int[]) WITH ORDINALITY AS wanted(i, place) ORDER BY place)
+_WHERE = """
 FROM rollup_blocks
 WHERE station = %(station)s AND device = %(device)s AND layout = %(layout)b
   AND tier_ms = %(tier_ms)s AND (
     (span_ms = %(long_ms)s AND start_ms > %(start_ms)s - %(long_ms)s AND start_ms < %(end_ms)s)
     OR (span_ms = %(short_ms)s AND start_ms > %(start_ms)s - %(short_ms)s
         AND start_ms < %(end_ms)s))
-ORDER BY span_ms DESC, start_ms
 """
+_READ_VERSIONS = f"SELECT span_ms, start_ms, written_at {_WHERE} ORDER BY span_ms DESC, start_ms"
+_READ_SECTIONS = f"""
+SELECT span_ms, start_ms, ARRAY(
+    SELECT substring(body FROM 1 + CASE WHEN i = 1 THEN 0 ELSE ends[i - 1] END
+                     FOR ends[i] - CASE WHEN i = 1 THEN 0 ELSE ends[i - 1] END)
+    FROM unnest(%(numbers)s::int[]) WITH ORDINALITY AS wanted(i, place) ORDER BY place)
+{_WHERE} AND (span_ms, start_ms) IN (
+    SELECT * FROM unnest(%(spans)s::bigint[], %(starts)s::bigint[]))
+"""  # noqa: S608 - joined of constants
 
 
 async def read_spans(
@@ -174,6 +180,10 @@ class Read:
     damaged: tuple[str, ...]
 
 
+Opened = DecodedCache[Buckets]
+"""Sections opened lately, by place and time of writing."""
+
+
 async def read_signals(
     pool: Pool,
     keys: StationKeys,
@@ -182,13 +192,13 @@ async def read_signals(
     *,
     tier: Tier,
     span: tuple[int, int],
+    opened: Opened | None = None,
 ) -> Read:
     """Read signals of one (station, device, layout) over [start, end), multiples of the tier."""
     station, device, layout = source
     order = {signal.name: number for number, signal in enumerate(scalars(layout))}
-    numbers = [order[name] + 1 for name in names]
-    asked = {
-        "numbers": numbers,
+    asked: dict[str, Any] = {
+        "numbers": [order[name] + 1 for name in names],
         "station": station,
         "device": device,
         "layout": layout.hash8,
@@ -198,35 +208,46 @@ async def read_signals(
         "start_ms": span[0],
         "end_ms": span[1],
     }
-    async with connection(pool) as conn:
-        cursor = await conn.execute(_READ_SECTIONS, asked, binary=True)
-        rows = await cursor.fetchall()
     place = SpanPlace(station, device, layout.hash8, tier.tier_ms, 0, 0)
     signals = [layout.signal(name) for name in names]
-    return await asyncio.to_thread(_assemble, rows, place, signals, keys, span)
+    opened = Opened(0) if opened is None else opened
+    known: list[tuple[SpanPlace, dt.datetime, list[Buckets | None]]] = []
+    async with connection(pool) as conn, conn.transaction():
+        await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor = await conn.execute(_READ_VERSIONS, asked, binary=True)
+        for span_ms, start_ms, written_at in await cursor.fetchall():
+            at = replace(place, span_ms=span_ms, start_ms=start_ms)
+            held = [opened.get((replace(at, section=s.name), written_at)) for s in signals]
+            known.append((at, written_at, held))
+        missing = [at for at, _, held in known if None in held]
+        asked |= {
+            "spans": [at.span_ms for at in missing],
+            "starts": [at.start_ms for at in missing],
+        }
+        sections: dict[tuple[int, int], list[bytes]] = {}
+        if missing:
+            cursor = await conn.execute(_READ_SECTIONS, asked, binary=True)
+            sections = {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
 
+    def assemble() -> Read:
+        whole = {s.name: Buckets.empty((span[1] - span[0]) // tier.tier_ms, 1) for s in signals}
+        damaged = []
+        for at, written_at, held in known:
+            found = sections.get((at.span_ms, at.start_ms), [])
+            for number, signal in enumerate(signals):
+                buckets = held[number]
+                if buckets is None:
+                    try:
+                        buckets = open_section(at, found[number], signal, keys)
+                    except (KeyStoreError, ContractError):
+                        damaged.append(str(replace(at, section=signal.name)))
+                        continue
+                    key = (replace(at, section=signal.name), written_at)
+                    opened.put(key, buckets, sum(c.nbytes for c in vars(buckets).values()))
+                lay(whole[signal.name], buckets, (at.start_ms - span[0]) // tier.tier_ms)
+        return Read(whole, tuple(damaged))
 
-def _assemble(
-    rows: Sequence[tuple[int, int, list[bytes]]],
-    place: SpanPlace,
-    signals: Sequence[Signal],
-    keys: StationKeys,
-    span: tuple[int, int],
-) -> Read:
-    start_ms, end_ms = span
-    n = (end_ms - start_ms) // place.tier_ms
-    whole = {signal.name: Buckets.empty(n, 1) for signal in signals}
-    damaged = []
-    for span_ms, span_start, sections in rows:
-        at = replace(place, span_ms=span_ms, start_ms=span_start)
-        for signal, section in zip(signals, sections, strict=True):
-            try:
-                found = open_section(at, section, signal, keys)
-            except (KeyStoreError, ContractError):
-                damaged.append(str(replace(at, section=signal.name)))
-                continue
-            lay(whole[signal.name], found, (span_start - start_ms) // place.tier_ms)
-    return Read(whole, tuple(damaged))
+    return await asyncio.to_thread(assemble)
 
 
 def lay(whole: Buckets, part: Buckets, first: int) -> None:

@@ -61,6 +61,12 @@ class BlockPlace:
     phase_ms: int
     part: int
 
+    @property
+    def key(self) -> tuple[str, bytes, int, int, int, int]:
+        """The place among the blocks of its station."""
+        grid = (self.hour_ms, self.step_ms, self.phase_ms, self.part)
+        return self.device, self.layout, *grid
+
     def associated(self) -> bytes:
         """Bytes that are authenticated with the block."""
         grid = struct.pack(">qqqq", self.hour_ms, self.step_ms, self.phase_ms, self.part)

@@ -125,6 +125,12 @@ class Frame:
         return not (quality.strides[0] or quality.strides[1]) and not quality[0, 0]
 
     @property
+    def memory_bytes(self) -> int:
+        """Memory that its values and quality take."""
+        marks = 0 if self.all_good else self.quality.nbytes
+        return sum(column.nbytes for column in self.values) + marks
+
+    @property
     def samples(self) -> int:
         """Number of rows that are samples."""
         return self.n if self.all_good else int(self.present.sum())
