@@ -21,9 +21,13 @@ from cloud.db.backup import back_up, backup_due
 from cloud.db.pool import Pool, connection, create_pool
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError
+from cloud.history import policy
+from cloud.history.archive_restore import Restorer
+from cloud.history.archive_store import open_store
 from cloud.history.cell_rollups import roll_up_cells
 from cloud.history.compaction import Compactor
 from cloud.history.reading import FrameReader
+from cloud.history.retention import Retention
 from cloud.history.rollups import merge_spans, roll_up
 from cloud.history.rotation import rotate_data_key, worn_stations
 from cloud.history.vault import Vault
@@ -37,7 +41,7 @@ _log = logging.getLogger(__name__)
 _BACKUP_LOOK_S: Final = 300.0
 _CLEAN_EVERY_S: Final = 3_600.0
 _CHECKPOINT_EVERY_S: Final = 60.0
-_POOL_SIZE: Final = 6
+_POOL_SIZE: Final = 8
 
 
 class Jobs:
@@ -52,6 +56,9 @@ class Jobs:
         epochs, vault, layouts = EpochKeys(pool, keys), Vault(pool, keys), LayoutCatalogue(pool)
         self._compactor = Compactor(pool, epochs, vault, layouts)
         self._reader = FrameReader(pool, epochs, vault, layouts)
+        self._policy = policy.load(self._config.policy)
+        self._restorer = Restorer(pool, vault, layouts, self._reader)
+        self._retention: Retention | None = None
         self._failing: set[str] = set()
 
     def schedule(self, scheduler: Any) -> None:
@@ -65,6 +72,7 @@ class Jobs:
             ("checkpoint", self.checkpoint, _CHECKPOINT_EVERY_S),
             ("keys", self.replace_worn_keys, _CLEAN_EVERY_S),
             ("backup", self.back_up, _BACKUP_LOOK_S),
+            ("retention", self.retain, self._config.retain_every_s),
             ("clean", self.clean, _CLEAN_EVERY_S),
         ):
             scheduler.add_job(
@@ -96,9 +104,10 @@ class Jobs:
     async def roll_up(self) -> None:
         """Compute what is dirty, until nothing is."""
         for station in await self._stations():
+            released = self._policy.released(await self._reader.streams(station))
             more = True
             while more:
-                more = await roll_up(self._pool, self._reader, station, {}) > 0
+                more = await roll_up(self._pool, self._reader, station, released) > 0
 
     async def roll_up_cells(self) -> None:
         """Compute the quarter hours of cells that are over."""
@@ -128,6 +137,16 @@ class Jobs:
         """Back the store up when the newest backup is old enough."""
         if backup_due(self._whole, dt.datetime.now(dt.UTC)):
             await asyncio.to_thread(back_up, self._whole, None, _log.info)
+
+    async def retain(self) -> None:
+        """Archive past months, and drop what has been kept as long as the policy says."""
+        if self._retention is None:
+            section = self._whole.archive
+            store = None if section is None else await asyncio.to_thread(open_store, section)
+            self._retention = Retention(
+                self._pool, self._reader, self._restorer, self._policy, store
+            )
+        await self._retention.run(await self._stations(), dt.datetime.now(dt.UTC))
 
     async def clean(self) -> None:
         """Remove what has expired: sessions, enrolment tokens, sign-in attempts."""

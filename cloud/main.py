@@ -14,6 +14,7 @@ from typing import Any
 
 from cloud.config import load
 from cloud.errors import CloudError, ConfigError
+from cloud.history import policy
 from cloud.supervisor import Supervisor
 from cloud.workers import set_up_logging
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         config = load(chosen.config)
+        policy.load(config.history.policy)
         set_up_logging(config)
         supervisor = Supervisor(config, _say)
         supervisor.prepare() if chosen.prepare else supervisor.run()

@@ -1,8 +1,9 @@
 """Archives a past month of a station, and proves that the archive holds what is stored.
 
-A version is written from one reading of the blocks, published, read back byte by byte, and its
-rows compared with a second reading of the blocks. Only then is it entered in table `archives`,
-and only what is entered there may be dropped. What is killed before leaves nothing that counts.
+A version is written from one reading of the blocks, read back byte by byte, and its rows compared
+with a second reading of the blocks. Only then does it get its manifest, without which it does not
+count, and is entered in table `archives`; and only what is entered there may be dropped. What is
+killed before leaves nothing that counts.
 """
 
 import asyncio
@@ -82,22 +83,24 @@ class Archivist:
         if not streams:
             raise NothingToArchive(f"{name}: there is nothing to archive")
         draft = await asyncio.to_thread(self._store.begin, station, month, now)
-        say(f"{name}: writing {len(streams)} devices to {self._store.url}/{draft.folder}")
-        layouts = file_names(streams.values())
-        files = [
-            await self._write(draft, station, (start_ms, end_ms), file, _of(streams, layout))
-            for file, layout in layouts.items()
-        ]
-        manifest = Manifest(station, month, start_ms, end_ms, now, tuple(files), layouts)
-        text = manifest.to_json()
-        await asyncio.to_thread(draft.publish, text)
-        say(f"{name}: reading it back")
         try:
-            sha256 = await asyncio.to_thread(check_files, self._store, draft.folder)
+            say(f"{name}: writing {len(streams)} devices to {self._store.url}/{draft.folder}")
+            layouts = file_names(streams.values())
+            files = [
+                await self._write(draft, station, (start_ms, end_ms), file, _of(streams, layout))
+                for file, layout in layouts.items()
+            ]
+            manifest = Manifest(station, month, start_ms, end_ms, now, tuple(files), layouts)
+            say(f"{name}: reading it back")
+            await asyncio.to_thread(check_data, self._store, draft.writing, manifest)
             await self._compare(draft, manifest, streams)
+            text = manifest.to_json()
+            sha256 = hashlib.sha256(text).digest()
+            await asyncio.to_thread(draft.publish, text)
+            await asyncio.to_thread(read_manifest, self._store, draft.folder, sha256)
             await self._enter(draft, manifest, sha256, counted)
         except ArchiveError:
-            await asyncio.to_thread(self._store.remove, station, month, draft.version)
+            await asyncio.to_thread(draft.discard)
             raise
         await self._remove_older(station, month, draft.version)
         say(f"{name}: {manifest.samples:,} samples in {manifest.size / 1e6:,.1f} MB, verified")
@@ -176,7 +179,7 @@ class Archivist:
         """Compare every row group of a version with a second reading of what is stored."""
         span = manifest.start_ms, manifest.end_ms
         for file, layout in manifest.layouts.items():
-            path, number = f"{draft.folder}/{file}", 0
+            path, number = f"{draft.writing}/{file}", 0
             with ExitStack() as stack:
                 opened = await asyncio.to_thread(stack.enter_context, self._store.open(path))
                 parquet = await asyncio.to_thread(pq.ParquetFile, opened)
@@ -228,7 +231,17 @@ def check_files(store: ArchiveStore, folder: str, sha256: bytes | None = None) -
         ArchiveError: a file is missing or was altered; the text names it.
     """
     found, _ = store.sha256(f"{folder}/{MANIFEST}")
-    for file in read_manifest(store, folder, sha256 or found).files:
+    check_data(store, folder, read_manifest(store, folder, sha256 or found))
+    return found
+
+
+def check_data(store: ArchiveStore, folder: str, manifest: Manifest) -> None:
+    """Read every byte of the files of a version and compare their hashes.
+
+    Raises:
+        ArchiveError: a file is missing or was altered; the text names it.
+    """
+    for file in manifest.files:
         digest, size = store.sha256(f"{folder}/{file.name}")
         if (digest.hex(), size) != (file.sha256, file.size):
             raise ArchiveError(
@@ -236,7 +249,6 @@ def check_files(store: ArchiveStore, folder: str, sha256: bytes | None = None) -
                 f"{digest.hex()[:16]}..., written were {file.size} of {file.sha256[:16]}...; "
                 "nothing of this version is used"
             )
-    return found
 
 
 def read_manifest(store: ArchiveStore, folder: str, sha256: bytes | None = None) -> Manifest:

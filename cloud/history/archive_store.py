@@ -104,9 +104,13 @@ class ArchiveStore:
         return digest.digest(), size
 
     def remove(self, station: str, month: dt.date, version: str) -> None:
-        """Remove a version: its manifest first, so that no half of it counts."""
-        folder = f"{place_of(station, month)}/{version}"
+        """Remove a version."""
+        self.remove_folder(f"{place_of(station, month)}/{version}")
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove the folder of a version, if it is there."""
         with self.told("remove", folder):
+            # Its manifest first, so that no half of it counts.
             if self.files.get_file_info(self.at(f"{folder}/{MANIFEST}")).is_file:
                 self.files.delete_file(self.at(f"{folder}/{MANIFEST}"))
             self._remove(folder)
@@ -147,20 +151,19 @@ class ArchiveStore:
 
 
 class Draft:
-    """One version under way."""
+    """One version under way: files in folder `writing` until it is published as `folder`."""
 
     def __init__(self, store: ArchiveStore, place: str, version: str) -> None:
         self._store = store
         self.place = place
         self.version = version
         self.folder = f"{place}/{version}"
-        self._writing = f"{_STAGING}/{self.folder}" if store.local else self.folder
-        self._names: list[str] = []
+        self.writing = f"{_STAGING}/{self.folder}" if store.local else self.folder
 
     @contextmanager
     def create(self, name: str) -> "Iterator[Sink]":
         """Write a file of this version; on return it is stored whole."""
-        store, path = self._store, self._store.at(f"{self._writing}/{name}")
+        store, path = self._store, self._store.at(f"{self.writing}/{name}")
         with store.told("write", f"{self.folder}/{name}"):
             if store.local:
                 store.files.create_dir(path.rpartition("/")[0], recursive=True)
@@ -169,7 +172,11 @@ class Draft:
                 yield Sink(stream)
             if store.local:
                 _sync_file(Path(path))
-        self._names.append(name)
+
+    def discard(self) -> None:
+        """Remove what was written, published or not."""
+        for folder in {self.writing, self.folder}:
+            self._store.remove_folder(folder)
 
     def publish(self, manifest: bytes) -> None:
         """Make the version count: its manifest is written last, and whole."""
@@ -178,7 +185,7 @@ class Draft:
         store = self._store
         if not store.local:
             return
-        source, target = (Path(store.at(path)) for path in (self._writing, self.folder))
+        source, target = (Path(store.at(path)) for path in (self.writing, self.folder))
         with store.told("publish", self.folder):
             sync_folder(source)
             target.parent.mkdir(parents=True, exist_ok=True)

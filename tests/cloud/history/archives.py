@@ -58,6 +58,13 @@ class Past:
         )
         return await retention.run(["alpha"], now)
 
+    async def retain_without_archiving(self, now: dt.datetime) -> list[str]:
+        """Apply the policy at a time, with nowhere to archive to."""
+        retention = Retention(
+            self.stored.pool, self.stored.reader, self.restorer, self.policy, None
+        )
+        return await retention.run(["alpha"], now)
+
     async def roll_up(self) -> None:
         """Compute all that is dirty."""
         while await self.stored.roll_up():

@@ -5,8 +5,11 @@ import datetime as dt
 import numpy as np
 import pytest
 
+from cloud.config import parse
 from cloud.history import Resolution, SignalRef, Tier, policy
 from cloud.history.rebuild import rebuild
+from cloud.jobs import Jobs
+from cloud.workers import Task
 from contract import layouts
 from tests.cloud.history.archives import (
     ALL_GONE,
@@ -260,3 +263,40 @@ async def test_what_the_policy_does_not_archive_goes_without(stored, tmp_path):
     kept = await query(past, resolution=Resolution.QUARTER)
     assert kept.series[0].count[0] == 120
     assert await stored.count("dirty") == 0
+
+
+async def test_the_jobs_archive_drop_and_release_as_configured(stored, dsn, tmp_path):
+    month = (dt.datetime.now(dt.UTC) - dt.timedelta(days=250)).date().replace(day=1)
+    start_ms = round(dt.datetime(month.year, month.month, 1, tzinfo=dt.UTC).timestamp() * 1000)
+    await stored.put(
+        [
+            frame("METER", layouts.METER, start_ms, 120),
+            frame("C1", layouts.PCS, start_ms, 120),
+        ]
+    )
+    await stored.compact()
+    raw = {
+        "data_dir": "cloud",
+        "database": {"dsn": dsn},
+        "keys": {"dir": "."},
+        "archive": {"url": "archive"},
+    }
+    jobs = Jobs(Task(parse(raw, tmp_path / "cloud.toml"), dsn, {}), stored.pool)
+
+    await jobs.roll_up()
+    await jobs.roll_up_cells()
+    released = {row[0] for row in await _rows(stored, "SELECT device || signal FROM rollups_15min")}
+    await jobs.retain()
+    await jobs.retain()
+
+    assert "C1active_power_kw" in released
+    assert not any(name.startswith("METER") or "setpoint" in name for name in released)
+    assert await stored.count("archives") == 1
+    assert await stored.count("blocks") == 0
+    assert len([*(tmp_path / "archive").rglob("*.parquet")]) == 2
+    assert (await stored.check()).findings == []
+
+
+async def _rows(stored, query: str) -> list[tuple]:
+    async with stored.pool.connection() as conn:
+        return await (await conn.execute(query)).fetchall()
