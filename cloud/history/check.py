@@ -25,16 +25,16 @@ from cloud.db.pool import Pool, connection, create_pool
 from cloud.db.running import running_dsn
 from cloud.epochs import EpochKeys
 from cloud.errors import KeyStoreError
-from cloud.history.cell_rollups import STATISTICS, has_cells, read_cells, summarise
+from cloud.history.cell_rollups import STATISTICS, Summary, has_cells, read_cells, summarise
 from cloud.history.reading import FrameReader, Stream
 from cloud.history.rebuild import differences
 from cloud.history.rollup_math import QUARTER_MS
-from cloud.history.rollup_store import DAY_MS
+from cloud.history.rollup_store import DAY_MS, HOUR_MS
 from cloud.history.vault import BlockPlace, Vault
 from cloud.keys import open_keys
 from contract import layouts as known_layouts
 from contract.errors import ContractError
-from contract.frame import Quality, decode, decode_batch
+from contract.frame import Frame, Quality, decode, decode_batch
 from contract.layouts import Layout
 
 Say = Callable[[str], None]
@@ -83,6 +83,14 @@ class Report:
     samples: int = 0
     days: int = 0
     findings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """What waits to be rolled up: minutes, and quarter hours of cells."""
+
+    minutes: frozenset[int]
+    quarters: frozenset[int]
 
 
 class Checker:
@@ -188,27 +196,41 @@ class Checker:
         async with connection(self._pool) as conn:
             cursor = await conn.execute(_RAW_DAYS, {"s": station, "day": DAY_MS})
             days = [int(row[0]) for row in await cursor.fetchall()]
-            minutes = await _column(conn, "SELECT minute_ms FROM dirty WHERE station = %s", station)
-            quarters = await _column(
-                conn, "SELECT quarter_ms FROM dirty_quarters WHERE station = %s", station
-            )
-        pending = frozenset(quarters) | frozenset(m - m % QUARTER_MS for m in minutes)
-        streams = await self._reader.streams(station)
-        cells = {stream: layout for stream, layout in streams.items() if has_cells(layout)}
         dropped = await self._dropped(station)
         for day_ms in days:
             self._say(f"{station}: rollups of {str(np.datetime64(day_ms, 'ms'))[:10]}")
             report.days += 1
             gone = {layout for low, high, layout in dropped if low <= day_ms < high}
-            report.findings += await differences(
-                *(self._pool, self._reader, station, day_ms),
-                skip_minutes=frozenset(minutes),
-                dropped=gone,
-            )
-            whole = {stream: layout for stream, layout in cells.items() if stream[1] not in gone}
-            report.findings += await self._cell_differences(station, whole, day_ms, pending)
+            report.findings += await self._day(station, day_ms, gone)
         months = {(low, high) for low, high, _ in dropped}
         report.findings += await self._without_samples(station, set(days), months)
+
+    async def _day(self, station: str, day_ms: int, gone: set[bytes]) -> list[str]:
+        """Compare a day; again where data came meanwhile, as they do while a station sends."""
+        streams = await self._reader.streams(station)
+        cells = {s: layout for s, layout in streams.items() if has_cells(layout)}
+        cells = {s: layout for s, layout in cells.items() if s[1] not in gone}
+        pending = await self._pending(station)
+        while True:
+            wrong = await differences(
+                *(self._pool, self._reader, station, day_ms),
+                skip_minutes=pending.minutes,
+                dropped=gone,
+            )
+            wrong += await self._cell_differences(station, cells, day_ms, pending.quarters)
+            since = await self._pending(station)
+            if not wrong or since == pending:
+                return wrong
+            pending = since
+
+    async def _pending(self, station: str) -> _Pending:
+        async with connection(self._pool) as conn:
+            minutes = await _column(conn, "SELECT minute_ms FROM dirty WHERE station = %s", station)
+            quarters = await _column(
+                conn, "SELECT quarter_ms FROM dirty_quarters WHERE station = %s", station
+            )
+        touched = {minute - minute % QUARTER_MS for minute in minutes}
+        return _Pending(frozenset(minutes), frozenset(quarters) | frozenset(touched))
 
     async def _cell_differences(
         self, station: str, streams: Mapping[Stream, Layout], day_ms: int, pending: frozenset[int]
@@ -220,29 +242,20 @@ class Checker:
             source = (station, stream[0], layout)
             stored = await read_cells(self._pool, keys, source, names, (day_ms, day_ms + 1))
             wrong += stored.damaged
-            read = await self._reader.read(station, {stream: None}, day_ms, day_ms + DAY_MS)
-            for quarter in range(day_ms, day_ms + DAY_MS, QUARTER_MS):
-                if quarter in pending:
-                    continue
-                expected = summarise(read.frames, layout, quarter)
-                row = (quarter - day_ms) // QUARTER_MS
-                for at, name in enumerate(STATISTICS):
-                    frame = stored.days[0][name] if stored.days else None
-                    has = (expected.quality != Quality.MISSING).any()
-                    same = (
-                        not has
-                        if frame is None
-                        else np.array_equal(frame.quality[row], expected.quality)
-                        and all(
-                            np.array_equal(v[row], e[at])
-                            for v, e in zip(frame.values, expected.values, strict=True)
-                        )
-                    )
-                    if not same:
-                        wrong.append(
-                            f"{name} of the cells of {station}/{stream[0]} differs from its "
-                            f"rebuild in the quarter hour {quarter}"
-                        )
+            frames = stored.days[0] if stored.days else {}
+            for hour_ms in range(day_ms, day_ms + DAY_MS, HOUR_MS):
+                read = await self._reader.read(station, {stream: None}, hour_ms, hour_ms + HOUR_MS)
+                for quarter in range(hour_ms, hour_ms + HOUR_MS, QUARTER_MS):
+                    if quarter in pending:
+                        continue
+                    expected = summarise(read.frames, layout, quarter)
+                    row = (quarter - day_ms) // QUARTER_MS
+                    wrong += [
+                        f"{name} of the cells of {station}/{stream[0]} differs from its rebuild "
+                        f"in the quarter hour {quarter}"
+                        for at, name in enumerate(STATISTICS)
+                        if not _same(frames.get(name), row, expected, at)
+                    ]
         return wrong
 
     async def _without_samples(
@@ -273,6 +286,16 @@ class Checker:
                 binary=True,
             )
             return [(int(low), int(high), bytes(h)) for low, high, h in await cursor.fetchall()]
+
+
+def _same(stored: Frame | None, row: int, expected: Summary, at: int) -> bool:
+    """Whether a stored row of cells is statistic number `at` of a summary."""
+    if stored is None:
+        return not (expected.quality != Quality.MISSING).any()
+    return np.array_equal(stored.quality[row], expected.quality) and all(
+        np.array_equal(values[row], column[at])
+        for values, column in zip(stored.values, expected.values, strict=True)
+    )
 
 
 async def _column(conn: psycopg.AsyncConnection[Any], sql: str, station: str) -> list[int]:
