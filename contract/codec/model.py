@@ -173,8 +173,7 @@ class Frame:
 
     def between(self, start_ms: int, end_ms: int) -> "Frame | None":
         """Return the rows whose grid time is in [start_ms, end_ms), or None if there are none."""
-        first = max(0, -((self.t0_ms - start_ms) // self.step_ms))
-        last = min(self.n, -((self.t0_ms - end_ms) // self.step_ms))
+        first, last = rows_between((self.t0_ms, self.step_ms, self.n), start_ms, end_ms)
         if first >= last:
             return None
         if last - first == self.n:
@@ -249,6 +248,12 @@ def merge(frames: Sequence[Frame]) -> Frame:
         if sampled is not None:
             sampled[row : row + frame.n] |= frame.present
     return Frame(head.device, head.layout, t0, head.step_ms, values, quality, jitter, sampled)
+
+
+def rows_between(grid: tuple[int, int, int], start_ms: int, end_ms: int) -> tuple[int, int]:
+    """Return the rows [first, last) of a grid (t0_ms, step_ms, n) with times in [start, end)."""
+    t0_ms, step_ms, n = grid
+    return max(0, -((t0_ms - start_ms) // step_ms)), min(n, -((t0_ms - end_ms) // step_ms))
 
 
 def require_identity(device: str, t0_ms: int, step_ms: int, n: int) -> None:

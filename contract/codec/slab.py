@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.codec import batch
-from contract.codec.model import Array, Frame, Quality
+from contract.codec.model import Array, Frame, Quality, rows_between
 from contract.layouts import Layout
 
 Key = tuple[bytes, int, int, tuple[str, ...], bool]
@@ -61,8 +61,7 @@ class Slab:
 
     def between(self, start_ms: int, end_ms: int) -> "Slab | None":
         """Return the rows whose grid time is in [start_ms, end_ms), or None if there are none."""
-        first = max(0, -((self.t0_ms - start_ms) // self.step_ms))
-        last = min(self.n, -((self.t0_ms - end_ms) // self.step_ms))
+        first, last = rows_between((self.t0_ms, self.step_ms, self.n), start_ms, end_ms)
         if first >= last:
             return None
         if last - first == self.n:
