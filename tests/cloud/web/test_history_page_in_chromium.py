@@ -211,11 +211,13 @@ def test_typed_times_are_market_time_and_a_wrong_one_is_named(visit):
 
         page.fill("[name=to]", "2026-02-30 10:00")
         page.keyboard.press("Enter")
-        expect(page.locator("#trouble")).to_contain_text("Write a time")
+        expect(page.locator("#wrong")).to_contain_text("Write a time")
         expect(page.locator("[name=to]")).to_have_attribute("aria-invalid", "true")
         page.fill("[name=to]", f"{day} 05:00")
         page.keyboard.press("Enter")
-        expect(page.locator("#trouble")).to_contain_text("begin must be before its end")
+        expect(page.locator("#wrong")).to_contain_text("begin must be before its end")
+        page.click("[data-range=day]")
+        expect(page.locator("#wrong")).to_be_hidden()
 
 
 def test_exactly_what_is_shown_is_downloaded_in_four_forms(visit):
@@ -357,6 +359,12 @@ def test_cells_of_a_past_time_are_shown_and_one_step_leads_back_to_live(visit, p
         page.click("[data-act=live]")
         expect(page.locator("#past")).to_be_hidden()
         expect(page.locator("[data-cells-age]")).to_have_text(re.compile(r"\d\ss"))
+        page.fill("[name=at]", "32")
+        page.keyboard.press("Enter")
+        with page.expect_response(re.compile("/cells/")):
+            pass
+        expect(told).to_contain_text(words["written"])
+        page.click("[data-act=live]")
         assert "at" not in asked(page)
         visitor.complaints = [one for one in visitor.complaints if "404" not in one]
 

@@ -25,6 +25,7 @@ export class CellsAt {
 
   /** Say of which time the map is; `answer` null: nothing is stored that old. */
   tell(answer) {
+    if (this.wrong) return;
     const past = this.at != null;
     one("#past").hidden = !past;
     if (!past) return;
@@ -52,6 +53,7 @@ export class CellsAt {
     const field = one('#at [name="at"]');
     field.value = this.at == null ? "" : showTime(this.at, this.zone);
     field.setAttribute("aria-invalid", "false");
+    this.wrong = false;
   }
 
   #typed() {
@@ -59,7 +61,8 @@ export class CellsAt {
     if (!field.value.trim()) return this.#go(null);
     const at = readTime(field.value, this.zone);
     field.setAttribute("aria-invalid", String(at == null));
-    if (at != null) return this.#go(at);
+    this.wrong = at == null;
+    if (!this.wrong) return this.#go(at);
     one("#past").hidden = false;
     write(one("[data-past]"), t("Write a time as year-month-day hour:minute, e.g. 2026-05-01 18:00."));
   }

@@ -63,6 +63,7 @@ function fields() {
     if (document.activeElement !== field) field.value = showTime(at, zone);
     field.setAttribute("aria-invalid", "false");
   }
+  wrong("");
 }
 
 // Cells have no buckets longer than quarter hours.
@@ -243,14 +244,19 @@ function move(way, atS) {
   go({ range: null, from, to }, way === "in");
 }
 
+function wrong(words_) {
+  one("#wrong").hidden = !words_;
+  write(one("#wrong"), words_);
+}
+
 function between(event) {
   event.preventDefault();
   const [from, to] = ["from", "to"].map((name) => one(`#between [name="${name}"]`));
   const [start_, end] = [from, to].map((field) => readTime(field.value, zone));
   from.setAttribute("aria-invalid", String(start_ == null || (end != null && start_ >= end)));
   to.setAttribute("aria-invalid", String(end == null));
-  if (start_ == null || end == null) return trouble(t("Write a time as year-month-day hour:minute, e.g. 2026-05-01 18:00."));
-  if (start_ >= end) return trouble(t("The range is empty: its begin must be before its end."));
+  if (start_ == null || end == null) return wrong(t("Write a time as year-month-day hour:minute, e.g. 2026-05-01 18:00."));
+  if (start_ >= end) return wrong(t("The range is empty: its begin must be before its end."));
   go({ range: null, from: start_, to: end });
 }
 
@@ -280,6 +286,6 @@ one('[data-act="again"]').addEventListener("click", () => { say(t("Loading…"))
 one('[data-act="all"]').addEventListener("click", () => go({ range: "all", from: null, to: null }));
 addEventListener("popstate", () => { state = readState(location.search, facts.usual); follow(); });
 // A range that ends now grows; one that is being read closely stands still.
-setInterval(() => { if (signals && state.range && !document.hidden) { fields(); load(); } }, RENEW_MS);
+setInterval(() => { if (signals && state.range && !document.hidden) { if (!one("#between").contains(document.activeElement)) fields(); load(); } }, RENEW_MS);
 start();
 begin();
