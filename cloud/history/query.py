@@ -36,7 +36,7 @@ from cloud.history.resolution import (
     require_fits,
     zone,
 )
-from cloud.history.rollup_math import MINUTE_MS, Buckets, united
+from cloud.history.rollup_math import MINUTE_MS, Buckets, scaled, united
 from cloud.history.rollup_store import MINUTES, QUARTERS, Opened, read_signals
 from cloud.history.series import of_buckets, of_cell_days, of_track, regrouped
 from cloud.history.vault import Vault
@@ -325,7 +325,8 @@ class History:
                 opened=self._opened,
             )
             answer.damaged += part.damaged
-            read |= {(stream, name): part.buckets[name] for name in unique}
+            for name in unique:  # layouts may scale a signal differently
+                read[stream, name] = scaled(part.buckets[name], layout.signal(name).scale)
         for ref, streams in pairs:
             signal = next(iter(streams.values())).signal(ref.signal)
             whole = reduce(united, (read[stream, ref.signal] for stream in streams))

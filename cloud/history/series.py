@@ -7,25 +7,25 @@ from numpy.typing import NDArray
 
 from cloud.history.model import Series, SignalRef
 from cloud.history.reading import Track
-from cloud.history.rollup_math import Buckets, coarser, is_power, reduce_samples, scaled
+from cloud.history.rollup_math import Buckets, coarser, is_power, reduce_samples
 from cloud.history.sql_rows import KWH_PER_KW_MS
 from contract.frame import Frame, Quality
 from contract.signals import Signal
 
 
 def of_buckets(
-    ref: SignalRef, signal: Signal, starts_ms: NDArray[np.int64], raw: Buckets
+    ref: SignalRef, signal: Signal, starts_ms: NDArray[np.int64], buckets: Buckets
 ) -> Series:
     """Return the series of buckets that have samples.
 
     Args:
         ref: which signal.
-        signal: it, as its layout scales it.
+        signal: it.
         starts_ms: shape (n,).
-        raw: shape (n, 1), in raw units.
+        buckets: shape (n, 1), in the signal's unit.
     """
-    has = raw.count[:, 0] > 0
-    found = scaled(raw.rows(has), signal.scale)
+    has = buckets.count[:, 0] > 0
+    found = buckets.rows(has)
     energies: tuple[NDArray[np.float64] | None, ...] = (None, None)
     if is_power(signal):
         energies = (found.out[:, 0] * KWH_PER_KW_MS, found.into[:, 0] * KWH_PER_KW_MS)

@@ -41,6 +41,7 @@ class Store:
     reader: FrameReader
     history: History
     checker: Checker
+    history_layouts: LayoutCatalogue
     sequence: int = 0
 
     async def put(self, frames: Sequence[Frame]) -> None:
@@ -91,6 +92,7 @@ async def open_store(pool: Pool, keys_dir: Path) -> Store:
         FrameReader(pool, epochs, vault, layouts),
         History(pool, epochs, vault, layouts, Limits(points=100_000)),
         Checker(pool, epochs, vault, lambda _line: None),
+        layouts,
     )
 
 

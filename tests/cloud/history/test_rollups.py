@@ -1,5 +1,7 @@
 """Rollups: whatever comes in whatever order, they are those of a rebuild from scratch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +13,7 @@ from cloud.history.rebuild import rebuild
 from cloud.history.rollups import merge_spans
 from contract import layouts
 from contract.frame import Frame, Quality
+from contract.layouts import Column, Layout
 from tests.cloud.stations import T0_MS, frame
 
 POWER = SignalRef("METER", "active_power_kw")
@@ -30,7 +33,7 @@ def meter(power_kw, t0_ms=T0_MS, step_ms=1_000, device="METER") -> Frame:
     return Frame(device, layout, t0_ms, step_ms, tuple(values), quality)
 
 
-async def series(stored, ref=POWER, start=T0_MS, end=T0_MS + DAY_MS, **options):
+async def series(stored, ref=POWER, start=T0_MS, end=T0_MS + DAY_MS, **options: object):
     result = await stored.history.query("alpha", [ref], start, end, **options)
     return result.series[0]
 
@@ -259,3 +262,30 @@ async def test_values_that_are_invalid_do_not_count(stored):
 
     assert minute.count.tolist() == [30]
     assert minute.values.tolist() == [10.0]
+
+
+async def test_a_signal_that_changed_its_scale_is_one_series(stored):
+    finer = layouts.METER
+    columns = [
+        Column(replace(c.signal, scale=1.0)) if c.signal.name == POWER.signal else c
+        for c in finer.columns
+    ]
+    coarse = Layout("meter.coarse", tuple(columns))
+    await stored.history_layouts.store(coarse)
+    old = meter([40.0] * 60)
+    values = list(meter([8.0] * 60, T0_MS + 60_000).values)
+    values[coarse.column(POWER.signal)] = np.full((60, 1), 90, dtype="i4")
+    new = Frame("METER", coarse, T0_MS + 60_000, 1_000, tuple(values), old.quality)
+    await stored.put([old])
+    await stored.put([new])
+    await stored.roll_up()
+
+    minutes = await series(stored, resolution=Resolution.MINUTE)
+    quarter = await series(stored, resolution=Resolution.QUARTER)
+    raw = await series(stored, end=T0_MS + 120_000, resolution=Resolution.RAW)
+
+    assert minutes.values.tolist() == [40.0, 90.0]
+    assert (quarter.minimum.tolist(), quarter.maximum.tolist()) == ([40.0], [90.0])
+    assert quarter.values.tolist() == [65.0]
+    assert quarter.last.tolist() == [90.0]
+    assert sorted(set(raw.values.tolist())) == [40.0, 90.0]
