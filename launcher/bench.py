@@ -13,6 +13,8 @@ from typing import Any
 from launcher.errors import UnknownBenchError
 from launcher.paths import ROOT
 
+_LEAST_WIDTH = 150
+
 
 def names() -> list[str]:
     """The benchmarks there are: one module each in bench/."""
@@ -69,7 +71,8 @@ def _print(result: dict[str, Any]) -> None:
 
     table = Table(box=None, pad_edge=False)
     for title in ("Name", "Value", "Unit", "Better", "Target", "Peers"):
-        table.add_column(title, justify="right" if title in {"Value", "Target"} else "left")
+        right = title in {"Value", "Target"}
+        table.add_column(title, justify="right" if right else "left", no_wrap=title != "Peers")
     for row in result["rows"]:
         peers = ", ".join(f"{k} {_digits(v)}" for k, v in (row.get("peers") or {}).items())
         table.add_row(
@@ -81,6 +84,8 @@ def _print(result: dict[str, Any]) -> None:
             peers,
         )
     console = Console()
+    if console.width < _LEAST_WIDTH:  # a pipe has no width, and half a name is none
+        console = Console(width=_LEAST_WIDTH)
     console.print(f"{result['command']}\n{result['machine']}\n", highlight=False)
     console.print(table)
 
