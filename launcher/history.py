@@ -137,3 +137,31 @@ def restore_archive(
     from launcher.archives import run_restore_archive
 
     raise typer.Exit(run_restore_archive(config, station, month, from_url, keep_days))
+
+
+@history.command()
+def plan(
+    config: CloudConfigFile,
+    station: Annotated[
+        str | None, typer.Option(help="Only this station, from what is stored of it.")
+    ] = None,
+    *,
+    points: Annotated[
+        int | None, typer.Option(min=1, help="Plan a station to come: signals at 1 s.")
+    ] = None,
+    cells: Annotated[int, typer.Option(min=0, help="Its cells; each V and T at 10 s.")] = 0,
+    racks: Annotated[int, typer.Option(min=0, help="Its racks.")] = 0,
+    disk_price: Annotated[float | None, typer.Option(help="Of a GB-month on disk.")] = None,
+    archive_price: Annotated[
+        float | None, typer.Option(help="Of a GB-month in the archive.")
+    ] = None,
+    currency: Annotated[str | None, typer.Option(help="Of these prices.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print for programs.")] = False,
+) -> None:
+    """What history takes and costs: bytes a day, after a year and after 15, by class and tier."""
+    from launcher.plans import run_plan
+
+    size = None if points is None else (points, cells, racks)
+    raise typer.Exit(
+        run_plan(config, station, size, (disk_price, archive_price, currency), json=json)
+    )

@@ -2,10 +2,20 @@
 
 from fastapi import APIRouter
 
-from cloud.api import events, health, history, schedules, session, signals, stations, stream
+from cloud.api import (
+    events,
+    health,
+    history,
+    history_plan,
+    schedules,
+    session,
+    signals,
+    stations,
+    stream,
+)
 
 router = APIRouter(prefix="/api/v1")
-for _part in (session, stations, schedules, history, signals, events, stream):
+for _part in (session, stations, schedules, history, history_plan, signals, events, stream):
     router.include_router(_part.router)
 
 health_router = health.router

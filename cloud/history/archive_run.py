@@ -88,7 +88,7 @@ async def archive(
     failed: list[str] = []
     async with open_parts(config) as parts:
         archivist = Archivist(parts.pool, parts.reader, store, parts.policy)
-        for name in await _stations(parts.pool, station):
+        for name in await stations_of(parts.pool, station):
             for at in [month] if month else await _due(parts, name, now):
                 try:
                     if await archivist.archive(name, at, now, say) is None:
@@ -142,7 +142,7 @@ async def verify(config: CloudConfig, station: str | None, say: Say) -> list[str
     store = store_of(config)
     wrong: list[str] = []
     async with open_parts(config) as parts:
-        for name in await _stations(parts.pool, station):
+        for name in await stations_of(parts.pool, station):
             async with connection(parts.pool) as conn:
                 rows = await archive_table.archives_of(conn, name)
             for row in rows.values():
@@ -155,7 +155,12 @@ async def verify(config: CloudConfig, station: str | None, say: Say) -> list[str
     return wrong
 
 
-async def _stations(pool: Pool, station: str | None) -> Sequence[str]:
+async def stations_of(pool: Pool, station: str | None) -> Sequence[str]:
+    """Return all stations, or the one that is asked for.
+
+    Raises:
+        ArchiveError: there is none of that name.
+    """
     async with connection(pool) as conn:
         rows = await (await conn.execute("SELECT id FROM stations ORDER BY id")).fetchall()
     known = [row[0] for row in rows]

@@ -103,6 +103,11 @@ class History:
         self._opened = Opened(half)
         self._horizons = Horizons(pool)
 
+    @property
+    def reader(self) -> FrameReader:
+        """Reads what is stored, frame by frame."""
+        return self._reader
+
     async def query(
         self,
         station: str,
