@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -215,7 +216,9 @@ class Restorer:
     ) -> AsyncIterator[tuple[list[Frame], dict[Grid, Frame]]]:
         """Yield row group by row group what the archive has, and what is stored of these hours."""
         for file, layout in manifest.layouts.items():
-            with store.open(f"{folder}/{file}") as opened:
+            with ExitStack() as stack:
+                path = f"{folder}/{file}"
+                opened = await asyncio.to_thread(stack.enter_context, store.open(path))
                 parquet = await asyncio.to_thread(pq.ParquetFile, opened)
                 for number in range(parquet.num_row_groups):
                     table = await asyncio.to_thread(parquet.read_row_group, number)

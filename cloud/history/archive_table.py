@@ -134,6 +134,7 @@ async def lock(conn: Connection, station: str) -> bool:
     The transaction may last for hours. The statement has no parameters on purpose: a server keeps
     the snapshot of the last statement that had some, and could not vacuum meanwhile.
     """
+    await conn.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     statement = sql.SQL("SELECT pg_try_advisory_xact_lock({}, hashtext({}))")
     cursor = await conn.execute(statement.format(_LOCK, station))
     row = await cursor.fetchone()

@@ -87,7 +87,7 @@ def notes(
     before_ms = gone_before(horizon, resolution, streams)
     if before_ms <= start_ms:
         return ()
-    before = dt.datetime.fromtimestamp(before_ms / 1000, dt.UTC).date()
+    before = f"{dt.datetime.fromtimestamp(before_ms / 1000, dt.UTC):%Y-%m-%d %H:%M} UTC"
     name = _NAMES.get(resolution, "15 min rollups")
     around = " (those around severe events are)" if resolution is Resolution.RAW else ""
     told = (

@@ -185,8 +185,7 @@ class Retention:
             return
         if self._store is None or one.archived is None:
             raise ArchiveError(
-                f"{one.name}: is due, but is not archived: set url in [archive], or archive = "
-                "false in the policy if it may be lost"
+                f"{one.name}: is due, and its archive cannot be reached: set url in [archive]"
             )
         folder = f"{place_of(one.station, one.archived.month)}/{one.archived.version}"
         check_files(self._store, folder, one.archived.sha256)

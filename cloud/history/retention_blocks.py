@@ -182,7 +182,7 @@ async def _waits(conn: Connection, one: Ripe, counted: int) -> str | None:
     """Why a month must wait, or None."""
     if one.needs_archive and (one.archived is None or one.archived.counted != counted):
         how = "archived" if one.archived is None else "archived with what came later"
-        return f"{one.name}: is due, and waits to be {how}"
+        return f"{one.name}: is due, and waits to be {how}; [archive] says where to"
     asked = {"s": one.station, "start": one.month_ms, "end": one.end_ms}
     row = await (await conn.execute(_ROLLUPS_WAIT, asked)).fetchone()
     if row and row[0]:

@@ -1,6 +1,7 @@
 """What goes, when, and that nothing goes before its archive is proven."""
 
 import datetime as dt
+import json
 
 import numpy as np
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from cloud.config import parse
 from cloud.history import Resolution, SignalRef, Tier, policy
 from cloud.history.rebuild import rebuild
+from cloud.history.render import to_json
 from cloud.jobs import Jobs
 from cloud.workers import Task
 from contract import layouts
 from tests.cloud.history.archives import (
     ALL_GONE,
+    CELLS,
     CELLS_GONE,
     DAY_MS,
     HOUR_MS,
@@ -90,16 +93,20 @@ async def test_a_month_of_which_nothing_is_kept_goes_with_its_partition(past):
         np.testing.assert_array_equal(after.series[0].values, result.series[0].values)
 
 
-async def test_nothing_goes_that_is_not_archived(stored, tmp_path):
-    await fill(stored)
-    past = open_past(stored, tmp_path, tmp_path / "archive")
-    await past.roll_up()
-    past.files = None
-
-    waiting = await past.retain(ALL_GONE)
+async def test_nothing_goes_that_is_not_archived(past):
+    waiting = await past.retain_without_archiving(ALL_GONE)
 
     assert len(await blocks(past)) == 4
-    assert "set url in [archive]" in waiting[0] or "waits to be archived" in waiting[0]
+    assert waiting == ["alpha 2026-01: is due, and waits to be archived; [archive] says where to"]
+
+
+async def test_nothing_goes_whose_archive_cannot_be_reached_any_more(past):
+    await past.retain(SOON)
+
+    waiting = await past.retain_without_archiving(ALL_GONE)
+
+    assert len(await blocks(past)) == 4
+    assert "cannot be reached" in waiting[0]
 
 
 async def test_nothing_goes_whose_archive_was_altered_by_one_byte(past):
@@ -263,6 +270,62 @@ async def test_what_the_policy_does_not_archive_goes_without(stored, tmp_path):
     kept = await query(past, resolution=Resolution.QUARTER)
     assert kept.series[0].count[0] == 120
     assert await stored.count("dirty") == 0
+
+
+async def test_a_range_whose_samples_are_gone_is_answered_by_what_is_kept_and_says_so(past):
+    await past.retain(SOON)
+    await past.retain(ALL_GONE)
+    hour = T0_MS, T0_MS + HOUR_MS
+
+    automatic = await query(past, POWER, Resolution.AUTO, *hour)
+    raw = await query(past, POWER, Resolution.RAW, *hour)
+    cell = await query(past, CELL, Resolution.AUTO, *hour)
+    cell_raw = await query(past, CELL, Resolution.MINUTE, *hour)
+
+    assert (automatic.resolution, automatic.notes) == (Resolution.MINUTE, ())
+    assert automatic.series[0].count.tolist() == [60, 60]
+    assert raw.points == 0
+    assert "samples before 2026-02-01 00:00 UTC are no longer kept" in raw.notes[0]
+    assert cell.resolution is Resolution.QUARTER
+    assert cell.points == 1
+    assert "1 min" in cell_raw.notes[0]
+    assert json.loads(to_json(raw))["notes"] == list(raw.notes)
+
+
+async def test_after_the_minutes_the_quarter_hours_answer(past):
+    await past.retain(SOON)
+    await past.retain(OLD)
+
+    automatic = await query(past, POWER, Resolution.AUTO, T0_MS, T0_MS + HOUR_MS)
+    minutes = await query(past, POWER, Resolution.MINUTE, T0_MS, T0_MS + HOUR_MS)
+
+    assert automatic.resolution is Resolution.QUARTER
+    assert automatic.series[0].count.tolist() == [120]
+    assert minutes.points == 0
+    assert "1 min rollups before 2026-01-01 15:00 UTC" in minutes.notes[0]
+
+
+async def test_around_an_event_the_samples_still_answer(past):
+    await past.retain(SOON)
+    await event(past, T0_MS + 8 * HOUR_MS)
+    await past.retain(OLD)
+    at = T0_MS + 7 * HOUR_MS
+
+    found = await query(past, POWER, Resolution.AUTO, at, at + 600_000)
+
+    assert found.resolution is Resolution.RAW
+    assert found.points == 120
+
+
+async def test_the_heat_map_of_a_dropped_time_is_that_of_its_quarter_hour(past):
+    await past.retain(SOON)
+    await past.retain(CELLS_GONE)
+
+    found = await past.stored.history.cells_at("alpha", "C1-R01", T0_MS + 100_000)
+
+    assert found.tier is Tier.QUARTER
+    whole = frame("C1-R01", CELLS, T0_MS, 30, step_ms=10_000).physical("cell_voltage_v")
+    np.testing.assert_allclose(found.voltage_v, whole.mean(axis=0), atol=5e-4)
 
 
 async def test_the_jobs_archive_drop_and_release_as_configured(stored, dsn, tmp_path):
