@@ -132,7 +132,10 @@ def decode_groups(blob: bytes, resolve: Resolve, select: Select | None = None) -
         _skipped(body, size) if names is None else quality.decode(mode, body.take(size), n, width)
         for names, size, (mode, n, width) in zip(wanted, sizes, shapes, strict=True)
     ]
-    columns = _columns_of(found, layouts, wanted)
+    if select is None:
+        columns = [set(range(len(group))) for group in plans]
+    else:
+        columns = _columns_of(found, layouts, wanted)
     blocks = [
         [
             decode_block(p, body.take(p.size)) if index in chosen else _skipped(body, p.size)

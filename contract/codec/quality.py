@@ -1,5 +1,7 @@
 """The quality of a frame's values: nothing when all are good, else as coarse as it can be."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from contract.errors import FrameCorruptError
 ALL_GOOD, BY_ROW, BY_COLUMN, EACH = range(4)
 
 _Quality = NDArray[np.uint8]
+_GOOD: _Quality = np.zeros((1, 1), dtype=np.uint8)
 
 
 def encode(quality: _Quality) -> tuple[int, bytes]:
@@ -30,9 +33,17 @@ def size(mode: int, n: int, width: int) -> int:
     return (0, n, width, n * width)[mode]
 
 
+@lru_cache(maxsize=1024)
+def all_good(n: int, width: int) -> _Quality:
+    """Return a quality of shape (n, width) that is good throughout and takes one byte."""
+    return np.broadcast_to(_GOOD, (n, width))
+
+
 def decode(mode: int, body: bytes, n: int, width: int) -> _Quality:
     """Return the quality, shape (n, width), from a mode and its bytes."""
-    raw = np.frombuffer(body or b"\0", np.uint8)
+    if mode == ALL_GOOD:
+        return all_good(n, width)
+    raw = np.frombuffer(body, np.uint8)
     if raw.max() > Quality.MISSING:
         msg = f"quality {raw.max()} does not exist"
         raise FrameCorruptError(msg)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.codec import batch
+from contract.codec import batch, quality
 from contract.codec.model import Array, Frame, Quality, rows_between
 from contract.layouts import Layout
 
@@ -79,7 +79,7 @@ class Slab:
     def frames(self) -> list[Frame]:
         """Return the frame of each device."""
         n, width = self.n, self.layout.width
-        good = np.broadcast_to(np.zeros((1, 1), dtype=np.uint8), (n, width))
+        good = quality.all_good(n, width)
         every = tuple(range(len(self.layout.columns)))
         return [
             batch.frame_of(
@@ -106,6 +106,7 @@ def decode(blob: bytes, resolve: batch.Resolve) -> list[Slab]:
             again = seen.get((header.t0_ms, header.device), 0)
             seen[header.t0_ms, header.device] = again + 1
             rows[header.t0_ms, again].append(at)
+        good = quality.all_good(group.n, layout.width)
         for (t0_ms, _), places in rows.items():
             blocks = [_taken(block, places) for block in decoded.blocks[number]]
             jitter = blocks.pop()[:, :, 0] if group.jitter else None
@@ -117,7 +118,7 @@ def decode(blob: bytes, resolve: batch.Resolve) -> list[Slab]:
                     t0_ms,
                     group.step_ms,
                     tuple(blocks),
-                    np.stack(marks) if any(mark.any() for mark in marks) else None,
+                    np.stack(marks) if any(mark is not good for mark in marks) else None,
                     jitter,
                 )
             )
