@@ -110,7 +110,8 @@ WHERE hot_batches.station = %s AND hot_batches.epoch = done.epoch
 """
 _COMPACTION_LOCK: Final = 0x5354_4343
 _LASTING_MS: Final = 10 * 60_000
-"""From this length on columns of their own cost less than 2 % of bytes."""
+"""From this length on columns stand alone: that takes 0.5 % (racks) to 10 % (converters) more bytes
+and reads one signal three times faster."""
 _PARTS_OF_OPEN_HOUR: Final = 12
 """Parts of an hour that is not over yet are merged from this many on: a reader of the present
 hour then opens a dozen of blocks, not a hundred, and an hour is written about ten times."""
