@@ -1,12 +1,9 @@
 """Archiving and putting back are killed at random moments: nothing half ever counts."""
 
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import tomli_w
 
 from cloud.catalogue import LayoutCatalogue
 from cloud.history.archive import check_files
@@ -16,8 +13,16 @@ from cloud.history.backfill import backfill
 from cloud.history.vault import Vault
 from cloud.keys import open_keys
 from contract import layouts
-from launcher.paths import ROOT
-from tests.cloud.history.archives import ALL_GONE, DAY_MS, HOUR_MS, MONTH, Past, open_past
+from tests.cloud.history.archives import (
+    ALL_GONE,
+    CELLS_GONE,
+    DAY_MS,
+    HOUR_MS,
+    MONTH,
+    Past,
+    open_past,
+)
+from tests.cloud.history.processes import Command, cloud_config, history
 from tests.cloud.stations import T0_MS, frame
 
 _KILLS = 8
@@ -50,56 +55,7 @@ async def past(stored, tmp_path) -> Past:
 
 @pytest.fixture
 def config(dsn: str, tmp_path: Path) -> Path:
-    file = tmp_path / "cloud.toml"
-    file.write_text(
-        tomli_w.dumps(
-            {
-                "data_dir": "cloud",
-                "database": {"dsn": dsn},
-                "keys": {"dir": "."},
-                "archive": {"url": "archive"},
-            }
-        )
-    )
-    return file
-
-
-class Command:
-    """A history command in a process of its own."""
-
-    def __init__(self, config: Path, *words: str) -> None:
-        name, *options = words
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "launcher", "history", name, str(config), *options],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def until(self, text: str) -> None:
-        """Read what it says up to a line."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if text in line:
-                return
-        pytest.fail(f"it ended without saying {text!r}")
-
-    def kill_within(self, seconds: float) -> bool:
-        """Kill it after so long; False when it had ended before."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-            return True
-        return False
-
-    def finish(self) -> str:
-        """Let it end well; what it still said."""
-        said, _ = self._process.communicate(timeout=120)
-        assert self._process.returncode == 0, said
-        return said
+    return cloud_config(tmp_path, dsn)
 
 
 async def test_a_killed_archiving_leaves_nothing_that_counts_and_nothing_dropped(past, config):
@@ -107,7 +63,7 @@ async def test_a_killed_archiving_leaves_nothing_that_counts_and_nothing_dropped
     samples = await past.rows("SELECT sum(n) FROM blocks")
     killed = 0
     for _ in range(_KILLS):
-        command = Command(config, "archive", "--station", "alpha", "--month", "2026-01")
+        command = history(config, "archive", "--station", "alpha", "--month", "2026-01")
         command.until("writing")
         killed += command.kill_within(rng.uniform(0.0, 2.5))
 
@@ -123,13 +79,13 @@ async def test_a_killed_archiving_leaves_nothing_that_counts_and_nothing_dropped
         assert await past.rows("SELECT sum(n) FROM blocks") == samples
     assert killed >= _KILLS // 2
 
-    said = Command(config, "archive", "--station", "alpha", "--month", "2026-01").finish()
+    said = history(config, "archive", "--station", "alpha", "--month", "2026-01").finish()
 
     assert "verified" in said
     assert "all is well" in said
     assert len(past.versions()) == 1
     assert [p.name for p in past.root.iterdir() if any(p.rglob("*.parquet"))] == ["station=alpha"]
-    assert "unaltered" in Command(config, "archive", "--verify").finish()
+    assert "unaltered" in history(config, "archive", "--verify").finish()
 
 
 async def test_a_killed_restore_is_finished_by_the_next_one_without_a_double_sample(past, config):
@@ -141,12 +97,12 @@ async def test_a_killed_restore_is_finished_by_the_next_one_without_a_double_sam
     words = ("restore-archive", "--station", "alpha", "--month", "2026-01")
     killed = 0
     for _ in range(_KILLS // 2):
-        command = Command(config, *words)
+        command = history(config, *words)
         command.until("reading")
         killed += command.kill_within(rng.uniform(0.2, 2.0))
     assert killed
 
-    said = Command(config, *words).finish()
+    said = history(config, *words).finish()
 
     assert "samples are here" in said
     assert await past.frames() == before
@@ -158,3 +114,26 @@ async def test_a_killed_restore_is_finished_by_the_next_one_without_a_double_sam
     assert month[0][0] == month[0][1]
     assert month[0][2] is None
     assert await past.stored.count("dropped_blocks") == 0
+
+
+async def test_a_killed_retention_drops_a_month_whole_or_not_at_all(past, config):
+    await past.archive()
+    rng = random.Random(7)
+    whole = (await past.rows("SELECT sum(n + repeated) FROM blocks"))[0][0]
+    cells = layouts.cells_layout(200).hash8
+    of_cells = (await past.rows("SELECT sum(n) FROM blocks WHERE layout = %b", cells))[0][0]
+    for number in range(_KILLS):
+        now = (CELLS_GONE if number < _KILLS // 2 else ALL_GONE).isoformat()
+        command = Command("tests.cloud.history.retaining", str(config), now)
+        command.until("retaining")
+        command.kill_within(rng.uniform(0.0, 0.6))
+
+        ledger = (await past.rows("SELECT samples FROM block_ledger"))[0][0]
+        left = (await past.rows("SELECT coalesce(sum(n + repeated), 0) FROM blocks"))[0][0]
+        dropped = await past.rows("SELECT coalesce(sum(samples), 0) FROM dropped_blocks")
+        assert ledger == left == whole - dropped[0][0]
+        assert left in {whole, whole - of_cells, 0}
+    Command("tests.cloud.history.retaining", str(config), ALL_GONE.isoformat()).finish()
+
+    assert await past.stored.count("blocks") == 0
+    assert (await past.restore()).put_back == whole
