@@ -167,12 +167,17 @@ class Restorer:
             raise ArchiveError(f"archive {store.url}: has no {station} {month:%Y-%m}")
         if row is None:
             return Source(store, versions[-1], None)
-        if row.version not in versions:
+        if row.version in versions:
+            return source_of(row, store)
+        # A store restored from a backup may be older than its archive: later versions have more.
+        newest = f"{place_of(station, month)}/{versions[-1]}"
+        manifest = await asyncio.to_thread(read_manifest, store, newest)
+        if manifest.samples < row.samples:
             raise ArchiveError(
-                f"archive {store.url}: has {station} {month:%Y-%m} in the versions "
-                f"{', '.join(versions)}; verified here was {row.version} at {row.url}"
+                f"archive {store.url}/{newest}: has {manifest.samples} samples; verified here was "
+                f"version {row.version} at {row.url} with {row.samples}: name its place with --from"
             )
-        return source_of(row, store)
+        return Source(store, versions[-1], None)
 
     async def _put_back(self, manifest: Manifest, store: ArchiveStore, folder: str) -> int:
         total = 0

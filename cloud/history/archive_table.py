@@ -250,6 +250,16 @@ async def add_dropped(
     )
 
 
+async def distrust(conn: Connection, station: str, month_ms: int) -> None:
+    """Have a month archived anew of which all is still here: its archive is not what it was."""
+    await conn.execute(
+        "UPDATE archives a SET counted = -1 WHERE station = %s AND month_ms = %s AND NOT EXISTS ("
+        "SELECT FROM dropped_blocks d WHERE d.station = a.station AND d.month_ms = a.month_ms"
+        " AND d.archived)",
+        [station, month_ms],
+    )
+
+
 async def horizon(conn: Connection, station: str) -> Horizon:
     """Return before which times samples and rollups of a station are gone."""
     rows = await (await conn.execute(_HORIZON, {"s": station}, binary=True)).fetchall()

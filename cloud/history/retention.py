@@ -8,6 +8,8 @@ Samples of a month and layout are dropped when all of this holds:
   and found unaltered; or the policy says that this layout is not archived;
 - it is not a month that somebody has put back to look at.
 
+An archive that is found altered while all of its month is still here is written anew.
+
 The hours around severe events stay. What goes is taken off the block ledger in the same
 transaction, so that the full check goes on balancing. Late data of a month that was dropped wait
 until it is put back, joined with them, archived in a new version, and dropped again.
@@ -154,6 +156,8 @@ class Retention:
                     await asyncio.to_thread(self._prove, one)
                 except ArchiveError as error:
                     waiting.append(str(error))
+                    async with connection(self._pool) as conn:
+                        await archive_table.distrust(conn, one.station, month_ms)
                 else:
                     proven.append(one)
             if not proven:

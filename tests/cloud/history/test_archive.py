@@ -153,3 +153,31 @@ async def test_a_damaged_block_is_named_and_its_month_is_not_archived(past):
 
     assert past.versions() == []
     assert await past.rows("SELECT FROM archives") == []
+
+
+async def test_a_store_from_an_older_backup_takes_the_newer_version_with_more_in_it(past):
+    await past.archive()
+    old = await past.rows("SELECT version, sha256, counted, samples, size FROM archives")
+    await past.stored.put([frame("METER", layouts.METER, T0_MS + 5 * HOUR_MS, 10)])
+    await past.stored.compact()
+    await past.archive()
+    await past.run("DELETE FROM blocks")
+    await past.run(f"UPDATE block_ledger SET samples = {old[0][2]}")
+    async with past.stored.pool.connection() as conn:
+        await conn.execute(
+            "UPDATE archives SET version = %s, sha256 = %s, counted = %s, samples = %s, size = %s",
+            old[0],
+        )
+
+    done = await past.restore()
+
+    assert not done.vouched
+    assert done.put_back == old[0][3] + 10
+
+
+async def test_a_version_with_less_than_was_verified_is_not_taken_for_it(past):
+    await past.archive()
+    await past.run("UPDATE archives SET version = '20300101T000000Z', samples = samples + 1")
+
+    with pytest.raises(ArchiveError, match="name its place with --from"):
+        await past.restore()

@@ -120,6 +120,25 @@ async def test_nothing_goes_whose_archive_was_altered_by_one_byte(past):
 
     assert "meter.parquet: was altered" in waiting[0]
     assert len(await blocks(past)) == 4
+    altered = past.versions()
+    assert await past.retain(ALL_GONE) == []
+    assert past.versions() != altered, "all of it was here still, so it was archived anew"
+    assert await blocks(past) == {}
+
+
+async def test_an_altered_archive_of_a_month_that_is_partly_gone_is_told_and_nothing_more_goes(
+    past,
+):
+    await past.retain(SOON)
+    await past.retain(CELLS_GONE)
+    file = past.file("rack.cells-12.parquet")
+    file.write_bytes(file.read_bytes()[:-1])
+
+    for _ in range(2):
+        waiting = await past.retain(ALL_GONE)
+
+        assert "rack.cells-12.parquet: was altered" in waiting[0]
+        assert len(await blocks(past)) == 3
 
 
 async def test_nothing_goes_whose_rollups_wait(past):
