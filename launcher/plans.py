@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cloud.history.policy import Policy
 
 _MB, _GB = 1e6, 1e9
+_WIDTH = 120
+"""The table is not cut where nobody says how wide the screen is."""
 
 
 def run_plan(
@@ -88,8 +90,8 @@ def _show(plan: "Plan", config: "CloudConfig") -> None:
     table = Table(box=None, pad_edge=False, title=plan.load.station, title_justify="left")
     for title in ("class", "tier", "points", "values/day", "B/value", "MB/day"):
         table.add_column(title, justify="left" if title in {"class", "tier"} else "right")
-    for title in ("GB, 1 year", f"GB, {YEARS} years", "kept", f"{today:%B %Y} goes on"):
-        table.add_column(title, justify="left" if title[0] in "k" + f"{today:%B}"[0] else "right")
+    for title in ("GB, 1 year", f"GB, {YEARS} years", "kept", f"{today:%Y-%m} goes"):
+        table.add_column(title, justify="right" if title.startswith("GB") else "left")
     for row in plan.rows:
         goes = goes_on(row.kept, today) if row.tier is TierName.RAW else None
         table.add_row(
@@ -110,7 +112,8 @@ def _show(plan: "Plan", config: "CloudConfig") -> None:
             *(f"{plan.archive_year_bytes / _GB:,.2f}", f"{plan.archive_full_bytes / _GB:,.2f}"),
             "for ever",
         )
-    console = Console(soft_wrap=True)
+    console = Console()
+    console.width = max(console.width, _WIDTH)
     console.print(table)
     console.print(_below(plan, config), highlight=False, markup=False)
 
