@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json as to_text
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ def run_plan(
     if json:
         print(to_text.dumps([plan.to_json() for plan in plans], indent=2, ensure_ascii=False))
         return 0
+    if not plans:
+        print("no station has a history yet; --points and --cells plan one", file=sys.stderr)
     for plan in plans:
         _show(plan, loaded)
     return 0
@@ -74,7 +77,7 @@ async def _measured(
         for name in await stations_of(parts.pool, station):
             load = await measure(parts.pool, parts.reader, name, rules)
             if load is None:
-                print(f"{name}: has no history yet; --points and --cells plan it", flush=True)
+                print(f"{name}: has no history yet; --points and --cells plan it", file=sys.stderr)
             else:
                 found.append(load)
     return found
