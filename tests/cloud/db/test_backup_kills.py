@@ -23,6 +23,15 @@ def store() -> Iterator[LivingStore]:
         yield made
 
 
+def copied_files(store: LivingStore) -> int:
+    """Files of the tables in unfinished backups, one of which may be cleared away meanwhile."""
+    return sum(
+        len(names)
+        for folder in store.backups.glob("*.unfinished")
+        for _, _, names in os.walk(folder / "data" / "base")
+    )
+
+
 def begin(store: LivingStore, files: int = 100) -> subprocess.Popen[str]:
     """Start a backup; return when it has ended or copied so many files."""
     process = subprocess.Popen(
@@ -32,10 +41,7 @@ def begin(store: LivingStore, files: int = 100) -> subprocess.Popen[str]:
         text=True,
     )
     wait_until(
-        lambda: (
-            process.poll() is not None
-            or len(list(store.backups.glob("*.unfinished/data/base/*/*"))) >= files
-        ),
+        lambda: process.poll() is not None or copied_files(store) >= files,
         "copied files",
     )
     return process
