@@ -1,5 +1,6 @@
 """The launcher's view of the cloud: the same REST interface that every program uses."""
 
+import time
 from typing import Any, Self
 
 import httpx
@@ -7,6 +8,9 @@ import httpx
 from launcher.errors import CloudAnswerError
 
 _TIMEOUT_S = 30.0
+_UNAVAILABLE = 503
+_PATIENCE_S = 15.0
+_AGAIN_S = 0.3
 
 
 class CloudClient:
@@ -74,6 +78,12 @@ class CloudClient:
         query: dict[str, Any] | None = None,
     ) -> Any:
         answer = self._http.request(method, path, json=body, params=query)
+        end = time.monotonic() + _PATIENCE_S
+        while answer.status_code == _UNAVAILABLE and method == "GET" and time.monotonic() < end:
+            time.sleep(
+                _AGAIN_S
+            )  # a database that comes back says so, and a reading can be repeated
+            answer = self._http.request(method, path, params=query)
         if answer.is_error:
             raise CloudAnswerError(method, path, answer.status_code, answer.text)
         return answer.json() if answer.content else {}
