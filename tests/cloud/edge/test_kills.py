@@ -17,6 +17,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -56,6 +57,7 @@ class Cloud:
     """One cloud of real processes."""
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         self.config = home / "cloud.toml"
         self.config.write_text(CONFIG)
         self.log = (home / "log").open("ab")
@@ -94,6 +96,20 @@ class Cloud:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
+
+
+@contextlib.contextmanager
+def running_cloud() -> Iterator[Cloud]:
+    """A cloud that is stopped and removed whatever happens; it ends well when nothing does."""
+    home = folder()
+    cloud = Cloud(home)
+    try:
+        yield cloud
+        assert cloud.stop() == 0
+    finally:
+        if cloud.process.poll() is None:
+            cloud.stop()
+        shutil.rmtree(home)
 
 
 class Sender(threading.Thread):
@@ -177,9 +193,22 @@ def enrol(cloud: Cloud, database: EmbeddedPostgres) -> tuple[FakeStation, ssl.SS
     "kills", [pytest.param(7, id="short"), pytest.param(56, id="long", marks=pytest.mark.long)]
 )
 def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(kills):
-    home = folder()
-    cloud = Cloud(home)
-    database = EmbeddedPostgres(home / "data" / "postgres")
+    with running_cloud() as cloud:
+        sent, report, stored = _campaign(cloud, kills)
+
+    wanted = {T0_MS + (sequence * ROWS + row) * 1_000 for sequence in sent for row in range(ROWS)}
+    times, duplicated, batches = stored
+    assert wanted == set(times)
+    assert duplicated == 0
+    assert batches == len(sent)
+    assert report.findings == []
+    assert report.batches == batches
+    assert report.blocks > 0
+
+
+def _campaign(cloud: Cloud, kills: int) -> tuple[list[int], Report, tuple[list[int], int, int]]:
+    """Kill one after another; return what was acknowledged, the check, and what is stored."""
+    database = EmbeddedPostgres(cloud.home / "data" / "postgres")
     fake, context = enrol(cloud, database)
     sender = Sender(cloud, fake, context)
     sender.start()
@@ -208,23 +237,9 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(kills):
     assert not sender.is_alive()
     assert sender.wrong == []
     wait_until(lambda: _settled(database.dsn), "rollups of everything", 120)
-    times, duplicated, batches = asyncio.run(_stored(cloud.config, database.dsn))
+    stored = asyncio.run(_stored(cloud.config, database.dsn))
     report = asyncio.run(_checked(cloud.config, database.dsn))
-    status = cloud.stop()
-    shutil.rmtree(home)
-
-    wanted = {
-        T0_MS + (sequence * ROWS + row) * 1_000
-        for sequence in sender.acknowledged
-        for row in range(ROWS)
-    }
-    assert wanted == set(times)
-    assert duplicated == 0
-    assert batches == len(sender.acknowledged)
-    assert report.findings == []
-    assert report.batches == batches
-    assert report.blocks > 0
-    assert status == 0
+    return sender.acknowledged, report, stored
 
 
 def _kill_rotation(cloud: Cloud, rng: random.Random, *, key_encryption: bool) -> None:
