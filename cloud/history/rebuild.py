@@ -5,12 +5,13 @@ years at once, and it is what the check compares every stored rollup with.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from cloud.db.pool import Pool, connection
+from cloud.errors import ArchiveError
 from cloud.history.reading import Found, FrameReader, Stream
 from cloud.history.rollup_math import MINUTE_MS, QUARTER_MS, Buckets, aggregate, coarser, scalars
 from cloud.history.rollup_store import (
@@ -67,8 +68,10 @@ async def rebuild(pool: Pool, reader: FrameReader, station: str, start_ms: int, 
     it are removed. Returns the number of spans written.
 
     Raises:
+        ArchiveError: samples of the range were dropped, so their rollups cannot be computed again.
         KeyStoreError: never; damaged parts leave their buckets empty and are named in the log.
     """
+    await _require_samples(pool, station, [*windows(start_ms, end_ms)])
     streams = await reader.streams(station)
     streams = {s: layout for s, layout in streams.items() if scalars(layout)}
     keys = await reader.keys(station)
@@ -92,6 +95,20 @@ async def rebuild(pool: Pool, reader: FrameReader, station: str, start_ms: int, 
         await _write(pool, station, window_ms, spans)
         written += len(spans)
     return written
+
+
+async def _require_samples(pool: Pool, station: str, starts_ms: Sequence[int]) -> None:
+    async with connection(pool) as conn:
+        cursor = await conn.execute(
+            "SELECT FROM dropped_blocks"
+            " WHERE station = %s AND month_ms < %s AND end_ms > %s LIMIT 1",
+            [station, max(starts_ms) + QUARTERS.long_ms, min(starts_ms)],
+        )
+        if await cursor.fetchone() is not None:
+            raise ArchiveError(
+                f"rollups of {station} in this range cannot be rebuilt: samples of it were "
+                "dropped; put the months back first (history restore-archive)"
+            )
 
 
 async def _write(pool: Pool, station: str, window_ms: int, spans: list[Span]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cloud.config import parse
+from cloud.errors import ArchiveError
 from cloud.history import Resolution, SignalRef, Tier, policy
 from cloud.history.rebuild import rebuild
 from cloud.history.render import to_json
@@ -269,6 +270,17 @@ async def test_rollups_of_a_month_put_back_equal_what_they_were(past):
     assert (await past.stored.check()).findings == []
     await rebuild(past.stored.pool, past.stored.reader, "alpha", T0_MS, T0_MS + 31 * DAY_MS)
     assert (await past.stored.check()).findings == []
+
+
+async def test_rollups_whose_samples_are_gone_are_not_rebuilt_from_nothing(past):
+    await past.retain(SOON)
+    await past.retain(ALL_GONE)
+    before = await past.rows("SELECT count(*) FROM rollup_blocks")
+
+    with pytest.raises(ArchiveError, match="put the months back first"):
+        await rebuild(past.stored.pool, past.stored.reader, "alpha", T0_MS, T0_MS + DAY_MS)
+
+    assert await past.rows("SELECT count(*) FROM rollup_blocks") == before
 
 
 async def test_what_the_policy_does_not_archive_goes_without(stored, tmp_path):
