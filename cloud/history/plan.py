@@ -19,18 +19,17 @@ from contract.layouts import Layout
 DAYS_OF_YEAR: Final = 365.2425
 YEARS: Final = 15
 
-RAW_BYTES: Final = 0.17
+RAW_BYTES: Final = 0.19
 """Bytes of a value at 1 s in a sealed hour block: bench, `history.raw_bytes_per_value`."""
-CELL_BYTES: Final = 0.23
+CELL_BYTES: Final = 0.26
 """Bytes of a cell value at 10 s: bench, `history.cell_bytes_per_value`."""
 MINUTE_BYTES: Final = 1.5
 """Bytes of a signal's minute in a sealed span of a day: the bench's day, rolled up."""
 QUARTER_BYTES: Final = 2.5
-"""Bytes of a signal's quarter hour in a sealed span of 30 days: the same, with a day's 3.5 and the
-1.4 to 2.9 of longer spans (docs/benchmarks.md)."""
+"""Bytes of a signal's quarter hour in a sealed span of 30 days: the same (3.5 in spans of a day)."""
 CELL_QUARTER_BYTES: Final = 0.61
 """Bytes of a cell value's quarter hour (mean, minimum, maximum): the bench's day, rolled up."""
-ARCHIVE_BYTES: Final = 0.23
+ARCHIVE_BYTES: Final = 0.25
 """Bytes of a value at 1 s in Parquet: the bench's day, archived."""
 ARCHIVE_CELL_BYTES: Final = 0.33
 """Bytes of a cell value in Parquet: the same."""
