@@ -26,7 +26,7 @@ CELL_BYTES: Final = 0.26
 MINUTE_BYTES: Final = 1.5
 """Bytes of a signal's minute in a sealed span of a day: the bench's day, rolled up."""
 QUARTER_BYTES: Final = 2.5
-"""Bytes of a signal's quarter hour in a sealed span of 30 days: the same (3.5 in spans of a day)."""
+"""Bytes of a signal's quarter hour in a sealed span of 30 days: the same; 3.5 in spans of a day."""
 CELL_QUARTER_BYTES: Final = 0.61
 """Bytes of a cell value's quarter hour (mean, minimum, maximum): the bench's day, rolled up."""
 ARCHIVE_BYTES: Final = 0.25
