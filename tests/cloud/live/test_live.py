@@ -17,6 +17,7 @@ from cloud.security import SecurityLog
 from contract import layouts
 from contract.frame import Frame, Quality
 from tests.cloud.stations import T0_MS, enrolled, frame, trusted
+from tests.waiting import wait_for
 
 
 class Lane:
@@ -103,12 +104,13 @@ async def test_every_worker_hears_of_each_new_image(lane):
     listening = [asyncio.create_task(listen(number)) for number in (0, 1)]
     for second in range(5):
         await lane.put(second + 1, [frame(t0_ms=T0_MS + second * 1_000, n=1)])
-        await asyncio.sleep(0.05)
-    await asyncio.wait_for(asyncio.gather(*listening), 10)
+        await wait_for(
+            lambda at_ms=T0_MS + second * 1_000: all(at_ms in one for one in heard),
+            f"image {second} at both workers",
+        )
+    await asyncio.gather(*listening)
 
-    for one in heard:
-        assert one == sorted(set(one))
-        assert one[-1] == T0_MS + 4_000
+    assert heard == [[T0_MS + second * 1_000 for second in range(5)]] * 2
 
 
 async def test_a_slow_reader_gets_the_newest_image_and_no_queue(lane):
