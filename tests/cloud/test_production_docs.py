@@ -60,6 +60,7 @@ def test_every_compose_command_names_services_of_the_file():
 
 
 def test_the_numbers_it_gives_are_those_of_the_code():
+    from cloud import jobs
     from cloud.db import migrate, timescale
 
     web = tomllib.loads((ROOT / "docker/web.toml").read_text())
@@ -67,5 +68,6 @@ def test_the_numbers_it_gives_are_those_of_the_code():
 
     assert f"asks for it for {migrate._TABLE_WAIT_S:.0f} s" in flat
     assert f"and asks again, {migrate._TABLE_TRIES} times" in flat
+    assert f"each jobs worker {jobs._POOL_SIZE}. Keep" in flat
     assert f"chunks are compressed after {timescale._COMPRESS_AFTER}" in flat
     assert {web[name]["port"] for name in ("edge", "enrol")} == {8443, 8444}
