@@ -1,5 +1,6 @@
 """Private files: mode 0600, written whole and durably, never replaced."""
 
+import fcntl
 import logging
 import os
 import secrets
@@ -47,6 +48,26 @@ def write_private(path: Path, content: bytes) -> None:
         raise KeyStoreError(
             f"{path}: is missing and cannot be made ({error.strerror}); restore it from the"
             " backup or, before there are any data, start once with the folder writable"
+        ) from error
+
+
+def discard_empty(path: Path) -> None:
+    """Remove `path` where it is an empty file: its writer was killed before it wrote.
+
+    Raises:
+        KeyStoreError: it is empty and cannot be removed.
+    """
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # of two who see it empty, one removes it
+            opened = os.fstat(file.fileno())
+            if not opened.st_size and os.path.samestat(opened, path.stat()):
+                path.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise KeyStoreError(
+            f"{path}: {error.strerror}; give the account of the cloud access to the folder"
         ) from error
 
 

@@ -27,6 +27,7 @@ from psycopg.conninfo import make_conninfo
 from cloud.children import die_with_parent
 from cloud.db.account import as_account, binaries, choose_account, own, server_home
 from cloud.errors import DatabaseError
+from cloud.private_files import discard_empty, read_or_make
 
 _log = logging.getLogger(__name__)
 
@@ -160,10 +161,8 @@ class EmbeddedPostgres:
             own(folder, self._account)
         self._bin = binaries(self._place, self._account)
         password = self._home / "password"
-        if not password.exists():
-            handle = os.open(password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(32))
+        discard_empty(password)
+        read_or_make(password, lambda: secrets.token_urlsafe(32).encode())
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
         settings = self._data / "stationmaster.conf"

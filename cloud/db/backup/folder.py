@@ -22,6 +22,7 @@ from typing import Final
 from cloud.db.account import Account, obstacle, own
 from cloud.db.backup.record import BackupRecord, Kind, read_record
 from cloud.errors import BackupError
+from cloud.private_files import discard_empty, read_or_make
 
 OWNER_FILE: Final = "owner"
 WAL_FOLDER: Final = "wal"
@@ -36,11 +37,14 @@ _READABLE: Final = 0o644
 
 
 def identity(home: Path) -> str:
-    """Return the id of the data folder whose server's home is `home`; make it once."""
+    """Return the id of the data folder whose server's home is `home`; make it once.
+
+    Raises:
+        KeyStoreError: its file cannot be read or made.
+    """
     path = home / _IDENTITY_FILE
-    if not path.exists():
-        path.write_text(secrets.token_hex(16), encoding="ascii")
-    return path.read_text(encoding="ascii").strip()
+    discard_empty(path)
+    return read_or_make(path, lambda: secrets.token_hex(16).encode()).decode("ascii").strip()
 
 
 class BackupFolder:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cloud.db.backup import wal
 from cloud.db.backup.checks import compare_counts
+from cloud.db.backup.folder import identity
 from cloud.db.backup.keyring import compare
 from cloud.db.backup.planning import chain, plan, spent
 from cloud.db.backup.record import BackupRecord, StationCounts, lsn_bytes, parse, render
@@ -282,3 +283,13 @@ def test_a_moment_needs_its_time_zone():
         moment("2026-10-03T10:15:00")
     with pytest.raises(LauncherError, match="is no time"):
         moment("yesterday")
+
+
+def test_an_identity_is_made_once_and_one_that_a_kill_left_empty_is_made_again(tmp_path):
+    (tmp_path / "identity").touch()
+
+    made = identity(tmp_path)
+
+    assert len(bytes.fromhex(made)) == 16
+    assert identity(tmp_path) == made
+    assert [path.name for path in tmp_path.iterdir()] == ["identity"]

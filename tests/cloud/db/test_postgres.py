@@ -47,6 +47,20 @@ def test_its_folders_and_its_password_are_private(server):
     assert (server._home / "password").read_bytes() not in command
 
 
+def test_a_password_file_that_a_kill_left_empty_is_written_again():
+    home = folder()
+    (home / "postgres").mkdir()
+    (home / "postgres/password").touch()
+    made = EmbeddedPostgres(home / "postgres")
+    try:
+        made.start()
+        with psycopg.connect(made.dsn) as conn:
+            assert conn.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        made.stop()
+        shutil.rmtree(home)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change accounts")
 def test_started_by_root_it_runs_under_an_ordinary_account(server):
     assert Path(f"/proc/{server.pid}").stat().st_uid != 0
