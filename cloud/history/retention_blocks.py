@@ -214,22 +214,23 @@ async def drop_rows(pool: Pool, one: Ripe) -> int:
     Raises:
         Busy: something came in between, or somebody is at the month.
     """
-    try:
-        async with connection(pool) as conn, conn.transaction():
-            await _keep_rollups_out(conn, one.station)
-            await _hold(conn, one)
-            cursor = await conn.execute(
-                _DELETE,
-                [
-                    *(one.station, one.month_ms, one.end_ms, [*one.layouts]),
-                    *([*one.windows], list(one.kept_hours)),
-                ],
-                binary=True,
-            )
-            gone = {bytes(layout): int(samples) for layout, samples in await cursor.fetchall()}
-            await _enter(conn, one, gone)
-    except _IN_THE_WAY as error:
-        raise Busy(f"{one.name}: is due, and is busy; tried again later") from error
+    async with connection(pool) as conn:
+        try:
+            async with conn.transaction():
+                await _keep_rollups_out(conn, one.station)
+                await _hold(conn, one)
+                cursor = await conn.execute(
+                    _DELETE,
+                    [
+                        *(one.station, one.month_ms, one.end_ms, [*one.layouts]),
+                        *([*one.windows], list(one.kept_hours)),
+                    ],
+                    binary=True,
+                )
+                gone = {bytes(layout): int(samples) for layout, samples in await cursor.fetchall()}
+                await _enter(conn, one, gone)
+        except _IN_THE_WAY as error:
+            raise Busy(f"{one.name}: is due, and is busy; tried again later") from error
     return sum(gone.values())
 
 
@@ -241,30 +242,34 @@ async def drop_partition(pool: Pool, month_ms: int, due: Sequence[Ripe]) -> bool
     """
     if not all(one.alone for one in due):
         return False
-    dropped = False
-    try:
-        async with connection(pool) as conn, conn.transaction():
-            found = await (await conn.execute(_PARTITION, [month_ms])).fetchone()
-            if found is None:
-                raise psycopg.Rollback
-            part = sql.SQL(found[0])
-            for one in due:
-                await _keep_rollups_out(conn, one.station)
-            await conn.execute(f"SET LOCAL lock_timeout = '{_TABLE_WAIT}'")
-            await conn.execute(sql.SQL("ALTER TABLE blocks DETACH PARTITION {}").format(part))
-            rows = await (await conn.execute(_SUMS.format(part), binary=True)).fetchall()
-            there = {(station, bytes(layout)): int(n) for station, layout, n in rows}
-            if not there.keys() <= {(one.station, hash8) for one in due for hash8 in one.layouts}:
-                raise psycopg.Rollback
-            for one in due:
-                await _hold(conn, one)
-                own = {layout: n for (name, layout), n in there.items() if name == one.station}
-                await _enter(conn, one, own)
-            await conn.execute(sql.SQL("DROP TABLE {}").format(part))
-            dropped = True
-    except _IN_THE_WAY as error:
-        raise Busy("the table of blocks is busy") from error
-    return dropped
+    async with connection(pool) as conn:
+        try:
+            return await _drop_detached(conn, month_ms, due)
+        except _IN_THE_WAY as error:
+            raise Busy("the table of blocks is busy") from error
+
+
+async def _drop_detached(conn: Connection, month_ms: int, due: Sequence[Ripe]) -> bool:
+    async with conn.transaction():
+        found = await (await conn.execute(_PARTITION, [month_ms])).fetchone()
+        if found is None:
+            raise psycopg.Rollback
+        part = sql.SQL(found[0])
+        for one in due:
+            await _keep_rollups_out(conn, one.station)
+        await conn.execute(f"SET LOCAL lock_timeout = '{_TABLE_WAIT}'")
+        await conn.execute(sql.SQL("ALTER TABLE blocks DETACH PARTITION {}").format(part))
+        rows = await (await conn.execute(_SUMS.format(part), binary=True)).fetchall()
+        there = {(station, bytes(layout)): int(n) for station, layout, n in rows}
+        if not there.keys() <= {(one.station, hash8) for one in due for hash8 in one.layouts}:
+            raise psycopg.Rollback
+        for one in due:
+            await _hold(conn, one)
+            own = {layout: n for (name, layout), n in there.items() if name == one.station}
+            await _enter(conn, one, own)
+        await conn.execute(sql.SQL("DROP TABLE {}").format(part))
+        return True
+    return False
 
 
 async def reclaim(pool: Pool, month_ms: int) -> None:

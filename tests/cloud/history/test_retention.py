@@ -8,9 +8,10 @@ import pytest
 
 from cloud.config import parse
 from cloud.errors import ArchiveError
-from cloud.history import Resolution, SignalRef, Tier, policy
+from cloud.history import Resolution, SignalRef, Tier, policy, retention_blocks
 from cloud.history.rebuild import rebuild
 from cloud.history.render import to_json
+from cloud.history.rollups import LOCK as ROLLUP_LOCK
 from cloud.jobs import Jobs
 from cloud.workers import Task
 from contract import layouts
@@ -92,6 +93,32 @@ async def test_a_month_of_which_nothing_is_kept_goes_with_its_partition(past):
     for resolution, result in before.items():
         after = await query(past, resolution=resolution)
         np.testing.assert_array_equal(after.series[0].values, result.series[0].values)
+
+
+async def test_a_month_goes_row_by_row_while_a_reader_holds_the_table(past):
+    await past.retain(SOON)
+    async with past.stored.pool.connection() as reader, reader.transaction():
+        await reader.execute("SELECT count(*) FROM blocks")
+
+        assert await past.retain(ALL_GONE) == []
+
+    assert await blocks(past) == {}
+    assert await past.rows("SELECT to_regclass('blocks_2026_01') IS NULL") == [(False,)]
+    assert (await past.stored.check()).findings == []
+
+
+async def test_a_month_waits_for_a_rollup_pass_that_lasts_and_goes_the_next_time(past, monkeypatch):
+    monkeypatch.setattr(retention_blocks, "_ROLLUP_WAIT", "100ms")
+    await past.retain(SOON)
+    async with past.stored.pool.connection() as job, job.transaction():
+        await job.execute("SELECT pg_advisory_xact_lock(%s, hashtext('alpha'))", [ROLLUP_LOCK])
+
+        waiting = await past.retain(ALL_GONE)
+
+    assert waiting == ["alpha 2026-01: is due, and is busy; tried again later"]
+    assert len(await blocks(past)) == 4
+    assert await past.retain(ALL_GONE) == []
+    assert await blocks(past) == {}
 
 
 async def test_nothing_goes_that_is_not_archived(past):
@@ -377,8 +404,8 @@ async def test_the_jobs_archive_drop_and_release_as_configured(stored, dsn, tmp_
     }
     jobs = Jobs(Task(parse(raw, tmp_path / "cloud.toml"), dsn, {}), stored.pool)
 
-    await jobs.roll_up()
-    await jobs.roll_up_cells()
+    await jobs.roll_up("alpha")
+    await jobs.roll_up_cells("alpha")
     released = {row[0] for row in await _rows(stored, "SELECT device || signal FROM rollups_15min")}
     await jobs.retain()
     await jobs.retain()
