@@ -39,6 +39,12 @@ _TIME: Final = re.compile(r"([1-9]\d{0,3}) (day|month|year)s?")
 _MONTHS_OF_YEAR: Final = 12
 _DAYS_OF_MONTH: Final = 30.44
 """Mean of the Gregorian calendar (365.2425 / 12): only to compare months with days."""
+_MOST_YEARS: Final = 100
+"""Several lives of a battery; counted back from now, it is a date of the calendar at any time."""
+_HOW: Final = (
+    'write a time such as "90 days", "6 months", "3 years" or "for ever", '
+    f"at most {_MOST_YEARS} years"
+)
 
 
 @total_ordering
@@ -96,11 +102,12 @@ def _time(value: object) -> Keep:
         return FOREVER
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise ValueError('write a time such as "90 days", "6 months", "3 years" or "for ever"')
+        raise ValueError(_HOW)
     number, unit = int(found[1]), found[2]
-    if unit == "day":
-        return Keep(days=number)
-    return Keep(months=number * (_MONTHS_OF_YEAR if unit == "year" else 1))
+    months = number * {"day": 0, "month": 1, "year": _MONTHS_OF_YEAR}[unit]
+    if months > _MOST_YEARS * _MONTHS_OF_YEAR:
+        raise ValueError(_HOW)
+    return Keep(months=months) if months else Keep(days=number)
 
 
 def _severity(value: object) -> object:

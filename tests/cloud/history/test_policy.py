@@ -113,6 +113,14 @@ def test_times_are_counted_back_by_the_calendar(keep, before):
     assert keep.before_ms(NOW) == round(before.timestamp() * 1000)
 
 
+def test_the_longest_time_that_loads_can_be_counted_back(tmp_path):
+    file = changed(tmp_path, 'restored = "[^"]+"', 'restored = "100 years"')
+
+    kept = policy.load(file).archive.restored
+
+    assert kept.before_ms(NOW) == round(NOW.replace(year=1926).timestamp() * 1000)
+
+
 def test_for_ever_never_ends_and_is_the_longest():
     assert FOREVER.before_ms(NOW) is None
     assert max(Keep(months=180), FOREVER, Keep(days=90)) == FOREVER
@@ -129,6 +137,8 @@ def test_for_ever_never_ends_and_is_the_longest():
     [
         ('raw = "6 months"', 'raw = "half a year"', "class.control.raw", "write a time such as"),
         ('raw = "6 months"', "raw = 6", "class.control.raw", "write a time such as"),
+        ('raw = "6 months"', 'raw = "101 years"', "class.control.raw", "at most 100 years"),
+        ('after = "3 days"', 'after = "1201 months"', "archive.after", "at most 100 years"),
         ('raw = "6 months"', 'raw = "4 years"', "class.control", "at least as long as raw"),
         ('raw = "6 months"', 'row = "6 months"', "class.control.raw", "is required"),
         ("sql_rows = false", "sql_rows = true", "class.control.sql_rows", "write a time such as"),
