@@ -7,9 +7,16 @@ moved to another row.
 """
 
 import json
+import logging
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Final
 
 from cloud.history.vault import StationKeys
+
+_log = logging.getLogger(__name__)
+_TOLD: Final = 4096
+"""Damaged rows of one process that are remembered as told; about 1 MB."""
 
 
 @dataclass(frozen=True)
@@ -65,3 +72,12 @@ def receipt_place(order_id: str, outcome: str) -> RowPlace:
 
 def _event_place(station: str, event_id: str) -> RowPlace:
     return RowPlace("events", (station, event_id))
+
+
+@lru_cache(maxsize=_TOLD)
+def tell_damaged(table: str, *key: str) -> None:
+    """Log a row that cannot be opened; once, however often it is read.
+
+    The row is left out or shown as damaged: one row takes no page and no station's orders down.
+    """
+    _log.error("row damaged table=%s key=%s action=restore_from_backup", table, "/".join(key))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.db import Pool, connection
+from cloud.errors import KeyStoreError
 from cloud.fleet import LINK_LIMIT_MS, link_lost
 from cloud.history.vault import StationKeys, Vault
-from cloud.sealed_rows import open_event
+from cloud.sealed_rows import EventContent, open_event, tell_damaged
 from contract.events import Severity
 
 LINK_LOST = "cloud.link_lost"
@@ -31,7 +32,10 @@ ORDER BY station, device, code, at_ms DESC, received_at DESC
 
 @dataclass(frozen=True)
 class Alarm:
-    """A standing condition. `priority` 1 (most urgent) to 4; `since_ms` by the device's clock."""
+    """A standing condition. `priority` 1 (most urgent) to 4; `since_ms` by the device's clock.
+
+    Of a `damaged` one what is sealed cannot be opened: its texts name its code, it has no value.
+    """
 
     station: str
     device: str
@@ -42,11 +46,12 @@ class Alarm:
     text_zh: str
     value: float | None = None
     limit: float | None = None
+    damaged: bool = False
 
     def text(self, language: str) -> str:
         """What is wrong, in the reader's language, beginning with a capital."""
         text = self.text_zh if language.startswith("zh") else self.text_en
-        return text[:1].upper() + text[1:]
+        return text if self.damaged else text[:1].upper() + text[1:]
 
 
 async def of_stations(pool: Pool, vault: Vault, station: str | None = None) -> list[Alarm]:
@@ -86,11 +91,17 @@ def of_links(newest: Sequence[tuple[str, int | None]], now_ms: int) -> list[Alar
 
 def _alarm(keys: StationKeys, row: tuple[Any, ...]) -> Alarm:
     station, device, code, severity, _, at_ms, event_id, sealed = row
-    said = open_event(keys, station, event_id, sealed)
     priority = _MOST_SEVERE + 1 - severity
+    damaged = False
+    try:
+        said = open_event(keys, station, event_id, sealed)
+    except KeyStoreError:
+        tell_damaged("events", station, event_id)
+        said = EventContent(f"{code}: damaged in the store", f"{code}：存储已损坏", None, None)
+        damaged = True
     return Alarm(
         *(station, device, code, priority, at_ms),
-        *(said.text_en, said.text_zh, said.value, said.limit),
+        *(said.text_en, said.text_zh, said.value, said.limit, damaged),
     )
 
 

@@ -83,6 +83,7 @@ class OrderAnswer(BaseModel):
     created_by: str
     payload: dict[str, Any]
     receipt: ReceiptAnswer | None
+    damaged: bool = Field(description="what is stored of it cannot be opened; payload is empty")
 
 
 class SentAnswer(OrderAnswer):

@@ -69,6 +69,7 @@ class AlarmAnswer(BaseModel):
     text_zh: str
     value: float | None
     limit: float | None
+    damaged: bool = Field(description="what is stored of it cannot be opened; it has no value")
 
 
 class StationAnswer(BaseModel):

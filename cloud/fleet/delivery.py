@@ -6,10 +6,10 @@ import time
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cloud.db import Pool, connection
-from cloud.errors import IdentityRefused, Refused
+from cloud.errors import IdentityRefused, KeyStoreError, Refused
 from cloud.history.vault import Vault
 from cloud.news import News
-from cloud.sealed_rows import order_place, receipt_place
+from cloud.sealed_rows import order_place, receipt_place, tell_damaged
 from contract.orders import OrderRefused, Receipt, peek_order, verify_receipt
 
 _MOST = 100
@@ -17,7 +17,10 @@ _MOST = 100
 
 
 async def orders_after(pool: Pool, vault: Vault, station: str, counter: int) -> list[bytes]:
-    """Signed orders of a station above `counter` that have not expired, oldest first."""
+    """Signed orders of a station above `counter` that have not expired, oldest first.
+
+    One that cannot be opened is left out, so that those after it get through.
+    """
     async with connection(pool) as conn:
         cursor = await conn.execute(
             "SELECT id::text, sealed FROM orders"
@@ -30,7 +33,13 @@ async def orders_after(pool: Pool, vault: Vault, station: str, counter: int) -> 
     if not rows:
         return []
     keys = await vault.keys(station)
-    return [keys.open(order_place(order_id), sealed) for order_id, sealed in rows]
+    found = []
+    for order_id, sealed in rows:
+        try:
+            found.append(keys.open(order_place(order_id), sealed))
+        except KeyStoreError:
+            tell_damaged("orders", order_id)
+    return found
 
 
 async def wait_for_orders(
@@ -55,7 +64,8 @@ async def keep_receipt(pool: Pool, vault: Vault, station: str, blob: bytes) -> R
     """Verify and keep a receipt; the same one again changes nothing.
 
     Raises:
-        Refused: not signed by the station, for no order of it, or for another content.
+        Refused: not signed by the station, for no order of it, for another content, or for an
+            order that cannot be opened: asking again would not help the station.
     """
     keys = await vault.keys(station)  # before a connection is held: it may need one itself
     async with connection(pool) as conn, conn.transaction():
@@ -77,7 +87,11 @@ async def keep_receipt(pool: Pool, vault: Vault, station: str, blob: bytes) -> R
         order = await cursor.fetchone()
         if order is None:
             raise Refused(f"no order {receipt.order_id} to {station!r}", code="unknown_order")
-        body = keys.open(order_place(receipt.order_id), order[0])
+        try:
+            body = keys.open(order_place(receipt.order_id), order[0])
+        except KeyStoreError as error:
+            tell_damaged("orders", receipt.order_id)
+            raise Refused(f"order {receipt.order_id} is damaged", code="damaged_order") from error
         if peek_order(body).sha256 != receipt.order_sha256:
             raise Refused("the receipt is for an order of other content", code="other_order")
         cursor = await conn.execute(

@@ -15,9 +15,10 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from cloud.db import Pool, connection
+from cloud.errors import KeyStoreError
 from cloud.history.vault import StationKeys, Vault
 from cloud.keys import KeyStore
-from cloud.sealed_rows import order_place, receipt_place
+from cloud.sealed_rows import order_place, receipt_place, tell_damaged
 from contract import orders as signed
 from contract.orders import Order, OrderKind, peek_order
 
@@ -25,17 +26,20 @@ from contract.orders import Order, OrderKind, peek_order
 _CLOCK_TOLERANCE_MS = 60_000
 
 _LIST = """
-SELECT o.id::text, o.created_by, o.status, o.sealed, r.outcome, r.sealed
+SELECT o.id::text, o.created_by, o.status, o.sealed, o.counter, o.kind, o.issued_ms, o.expires_ms,
+    r.outcome, r.reason_code, r.at_ms, r.sealed
 FROM orders o
 LEFT JOIN LATERAL (
-    SELECT outcome, sealed FROM receipts
+    SELECT outcome, reason_code, at_ms, sealed FROM receipts
     WHERE order_id = o.id ORDER BY received_at DESC, at_ms DESC LIMIT 1
 ) r ON true
 WHERE o.station = %s
 ORDER BY o.counter DESC LIMIT %s
 """
 _IN_FORCE = """
-SELECT id::text, created_by, status, sealed, NULL, NULL FROM orders
+SELECT id::text, created_by, status, sealed, counter, kind, issued_ms, expires_ms,
+    NULL, NULL, NULL, NULL
+FROM orders
 WHERE station = %s AND for_date = %s AND kind = 'schedule' AND status NOT IN ('refused', 'failed')
 ORDER BY counter DESC LIMIT 1
 """
@@ -43,7 +47,10 @@ ORDER BY counter DESC LIMIT 1
 
 @dataclass(frozen=True)
 class ReceiptSeen:
-    """The newest receipt of an order, signed by the station and verified at its arrival."""
+    """The newest receipt of an order, signed by the station and verified at its arrival.
+
+    `reason` is empty where what is sealed of it cannot be opened.
+    """
 
     outcome: str
     reason_code: str
@@ -53,7 +60,10 @@ class ReceiptSeen:
 
 @dataclass(frozen=True)
 class OrderSeen:
-    """An order as people see it. `receipt` is None while the station has not answered."""
+    """An order as people see it. `receipt` is None while the station has not answered.
+
+    Of a `damaged` one what is sealed cannot be opened: its payload is empty.
+    """
 
     id: str
     station: str
@@ -65,6 +75,7 @@ class OrderSeen:
     created_by: str
     status: str
     receipt: ReceiptSeen | None
+    damaged: bool = False
 
 
 async def issue(
@@ -123,16 +134,20 @@ async def list_orders(pool: Pool, vault: Vault, station: str, limit: int = 50) -
     if not rows:
         return []
     keys = await vault.keys(station)
-    return [_seen(keys, row) for row in rows]
+    return [_seen(keys, station, row) for row in rows]
 
 
 async def schedule_in_force(
     pool: Pool, vault: Vault, station: str, date: dt.date
 ) -> OrderSeen | None:
-    """The newest schedule order of a day that the station has not refused."""
+    """The newest schedule order of a day that the station has not refused.
+
+    None as well where it is damaged: an older one is not in force.
+    """
     async with connection(pool) as conn:
         row = await (await conn.execute(_IN_FORCE, (station, date), binary=True)).fetchone()
-    return None if row is None else _seen(await vault.keys(station), row)
+    seen = None if row is None else _seen(await vault.keys(station), station, row)
+    return None if seen is None or seen.damaged else seen
 
 
 async def _store(
@@ -157,23 +172,32 @@ def _day_of(order: Order) -> dt.date | None:
     return dt.date.fromisoformat(order.payload["date"])
 
 
-def _seen(keys: StationKeys, row: tuple[Any, ...]) -> OrderSeen:
-    order_id, created_by, status, sealed, outcome, receipt = row
-    order = peek_order(keys.open(order_place(order_id), sealed))
-    return OrderSeen(
-        id=order.id,
-        station=order.station,
-        counter=order.counter,
-        kind=order.kind.value,
-        issued_ms=order.issued_ms,
-        expires_ms=order.expires_ms,
-        payload=order.payload,
-        created_by=created_by,
-        status=status,
-        receipt=None if outcome is None else _receipt(keys, order_id, outcome, receipt),
-    )
+def _seen(keys: StationKeys, station: str, row: tuple[Any, ...]) -> OrderSeen:
+    order_id, created_by, status, sealed, *facts, outcome, reason_code, at_ms, receipt = row
+    payload: Mapping[str, Any] = {}
+    damaged = False
+    try:
+        order = peek_order(keys.open(order_place(order_id), sealed))
+    except KeyStoreError:
+        tell_damaged("orders", order_id)
+        damaged = True
+    else:  # what was signed counts, the columns in clear only help to find it
+        facts = [order.counter, order.kind.value, order.issued_ms, order.expires_ms]
+        payload = order.payload
+    answered = None
+    if outcome is not None:
+        answered = _receipt(keys, order_id, (outcome, reason_code, at_ms), receipt)
+    return OrderSeen(*(order_id, station, *facts, payload, created_by, status, answered, damaged))
 
 
-def _receipt(keys: StationKeys, order_id: str, outcome: str, sealed: bytes) -> ReceiptSeen:
-    said = json.loads(keys.open(receipt_place(order_id, outcome), sealed))["receipt"]
+def _receipt(
+    keys: StationKeys, order_id: str, clear: tuple[str, str, int], sealed: bytes
+) -> ReceiptSeen:
+    """Read a receipt; of one that cannot be opened, what its columns in clear (`clear`) say."""
+    outcome, reason_code, at_ms = clear
+    try:
+        said = json.loads(keys.open(receipt_place(order_id, outcome), sealed))["receipt"]
+    except KeyStoreError:
+        tell_damaged("receipts", order_id, outcome)
+        return ReceiptSeen(outcome, reason_code, "", at_ms)
     return ReceiptSeen(said["outcome"], said["reason_code"], said["reason"], said["at_ms"])

@@ -57,14 +57,16 @@ def _state_words(t: Words, state: str) -> str:
 
 
 def _title(t: Words, order: OrderSeen) -> str:
-    if order.kind == OrderKind.SCHEDULE:
+    if order.kind == OrderKind.SCHEDULE and not order.damaged:
         return t("Schedule of {date}", date=form.date(order.payload["date"]))
     return t("Order {kind}", kind=order.kind)
 
 
 def _detail(visit: Visit, station: Station, order: OrderSeen) -> str:
     parts = [visit.t("No {counter} by {user}", counter=order.counter, user=order.created_by)]
-    if order.kind == OrderKind.SCHEDULE:
+    if order.damaged:
+        parts.append(visit.t("damaged in the store"))
+    elif order.kind == OrderKind.SCHEDULE:
         mark = fingerprint(station.id, order.payload["date"], order.payload["power_kw"])
         parts.append(" ".join(mark[i : i + 4] for i in range(0, len(mark), 4)))
     if order.receipt is not None:

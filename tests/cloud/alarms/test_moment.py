@@ -41,6 +41,25 @@ async def test_a_clearing_edge_that_arrives_before_its_alarm_is_not_undone_by_it
     assert await alarms.of_stations(pool, vault) == []
 
 
+async def test_an_alarm_whose_row_was_altered_stands_by_its_code_and_is_told_once(
+    pool, vault, station, caplog
+):
+    await happen(pool, vault, "altered", 1000, active=True)
+    await happen(pool, vault, "sound", 2000, active=True, device="C1-R08")
+    async with connection(pool) as conn:
+        await conn.execute("UPDATE events SET sealed = sealed || 'x' WHERE id = 'altered'")
+
+    for _ in range(2):
+        sound, altered = await alarms.of_stations(pool, vault)
+
+    assert (sound.device, sound.value, sound.damaged) == ("C1-R08", 3.66, False)
+    assert (altered.device, altered.priority, altered.value) == ("C1-R07", 2, None)
+    assert altered.damaged
+    assert altered.text("en") == "rack.alarm: damaged in the store"
+    assert altered.text("zh-Hans") == "rack.alarm：存储已损坏"
+    assert caplog.text.count("row damaged table=events key=haibin-1/altered") == 1
+
+
 async def test_information_is_no_alarm_and_the_most_urgent_comes_first(pool, vault, station):
     await happen(pool, vault, "a", 5000, active=True, severity=1, code="station.started")
     await happen(pool, vault, "b", 4000, active=True, severity=2, code="device.stale")

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from cloud.db import connection
 from cloud.fleet import orders
 from contract.orders import OrderKind, Outcome, Receipt, peek_order, sign_receipt, verify
 from tests.waiting import wait_for
@@ -71,6 +72,49 @@ async def test_a_station_gets_its_own_orders_above_its_counter_and_can_verify_th
     public = {keys.order_key_id: keys.order_signing.public_key()}
     now_ms = time.time_ns() // 1_000_000
     assert verify(json.dumps(found[0]), public, "alpha", 0, now_ms).id == first.id
+
+
+async def test_an_altered_order_holds_up_no_later_one_and_is_told_once(site, caplog):
+    fake, http = await site.enrol()
+    altered = await issue(site)
+    (body,) = await fetch(http, 0)
+    sound = await issue(site)
+    services = site.worker.services
+    async with connection(services.pool) as conn:
+        await conn.execute(
+            "UPDATE orders SET sealed = sealed || 'x' WHERE id::text = %s", [altered.id]
+        )
+
+    found = [await fetch(http, 0) for _ in range(2)]
+    answer = await http.post("/edge/v1/receipts", content=receipt_of(fake, body))
+
+    assert [[one["order"]["id"] for one in each] for each in found] == [[sound.id]] * 2
+    assert answer.json()["code"] == "damaged_order"
+    assert caplog.text.count(f"row damaged table=orders key={altered.id}") == 1
+    listed = await orders.list_orders(services.pool, services.vault, "alpha")
+    assert [(one.id, one.counter, one.damaged) for one in listed] == [
+        (sound.id, 2, False),
+        (altered.id, 1, True),
+    ]
+    assert [dict(one.payload) for one in listed] == [{"power_kw": 5}, {}]
+
+
+async def test_an_altered_receipt_is_listed_by_what_is_in_clear(site):
+    fake, http = await site.enrol()
+    await issue(site)
+    (body,) = await fetch(http, 0)
+    await http.post("/edge/v1/receipts", content=receipt_of(fake, body))
+    services = site.worker.services
+    async with connection(services.pool) as conn:
+        await conn.execute("UPDATE receipts SET sealed = sealed || 'x'")
+
+    (seen,) = await orders.list_orders(services.pool, services.vault, "alpha")
+
+    assert (seen.receipt.outcome, seen.receipt.reason_code, seen.receipt.reason) == (
+        "accepted",
+        "ok",
+        "",
+    )
 
 
 async def test_a_waiting_station_hears_of_an_order_at_once(site):

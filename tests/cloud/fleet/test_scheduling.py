@@ -93,6 +93,16 @@ async def test_the_newest_schedule_that_was_not_refused_is_in_force(desk, statio
     assert [schedule.power_kw[0] for schedule in found] == [100.0]
 
 
+async def test_a_damaged_schedule_is_not_in_force_and_neither_is_the_one_before(desk, station):
+    await desk.send(station, payload(100.0))
+    newest = await desk.send(station, payload(200.0))
+    async with connection(desk.pool) as conn:
+        await conn.execute("UPDATE orders SET sealed = sealed || 'x' WHERE id = %s", (newest.id,))
+
+    assert await fleet.in_force(desk.pool, desk.vault, station, [DAY]) == []
+    assert [order.damaged for order in await desk.orders()] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
