@@ -40,6 +40,7 @@ from contract.errors import ContractError
 _log = logging.getLogger(__name__)
 _BACKUP_LOOK_S: Final = 300.0
 _CLEAN_EVERY_S: Final = 3_600.0
+_KEYS_EVERY_S: Final = 3_600.0
 _CHECKPOINT_EVERY_S: Final = 60.0
 _POOL_SIZE: Final = 8
 
@@ -63,14 +64,15 @@ class Jobs:
 
     def schedule(self, scheduler: Any) -> None:
         """Put all jobs on the clock."""
+        each = self._each_station
         for name, job, every_s in (
-            ("compact", self.compact, self._config.compact_every_s),
-            ("hours", self.merge_hours, self._config.merge_every_s),
-            ("rollups", self.roll_up, self._config.rollup_every_s),
-            ("cells", self.roll_up_cells, self._config.cells_every_s),
-            ("spans", self.merge_spans, self._config.spans_every_s),
+            ("compact", each("compact", self.compact), self._config.compact_every_s),
+            ("hours", each("hours", self.merge_hours), self._config.merge_every_s),
+            ("rollups", each("rollups", self.roll_up), self._config.rollup_every_s),
+            ("cells", each("cells", self.roll_up_cells), self._config.cells_every_s),
+            ("spans", each("spans", self.merge_spans), self._config.spans_every_s),
             ("checkpoint", self.checkpoint, _CHECKPOINT_EVERY_S),
-            ("keys", self.replace_worn_keys, _CLEAN_EVERY_S),
+            ("keys", self.replace_worn_keys, _KEYS_EVERY_S),
             ("backup", self.back_up, _BACKUP_LOOK_S),
             ("retention", self.retain, self._config.retain_every_s),
             ("clean", self.clean, _CLEAN_EVERY_S),
@@ -86,42 +88,35 @@ class Jobs:
                 misfire_grace_time=None,
             )
 
-    async def compact(self) -> None:
+    async def compact(self, station: str) -> None:
         """Move waiting batches into blocks, until none is old enough."""
-        for station in await self._stations():
-            more = True
-            while more:
-                done = await self._compactor.compact(station, self._config.compact_after_s)
-                more = done.batches > 0
+        more = True
+        while more:
+            done = await self._compactor.compact(station, self._config.compact_after_s)
+            more = done.batches > 0
 
-    async def merge_hours(self) -> None:
+    async def merge_hours(self, station: str) -> None:
         """Merge the parts of past hours, and many parts of the present one."""
-        for station in await self._stations():
-            more = True
-            while more:
-                more = await self._compactor.merge_hours(station, self._settled_ms()) > 0
+        while await self._compactor.merge_hours(station, self._settled_ms()):
+            pass
 
-    async def roll_up(self) -> None:
+    async def roll_up(self, station: str) -> None:
         """Compute what is dirty, until nothing is."""
-        for station in await self._stations():
-            released = self._policy.released(await self._reader.streams(station))
-            more = True
-            while more:
-                more = await roll_up(self._pool, self._reader, station, released) > 0
+        released = self._policy.released(await self._reader.streams(station))
+        while await roll_up(self._pool, self._reader, station, released):
+            pass
 
-    async def roll_up_cells(self) -> None:
+    async def roll_up_cells(self, station: str) -> None:
         """Compute the quarter hours of cells that are over."""
-        for station in await self._stations():
-            await roll_up_cells(self._pool, self._reader, station, self._settled_ms())
+        await roll_up_cells(self._pool, self._reader, station, self._settled_ms())
+
+    async def merge_spans(self, station: str) -> None:
+        """Merge rollups of past days and months into their long spans."""
+        await merge_spans(self._pool, self._reader, station, self._settled_ms())
 
     async def checkpoint(self) -> None:
         """Keep the newest images over a crash of the database."""
         await intake.checkpoint(self._pool)
-
-    async def merge_spans(self) -> None:
-        """Merge rollups of past days and months into their long spans."""
-        for station in await self._stations():
-            await merge_spans(self._pool, self._reader, station, self._settled_ms())
 
     def _settled_ms(self) -> int:
         """The time before which data are mostly complete."""
@@ -162,14 +157,30 @@ class Jobs:
             rows = await (await conn.execute("SELECT id FROM stations ORDER BY id")).fetchall()
         return [row[0] for row in rows]
 
+    def _each_station(
+        self, name: str, job: Callable[[str], Awaitable[None]]
+    ) -> Callable[[], Awaitable[None]]:
+        """Return a job that does `job` for every station; one that fails stops no other."""
+
+        async def all_stations() -> None:
+            for station in await self._stations():
+                await self._watched(f"{name} {station}", lambda station=station: job(station))  # type: ignore[misc]
+
+        return all_stations
+
     async def _watched(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
-        """Run a job; tell its failure once and its recovery once."""
+        """Run a job; tell its failure once and its recovery once.
+
+        This is the one loop that goes on whatever a job raises; what is none of our errors is a
+        mistake of ours and leaves its traceback.
+        """
         try:
             await job()
-        except (CloudError, ContractError, psycopg.Error) as error:
+        except Exception as error:  # noqa: BLE001 - the one supervised loop
             if name not in self._failing:
                 self._failing.add(name)
-                _log.error("job failed name=%s reason=%s", name, error)
+                ours = isinstance(error, CloudError | ContractError | psycopg.Error | OSError)
+                _log.error("job failed name=%s reason=%s", name, error, exc_info=not ours)
         else:
             if name in self._failing:
                 self._failing.discard(name)

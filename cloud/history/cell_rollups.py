@@ -6,6 +6,7 @@ the measurement. They are computed when the quarter is over, and again when late
 """
 
 import asyncio
+import logging
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,7 +18,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from cloud.db.pool import Pool, connection
-from cloud.errors import KeyStoreError
+from cloud.errors import DamagedHistory, KeyStoreError
 from cloud.history.reading import FrameReader, Stream
 from cloud.history.rollup_math import QUARTER_MS
 from cloud.history.rollup_store import DAY_MS
@@ -28,6 +29,8 @@ from contract.errors import ContractError
 from contract.frame import Frame, Quality, decode_batch, encode_batch
 from contract.layouts import Layout
 
+_log = logging.getLogger(__name__)
+
 STATISTICS: Final = ("mean", "minimum", "maximum")
 _MOST_QUARTERS: Final = 32
 _ROWS: Final = DAY_MS // QUARTER_MS
@@ -35,11 +38,16 @@ _LEVEL: Final = 6
 
 _DUE = """
 SELECT quarter_ms, mark FROM dirty_quarters
-WHERE station = %s AND quarter_ms + %s <= %s AND NOT EXISTS (
+WHERE station = %s AND quarter_ms + %s <= %s
+  AND (retry_after IS NULL OR retry_after < now()) AND NOT EXISTS (
     SELECT FROM dropped_blocks d
     WHERE d.station = dirty_quarters.station AND d.archived AND d.cells
       AND d.month_ms <= quarter_ms AND d.end_ms > quarter_ms)
 ORDER BY quarter_ms DESC LIMIT %s
+"""
+_POSTPONE = """
+UPDATE dirty_quarters SET retry_after = now() + interval '10 minutes'
+WHERE station = %s AND quarter_ms = ANY(%s)
 """
 _CLEAN = """
 DELETE FROM dirty_quarters USING unnest(%s::bigint[], %s::bigint[]) AS done(quarter_ms, mark)
@@ -103,16 +111,19 @@ async def roll_up_cells(pool: Pool, reader: FrameReader, station: str, before_ms
         for quarter, mark in due:
             by_day[quarter - quarter % DAY_MS].append((quarter, mark))
         for day_ms, marks in by_day.items():
-            here = with_samples(streams, lost, day_ms)
-            days, whole = await _day(pool, reader, station, here, (day_ms, marks))
+            here, quarters = with_samples(streams, lost, day_ms), [q for q, _ in marks]
+            try:
+                days = await _day(pool, reader, station, here, (day_ms, quarters))
+            except (DamagedHistory, KeyStoreError, ContractError) as error:
+                _log.error("cells not rolled up station=%s day=%d %s", station, day_ms, error)
+                async with connection(pool) as conn:
+                    await conn.execute(_POSTPONE, [station, quarters])
+                continue
             async with connection(pool) as conn, conn.transaction():
                 for place, body in days:
                     key = [place.station, place.device, place.layout, place.day_ms]
                     await conn.execute(_WRITE, [*key, body])
-                if whole:
-                    await conn.execute(
-                        _CLEAN, [[q for q, _ in marks], [k for _, k in marks], station]
-                    )
+                await conn.execute(_CLEAN, [quarters, [k for _, k in marks], station])
     return len(due)
 
 
@@ -121,20 +132,24 @@ async def _day(
     reader: FrameReader,
     station: str,
     streams: Mapping[Stream, Layout],
-    due: tuple[int, Sequence[tuple[int, int]]],
-) -> tuple[list[tuple[CellDay, bytes]], bool]:
-    """Return the rewritten rows of a day, and whether all its data could be read."""
-    day_ms, marks = due
+    due: tuple[int, Sequence[int]],
+) -> list[tuple[CellDay, bytes]]:
+    """Return the rewritten rows of a day.
+
+    Raises:
+        DamagedHistory: samples of one of its due quarter hours cannot be opened.
+    """
+    day_ms, quarters = due
     keys = await reader.keys(station)
     days: list[tuple[CellDay, bytes]] = []
-    whole = True
     for stream, layout in streams.items():
         place = CellDay(station, *stream, day_ms)
         found = {}
-        for quarter, _ in marks:
+        for quarter in quarters:
             read = await reader.read(station, {stream: None}, quarter, quarter + QUARTER_MS)
-            whole = whole and not read.damaged
-            if read.frames and not read.damaged:
+            if read.damaged:
+                raise DamagedHistory(read.damaged)
+            if read.frames:
                 found[quarter] = await asyncio.to_thread(summarise, read.frames, layout, quarter)
         if not found:
             continue
@@ -142,7 +157,7 @@ async def _day(
             stored = await _stored(conn, place, day_ms - 1, day_ms + 1)
         body = await asyncio.to_thread(_rewritten, place, layout, keys, stored, found)
         days.append((place, body))
-    return days, whole
+    return days
 
 
 @dataclass(frozen=True)

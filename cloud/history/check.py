@@ -12,7 +12,7 @@ What waits to be rolled up (marked dirty) is expected to differ and is left out.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -67,6 +67,15 @@ SELECT DISTINCT at_ms - at_ms %% %(day)s FROM hot_batches,
 WHERE station = %(s)s AND quarantined IS NULL
 ORDER BY 1
 """
+_DIRTY_MINUTES = (
+    "SELECT minute_ms FROM dirty WHERE station = %s AND minute_ms >= %s AND minute_ms < %s"
+)
+_DIRTY_QUARTERS = (
+    "SELECT quarter_ms FROM dirty_quarters"
+    " WHERE station = %s AND quarter_ms >= %s AND quarter_ms < %s"
+)
+_LOOKS: Final = 4
+"""How often a day is compared while data come in that change what is expected."""
 _UNKNOWN = """
 SELECT DISTINCT b.device, encode(b.layout, 'hex') FROM blocks b
 WHERE station = %s AND NOT EXISTS (
@@ -154,7 +163,7 @@ class Checker:
             try:
                 key = await self._epochs.get(station, epoch)
                 decode_batch(key.open(body, station), known_layouts.by_hash)
-            except ContractError as error:
+            except (KeyStoreError, ContractError) as error:
                 report.findings.append(f"{name} is damaged: {error}")
 
     async def _blocks(self, station: str, report: Report) -> None:
@@ -210,25 +219,25 @@ class Checker:
         streams = await self._reader.streams(station)
         cells = {s: layout for s, layout in streams.items() if has_cells(layout)}
         cells = {s: layout for s, layout in cells.items() if s[1] not in gone}
-        pending = await self._pending(station)
-        while True:
+        pending = await self._pending(station, day_ms)
+        for _ in range(_LOOKS):
             wrong = await differences(
                 *(self._pool, self._reader, station, day_ms),
                 skip_minutes=pending.minutes,
                 dropped=gone,
             )
             wrong += await self._cell_differences(station, cells, day_ms, pending.quarters)
-            since = await self._pending(station)
+            since = await self._pending(station, day_ms)
             if not wrong or since == pending:
-                return wrong
+                break
             pending = since
+        return wrong
 
-    async def _pending(self, station: str) -> _Pending:
+    async def _pending(self, station: str, day_ms: int) -> _Pending:
+        asked = [station, day_ms, day_ms + DAY_MS]
         async with connection(self._pool) as conn:
-            minutes = await _column(conn, "SELECT minute_ms FROM dirty WHERE station = %s", station)
-            quarters = await _column(
-                conn, "SELECT quarter_ms FROM dirty_quarters WHERE station = %s", station
-            )
+            minutes = await _column(conn, _DIRTY_MINUTES, asked)
+            quarters = await _column(conn, _DIRTY_QUARTERS, asked)
         touched = {minute - minute % QUARTER_MS for minute in minutes}
         return _Pending(frozenset(minutes), frozenset(quarters) | frozenset(touched))
 
@@ -298,8 +307,10 @@ def _same(stored: Frame | None, row: int, expected: Summary, at: int) -> bool:
     )
 
 
-async def _column(conn: psycopg.AsyncConnection[Any], sql: str, station: str) -> list[int]:
-    cursor = await conn.execute(sql.encode(), [station])
+async def _column(
+    conn: psycopg.AsyncConnection[Any], sql: str, asked: Sequence[object]
+) -> list[int]:
+    cursor = await conn.execute(sql.encode(), asked)
     return [int(row[0]) for row in await cursor.fetchall()]
 
 

@@ -8,6 +8,7 @@ or where it belongs after, never in both and never in none.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,10 +21,11 @@ import psycopg
 from cloud.catalogue import LayoutCatalogue
 from cloud.db.pool import Pool, connection
 from cloud.epochs import EpochKeys
+from cloud.errors import KeyStoreError
 from cloud.history.reading import HOUR_MS, Grid, by_grid
 from cloud.history.vault import BlockPlace, StationKeys, Vault
 from contract import layouts as known_layouts
-from contract.envelope import EpochKey
+from contract.envelope import EpochKey, UnknownEpoch
 from contract.errors import ContractError
 from contract.frame import (
     MAX_VALUES,
@@ -129,6 +131,7 @@ class Compactor:
         self._epochs = epochs
         self._vault = vault
         self._layouts = layouts
+        self._unmergeable: set[tuple[str, Grid]] = set()
 
     async def compact(self, station: str, age_s: float) -> Compacted:
         """Move the oldest waiting batches, at least `age_s` old, into blocks."""
@@ -143,7 +146,7 @@ class Compactor:
             rows = await cursor.fetchall()
             if not rows:
                 return Compacted(0, 0)
-            opened = {e: await self._epochs.get(station, e) for e in {row[0] for row in rows}}
+            opened = await self._open_epochs(station, {row[0] for row in rows})
             part = await next_part(conn)
             frames, broken = await asyncio.to_thread(_decode_all, station, rows, opened)
             blocks = await asyncio.to_thread(pack, station, keys, frames, part)
@@ -154,6 +157,14 @@ class Compactor:
             await conn.execute(_REMOVE, [[e for e, _ in done], [s for _, s in done], station])
             await conn.execute(_COUNT_BATCHES, [station, len(done)])
         return Compacted(len(done), len(blocks), len(broken))
+
+    async def _open_epochs(self, station: str, epochs: set[int]) -> dict[int, EpochKey]:
+        """Return the keys of epochs that can be opened."""
+        opened = {}
+        for epoch in epochs:
+            with contextlib.suppress(ContractError):  # its batches are set aside with the reason
+                opened[epoch] = await self._epochs.get(station, epoch)
+        return opened
 
     async def merge_hours(self, station: str, before_ms: int, most: int = 200) -> int:
         """Merge the parts of device hours; return how many hours.
@@ -168,14 +179,20 @@ class Compactor:
             "before_ms": before_ms,
             "hour_ms": HOUR_MS,
             "parts": _PARTS_OF_OPEN_HOUR,
-            "most": most,
+            "most": most + len(self._unmergeable),
         }
         async with connection(self._pool) as conn:
             cursor = await conn.execute(_MERGEABLE, asked, binary=True)
             grids: list[Grid] = [tuple(row) for row in await cursor.fetchall()]
         merged = 0
         for grid in grids:
-            merged += await self._merge_hour(station, keys, grid, before_ms)
+            if (station, grid) in self._unmergeable:
+                continue
+            try:
+                merged += await self._merge_hour(station, keys, grid, before_ms)
+            except (KeyStoreError, ContractError) as error:
+                self._unmergeable.add((station, grid))
+                _log.error("hour stays in parts station=%s grid=%s reason=%s", station, grid, error)
         return merged
 
     async def _merge_hour(
@@ -270,6 +287,8 @@ def _decode_all(
     broken: dict[tuple[int, int], str] = {}
     for epoch, sequence, body in rows:
         try:
+            if epoch not in keys:
+                raise UnknownEpoch(f"the key of epoch {epoch} cannot be opened")
             slabs += decode_slabs(keys[epoch].open(body, station), known_layouts.by_hash)
         except ContractError as error:
             broken[epoch, sequence] = str(error)

@@ -92,3 +92,18 @@ async def first_ms(pool: Pool, station: str) -> int | None:
     if span_ms is not None and month_ms is not None and block_ms - month_ms > _MONTH_MS:
         block_ms = max(span_ms, month_ms)  # the samples of the first month are no longer kept
     return int(block_ms if batch_ms is None else min(block_ms, batch_ms))
+
+
+_LAST = """
+SELECT greatest(
+    (SELECT max(hour_ms) + 3600000 FROM blocks WHERE station = %(station)s),
+    (SELECT max(t_last_ms) + 1 FROM hot_batches WHERE station = %(station)s),
+    (SELECT max(start_ms + span_ms) FROM rollup_blocks WHERE station = %(station)s))
+"""
+
+
+async def last_ms(pool: Pool, station: str) -> int | None:
+    """Return a time, epoch ms, at or after which nothing is stored; None where nothing is."""
+    async with connection(pool) as conn:
+        row = await (await conn.execute(_LAST, {"station": station})).fetchone()
+    return None if row is None or row[0] is None else int(row[0])

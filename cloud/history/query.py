@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from cloud.history.cell_map import cells_at
 from cloud.history.cell_rollups import read_cells
 from cloud.history.counts import ledger_counts
 from cloud.history.horizon import Horizons, notes
+from cloud.history.known import first_ms, last_ms
 from cloud.history.model import (
     CellsAt,
     LedgerCounts,
@@ -43,6 +43,8 @@ from cloud.history.vault import Vault
 from contract.frame import Frame
 from contract.layouts import Layout
 
+_MOST_BUCKETS: Final = 10_000_000
+"""Buckets that one answer may read: nineteen signals over fifteen years of quarter hours."""
 _STREAM_POINTS: Final = 200_000
 """Points of one piece of a stream, about 10 MB in memory."""
 
@@ -165,6 +167,11 @@ class History:
             per_series=AUTO_POINTS,
             timezone=timezone,
         )
+        first, last = await first_ms(self._pool, station), await last_ms(self._pool, station)
+        if first is not None and last is not None:  # nothing lies outside: no empty pieces
+            start_ms = min(max(asked.start_ms, first), asked.end_ms - 1)
+            end_ms = max(min(asked.end_ms, last), start_ms + 1)
+            asked = replace(asked, start_ms=start_ms, end_ms=end_ms)
         piece_ms = _STREAM_POINTS // len(signals) * STEP_MS[asked.resolution]
         piece_ms = max(piece_ms // HOUR_MS, 1) * HOUR_MS
         at_ms = asked.start_ms
@@ -315,28 +322,29 @@ class History:
                 answer.series[ref] = of_buckets(ref, signal, empty, Buckets.empty(0, 1))
             return
         span = int(starts[0]), int(starts[-1])
-        sources: dict[Stream, tuple[Layout, list[str]]] = {}
-        for ref, streams in pairs:
-            for stream, layout in streams.items():
-                sources.setdefault(stream, (layout, []))[1].append(ref.signal)
-        keys = await self._reader.keys(asked.station)
-        read: dict[tuple[Stream, str], Buckets] = {}
-        for stream, (layout, names) in sources.items():
-            unique = list(dict.fromkeys(names))
-            part = await read_signals(
-                *(self._pool, keys, (asked.station, stream[0], layout), unique),
-                tier=tier,
-                span=span,
-                opened=self._opened,
+        n = (span[1] - span[0]) // tier.tier_ms
+        if n * len(pairs) > _MOST_BUCKETS:
+            raise BadQuery(
+                f"{n * len(pairs):,} buckets of {tier.tier_ms // 60_000} min would have to be "
+                f"read, allowed are {_MOST_BUCKETS:,}: ask for fewer signals or a shorter range"
             )
-            answer.damaged += part.damaged
-            for name in unique:  # layouts may scale a signal differently
-                read[stream, name] = scaled(part.buckets[name], layout.signal(name).scale)
+        keys = await self._reader.keys(asked.station)
         for ref, streams in pairs:
-            signal = next(iter(streams.values())).signal(ref.signal)
-            whole = reduce(united, (read[stream, ref.signal] for stream in streams))
+            whole = Buckets.empty(n, 1)
+            for (device, _), layout in streams.items():
+                part = await read_signals(
+                    *(self._pool, keys, (asked.station, device, layout), [ref.signal]),
+                    tier=tier,
+                    span=span,
+                    opened=self._opened,
+                )
+                answer.damaged += part.damaged
+                # Layouts may scale a signal differently.
+                found = scaled(part.buckets[ref.signal], layout.signal(ref.signal).scale)
+                whole = united(whole, found) if whole.count.any() else found
             if asked.resolution not in (Resolution.MINUTE, Resolution.QUARTER):
                 whole = regrouped(whole, tier.tier_ms, span[0], starts)
+            signal = next(iter(streams.values())).signal(ref.signal)
             answer.series[ref] = of_buckets(ref, signal, starts[:-1], whole)
 
     async def _cells(
@@ -384,12 +392,11 @@ def _series_of(
 ) -> dict[SignalRef, Series]:
     series = {}
     for ref, streams in pairs:
-        names = {(device, layout.name) for (device, _), layout in streams.items()}
         whole = join(
             [
                 track_of(f, ref.signal, (ref.index or 1) - 1, asked.start_ms, asked.end_ms)
-                for f in found.frames
-                if (f.device, f.layout.name) in names and ref.signal in f.layout
+                for stream in streams
+                for f in found.by_stream.get(stream, ())
             ]
         )
         unit = next(iter(streams.values())).signal(ref.signal).unit

@@ -34,8 +34,6 @@ _log = logging.getLogger(__name__)
 HOUR_MS: Final = 3_600_000
 _MARGIN_MS: Final = 1_000
 """A sample may lie off its grid time by its jitter; the grid of stations is 1 s."""
-_COUNT_FROM_HOURS: Final = 200
-"""Device hours from which the bytes to read are counted before they are read."""
 
 Stream = tuple[str, bytes]
 """A device and the hash of one of its layouts."""
@@ -64,7 +62,12 @@ SELECT device, layout, hour_ms, step_ms, phase_ms, part, body {_RANGE}
   AND (device, layout, hour_ms, part) IN (SELECT * FROM unnest(
     %(of_devices)s::text[], %(of_layouts)b::bytea[], %(hours)s::bigint[], %(parts)s::bigint[]))
 """  # noqa: S608 - joined of constants
-_WORK = f"SELECT coalesce(sum(octet_length(body)), 0) {_RANGE}"
+_WORK = f"""
+SELECT (SELECT coalesce(sum(octet_length(body)), 0) {_RANGE}) + (
+    SELECT coalesce(sum(octet_length(body)), 0) FROM hot_batches
+    WHERE station = %(station)s AND t_last_ms >= %(start_ms)s AND t_first_ms < %(end_ms)s
+      AND quarantined IS NULL)
+"""  # noqa: S608 - joined of constants
 
 
 @dataclass(frozen=True)
@@ -72,19 +75,20 @@ class Found:
     """What a read gave.
 
     Attributes:
-        frames: merged by hour and grid, so that no sample is in two of them; of the wanted
-            signals only. In order of device, layout and time.
+        by_stream: frames of the wanted signals, merged by hour and grid, so that no sample of a
+            stream is in two of them; in order of time.
         repeated: samples that were stored more than once.
         damaged: blocks and batches that could not be opened, in words.
     """
 
-    frames: list[Frame] = field(default_factory=list)
+    by_stream: dict[Stream, list[Frame]] = field(default_factory=dict)
     repeated: int = 0
     damaged: list[str] = field(default_factory=list)
 
-    def of(self, device: str, layout: Layout) -> list[Frame]:
-        """The frames of one stream; a layout is known by its name here."""
-        return [f for f in self.frames if f.device == device and f.layout.name == layout.name]
+    @property
+    def frames(self) -> list[Frame]:
+        """All frames, stream by stream."""
+        return [frame for frames in self.by_stream.values() for frame in frames]
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,7 @@ class FrameReader:
         self._vault = vault
         self._layouts = layouts
         self._opened: DecodedCache[list[Frame]] = DecodedCache(cache_bytes)
+        self._told: set[str] = set()
 
     async def keys(self, station: str) -> StationKeys:
         """The station's keys at rest."""
@@ -179,7 +184,8 @@ class FrameReader:
             "devices": sorted({d for d, _ in wanted}),
             "layouts": sorted({h for _, h in wanted}),
         }
-        many = len(wanted) * (end_ms - start_ms) > _COUNT_FROM_HOURS * HOUR_MS
+        # Waiting batches hold all devices: a backlog makes even one signal of a day expensive.
+        many = len(wanted) * (end_ms - start_ms) > HOUR_MS
         async with connection(self._pool) as conn, conn.transaction():
             await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             if most_bytes is not None and many:
@@ -201,38 +207,56 @@ class FrameReader:
         return _Sealed(batches, blocks)
 
     def _unseal(self, sealed: _Sealed, keys: StationKeys, station: str, wanted: Wanted) -> Found:
+        chosen: list[Stream] = []
+
         def select(device: str, layout: Layout) -> Collection[str] | None:
             stream = (device, layout.hash8)
             if stream not in wanted:
                 return None
+            chosen.append(stream)  # a frame comes out for each of these, in this order
             names = wanted[stream]
             return [c.signal.name for c in layout.columns] if names is None else names
 
         found = Found()
-        frames: list[Frame] = []
+        frames: defaultdict[Stream, list[Frame]] = defaultdict(list)
         repeated = 0
         for block in sealed.blocks:
+            stream = (block.place.device, block.place.layout)
             opened = block.frames
             if opened is None:
                 try:
                     plain = keys.open(block.place, block.body)
                     opened = decode_batch(plain, known_layouts.by_hash, select)
                 except (KeyStoreError, ContractError) as error:
-                    _damage(found, str(block.place), error)
+                    self._damage(found, str(block.place), error)
                     continue
-                names = _names(wanted, (block.place.device, block.place.layout))
-                size = sum(f.memory_bytes for f in opened)
-                self._opened.put((block.place, block.written_at, names), opened, size)
-            frames += opened
+                held_as = (block.place, block.written_at, _names(wanted, stream))
+                self._opened.put(held_as, opened, sum(f.memory_bytes for f in opened))
+            frames[stream] += opened
             repeated += block.repeated
         for key, sequence, body in sealed.batches:
+            chosen.clear()
             try:
-                frames += decode_batch(key.open(body, station), known_layouts.by_hash, select)
+                opened = decode_batch(key.open(body, station), known_layouts.by_hash, select)
             except ContractError as error:
-                _damage(found, f"batch {station} epoch {key.epoch} sequence {sequence}", error)
-        whole = merged(frames)
-        repeated += sum(f.samples for f in frames) - sum(f.samples for f in whole)
-        return Found(whole, repeated, found.damaged)
+                name = f"batch {station} epoch {key.epoch} sequence {sequence}"
+                self._damage(found, name, error)
+                continue
+            for stream, frame in zip(chosen, opened, strict=True):
+                frames[stream].append(frame)
+        for stream, pieces in sorted(frames.items()):
+            whole = merged(pieces)
+            repeated += sum(f.samples for f in pieces) - sum(f.samples for f in whole)
+            found.by_stream[stream] = whole
+        return replace(found, repeated=repeated)
+
+    def _damage(self, found: Found, name: str, error: Exception) -> None:
+        if isinstance(error, UnknownLayoutError):
+            raise error  # another worker knows it: learn it and read again
+        if name not in self._told:
+            self._told.add(name)
+            _log.error("stored data damaged place=%s reason=%s", name, error)
+        found.damaged.append(name)
 
 
 def _names(wanted: Wanted, stream: Stream) -> tuple[str, ...] | None:
@@ -259,13 +283,6 @@ async def _with_bodies(
         block if block.frames is not None else replace(block, body=bodies[block.place.key])
         for block in blocks
     ]
-
-
-def _damage(found: Found, name: str, error: Exception) -> None:
-    if isinstance(error, UnknownLayoutError):
-        raise error  # another worker knows it: learn it and read again
-    _log.error("stored data damaged place=%s reason=%s", name, error)
-    found.damaged.append(name)
 
 
 def by_grid(frames: Sequence[Frame]) -> dict[Grid, list[Frame]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from cloud.db.pool import Pool, connection
-from cloud.errors import ArchiveError
+from cloud.errors import ArchiveError, DamagedHistory
 from cloud.history.reading import Found, FrameReader, Stream
 from cloud.history.rollup_math import MINUTE_MS, QUARTER_MS, Buckets, aggregate, coarser, scalars
 from cloud.history.rollup_store import (
@@ -54,7 +54,7 @@ def _compute(found: Found, streams: Mapping[Stream, Layout], day_ms: int) -> dic
     days = {}
     first = np.arange(0, DAY_MS // MINUTE_MS, _PER_QUARTER)
     for stream, layout in streams.items():
-        frames = found.of(stream[0], layout)
+        frames = found.by_stream.get(stream, [])
         minutes = aggregate(frames, layout, day_ms, day_ms + DAY_MS, MINUTE_MS)
         if minutes.count.any():
             days[stream] = Day(minutes, coarser(minutes, MINUTE_MS, first))
@@ -69,7 +69,7 @@ async def rebuild(pool: Pool, reader: FrameReader, station: str, start_ms: int, 
 
     Raises:
         ArchiveError: samples of the range were dropped, so their rollups cannot be computed again.
-        KeyStoreError: never; damaged parts leave their buckets empty and are named in the log.
+        DamagedHistory: samples of the range cannot be opened; earlier windows are written.
     """
     await _require_samples(pool, station, [*windows(start_ms, end_ms)])
     streams = await reader.streams(station)
@@ -83,7 +83,9 @@ async def rebuild(pool: Pool, reader: FrameReader, station: str, start_ms: int, 
         }
         spans: list[Span] = []
         for day_ms in range(window_ms, window_ms + QUARTERS.long_ms, DAY_MS):
-            days, _ = await compute_day(reader, station, streams, day_ms)
+            days, damaged = await compute_day(reader, station, streams, day_ms)
+            if damaged:
+                raise DamagedHistory(damaged)
             for stream, day in days.items():
                 lay(months[stream], day.quarters, (day_ms - window_ms) // QUARTER_MS)
                 place = SpanPlace(station, *stream, MINUTE_MS, MINUTES.long_ms, day_ms)

@@ -22,8 +22,8 @@ RAW_STEP_MS: Final = 1_000
 """The densest grid that stations send; estimates of raw answers count with it."""
 AUTO_POINTS: Final = 10_000
 """Points of one series up to which AUTO prefers the finer resolution."""
-LATEST_MS: Final = 253_402_300_799_000
-"""End of the year 9999, the last that a time stamp can say."""
+LATEST_MS: Final = 4_102_444_800_000
+"""2100-01-01: nothing is stored for later, and calendars of years beyond would be counted."""
 STEP_MS: Final = {
     Resolution.RAW: RAW_STEP_MS,
     Resolution.MINUTE: MINUTE_MS,

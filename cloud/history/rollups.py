@@ -18,6 +18,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from cloud.db.pool import Pool, connection
+from cloud.errors import DamagedHistory, KeyStoreError
 from cloud.history import sql_rows
 from cloud.history.reading import Found, FrameReader, Stream
 from cloud.history.rollup_math import (
@@ -43,6 +44,7 @@ from cloud.history.rollup_store import (
     write_spans,
 )
 from cloud.history.vault import StationKeys
+from contract.errors import ContractError
 from contract.layouts import Layout
 
 _log = logging.getLogger(__name__)
@@ -55,7 +57,7 @@ _PER_QUARTER: Final = QUARTER_MS // MINUTE_MS
 
 _DIRTY = """
 SELECT minute_ms, mark FROM dirty
-WHERE station = %s AND NOT EXISTS (
+WHERE station = %s AND (retry_after IS NULL OR retry_after < now()) AND NOT EXISTS (
     SELECT FROM dropped_blocks d WHERE d.station = dirty.station AND d.archived AND NOT d.cells
       AND d.month_ms <= minute_ms AND d.end_ms > minute_ms)
 ORDER BY minute_ms DESC LIMIT %s
@@ -66,6 +68,10 @@ SELECT layout, month_ms, end_ms FROM dropped_blocks WHERE station = %s AND NOT a
 _CLEAN = """
 DELETE FROM dirty USING unnest(%s::bigint[], %s::bigint[]) AS done(minute_ms, mark)
 WHERE dirty.station = %s AND dirty.minute_ms = done.minute_ms AND dirty.mark = done.mark
+"""
+_POSTPONE = """
+UPDATE dirty SET retry_after = now() + interval '10 minutes'
+WHERE station = %s AND minute_ms = ANY(%s)
 """
 _MARK_QUARTERS = """
 INSERT INTO dirty_quarters (station, quarter_ms, mark)
@@ -99,9 +105,9 @@ async def roll_up(pool: Pool, reader: FrameReader, station: str, released: Relea
     """Compute the dirty minutes of a station again; return how many there were.
 
     A minute that becomes dirty again meanwhile has a newer mark and stays dirty. Minutes whose
-    stored data are damaged keep their rollups and stay dirty, and so do those of a month whose
-    samples were dropped, until retention has put it back from the archive: what came late is not
-    all that there was.
+    stored data are damaged keep their rollups and are tried again later; those of a month whose
+    samples were dropped stay dirty until retention has put it back from the archive: what came
+    late is not all that there was.
     """
     async with connection(pool) as guard, guard.transaction():
         if not await try_lock(guard, station):
@@ -119,7 +125,12 @@ async def roll_up(pool: Pool, reader: FrameReader, station: str, released: Relea
         done = 0
         for hour_ms, marks in sorted(by_hour.items(), reverse=True):
             streams = with_samples(work.streams, lost, hour_ms)
-            done += await _roll_hour(replace(work, streams=streams), hour_ms, marks)
+            try:
+                done += await _roll_hour(replace(work, streams=streams), hour_ms, marks)
+            except (DamagedHistory, KeyStoreError, ContractError) as error:
+                _log.error("hour not rolled up station=%s hour=%d %s", station, hour_ms, error)
+                async with connection(pool) as conn:
+                    await conn.execute(_POSTPONE, [station, [minute for minute, _ in marks]])
         return done
 
 
@@ -163,7 +174,7 @@ async def _roll_hour(work: _Work, hour_ms: int, marks: Sequence[tuple[int, int]]
     start_ms, end_ms = hour.minutes[0], hour.minutes[-1] + MINUTE_MS
     found = await work.reader.read(work.station, wanted, start_ms, end_ms)
     if found.damaged:
-        return 0
+        raise DamagedHistory(found.damaged)
     keys = await work.reader.keys(work.station)
     async with connection(work.pool) as conn:
         fine = await _effective(conn, work, MINUTES, hour_ms, keys)
@@ -237,7 +248,7 @@ def _compute(
     spans: list[Span] = []
     rows: list[sql_rows.Row] = []
     for stream, layout in work.streams.items():
-        frames = found.of(stream[0], layout)
+        frames = found.by_stream.get(stream)
         if not frames:
             continue
         below, above = fine[stream]

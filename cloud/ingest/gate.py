@@ -9,7 +9,7 @@ sealed again here, for the table, before any statement carries it.
 import asyncio
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from contract.frame import FrameHeader
 from contract.layouts import Layout
 
 _MINUTE_MS: Final = 60_000
+_LONGEST_FRAME_MS: Final = 31 * 86_400_000
 _IN_THREAD_BYTES = 64 << 10
 """From this size on a message is opened in a thread, so that the event loop goes on."""
 
@@ -107,6 +108,7 @@ class Gate:
             self._book.note("malformed", station=peer.station, reason=str(error))
             raise Refused(str(error), code="malformed") from error
         layouts = {h.layout_hash: await self._layout(h.layout_hash) for h in headers}
+        self._require_bounded(peer, headers, layouts)
         keys = {(peer.station, h.device, h.layout_hash) for h in headers}
         unseen = sorted((device, layout.hex()) for _, device, layout in keys - self._seen)
         return Offer(
@@ -119,6 +121,19 @@ class Gate:
             devices=unseen,
             minutes=minute_runs(headers),
         )
+
+    def _require_bounded(
+        self, peer: PeerIdentity, headers: Sequence[FrameHeader], layouts: Mapping[bytes, Layout]
+    ) -> None:
+        """Refuse what a header claims and no reader would take, before it costs anything."""
+        values = sum(h.n * (layouts[h.layout_hash].width + 1) for h in headers)
+        longest = max(h.n * h.step_ms for h in headers)
+        if values > frame.MAX_VALUES or longest > _LONGEST_FRAME_MS:
+            reason = f"{values} values over {longest / 86_400_000:.1f} days in one message"
+            self._book.note("malformed", station=peer.station, reason=reason)
+            raise Refused(
+                f"{reason}; cut it at {frame.MAX_VALUES} values and 31 days", code="malformed"
+            )
 
     def stored(self, offer: Offer) -> None:
         """Remember that the devices of a stored offer are in the table."""

@@ -337,7 +337,7 @@ def _open(blob: bytes) -> tuple[bytes, bytes]:
     reader = wire.Reader(blob)
     version = reader.byte()
     if version != VERSION:
-        msg = f"frame version {version} is not spoken here (versions 1 and 2); update this side"
+        msg = f"frame version {version} is no batch's (version {VERSION}); update this side"
         raise FrameVersionError(msg)
     flags = reader.byte()
     size, stored_size = reader.varint(MAX_DIRECTORY_BYTES), reader.varint(MAX_DIRECTORY_BYTES)

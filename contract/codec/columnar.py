@@ -38,7 +38,12 @@ _MAX_STORED = 1 << 27
 
 
 def encode(frame: Frame, level: int) -> bytes:
-    """Return the bytes of one frame; the same frame always gives the same bytes."""
+    """Return the bytes of one frame; the same frame always gives the same bytes.
+
+    Raises:
+        FrameTooLargeError: more rows or values than a reader accepts.
+    """
+    require_size(frame.n, frame.layout.width)
     mode, marks = quality.encode(frame.quality)
     device = frame.device.encode()
     head = [
@@ -84,6 +89,9 @@ def decode(blob: bytes, resolve: batch.Resolve, select: batch.Select | None) -> 
     reader = wire.Reader(checked[1:-_CRC_BYTES])
     layout = resolve(reader.take(HASH_BYTES))
     flags, step_ms = reader.byte(), reader.varint(MAX_STEP_MS)
+    if flags & ~_FLAG_JITTER:
+        msg = f"flags {flags} do not exist in this version"
+        raise FrameCorruptError(msg)
     n, t0_ms = reader.varint(MAX_ROWS), reader.varint(MAX_TIME_MS)
     device = _device(reader)
     require_identity(device, t0_ms, step_ms, n)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.codec import batch, quality
-from contract.codec.model import Array, Frame, Quality, rows_between
+from contract.codec.model import MAX_ROWS, MAX_VALUES, Array, Frame, Quality, rows_between
 from contract.layouts import Layout
 
 Key = tuple[bytes, int, int, tuple[str, ...], bool]
@@ -130,9 +130,10 @@ def _taken(block: Array, places: list[int]) -> Array:
 
 
 def join(slabs: Sequence[Slab]) -> Slab | None:
-    """Join slabs of one key in time; None when they overlap, so that somebody has to win.
+    """Join slabs of one key in time; rows that no slab has are MISSING.
 
-    Rows that no slab has are MISSING.
+    None when they overlap, so that somebody has to win, or when a frame of the union would be over
+    the limits of a frame.
     """
     ordered = sorted(slabs, key=lambda slab: slab.t0_ms)
     if any(later.t0_ms < one.end_ms for one, later in pairwise(ordered)):
@@ -141,6 +142,8 @@ def join(slabs: Sequence[Slab]) -> Slab | None:
     if len(ordered) == 1:
         return head
     n = (ordered[-1].end_ms - head.t0_ms) // head.step_ms
+    if n > MAX_ROWS or n * (head.layout.width + 1) > MAX_VALUES:
+        return None
     whole = sum(slab.n for slab in ordered) == n
     columns = tuple(
         _joined([slab.columns[k] for slab in ordered], ordered, n, whole=whole)

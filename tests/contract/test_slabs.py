@@ -93,3 +93,16 @@ def _zeros(layout, n):
         np.zeros((n, c.repeat), d) for c, d in zip(layout.columns, layout.dtypes, strict=True)
     )
     return values, np.zeros((n, layout.width), dtype=np.uint8)
+
+
+def test_slabs_whose_union_no_reader_would_take_are_not_joined():
+    layout = layouts.cells_layout(2_000)
+    values, quality = _zeros(layout, 1)
+    ends = [
+        Frame("C1-R01", layout, T0_MS + second * 1000, 1000, values, quality)
+        for second in (0, 2_200)
+    ]
+    slabs = [slab for frame in ends for slab in decode_slabs(encode_batch([frame]))]
+
+    assert join_slabs(slabs) is None
+    assert join_slabs(slabs[:1]) is not None

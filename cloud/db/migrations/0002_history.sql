@@ -158,6 +158,9 @@ COMMENT ON COLUMN rollups_15min.discharged_kwh IS
 COMMENT ON COLUMN rollups_15min.charged_kwh IS
     'integral of negative power as a positive number; null where the signal is no power in kW';
 
+-- What could not be rolled up waits for a while, so that it does not hold up the rest.
+ALTER TABLE dirty ADD COLUMN retry_after timestamptz;
+
 -- All that is stored is rolled up anew.
 INSERT INTO dirty (station, minute_ms, mark)
 SELECT station, minute_ms, nextval('dirty_marks') FROM (
@@ -175,6 +178,7 @@ CREATE TABLE dirty_quarters (
     station         text NOT NULL,
     quarter_ms      bigint NOT NULL,
     mark            bigint NOT NULL,
+    retry_after     timestamptz,
     PRIMARY KEY (station, quarter_ms)
 );
 

@@ -150,8 +150,8 @@ async def live_through(dsn: str, keys_dir: Path, telling: Telling) -> None:
         config = CloudConfig(data_dir=keys_dir.parent, history=history)
         jobs = Jobs(Task(config, dsn, {}), pool)
         for job in (jobs.compact, jobs.merge_hours, jobs.roll_up, jobs.roll_up_cells):
-            await job()
-        await jobs.merge_spans()
+            await job("alpha")
+        await jobs.merge_spans("alpha")
         await stored.put([frame.between(T0_MS, T0_MS + 8_000) for frame in telling.frames])
         found = await stored.history.samples("alpha", "D0", "rack", T0_MS, T0_MS + 60_000)
         assert len(found.times_ms) == ROWS

@@ -264,13 +264,14 @@ async def test_values_that_are_invalid_do_not_count(stored):
     assert minute.values.tolist() == [10.0]
 
 
-async def test_a_signal_that_changed_its_scale_is_one_series(stored):
+@pytest.mark.parametrize("name", ["meter.coarse", "meter"])
+async def test_a_signal_that_changed_its_scale_is_one_series(stored, name):
     finer = layouts.METER
     columns = [
         Column(replace(c.signal, scale=1.0)) if c.signal.name == POWER.signal else c
         for c in finer.columns
     ]
-    coarse = Layout("meter.coarse", tuple(columns))
+    coarse = Layout(name, tuple(columns))
     await stored.history_layouts.store(coarse)
     old = meter([40.0] * 60)
     values = list(meter([8.0] * 60, T0_MS + 60_000).values)
