@@ -121,3 +121,7 @@ class BackupError(CloudError):
 
 class ArchiveError(CloudError):
     """An archived month cannot be written, read or believed; the text says which, and why."""
+
+
+class AlteredArchive(ArchiveError):  # noqa: N818 - what was found, not a failure to look
+    """A file of an archived month was read and is not what was written, or is not there."""

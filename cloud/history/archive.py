@@ -17,7 +17,7 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from cloud.db.pool import Pool, connection
-from cloud.errors import ArchiveError
+from cloud.errors import AlteredArchive, ArchiveError
 from cloud.history import archive_table
 from cloud.history.archive_files import Filling, file_names, split
 from cloud.history.archive_format import (
@@ -228,7 +228,8 @@ def check_files(store: ArchiveStore, folder: str, sha256: bytes | None = None) -
         sha256: the hash that its manifest must have, if it is known.
 
     Raises:
-        ArchiveError: a file is missing or was altered; the text names it.
+        AlteredArchive: a file is missing or was altered; the text names it.
+        ArchiveError: the store cannot be read.
     """
     found, _ = store.sha256(f"{folder}/{MANIFEST}")
     check_data(store, folder, read_manifest(store, folder, sha256 or found))
@@ -239,12 +240,13 @@ def check_data(store: ArchiveStore, folder: str, manifest: Manifest) -> None:
     """Read every byte of the files of a version and compare their hashes.
 
     Raises:
-        ArchiveError: a file is missing or was altered; the text names it.
+        AlteredArchive: a file is missing or was altered; the text names it.
+        ArchiveError: the store cannot be read.
     """
     for file in manifest.files:
         digest, size = store.sha256(f"{folder}/{file.name}")
         if (digest.hex(), size) != (file.sha256, file.size):
-            raise ArchiveError(
+            raise AlteredArchive(
                 f"archive {store.url}/{folder}/{file.name}: was altered: {size} bytes of hash "
                 f"{digest.hex()[:16]}..., written were {file.size} of {file.sha256[:16]}...; "
                 "nothing of this version is used"
@@ -255,13 +257,14 @@ def read_manifest(store: ArchiveStore, folder: str, sha256: bytes | None = None)
     """Return the manifest of a version.
 
     Raises:
-        ArchiveError: it is missing, was altered, or is not the one of hash `sha256`.
+        AlteredArchive: it is missing, was altered, or is not the one of hash `sha256`.
+        ArchiveError: the store cannot be read, or it is of another format.
     """
     path = f"{folder}/{MANIFEST}"
     name = f"archive {store.url}/{path}"
     text = store.read(path)
     if sha256 is not None and hashlib.sha256(text).digest() != sha256:
-        raise ArchiveError(
+        raise AlteredArchive(
             f"{name}: is not the manifest that was verified (table archives); nothing of this "
             "version is used"
         )

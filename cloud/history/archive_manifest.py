@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from cloud.errors import ArchiveError
+from cloud.errors import AlteredArchive, ArchiveError
 from contract.errors import LayoutError
 from contract.layouts import Layout
 
@@ -104,12 +104,13 @@ class Manifest:
         """Read `to_json`'s text.
 
         Raises:
-            ArchiveError: it is none, of another format, or altered; `name` says which.
+            AlteredArchive: it is none, or altered; `name` says which.
+            ArchiveError: it is of another format.
         """
         try:
             found: dict[str, Any] = json.loads(text)
             if found.pop("sha256") != _hash(found):
-                raise ArchiveError(f"{name}: was altered: its own hash does not fit")
+                raise AlteredArchive(f"{name}: was altered: its own hash does not fit")
             if found["format"] != FORMAT:
                 raise ArchiveError(f"{name}: is of format {found['format']!r}, not {FORMAT!r}")
             return Manifest(
@@ -122,7 +123,7 @@ class Manifest:
                 {name: Layout.from_json(json.dumps(one)) for name, one in found["layouts"].items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError, LayoutError) as error:
-            raise ArchiveError(f"{name}: is no manifest of an archive ({error!r})") from error
+            raise AlteredArchive(f"{name}: is no manifest of an archive ({error!r})") from error
 
 
 def _hash(document: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ import pyarrow as pa
 from pyarrow import fs as pafs
 
 from cloud.config import ArchiveSection
-from cloud.errors import ArchiveError
+from cloud.errors import AlteredArchive, ArchiveError
 from cloud.private_files import sync_folder
 
 MANIFEST: Final = "MANIFEST.json"
@@ -84,9 +84,23 @@ class ArchiveStore:
 
     @contextmanager
     def open(self, path: str) -> Iterator[Any]:
-        """Open a file for reading at any position."""
-        with self.told("read", path), self.files.open_input_file(self.at(path)) as file:
-            yield file
+        """Open a file for reading at any position.
+
+        Raises:
+            AlteredArchive: it is not there, and the store has others.
+            ArchiveError: it cannot be read, or the whole store is empty, as a disk not mounted is.
+        """
+        with self.told("read", path):
+            try:
+                file = self.files.open_input_file(self.at(path))
+            except FileNotFoundError as error:
+                if self._is_empty():
+                    raise
+                raise AlteredArchive(
+                    f"archive {self.url}/{path}: is missing; put it back from a copy of the store"
+                ) from error
+            with file:
+                yield file
 
     def read(self, path: str) -> bytes:
         """Return the content of a small file."""
@@ -129,6 +143,10 @@ class ArchiveStore:
         with self.told("list", path):
             found: list[Any] = self.files.get_file_info(selector)
             return found
+
+    def _is_empty(self) -> bool:
+        top = pafs.FileSelector(self.root, allow_not_found=True, recursive=False)
+        return not self.files.get_file_info(top)
 
     def _remove(self, path: str) -> None:
         if self.files.get_file_info(self.at(path)).type is pafs.FileType.Directory:

@@ -8,7 +8,8 @@ Samples of a month and layout are dropped when all of this holds:
   and found unaltered; or the policy says that this layout is not archived;
 - it is not a month that somebody has put back to look at.
 
-An archive that is found altered while all of its month is still here is written anew.
+An archive that is found altered while all of its month is still here is written anew; one that
+only cannot be reached is left as it is, and looked at again the next time.
 
 The hours around severe events stay. What goes is taken off the block ledger in the same
 transaction, so that the full check goes on balancing. Late data of a month that was dropped wait
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cloud.db.pool import Pool, connection
-from cloud.errors import ArchiveError
+from cloud.errors import AlteredArchive, ArchiveError
 from cloud.history import archive_table
 from cloud.history.archive import Archivist, NothingToArchive, check_files
 from cloud.history.archive_restore import Restorer, source_of
@@ -154,10 +155,12 @@ class Retention:
                     continue
                 try:
                     await asyncio.to_thread(self._prove, one)
-                except ArchiveError as error:
+                except AlteredArchive as error:
                     waiting.append(str(error))
                     async with connection(self._pool) as conn:
                         await archive_table.distrust(conn, one.station, month_ms)
+                except ArchiveError as error:
+                    waiting.append(str(error))
                 else:
                     proven.append(one)
             if not proven:
@@ -183,7 +186,8 @@ class Retention:
         """Read every byte of the archive that stands for what will be dropped.
 
         Raises:
-            ArchiveError: it is needed, and missing or altered.
+            AlteredArchive: it is needed, and missing or altered.
+            ArchiveError: it is needed, and cannot be reached.
         """
         if not one.needs_archive:
             return

@@ -7,7 +7,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from cloud.config import ArchiveSection
-from cloud.errors import ArchiveError
+from cloud.errors import AlteredArchive, ArchiveError
 from cloud.history.archive_store import open_store
 from tests.cloud.history.archives import ALL_GONE, MONTH, SOON, fill, open_past
 
@@ -123,6 +123,37 @@ async def test_a_store_that_cannot_be_reached_is_named_with_a_remedy(stored, tmp
 
     with pytest.raises(ArchiveError, match="check that the store can be reached"):
         await past.archive(SOON)
+
+
+async def test_a_bucket_that_cannot_be_reached_for_a_while_keeps_its_archive_and_its_trust(
+    stored, tmp_path, section
+):
+    await fill(stored)
+    past = open_past(stored, tmp_path, tmp_path, files=open_store(section))
+    await past.roll_up()
+    await past.retain(SOON)
+    good = past.versions()
+    past.files = open_store(section.model_copy(update={"endpoint": "http://127.0.0.1:9"}))
+
+    waiting = await past.retain(ALL_GONE)
+
+    assert "check that the store can be reached" in waiting[0]
+    assert await stored.count("blocks") == 12
+    past.files = open_store(section)
+    assert await past.retain(ALL_GONE) == []
+    assert past.versions() == good
+    assert await stored.count("blocks") == 0
+
+
+async def test_an_object_that_is_gone_is_told_as_missing(stored, tmp_path, section):
+    await fill(stored)
+    past = open_past(stored, tmp_path, tmp_path, files=open_store(section))
+    await past.archive(SOON)
+    key = next(key for key in objects(section) if key.endswith("pcs.parquet"))
+    _client(section.endpoint).delete_object(Bucket=BUCKET, Key=key)
+
+    with pytest.raises(AlteredArchive, match=r"pcs\.parquet: is missing"):
+        await past.restore()
 
 
 async def test_credentials_that_cannot_be_read_are_named(tmp_path, section):

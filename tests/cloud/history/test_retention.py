@@ -135,6 +135,43 @@ async def test_nothing_goes_whose_archive_cannot_be_reached_any_more(past):
 
     assert len(await blocks(past)) == 4
     assert "cannot be reached" in waiting[0]
+    good = past.versions()
+    assert await past.retain(ALL_GONE) == []
+    assert past.versions() == good, "an outage is no reason to distrust it"
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+async def test_a_store_that_is_away_for_a_while_keeps_its_archive_and_its_trust(past, mounted):
+    await past.retain(SOON)
+    good, away = past.versions(), past.root.with_name("away")
+    past.root.rename(away)
+    if mounted:
+        past.root.mkdir()
+
+    waiting = await past.retain(ALL_GONE)
+
+    assert "check that the store can be reached" in waiting[0]
+    assert len(await blocks(past)) == 4
+    if mounted:
+        past.root.rmdir()
+    away.rename(past.root)
+    assert await past.retain(ALL_GONE) == []
+    assert past.versions() == good
+    assert await blocks(past) == {}
+
+
+async def test_a_month_of_whose_archive_a_file_is_missing_is_archived_anew(past):
+    await past.retain(SOON)
+    altered = past.versions()
+    past.file("pcs.parquet").unlink()
+
+    waiting = await past.retain(ALL_GONE)
+
+    assert "pcs.parquet: is missing" in waiting[0]
+    assert len(await blocks(past)) == 4
+    assert await past.retain(ALL_GONE) == []
+    assert past.versions() != altered
+    assert await blocks(past) == {}
 
 
 async def test_nothing_goes_whose_archive_was_altered_by_one_byte(past):
@@ -340,14 +377,22 @@ async def test_a_range_whose_samples_are_gone_is_answered_by_what_is_kept_and_sa
     cell = await query(past, CELL, Resolution.AUTO, *hour)
     cell_raw = await query(past, CELL, Resolution.MINUTE, *hour)
 
-    assert (automatic.resolution, automatic.notes) == (Resolution.MINUTE, ())
+    (told,) = automatic.notes
+    assert automatic.resolution is told.instead is Resolution.MINUTE
+    assert told.text.endswith("1 min rollups answer instead")
     assert automatic.series[0].count.tolist() == [60, 60]
     assert raw.points == 0
-    assert "samples before 2026-02-01 00:00 UTC are no longer kept" in raw.notes[0]
+    assert "samples before 2026-02-01 00:00 UTC are no longer kept" in raw.notes[0].text
     assert cell.resolution is Resolution.QUARTER
     assert cell.points == 1
-    assert "1 min" in cell_raw.notes[0]
-    assert json.loads(to_json(raw))["notes"] == list(raw.notes)
+    assert "1 min" in cell_raw.notes[0].text
+    before_ms = round(dt.datetime(2026, 2, 1, tzinfo=dt.UTC).timestamp() * 1e3)
+    assert json.loads(to_json(raw))["notes"] == [
+        {
+            **{"code": "gone", "resolution": "raw", "before_ms": before_ms, "instead": None},
+            "text": raw.notes[0].text,
+        }
+    ]
 
 
 async def test_after_the_minutes_the_quarter_hours_answer(past):
@@ -360,7 +405,7 @@ async def test_after_the_minutes_the_quarter_hours_answer(past):
     assert automatic.resolution is Resolution.QUARTER
     assert automatic.series[0].count.tolist() == [120]
     assert minutes.points == 0
-    assert "1 min rollups before 2026-01-01 15:00 UTC" in minutes.notes[0]
+    assert "1 min rollups before 2026-01-01 15:00 UTC" in minutes.notes[0].text
 
 
 async def test_around_an_event_the_samples_still_answer(past):
