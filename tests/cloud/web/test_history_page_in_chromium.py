@@ -64,6 +64,15 @@ WORDS = {
     },
 }
 LANGUAGES = sorted(WORDS)
+COUNT_DRAWN = """() => {
+  const { clearRect } = CanvasRenderingContext2D.prototype;
+  window.drawn = { shown: 0, gone: 0 };
+  CanvasRenderingContext2D.prototype.clearRect = function (...area) {
+    window.drawn[this.canvas.isConnected ? "shown" : "gone"] += 1;
+    return clearRect.apply(this, area);
+  };
+}"""
+"""Counts the clearing of canvases, by which every drawing begins: those of the page, and others."""
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +154,19 @@ def test_no_more_than_eight_signals_can_be_chosen(visit):
 
         expect(page.locator("#say")).to_contain_text("At most 8 signals")
         expect(page.locator("#chosen li")).to_have_count(8)
+
+
+def test_a_change_of_theme_draws_no_chart_that_is_gone(visit):
+    with visit() as visitor:
+        page = look(visitor, PATH, 2)
+        page.locator("#chosen li").first.locator("button").click()
+        expect(page.locator("#charts figure")).to_have_count(1)
+        page.evaluate(COUNT_DRAWN)
+
+        page.click("form[data-themes] button[value=light]")
+
+        page.wait_for_function("window.drawn.shown > 0")
+        assert page.evaluate("window.drawn.gone") == 0
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

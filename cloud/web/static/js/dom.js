@@ -40,9 +40,10 @@ export function faded(colour, opacity) {
 
 const repaints = new Set();
 
-/** Call `paint` whenever the theme changes. */
+/** Call `paint` whenever the theme changes, until the function returned is called. */
 export function onTheme(paint) {
   repaints.add(paint);
+  return () => { repaints.delete(paint); };
 }
 
 export function repaint() {

@@ -38,7 +38,7 @@ export class HistoryChart {
     this.plot = new uPlot(this.#options(), [[0, 1], ...group.rows.flatMap(() => [[null, null], [null, null], [null, null]])], this.host);
     this.watch = new ResizeObserver(() => this.#resize());
     this.watch.observe(this.host);
-    onTheme(() => this.plot.redraw(false, true));
+    this.unpaint = onTheme(() => this.plot.redraw(false, true));
     this.window = this.plot.over.appendChild(Object.assign(document.createElement("div"), { className: "window", hidden: true }));
     this.#drag();
     this.#keys();
@@ -66,6 +66,7 @@ export class HistoryChart {
   }
 
   destroy() {
+    this.unpaint();
     this.watch.disconnect();
     this.plot.destroy();
     this.figure.remove();
