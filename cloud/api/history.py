@@ -131,7 +131,8 @@ async def show_series(parts: DeskOf, _: Reader, asked: Annotated[SeriesQuery, Qu
     of each bucket, and the energy in both directions where the signal is a power. `resolution`
     and `tiers` say how fine the answer is and what it was read from. A bucket is in the answer
     when its start is in [from, to), and is then whole. Nothing is filled in: where there is no
-    sample there is no point. `notes` say what of the range is no longer kept at its resolution.
+    sample there is no point. `notes` say what of the range is no longer
+    kept, and what answered `instead`: [{code, resolution, before_ms, instead, text}].
 
     JSON is bounded by `max_points`; page through a longer range with `from` set to the last `to`.
     Arrow, Parquet and CSV are streamed and may be of any length. `damaged` names stored parts

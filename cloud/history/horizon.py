@@ -8,7 +8,7 @@ from typing import Final
 from cloud.db.pool import Pool, connection
 from cloud.history import archive_table
 from cloud.history.archive_table import Horizon
-from cloud.history.model import Resolution
+from cloud.history.model import Note, Resolution
 from cloud.history.reading import HOUR_MS, Stream
 from contract.layouts import Layout
 
@@ -81,17 +81,32 @@ def gone_before(horizon: Horizon, resolution: Resolution, streams: Streams) -> i
 
 
 def notes(
-    horizon: Horizon, resolution: Resolution, streams: Streams, start_ms: int
-) -> tuple[str, ...]:
-    """Say what of a range is no longer kept at a resolution."""
-    before_ms = gone_before(horizon, resolution, streams)
-    if before_ms <= start_ms:
-        return ()
+    horizon: Horizon, wished: Resolution, chosen: Resolution, streams: Streams, start_ms: int
+) -> tuple[Note, ...]:
+    """Say what of a range is no longer kept at the resolution that answers.
+
+    And, where that is coarser than the `wished` one for this reason, what of that.
+    """
+    told = []
+    for resolution in dict.fromkeys((wished, chosen)):
+        before_ms = gone_before(horizon, resolution, streams)
+        if before_ms > start_ms:
+            told.append(_gone(resolution, before_ms, None if resolution is chosen else chosen))
+    return tuple(told)
+
+
+def _gone(resolution: Resolution, before_ms: int, instead: Resolution | None) -> Note:
     before = f"{dt.datetime.fromtimestamp(before_ms / 1000, dt.UTC):%Y-%m-%d %H:%M} UTC"
-    name = _NAMES.get(resolution, "15 min rollups")
     around = " (those around severe events are)" if resolution is Resolution.RAW else ""
-    told = (
-        f"{name} before {before} are no longer kept{around}: ask for a coarser resolution, or have "
-        "the month put back from the archive (history restore-archive)"
+    remedy = (
+        "ask for a coarser resolution, or have the month put back from the archive (history "
+        "restore-archive)"
+        if instead is None
+        else f"{_name(instead)} answer instead"
     )
-    return (told,)
+    text = f"{_name(resolution)} before {before} are no longer kept{around}: {remedy}"
+    return Note("gone", resolution, before_ms, instead, text)
+
+
+def _name(resolution: Resolution) -> str:
+    return _NAMES.get(resolution, "15 min rollups")

@@ -96,6 +96,26 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What of a range is no longer kept.
+
+    Attributes:
+        code: "gone".
+        resolution: what is no longer kept, RAW standing for samples.
+        before_ms: from when on it is kept.
+        instead: resolution of the answer where it was chosen for that reason; None: the answer
+            is of `resolution` and lacks what is gone.
+        text: the same in English, with the remedy.
+    """
+
+    code: str
+    resolution: Resolution
+    before_ms: int
+    instead: Resolution | None
+    text: str
+
+
+@dataclass(frozen=True)
 class QueryResult:
     """Series of one station over [start_ms, end_ms).
 
@@ -104,7 +124,8 @@ class QueryResult:
         tiers: what it was read from, finest first.
         timezone: whose hours, days and months the buckets are.
         damaged: stored parts that could not be opened; their samples are left out.
-        notes: what of the range is no longer kept at this resolution, in words.
+        notes: what of the range is no longer kept, at this resolution or at the finer one that
+            would have answered otherwise.
     """
 
     station: str
@@ -115,7 +136,7 @@ class QueryResult:
     tiers: tuple[Tier, ...] = ()
     timezone: str = "UTC"
     damaged: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def points(self) -> int:

@@ -19,6 +19,7 @@ from cloud.history.known import first_ms, last_ms
 from cloud.history.model import (
     CellsAt,
     LedgerCounts,
+    Note,
     QueryResult,
     Resolution,
     Series,
@@ -75,7 +76,7 @@ class _Asked:
     end_ms: int
     resolution: Resolution
     timezone: str
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclass
@@ -127,7 +128,7 @@ class History:
         is NaN. Where there was no sample there is no point, and a bucket without a usable value
         is absent: nothing is filled in. A bucket is in the answer when its start lies in the
         range, and is then whole. AUTO takes the finest resolution that fits and is still kept
-        over the whole range; where an asked one is not, `notes` say so.
+        over the whole range; `notes` say what is not.
 
         Raises:
             NotFound: the station has no such device or signal.
@@ -234,10 +235,10 @@ class History:
         start_ms, end_ms = checked_range(*span)
         zone(timezone)
         found = [await self._find(station, ref) for ref in signals]
-        chosen = choose(resolution, end_ms - start_ms, per_series)
+        wished = chosen = choose(resolution, end_ms - start_ms, per_series)
         if resolution is Resolution.AUTO:
             chosen = await self._horizons.finest(station, found, (start_ms, end_ms), chosen)
-        told = notes(await self._horizons.of(station), chosen, found, start_ms)
+        told = notes(await self._horizons.of(station), wished, chosen, found, start_ms)
         return _Asked(
             *(station, tuple(signals), tuple(found), start_ms, end_ms, chosen, timezone, told)
         )

@@ -8,6 +8,7 @@ import io
 import json
 import math
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,7 +38,7 @@ def to_json(result: QueryResult) -> bytes:
         "tiers": [tier.value for tier in result.tiers],
         "timezone": result.timezone,
         "damaged": list(result.damaged),
-        "notes": list(result.notes),
+        "notes": [asdict(note) for note in result.notes],
         "series": [_series_json(one) for one in result.series],
     }
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()

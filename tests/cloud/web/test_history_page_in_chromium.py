@@ -169,6 +169,37 @@ def test_a_change_of_theme_draws_no_chart_that_is_gone(visit):
         assert page.evaluate("window.drawn.gone") == 0
 
 
+GONE = {
+    "en": ("Samples before 2026-02-01 08:00 are no longer kept", "Values of 1\u00a0min are shown"),
+    "zh-Hans": ("2026-02-01 08:00 之前的采样值不再保存", "现显示 1\u00a0min 数据"),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_no_longer_kept_is_said_and_what_is_shown_instead(visit, language):
+    note = {"code": "gone", "resolution": "raw", "before_ms": 1_769_904_000_000, "text": "gone"}
+
+    def answer(route, instead):
+        document = route.fetch().json()
+        document["notes"] = [note | {"instead": instead}]
+        for series in document["series"] if instead is None else []:
+            series |= {name: [] for name, column in series.items() if isinstance(column, list)}
+        route.fulfill(json=document)
+
+    with visit(language) as visitor:
+        visitor.page.route("**/api/v1/series?**", lambda route: answer(route, "1min"))
+        page = look(visitor, PATH, 2)
+        for words in GONE[language]:
+            expect(page.locator("#gone")).to_contain_text(words)
+
+        page.unroute_all(behavior="wait")
+        page.route("**/api/v1/series?**", lambda route: answer(route, None))
+        page.reload()
+        expect(page.locator("#gone")).to_contain_text(GONE[language][0])
+        expect(page.locator("#gone")).not_to_contain_text(GONE[language][1])
+        expect(page.locator("#empty")).to_be_hidden()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_dragging_asks_again_finer_a_double_click_and_the_browser_go_back(visit, language):
     words = WORDS[language]

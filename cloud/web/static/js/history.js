@@ -11,7 +11,7 @@ import { pen } from "./history_pens.js";
 import { Picker } from "./history_picker.js";
 import { Signals, named } from "./history_signals.js";
 import { moved, opened, readState, windowOf, writeState } from "./history_state.js";
-import { RESOLUTION, TIER, refusal } from "./history_words.js";
+import { RESOLUTION, TIER, gone, refusal } from "./history_words.js";
 import { facts, start } from "./live.js";
 import { sentences, t } from "./words.js";
 import { readTime, showTime } from "./zone.js";
@@ -116,7 +116,10 @@ function show(answer, span, unknown) {
     unknown.length && t("This station has no signal {signal}. Remove it and choose another.", { signal: unknown.join(", ") }),
     damaged.length && t("{n} stored parts are damaged and left out. An administrator restores them from a backup or an archive.", { n: damaged.length }),
   ), damaged.join("\n"));
-  empty(rows);
+  const missing = gone(answer?.notes ?? [], zone);
+  one("#gone").hidden = !missing;
+  write(one("[data-gone]"), missing);
+  empty(rows, missing);
 }
 
 function draw(groups, [from, to], resolution) {
@@ -152,9 +155,10 @@ function tellShown() {
   write(one('#resolution [value="auto"]'), state.resolution === "auto" ? t("Auto: {resolution}", { resolution: RESOLUTION[resolution] }) : t("Auto"));
 }
 
-function empty(rows) {
+// Where something is gone, that is why there is nothing: it is not said that nothing was stored.
+function empty(rows, missing = "") {
   const place = one("#empty");
-  const none = rows.every(({ points }) => !points);
+  const none = !missing && rows.every(({ points }) => !points);
   place.hidden = !none;
   if (!none) return;
   const first = signals?.firstMs;

@@ -1,6 +1,7 @@
 // What an answer is made of, and why there is none, in words with the remedy.
 import { number } from "./format.js";
 import { sentences, t } from "./words.js";
+import { showTime } from "./zone.js";
 
 export const RESOLUTION = { raw: t("samples"), "1min": "1 min", "15min": "15 min", "1h": "1 h", "1d": "1 d", "1mo": t("month") };
 export const TIER = { raw: t("from samples"), "1min": t("from minutes"), "15min": t("from quarter hours") };
@@ -21,4 +22,14 @@ export function refusal(error, { signals, resolution }, [from, to]) {
   if (error.status === UNAVAILABLE) return t("The database does not answer. It is started again by itself: try again in a few seconds.");
   if (error.status === undefined) return t("The page has no connection to the cloud. What is shown stays as it was; try again.");
   return t("The chart cannot be shown: {reason}", { reason: message ?? error.message });
+}
+
+/** What of the range is no longer kept, by the notes of an answer, and what to do; "" for none. */
+export function gone(notes, zone) {
+  const kept = ({ resolution, before_ms: at }) => {
+    const time = showTime(at, zone);
+    return resolution === "raw" ? t("Samples before {time} are no longer kept, except around severe events.", { time }) : t("Values of {resolution} before {time} are no longer kept.", { resolution: RESOLUTION[resolution], time });
+  };
+  const remedy = ({ instead }) => (instead ? t("Values of {resolution} are shown instead.", { resolution: RESOLUTION[instead] }) : t("Choose a coarser resolution, or have an administrator put the month back from the archive."));
+  return sentences(...notes.flatMap((note) => [kept(note), remedy(note)]));
 }
