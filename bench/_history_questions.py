@@ -13,8 +13,8 @@ from bench._history_store import Store
 from contract.frame import Frame
 
 _VARIANTS = 8
-"""Every question is asked for so many signals or times in turn; all were asked once before, so what is
-timed is the answer of a warm store."""
+"""Every question is asked for so many signals or times in turn; all were asked once before, so what
+is timed is the answer of a warm store."""
 _LEAST, _MOST, _BUDGET_S = 20, 100, 2.5
 _NEAR = 1e-9
 """Relative difference that summing in another order may make."""
