@@ -131,38 +131,46 @@ class Retention:
 
     async def _drop_samples(self, stations: Sequence[str], now: dt.datetime) -> list[str]:
         waiting: list[str] = []
-        by_month: defaultdict[int, list[Ripe]] = defaultdict(list)
+        by_month: defaultdict[int, list[str]] = defaultdict(list)
         for station in stations:
-            layouts = {one.hash8: one for one in (await self._reader.streams(station)).values()}
-            for stored, row in await self._months(station):
-                async with connection(self._pool) as conn:
-                    found = await ripe(conn, station, (stored, row), layouts, (self._policy, now))
+            for found in await self._ripe(station, now):
                 if isinstance(found, str):
                     waiting.append(found)
-                elif found is not None:
-                    by_month[stored.month_ms].append(found)
+                else:
+                    by_month[found.month_ms].append(station)
         for month_ms, due in sorted(by_month.items()):
-            waiting += await self._drop_month(month_ms, due)
+            waiting += await self._drop_month(month_ms, due, now)
         return waiting
 
-    async def _drop_month(self, month_ms: int, due: Sequence[Ripe]) -> list[str]:
-        """Drop what is due of one month, of all stations."""
+    async def _ripe(
+        self, station: str, now: dt.datetime, month_ms: int | None = None
+    ) -> list[Ripe | str]:
+        """What may go of each month, or of one; why others must wait."""
+        layouts = {one.hash8: one for one in (await self._reader.streams(station)).values()}
+        found: list[Ripe | str] = []
+        for stored, row in await self._months(station):
+            if month_ms in (None, stored.month_ms):
+                async with connection(self._pool) as conn:
+                    one = await ripe(conn, station, (stored, row), layouts, (self._policy, now))
+                found += [] if one is None else [one]
+        return found
+
+    async def _drop_month(
+        self, month_ms: int, stations: Sequence[str], now: dt.datetime
+    ) -> list[str]:
+        """Drop what is due of one month, of all stations that it seems to be of."""
         waiting: list[str] = []
         async with connection(self._pool) as guard, guard.transaction():
-            proven = []
-            for one in due:
-                if not await archive_table.lock(guard, one.station):
-                    continue
-                try:
-                    await asyncio.to_thread(self._prove, one)
-                except AlteredArchive as error:
-                    waiting.append(str(error))
-                    async with connection(self._pool) as conn:
-                        await archive_table.distrust(conn, one.station, month_ms)
-                except ArchiveError as error:
-                    waiting.append(str(error))
-                else:
-                    proven.append(one)
+            due: list[Ripe] = []
+            for station in stations:
+                if await archive_table.lock(guard, station):
+                    # Only now nobody archives it or puts it back: what seemed due may not be.
+                    for found in await self._ripe(station, now, month_ms):
+                        if isinstance(found, str):
+                            waiting.append(found)
+                        else:
+                            due.append(found)
+            proven = await self._proven(due, waiting)
             if not proven:
                 return waiting
             try:
@@ -174,6 +182,22 @@ class Retention:
                     waiting += await self._drop_rows(one)
                 await reclaim(self._pool, month_ms)
         return waiting
+
+    async def _proven(self, due: Sequence[Ripe], waiting: list[str]) -> list[Ripe]:
+        """Those whose archive is proven; why the others must wait is added to `waiting`."""
+        proven = []
+        for one in due:
+            try:
+                await asyncio.to_thread(self._prove, one)
+            except AlteredArchive as error:
+                waiting.append(str(error))
+                async with connection(self._pool) as conn:
+                    await archive_table.distrust(conn, one.station, one.month_ms)
+            except ArchiveError as error:
+                waiting.append(str(error))
+            else:
+                proven.append(one)
+        return proven
 
     async def _drop_rows(self, one: Ripe) -> list[str]:
         try:

@@ -98,6 +98,7 @@ class Ripe:
         kept_hours: starts of these hours.
         archived: what is known of the month's archive.
         alone: whether nothing of the month will be left.
+        policy: which says all this.
     """
 
     station: str
@@ -109,6 +110,7 @@ class Ripe:
     kept_hours: tuple[int, ...]
     archived: Archived | None
     alone: bool
+    policy: Policy
 
     @property
     def name(self) -> str:
@@ -155,6 +157,7 @@ async def ripe(
         frozenset(hash8 for hash8 in due if rules[hash8].archive),
         *(tuple(hours), archived),
         alone=len(due) == len(rows) and (not hours or not any(rules[h].windows for h in due)),
+        policy=policy,
     )
     if stored.waiting:
         return f"{found.name}: batches of it wait to be compacted"
@@ -200,12 +203,17 @@ async def _hold(conn: Connection, one: Ripe) -> None:
     """Lock a month against new blocks; make sure that nothing came in between.
 
     Raises:
-        Busy: something did.
+        Busy: samples did, or an event that keeps hours, or somebody who keeps the month.
     """
     counted = await archive_table.lock_month(conn, one.station, one.month_ms)
     reason = await _waits(conn, one, counted)
     if reason is not None:
         raise Busy(reason)
+    if await archive_table.find(conn, one.station, one.month_ms) != one.archived:
+        raise Busy(f"{one.name}: is due, and was archived or put back meanwhile; looked at again")
+    hours = await kept_hours(conn, one.station, (one.month_ms, one.end_ms), one.policy)
+    if one.windows and tuple(hours) != one.kept_hours:
+        raise Busy(f"{one.name}: is due, and an event came that keeps hours; looked at again")
 
 
 async def drop_rows(pool: Pool, one: Ripe) -> int:
