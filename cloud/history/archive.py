@@ -11,13 +11,13 @@ import datetime as dt
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 import pyarrow.parquet as pq
 
 from cloud.db.pool import Pool, connection
-from cloud.errors import AlteredArchive, ArchiveError
+from cloud.errors import AlteredArchive, ArchiveError, Unavailable
 from cloud.history import archive_table
 from cloud.history.archive_files import Filling, file_names, split
 from cloud.history.archive_format import (
@@ -83,6 +83,7 @@ class Archivist:
         if not streams:
             raise NothingToArchive(f"{name}: there is nothing to archive")
         draft = await asyncio.to_thread(self._store.begin, station, month, now)
+        sha256: bytes | None = None
         try:
             say(f"{name}: writing {len(streams)} devices to {self._store.url}/{draft.folder}")
             layouts = file_names(streams.values())
@@ -99,8 +100,8 @@ class Archivist:
             await asyncio.to_thread(draft.publish, text)
             await asyncio.to_thread(read_manifest, self._store, draft.folder, sha256)
             await self._enter(draft, manifest, sha256, counted)
-        except ArchiveError:
-            await asyncio.to_thread(draft.discard)
+        except BaseException:
+            await self._take_back(draft, station, start_ms, sha256)
             raise
         await self._remove_older(station, month, draft.version)
         say(f"{name}: {manifest.samples:,} samples in {manifest.size / 1e6:,.1f} MB, verified")
@@ -211,6 +212,26 @@ class Archivist:
                     "run it again"
                 )
             await archive_table.record(conn, manifest.station, manifest.start_ms, new)
+
+    async def _take_back(
+        self, draft: Draft, station: str, month_ms: int, sha256: bytes | None
+    ) -> None:
+        """Remove a version that came to nothing, unless it was entered all the same.
+
+        Where the database cannot be asked, a published version stays: it is whole, and the next
+        one replaces it.
+        """
+        if sha256 is not None:
+            try:
+                async with connection(self._pool) as conn:
+                    row = await archive_table.find(conn, station, month_ms)
+            except Unavailable:
+                return
+            if row is not None and (row.version, row.sha256) == (draft.version, sha256):
+                return
+        # What cannot be removed now does not count, and is cleared away by the next version.
+        with suppress(ArchiveError):
+            await asyncio.to_thread(draft.discard)
 
     async def _remove_older(self, station: str, month: dt.date, current: str) -> None:
         versions = await asyncio.to_thread(self._store.versions, station, month)
