@@ -1,5 +1,6 @@
 """docs/history.md: its commands run, its examples read the archive, its question is answered."""
 
+import datetime as dt
 import re
 from pathlib import Path
 
@@ -62,5 +63,14 @@ async def test_every_example_reads_the_archive(past):
 
 
 async def test_the_question_of_bi_tools_is_answered(past):
-    for question in blocks("sql"):
-        assert await past.rows(question) == []
+    await past.run(
+        "INSERT INTO rollups_15min (station, device, signal, bucket, minimum, maximum, mean, last,"
+        " count, discharged_kwh) VALUES"
+        " ('alpha', 'PCS-1', 'active_power_kw', '2026-01-01T00:00Z', 1, 3, 2, 3, 900, 0.5),"
+        " ('alpha', 'PCS-2', 'active_power_kw', '2026-01-01T00:00Z', 1, 3, 2, 3, 900, 0.5)"
+    )
+
+    (question,) = blocks("sql")
+    answer = await past.rows(question)
+
+    assert answer == [(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), 2.0, 0.5)]
