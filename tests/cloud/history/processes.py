@@ -46,15 +46,11 @@ class Command:
                 return
         pytest.fail(f"it ended without saying {text!r}")
 
-    def kill_within(self, seconds: float) -> bool:
-        """Kill it after so long; False when it had ended before."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-            return True
-        return False
+    def kill(self) -> None:
+        """Kill it where it is; it must not have ended."""
+        assert self._process.poll() is None, "it has ended"
+        self._process.kill()
+        self._process.communicate()
 
     def finish(self) -> str:
         """Let it end well; what it still said."""

@@ -1,8 +1,13 @@
-"""Archiving and putting back are killed at random moments: nothing half ever counts."""
+"""Archiving, putting back and dropping are killed at every step: nothing half ever counts.
 
-import random
+A lock that each of them needs to end is held here, so that none ends before it is killed.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from cloud.catalogue import LayoutCatalogue
@@ -24,8 +29,16 @@ from tests.cloud.history.archives import (
 )
 from tests.cloud.history.processes import Command, cloud_config, history
 from tests.cloud.stations import T0_MS, frame
+from tests.waiting import wait_until
 
-_KILLS = 8
+Reached = Callable[[Command], None]
+
+_IDLE = """
+SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (
+    SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+_STUCK = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = %s::regclass)"
+_LEDGER = "SELECT FROM block_ledger WHERE station = 'alpha' FOR UPDATE"
 _CELLS = layouts.cells_layout(200)
 
 
@@ -58,53 +71,93 @@ def config(dsn: str, tmp_path: Path) -> Path:
     return cloud_config(tmp_path, dsn)
 
 
-async def test_a_killed_archiving_leaves_nothing_that_counts_and_nothing_dropped(past, config):
-    rng = random.Random(5)
+def said(text: str) -> Reached:
+    """Reached when it says so."""
+    return lambda command: command.until(text)
+
+
+def found(dsn: str, query: str, *values: object) -> Reached:
+    """Reached when the database says so."""
+
+    def reached(_: Command) -> None:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            wait_until(lambda: (conn.execute(query, values).fetchone() or [None])[0], query)
+
+    return reached
+
+
+@asynccontextmanager
+async def holding(past: Past, dsn: str, statement: str) -> AsyncIterator[None]:
+    """Hold a lock; on return nobody works at the months any more."""
+    async with past.stored.pool.connection() as conn, conn.transaction():
+        await conn.execute(statement)
+        yield
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        wait_until(lambda: (conn.execute(_IDLE).fetchone() or [None])[0], "no lock is held")
+
+
+async def test_a_killed_archiving_leaves_nothing_that_counts_and_nothing_dropped(past, config, dsn):
     samples = await past.rows("SELECT sum(n) FROM blocks")
-    killed = 0
-    for _ in range(_KILLS):
-        command = history(config, "archive", "--station", "alpha", "--month", "2026-01")
-        command.until("writing")
-        killed += command.kill_within(rng.uniform(0.0, 2.5))
+    words = ("archive", "--station", "alpha", "--month", "2026-01")
+    steps: list[Reached] = [
+        lambda _: None,
+        *(
+            lambda _, name=name: wait_until(lambda: any(past.root.rglob(name)), name)
+            for name in ("meter.parquet", "pcs.parquet", "rack.cells-200.parquet")
+        ),
+        said("reading it back"),
+        lambda _: wait_until(past.versions, "it is published, and not entered"),
+    ]
+    for reached in steps:
+        async with holding(past, dsn, _LEDGER):
+            command = history(config, *words)
+            command.until("writing")  # what an earlier one has left is cleared away then
+            reached(command)
+            command.kill()
 
         async with past.stored.pool.connection() as conn:
-            rows = await archives_of(conn, "alpha")
+            assert await archives_of(conn, "alpha") == {}
         for version in past.versions():
             check_files(past.files, f"{place_of('alpha', MONTH)}/{version}")
-        for row in rows.values():
-            check_files(past.files, f"{place_of('alpha', MONTH)}/{row.version}", row.sha256)
-        if not rows:
-            waiting = await past.retain_without_archiving(ALL_GONE)
-            assert waiting[0].startswith("alpha 2026-01: is due, and waits to be archived")
+        waiting = await past.retain_without_archiving(ALL_GONE)
+        assert waiting[0].startswith("alpha 2026-01: is due, and waits to be archived")
         assert await past.rows("SELECT sum(n) FROM blocks") == samples
-    assert killed >= _KILLS // 2
 
-    said = history(config, "archive", "--station", "alpha", "--month", "2026-01").finish()
+    told = history(config, *words).finish()
 
-    assert "verified" in said
-    assert "all is well" in said
+    assert "verified" in told
+    assert "all is well" in told
     assert len(past.versions()) == 1
     assert [p.name for p in past.root.iterdir() if any(p.rglob("*.parquet"))] == ["station=alpha"]
     assert "unaltered" in history(config, "archive", "--verify").finish()
 
 
-async def test_a_killed_restore_is_finished_by_the_next_one_without_a_double_sample(past, config):
+async def test_a_killed_restore_is_finished_by_the_next_one_without_a_double_sample(
+    past, config, dsn
+):
     await past.archive()
     before = await past.frames()
-    rng = random.Random(6)
+    whole = await past.stored.count("blocks")
     assert await past.retain(ALL_GONE) == []
     assert await past.stored.count("blocks") == 0
     words = ("restore-archive", "--station", "alpha", "--month", "2026-01")
-    killed = 0
-    for _ in range(_KILLS // 2):
-        command = history(config, *words)
-        command.until("reading")
-        killed += command.kill_within(rng.uniform(0.2, 2.0))
-    assert killed
+    for reached in (
+        said("reading"),
+        found(dsn, "SELECT count(*) > 0 FROM blocks"),
+        found(dsn, "SELECT count(*) > %s FROM blocks", whole // 2),
+        said("comparing"),
+        found(dsn, _STUCK, "archives"),
+    ):
+        async with holding(past, dsn, "LOCK TABLE archives IN SHARE MODE"):
+            command = history(config, *words)
+            reached(command)
+            command.kill()
 
-    said = history(config, *words).finish()
+        assert await past.stored.count("dropped_blocks") > 0
 
-    assert "samples are here" in said
+    told = history(config, *words).finish()
+
+    assert "samples are here" in told
     assert await past.frames() == before
     assert await past.rows("SELECT sum(repeated) FROM blocks") == [(0,)]
     month = await past.rows(
@@ -116,24 +169,21 @@ async def test_a_killed_restore_is_finished_by_the_next_one_without_a_double_sam
     assert await past.stored.count("dropped_blocks") == 0
 
 
-async def test_a_killed_retention_drops_a_month_whole_or_not_at_all(past, config):
+async def test_a_killed_retention_drops_a_month_whole_or_not_at_all(past, config, dsn):
     await past.archive()
-    rng = random.Random(7)
     whole = (await past.rows("SELECT sum(n + repeated) FROM blocks"))[0][0]
-    cells = layouts.cells_layout(200).hash8
-    of_cells = (await past.rows("SELECT sum(n) FROM blocks WHERE layout = %b", cells))[0][0]
-    for number in range(_KILLS):
-        now = (CELLS_GONE if number < _KILLS // 2 else ALL_GONE).isoformat()
-        command = Command("tests.cloud.history.retaining", str(config), now)
-        command.until("retaining")
-        command.kill_within(rng.uniform(0.0, 0.6))
+    words = "tests.cloud.history.retaining", str(config)
+    for now in (CELLS_GONE, ALL_GONE):
+        for reached in said("retaining"), found(dsn, _STUCK, "dropped_blocks"):
+            async with holding(past, dsn, "LOCK TABLE dropped_blocks IN SHARE MODE"):
+                command = Command(*words, now.isoformat())
+                reached(command)
+                command.kill()
 
-        ledger = (await past.rows("SELECT samples FROM block_ledger"))[0][0]
-        left = (await past.rows("SELECT coalesce(sum(n + repeated), 0) FROM blocks"))[0][0]
-        dropped = await past.rows("SELECT coalesce(sum(samples), 0) FROM dropped_blocks")
-        assert ledger == left == whole - dropped[0][0]
-        assert left in {whole, whole - of_cells, 0}
-    Command("tests.cloud.history.retaining", str(config), ALL_GONE.isoformat()).finish()
+            assert await past.rows("SELECT samples FROM block_ledger") == [(whole,)]
+            assert await past.rows("SELECT sum(n + repeated) FROM blocks") == [(whole,)]
+            assert await past.stored.count("dropped_blocks") == 0
+    Command(*words, ALL_GONE.isoformat()).finish()
 
     assert await past.stored.count("blocks") == 0
     assert (await past.restore()).put_back == whole
