@@ -34,6 +34,7 @@ from cloud.history.vault import Vault
 from cloud.keys import KeyStore, open_keys
 from cloud.readiness import ADDRESSES_FILE, JOBS_FILE, jobs_beat, web_answers
 from cloud.sealing import seal_rows_in_clear
+from cloud.store_keys import require_folder, require_generations
 from cloud.workers import Task, addresses, bind, jobs_worker, web_worker
 
 _log = logging.getLogger(__name__)
@@ -119,7 +120,9 @@ class Supervisor:
         migrate(dsn)
         arrange_timescale(dsn)
         self._progress("keys")
+        require_folder(dsn, config)
         keys = open_keys(config.keys_dir, config.keys.pkcs11)
+        require_generations(dsn, keys)
         public = config.data_dir / AUTHORITY_FILE  # the folder of keys is closed to others
         _write(public, Authority(config.keys_dir).certificate_pem.decode())
         first = asyncio.run(_first_rows(dsn, keys))

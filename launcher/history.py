@@ -127,7 +127,8 @@ def restore_archive(
     station: Annotated[str, typer.Option(help="The station's id.")],
     month: Annotated[str, typer.Option(help="The month, e.g. 2026-07.")],
     from_url: Annotated[
-        str | None, typer.Option("--from", help="A folder or s3://BUCKET/PREFIX, if not [archive].")
+        str | None,
+        typer.Option("--from", help="A folder or s3://BUCKET/PREFIX, if not the configured one."),
     ] = None,
     keep_days: Annotated[
         int | None, typer.Option(help="Retention leaves it alone so long, if not as the policy.")

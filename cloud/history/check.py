@@ -182,7 +182,7 @@ class Checker:
                 if problem is None and samples != n:
                     problem = f"holds {samples} samples, its row says {n}"
                 if problem is not None:
-                    report.findings.append(f"block {place}: {problem}")
+                    report.findings.append(f"{place}: {problem}")
         async with connection(self._pool) as conn:
             months = await (await conn.execute(_MONTHS, {"s": station})).fetchall()
         for month_ms, entered, found in months:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from cloud.errors import DamagedHistory
 from cloud.history.model import QueryResult, Resolution, Series
 
 _FIELDS = ("values", "minimum", "maximum", "last", "discharged_kwh", "charged_kwh")
+_CSV_DIGITS = 6
 _SIGNIFICANT = 10
 """Digits kept in JSON: enough for any scaled 32-bit integer, without float noise."""
 
@@ -90,6 +92,7 @@ def schema_of(result: QueryResult) -> pa.Schema:
         "station": result.station,
         "resolution": result.resolution.value,
         "timezone": result.timezone,
+        "tiers": ",".join(tier.value for tier in result.tiers),
     }
     return pa.schema(fields, metadata=metadata)
 
@@ -160,10 +163,19 @@ class _Csv:
         self._writer, self._schema = writer, schema
 
     def write_table(self, table: pa.Table) -> None:
-        self._writer.write_table(table.cast(self._schema))
+        self._writer.write_table(_without_noise(table).cast(self._schema))
 
     def close(self) -> None:
         self._writer.close()
+
+
+def _without_noise(table: pa.Table) -> pa.Table:
+    """Round to what any signal resolves, so that no text shows the noise of binary fractions."""
+    for number, column in enumerate(table.schema):
+        if pa.types.is_floating(column.type):
+            rounded = pa.compute.round(table.column(number), ndigits=_CSV_DIGITS)
+            table = table.set_column(number, column, rounded)
+    return table
 
 
 async def rendered(pieces: AsyncIterator[QueryResult], opened: Opener) -> AsyncIterator[bytes]:

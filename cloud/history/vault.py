@@ -14,6 +14,7 @@ a killed process had not yet counted, `FRESH_S` of its work, does not matter.
 """
 
 import asyncio
+import datetime as dt
 import os
 import struct
 import threading
@@ -60,6 +61,13 @@ class BlockPlace:
     step_ms: int
     phase_ms: int
     part: int
+
+    def __str__(self) -> str:
+        hour = dt.datetime.fromtimestamp(self.hour_ms / 1000, dt.UTC)
+        return (
+            f"block of {self.station}/{self.device}, hour {hour:%Y-%m-%d %H:%M} UTC, layout "
+            f"{self.layout.hex()}, step {self.step_ms} ms, part {self.part}"
+        )
 
     @property
     def key(self) -> tuple[str, bytes, int, int, int, int]:

@@ -114,7 +114,7 @@ function show(answer, span, unknown) {
   const damaged = answer?.damaged ?? [];
   trouble(sentences(
     unknown.length && t("This station has no signal {signal}. Remove it and choose another.", { signal: unknown.join(", ") }),
-    damaged.length && t("{n} stored parts are damaged and left out. An administrator restores them from a backup or an archive.", { n: damaged.length }),
+    damaged.length && t("Damaged in the store and left out: {n}. An administrator restores them from a backup or an archive.", { n: damaged.length }),
   ), damaged.join("\n"));
   const missing = gone(answer?.notes ?? [], zone);
   one("#gone").hidden = !missing;
