@@ -92,6 +92,8 @@ async def measure(
     days = max(stored / daily, 1e-9)
     per_value = size / values if values else plan.SENT_BYTES
     sources = [f"bytes measured on {days:.2f} days of the station's own data"]
+    if days < 1:
+        sources.append("less than a day of data: too little to plan by, ask again tomorrow")
     guessed = [one.layout.name for one in loads if not one.measured]
     if guessed:
         sources.append(

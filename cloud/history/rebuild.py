@@ -156,7 +156,9 @@ async def differences(
         if scalars(layout) and stream[1] not in dropped
     }
     days, damaged = await compute_day(reader, station, streams, day_ms)
-    found = [f"cannot be compared, damaged: {name}" for name in damaged]
+    if damaged:  # what differs then says nothing about the rollups
+        return [f"rollups of that time cannot be compared, damaged: {name}" for name in damaged]
+    found: list[str] = []
     keys = await reader.keys(station)
     skip_quarters = frozenset(m - m % QUARTER_MS for m in skip_minutes)
     for stream, layout in streams.items():
