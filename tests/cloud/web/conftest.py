@@ -94,6 +94,9 @@ def visit(
         visitor = Visitor(context.new_page(), console.url)
         listen(visitor)
         yield visitor
+        visitor.page.unroute_all(
+            behavior="wait"
+        )  # an answer on its way must not meet a closed page
         context.close()
         assert visitor.complaints == []
 
