@@ -94,9 +94,8 @@ def visit(
         visitor = Visitor(context.new_page(), console.url)
         listen(visitor)
         yield visitor
-        visitor.page.unroute_all(
-            behavior="wait"
-        )  # an answer on its way must not meet a closed page
+        if not visitor.page.is_closed():  # an answer on its way must not meet a closed page
+            visitor.page.unroute_all(behavior="wait")
         context.close()
         assert visitor.complaints == []
 
