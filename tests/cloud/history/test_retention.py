@@ -389,7 +389,10 @@ async def test_a_range_whose_samples_are_gone_is_answered_by_what_is_kept_and_sa
     before_ms = round(dt.datetime(2026, 2, 1, tzinfo=dt.UTC).timestamp() * 1e3)
     assert json.loads(to_json(raw))["notes"] == [
         {
-            "code": "gone", "resolution": "raw", "before_ms": before_ms, "instead": None,
+            "code": "gone",
+            "resolution": "raw",
+            "before_ms": before_ms,
+            "instead": None,
             "text": raw.notes[0].text,
         }
     ]
