@@ -258,7 +258,7 @@ async def test_a_dump_shows_none_of_the_four_classes_and_would_show_them_in_clea
 
     assert sealed == {}
     assert "null value in column" in (place / "postgres.log").read_text()
-    kinds = ("BlockPlace", "rollups of", "'events'", "'orders'", "'receipts'")
+    kinds = ("block of", "rollups of", "'events'", "'orders'", "'receipts'")
     assert all(any(kind in name for name in telling.plains) for kind in kinds)
     server.start()
     write_in_clear(dsn, telling)

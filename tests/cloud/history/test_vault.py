@@ -133,7 +133,7 @@ async def test_a_key_that_nobody_has_is_named_with_the_remedy(vault):
     keys = await vault.keys("alpha")
     body = keys.seal(PLACE, b"x")
 
-    with pytest.raises(KeyStoreError, match=r"BlockPlace.*no key 9.*table station_keys"):
+    with pytest.raises(KeyStoreError, match=r"block of alpha.*no key 9.*table station_keys"):
         await asyncio.to_thread(keys.open, PLACE, (9).to_bytes(4, "big") + body[4:])
 
 
