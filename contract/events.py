@@ -41,7 +41,11 @@ class EventKind:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One edge of a condition. `value` and `limit` are in the unit of the signal concerned."""
+    """One edge of a condition. `value` and `limit` are in the unit of the signal concerned.
+
+    `tag` tells apart several conditions of one code at one device (a bit of an alarm word, the
+    rule of a protection); code, device and tag together are the identity of a condition.
+    """
 
     id: str
     station: str
@@ -54,6 +58,7 @@ class Event:
     text_zh: str
     value: float | None = None
     limit: float | None = None
+    tag: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what no reader could show or store."""
@@ -75,6 +80,7 @@ def make(
     value: float | None = None,
     limit: float | None = None,
     detail: Words | None = None,
+    tag: str = "",
 ) -> Event:
     """Build an event of a catalogued code; `detail` is added to the text after a colon."""
     if code not in EVENT_CODES:
@@ -84,7 +90,10 @@ def make(
     en, zh = kind.words
     if detail is not None:
         en, zh = f"{en}: {detail.en}", f"{zh}:{detail.zh}"
-    return Event(id, station, device, code, int(kind.severity), active, at_ms, en, zh, value, limit)
+    return Event(
+        *(id, station, device, code, int(kind.severity), active, at_ms),
+        *(en, zh, value, limit, tag),
+    )
 
 
 def to_json(events: Sequence[Event]) -> bytes:
@@ -111,10 +120,16 @@ def from_json(blob: bytes) -> list[Event]:
 
 
 _FIELDS = tuple(f.name for f in fields(Event))
+_SINCE_TAGS = frozenset({"tag"})
+"""Fields that events of earlier stations do not have."""
 
 
 def _read(item: Any, index: int) -> Event:
-    if not isinstance(item, dict) or set(item) != set(_FIELDS):
+    if (
+        not isinstance(item, dict)
+        or set(_FIELDS) - _SINCE_TAGS - set(item)
+        or set(item) - set(_FIELDS)
+    ):
         msg = f"event {index} must have exactly the fields {_FIELDS}"
         raise EventError(msg)
     try:
@@ -129,6 +144,11 @@ def _check(event: Event) -> None:
         _require_text(name, getattr(event, name), _MAX_NAME)
     for name in ("text_en", "text_zh"):
         _require_text(name, getattr(event, name), _MAX_TEXT)
+    if event.tag:
+        _require_text("tag", event.tag, _MAX_NAME)
+    elif event.tag != "":
+        msg = f"tag {event.tag!r:.80} must be text"
+        raise EventError(msg)
     if type(event.severity) is not int or event.severity not in set(Severity):
         msg = f"severity {event.severity!r} must be 1..4"
         raise EventError(msg)
@@ -173,7 +193,27 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "control.cycle_overrun": _kind(_WARN, "control cycle overrun", "控制周期超时"),
         "limit.charge": _kind(_INFO, "charge power limited", "充电功率受限"),
         "limit.discharge": _kind(_INFO, "discharge power limited", "放电功率受限"),
+        "protection.warning": _kind(_WARN, "protection warning", "保护预警"),
+        "protection.derate": _kind(_ALARM, "protection derates power", "保护降额"),
+        "protection.stop": _kind(_ALARM, "protection stops power", "保护停机"),
         "protection.trip": _kind(_CRITICAL, "protection trip", "保护动作"),
+        "protection.latched": _kind(_ALARM, "protection waits for reset", "保护已闭锁，等待复归"),
+        "protection.first_out": _kind(_INFO, "first cause of a trip", "首出原因"),
+        "protection.action": _kind(_INFO, "protective action", "保护动作执行"),
+        "protection.confirmed": _kind(_INFO, "protective action confirmed", "保护动作已确认"),
+        "protection.escalated": _kind(
+            _CRITICAL, "protective action not confirmed, escalated", "保护动作未确认，已升级"
+        ),
+        "protection.reset": _kind(_INFO, "protection reset", "保护复归"),
+        "runaway.warning": _kind(_CRITICAL, "early signs of thermal runaway", "热失控早期征兆"),
+        "control.local": _kind(_WARN, "station in local control", "电站处于就地控制"),
+        "control.emergency_stop": _kind(_CRITICAL, "emergency stop pressed", "急停按钮已按下"),
+        "control.fast_overrun": _kind(_WARN, "fast control loop overrun", "快速控制环超时"),
+        "dispatch.agc_lost": _kind(_ALARM, "dispatch centre lost", "调度中心通信中断"),
+        "dispatch.frequency_response": _kind(_INFO, "frequency response active", "频率响应动作"),
+        "dispatch.self_test": _kind(_INFO, "self-test", "自检"),
+        "dispatch.self_test_failed": _kind(_ALARM, "self-test failed", "自检未通过"),
+        "ventilation.fault": _kind(_ALARM, "ventilation fault", "通风故障"),
         "schedule.accepted": _kind(_INFO, "schedule accepted", "计划曲线已接受"),
         "schedule.missing": _kind(_WARN, "no valid schedule", "无有效计划曲线"),
         "order.accepted": _kind(_INFO, "order accepted", "指令已接受"),

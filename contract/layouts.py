@@ -16,14 +16,17 @@ from contract.signals import SIGNALS
 __all__ = [
     "ALL",
     "CHILLER",
+    "DISPATCH",
     "FIRE",
     "HASH_BYTES",
     "INSULATION",
     "MAX_CELLS",
     "METER",
+    "PANEL",
     "PCS",
     "RACK",
     "STATION",
+    "VENTILATION",
     "Column",
     "Layout",
     "by_hash",
@@ -114,8 +117,32 @@ STATION = Layout(
     ),
 )
 
+PANEL = Layout(
+    "panel",
+    tuple(_columns("emergency_stop remote_control reset_pressed")),
+)
+"""The site's control panel: emergency stop, local/remote switch, reset button."""
+VENTILATION = Layout("ventilation", tuple(_columns("ventilation_state")))
+DISPATCH = Layout(
+    "dispatch",
+    tuple(
+        _columns(
+            "dispatch_source binding_limit protection_level asked_power_kw granted_power_kw "
+            "frequency_response_kw agc_power_kw reactive_power_target_kvar fast_loop_p99_ms "
+            "fast_loop_missed"
+        )
+    ),
+)
+"""The controller's decision of each second: who decides, what was granted, which limit bit."""
+
 ALL: Mapping[str, Layout] = MappingProxyType(
-    {x.name: x for x in (PCS, RACK, CHILLER, INSULATION, FIRE, METER, STATION)}
+    {
+        x.name: x
+        for x in (
+            *(PCS, RACK, CHILLER, INSULATION, FIRE, METER, STATION),
+            *(PANEL, VENTILATION, DISPATCH),
+        )
+    }
 )
 """The published layouts with a fixed width, by name."""
 

@@ -26,6 +26,18 @@ class LimitReason(IntEnum):
     FIRE = 9
     INSULATION = 10
     STATION_CONFIG = 11
+    CELL_MAP = 12
+    STATE_OF_HEALTH = 13
+    PROTECTION_DERATE = 14
+    PROTECTION_STOP = 15
+    PROTECTION_TRIP = 16
+    COOLANT = 17
+    EMERGENCY_STOP = 18
+    LOCAL_CONTROL = 19
+    PEAK_LIMIT = 20
+    FEED_IN_LIMIT = 21
+    GAS = 22
+    RAMP = 23
 
     @property
     def words(self) -> Words:
@@ -47,5 +59,17 @@ LIMIT_WORDS: Mapping[LimitReason, Words] = MappingProxyType(
         LimitReason.FIRE: Words("fire alarm", "消防告警"),
         LimitReason.INSULATION: Words("insulation fault", "绝缘故障"),
         LimitReason.STATION_CONFIG: Words("station configuration", "电站配置限值"),
+        LimitReason.CELL_MAP: Words("cell map (temperature and SOC)", "电芯功率图（温度与 SOC）"),
+        LimitReason.STATE_OF_HEALTH: Words("state of health", "健康状态"),
+        LimitReason.PROTECTION_DERATE: Words("protection: derated", "保护降额"),
+        LimitReason.PROTECTION_STOP: Words("protection: stopped", "保护停机"),
+        LimitReason.PROTECTION_TRIP: Words("protection: tripped", "保护跳闸"),
+        LimitReason.COOLANT: Words("cooling", "冷却系统"),
+        LimitReason.EMERGENCY_STOP: Words("emergency stop", "急停"),
+        LimitReason.LOCAL_CONTROL: Words("local control", "就地控制"),
+        LimitReason.PEAK_LIMIT: Words("peak limit at the meter", "并网点需量限值"),
+        LimitReason.FEED_IN_LIMIT: Words("feed-in limit at the meter", "并网点上网功率限值"),
+        LimitReason.GAS: Words("combustible gas", "可燃气体"),
+        LimitReason.RAMP: Words("ramp", "爬坡速率"),
     }
 )

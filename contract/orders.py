@@ -74,6 +74,8 @@ class OrderKind(StrEnum):
     PARAMETER = "parameter"
     FIRMWARE = "firmware"
     MODEL = "model"
+    RESET = "reset"
+    SELF_TEST = "self_test"
 
 
 class Outcome(StrEnum):
@@ -99,6 +101,11 @@ REASONS: Mapping[str, Words] = MappingProxyType(
         "invalid_payload": Words("the content of the order is not valid", "指令内容无效"),
         "unsupported": Words("this kind of order is not supported here", "不支持该类指令"),
         "over_limit": Words("the order is beyond the station's limits", "指令超出电站限值"),
+        "deployment": Words(
+            "this station takes no control from the Internet", "本电站不接受来自互联网的控制"
+        ),
+        "local_control": Words("the station is in local control", "电站处于就地控制"),
+        "cause_stands": Words("the cause of the trip still stands", "跳闸原因仍未消除"),
         "superseded": Words("a later order took its place", "已被后续指令取代"),
         "device_refused": Words("the device refused the command", "设备拒绝命令"),
         "device_timed_out": Words("the device did not answer", "设备响应超时"),

@@ -212,6 +212,9 @@ _AUXILIARIES = (
     _state("heat_detected", _I, "heat", "高温", words.CLEAR_DETECTED),
     _state("fire_state", _I, "fire protection state", "消防系统状态", words.FIRE_STATE),
     _bits("fire_alarms", "fire protection alarms", "消防告警", words.FIRE_ALARM_BITS),
+    _state("emergency_stop", _I, "emergency stop", "急停按钮", words.NO_YES),
+    _state("reset_pressed", _I, "protection reset button", "保护复归按钮", words.NO_YES),
+    _state("ventilation_state", _I, "ventilation state", "通风状态", words.VENTILATION_STATE),
 )
 
 _STATION = (
@@ -232,6 +235,20 @@ _STATION = (
     _analog("cycle_ms", "ms", "i2", 0.1, _G, "control cycle time", "控制周期耗时"),
     _analog("devices_stale", "", "i2", 1.0, _G, "devices with stale data", "数据过期设备数"),
     _bits("station_alarms", "station alarms", "电站告警", words.STATION_ALARM_BITS),
+    _state("dispatch_source", _I, "power decided by", "功率决策来源", words.DISPATCH_SOURCE),
+    _state("binding_limit", _I, "limit that binds", "起作用的限值", words.LIMIT_REASON),
+    _state("protection_level", _I, "protection level", "保护等级", words.PROTECTION_LEVEL),
+    _analog("asked_power_kw", "kW", "i4", 0.1, _C, "power asked for", "请求功率"),
+    _analog("granted_power_kw", "kW", "i4", 0.1, _C, "power granted", "批准功率"),
+    _analog(
+        "frequency_response_kw", "kW", "i4", 0.1, _M, "frequency response power", "频率响应功率"
+    ),
+    _analog("agc_power_kw", "kW", "i4", 0.1, _C, "AGC power request", "AGC 功率请求"),
+    _analog(
+        "reactive_power_target_kvar", "kvar", "i4", 0.1, _I, "reactive power target", "无功功率目标"
+    ),
+    _analog("fast_loop_p99_ms", "ms", "i2", 0.1, _G, "fast loop lateness, p99", "快速环延迟 p99"),
+    _counter("fast_loop_missed", "", "i4", 1.0, _G, "fast loop deadlines missed", "快速环超时次数"),
 )
 
 SIGNALS: Mapping[str, Signal] = MappingProxyType(

@@ -38,11 +38,38 @@ FIRE_STATE: States = (
     (2, "fire", "火警"),
     (3, "panel fault", "主机故障"),
 )
+VENTILATION_STATE: States = ((0, "off", "停止"), (1, "running", "运行"), (2, "fault", "故障"))
+PROTECTION_LEVEL: States = (
+    (0, "normal", "正常"),
+    (1, "warning", "预警"),
+    (2, "derated", "降额"),
+    (3, "stopped", "停机"),
+    (4, "tripped", "跳闸"),
+)
+DISPATCH_SOURCE: States = (
+    (0, "none", "无"),
+    (1, "schedule", "计划曲线"),
+    (2, "manual", "手动"),
+    (3, "safe state", "安全状态"),
+    (4, "dispatch centre (AGC)", "调度中心（AGC）"),
+    (5, "primary frequency response", "一次调频"),
+    (6, "fast frequency response", "快速频率响应"),
+    (7, "peak limit", "需量限制"),
+    (8, "feed-in limit", "上网功率限制"),
+    (9, "SOC balancing", "SOC 均衡"),
+    (10, "self-test", "自检"),
+    (11, "protection", "保护"),
+    (12, "voltage support", "电压支撑"),
+)
 CONTROL_MODE: States = (
     (0, "idle", "空闲"),
     (1, "schedule", "计划曲线"),
     (2, "manual", "手动"),
     (3, "safe state", "安全状态"),
+    (4, "dispatch centre (AGC)", "调度中心（AGC）"),
+    (5, "self-test", "自检"),
+    (6, "local", "就地"),
+    (7, "emergency stop", "急停"),
 )
 
 LIMIT_REASON: States = tuple((int(r), w.en, w.zh) for r, w in LIMIT_WORDS.items())

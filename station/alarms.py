@@ -30,6 +30,7 @@ _BIT_WORDS: Mapping[tuple[str, str], str] = {
 }
 _FIRE_STATES = {1: "fire.prealarm", 2: "fire.alarm", 3: "fire.fault"}
 _MAX_DETAIL = 300
+_MAX_TAG = 64
 _CLOCK_SKEW_MS = 10_000
 _JUST_ARRIVED_MS = 3000
 OFF_DELAY_MS = 5000
@@ -200,4 +201,5 @@ class AlarmBook:
             value=condition.value,
             limit=condition.limit,
             detail=condition.detail,
+            tag=condition.tag[:_MAX_TAG],
         )

@@ -1,9 +1,9 @@
 """Which conditions stand at this moment.
 
-An event is one edge of a condition: the newest event of a (station, device, code) says whether it
-stands; what it says is sealed in the table, and only what stands is opened. Priorities are those
-of ISA-18.2: 1 is the most urgent. Information (severity 1 of the contract) is no alarm and is left
-out. A lost link is noticed here, because no station can tell it.
+An event is one edge of a condition: the newest event of a (station, device, code, tag) says
+whether it stands; what it says is sealed in the table, and only what stands is opened. Priorities
+are those of ISA-18.2: 1 is the most urgent. Information (severity 1 of the contract) is no alarm
+and is left out. A lost link is noticed here, because no station can tell it.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ _LINK_PRIORITY = 2
 _MOST_SEVERE = int(max(Severity))
 
 _STANDING = """
-SELECT DISTINCT ON (station, device, code)
+SELECT DISTINCT ON (station, device, code, tag)
     station, device, code, severity, active, at_ms, id, sealed
 FROM events
 WHERE (%(station)s::text IS NULL OR station = %(station)s) AND severity > %(least)s
-ORDER BY station, device, code, at_ms DESC, received_at DESC
+ORDER BY station, device, code, tag, at_ms DESC, received_at DESC
 """
 
 

@@ -21,6 +21,8 @@ class Container:
     racks: tuple[str, ...]
     chiller: str | None
     insulation: str | None
+    fire: str | None = None
+    ventilation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Topology:
     controller: str | None = None
     meter: str | None = None
     fire: str | None = None
+    panel: str | None = None
     containers: tuple[Container, ...] = ()
     cells: tuple[tuple[str, int], ...] = ()
 
@@ -64,7 +67,8 @@ def from_devices(devices: Iterable[tuple[str, str]]) -> Topology:
     return Topology(
         controller=_first(by_layout.get("station")),
         meter=_first(by_layout.get("meter")),
-        fire=_first(by_layout.get("fire")),
+        fire=_first(_outside(by_layout.get("fire", ()))),
+        panel=_first(_outside(by_layout.get("panel", ()))),
         containers=tuple(_container(tag, by_layout) for tag in containers),
         cells=tuple(sorted(cells.items())),
     )
@@ -80,7 +84,14 @@ def _container(tag: str, by_layout: dict[str, list[str]]) -> Container:
         racks=of("rack"),
         chiller=_first(of("chiller")),
         insulation=_first(of("insulation")),
+        fire=_first(of("fire")),
+        ventilation=_first(of("ventilation")),
     )
+
+
+def _outside(devices: Iterable[str]) -> list[str]:
+    """Return the devices that belong to no container."""
+    return [device for device in devices if _CONTAINER.match(device) is None]
 
 
 def _first(devices: Iterable[str] | None) -> str | None:

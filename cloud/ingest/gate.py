@@ -184,7 +184,7 @@ class Gate:
 
 
 def _rows_of_events(keys: StationKeys, found: Sequence[Event]) -> list[dict[str, Any]]:
-    clear = ("id", "device", "code", "severity", "active", "at_ms")
+    clear = ("id", "device", "code", "tag", "severity", "active", "at_ms")
     rows = []
     for event in found:
         content = EventContent(event.text_en, event.text_zh, event.value, event.limit)

@@ -112,11 +112,11 @@ WITH offered AS (
     ) AS minutes
     ON CONFLICT (station, minute_ms) DO UPDATE SET mark = excluded.mark
 ), happened AS (
-    INSERT INTO events (station, id, device, code, severity, active, at_ms, sealed)
-    SELECT c.station, e.id, e.device, e.code, e.severity, e.active, e.at_ms,
+    INSERT INTO events (station, id, device, code, tag, severity, active, at_ms, sealed)
+    SELECT c.station, e.id, e.device, e.code, coalesce(e.tag, ''), e.severity, e.active, e.at_ms,
            decode(e.sealed, 'base64')
     FROM content c, jsonb_to_recordset(c.events) AS e(
-        id text, device text, code text, severity smallint, active boolean, at_ms bigint,
+        id text, device text, code text, tag text, severity smallint, active boolean, at_ms bigint,
         sealed text)
     ON CONFLICT DO NOTHING
 ), seen AS (

@@ -113,3 +113,19 @@ def test_too_many_events_are_refused():
 def test_an_event_that_no_reader_could_show_cannot_be_built(changes):
     with pytest.raises(EventError):
         replace(EVENT, **changes)
+
+
+def test_conditions_of_one_code_at_one_device_are_told_apart_by_their_tag():
+    event = events.make(
+        "rack.alarm", id="1", station="s", device="d", active=True, at_ms=5, tag="rack_alarms.3"
+    )
+
+    assert events.from_json(events.to_json([event])) == [event]
+    assert event.tag == "rack_alarms.3"
+
+
+def test_an_event_of_an_earlier_station_has_no_tag_and_is_read():
+    found = json.loads(events.to_json([EVENT]))
+    del found[0]["tag"]
+
+    assert events.from_json(json.dumps(found).encode()) == [EVENT]
