@@ -35,6 +35,8 @@ class Role(StrEnum):
     INSULATION = "insulation"
     FIRE = "fire"
     METER = "meter"
+    PANEL = "panel"
+    VENTILATION = "ventilation"
 
 
 class SiteConfig(_Section):
@@ -155,6 +157,9 @@ class StalenessConfig(_Section):
     insulation: float = Field(default=30, gt=0)
     fire: float = Field(default=10, gt=0)
     meter: float = Field(default=5, gt=0)
+    panel: float = Field(default=5, gt=0)
+    ventilation: float = Field(default=30, gt=0)
+    dispatch: float = Field(default=10, gt=0, description="The controller's row of decisions")
 
 
 class RegulationConfig(_Section):
