@@ -79,6 +79,7 @@ class Stream(IntEnum):
     TELEMETRY = 1
     LIVE = 2
     EVENTS = 3
+    COMMANDS = 4
 
 
 @dataclass(frozen=True, slots=True)

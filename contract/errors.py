@@ -82,6 +82,10 @@ class EventError(ContractError):
     """An event is malformed or its code is not in the catalogue."""
 
 
+class CommandError(ContractError):
+    """A record of a command is malformed."""
+
+
 class ScheduleError(ContractError):
     """A power schedule is refused; the text names the point and the value."""
 
