@@ -17,12 +17,12 @@ from bench._history_record import DAY_MS, POWER, Answer, Record, values_in
 from cloud.app import Worker, open_worker
 from cloud.config import CloudConfig
 from cloud.history import Resolution, Series, SignalRef
-from cloud.history.backfill import backfill
-from cloud.history.compaction import Compactor
-from cloud.history.reading import FrameReader
-from cloud.history.rebuild import rebuild, windows
-from cloud.history.rollup_math import QUARTER_MS, aggregate
-from cloud.history.rollup_store import QUARTERS, SpanPlace, seal, write_spans
+from cloud.history.blocks.backfill import backfill
+from cloud.history.blocks.compaction import Compactor
+from cloud.history.blocks.reading import FrameReader
+from cloud.history.rollups.arithmetic import QUARTER_MS, aggregate
+from cloud.history.rollups.rebuild import rebuild, windows
+from cloud.history.rollups.store import QUARTERS, SpanPlace, seal, write_spans
 from cloud.live import Live
 from contract.frame import Frame
 

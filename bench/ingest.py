@@ -21,8 +21,8 @@ from bench._rows import array_rows, narrow_rows
 from cloud.app import open_worker
 from cloud.config import load
 from cloud.history import Resolution, SignalRef
-from cloud.history.compaction import Compactor
-from cloud.history.vault import Vault
+from cloud.history.blocks.compaction import Compactor
+from cloud.vault.vault import Vault
 from contract.envelope import Stream
 from contract.frame import Frame, encode_batch
 

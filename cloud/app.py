@@ -27,13 +27,13 @@ from cloud.edge_api import EdgeApi, EdgeParts, read_json, refusal
 from cloud.epochs import EpochKeys
 from cloud.errors import EnrolmentRefused, Refused, Unavailable
 from cloud.history import History, Limits
-from cloud.history.vault import Vault
 from cloud.ingest import Gate, GroupCommit
 from cloud.keys import open_keys
 from cloud.live import Live
 from cloud.news import News
 from cloud.security import SecurityLog
 from cloud.services import Services
+from cloud.vault.vault import Vault
 
 _ENROL_FIELDS = ("token", "station", "csr", "signing_key", "proof")
 

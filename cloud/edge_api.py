@@ -22,11 +22,11 @@ from cloud.edge import peer_of
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError, IdentityRefused, Refused, Unavailable
 from cloud.fleet.delivery import keep_receipt, wait_for_orders
-from cloud.history.vault import Vault
 from cloud.ingest import Gate, GroupCommit, Offer, Result
 from cloud.live import intake
 from cloud.news import News
 from cloud.security import SecurityLog
+from cloud.vault.vault import Vault
 from contract.errors import ContractError
 from contract.layouts import Layout
 

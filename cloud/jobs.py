@@ -21,19 +21,19 @@ from cloud.db.backup import back_up, backup_due
 from cloud.db.pool import Pool, connection, create_pool
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError
-from cloud.history import policy
-from cloud.history.archive_restore import Restorer
-from cloud.history.archive_store import open_store
-from cloud.history.cell_rollups import roll_up_cells
-from cloud.history.compaction import Compactor
-from cloud.history.reading import FrameReader
-from cloud.history.retention import Retention
-from cloud.history.rollups import merge_spans, roll_up
-from cloud.history.rotation import rotate_data_key, worn_stations
-from cloud.history.vault import Vault
+from cloud.history.archive.restore import Restorer
+from cloud.history.archive.store import open_store
+from cloud.history.blocks.compaction import Compactor
+from cloud.history.blocks.reading import FrameReader
+from cloud.history.retention import policy
+from cloud.history.retention.sweep import Retention
+from cloud.history.rollups.cells import roll_up_cells
+from cloud.history.rollups.job import merge_spans, roll_up
 from cloud.keys import open_keys
 from cloud.live import intake
 from cloud.readiness import keep_beating
+from cloud.vault.rotation import rotate_data_key, worn_stations
+from cloud.vault.vault import Vault
 from cloud.workers import Task, read_task
 from contract.errors import ContractError
 

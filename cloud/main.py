@@ -14,7 +14,7 @@ from typing import Any
 
 from cloud.config import load
 from cloud.errors import CloudError, ConfigError
-from cloud.history import policy
+from cloud.history.retention import policy
 from cloud.supervisor import Supervisor
 from cloud.workers import set_up_logging
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from cloud.config import CloudConfig
 from cloud.db.pool import Pool
 from cloud.history import History
-from cloud.history.vault import Vault
 from cloud.keys import KeyStore
 from cloud.live import Live
+from cloud.vault.vault import Vault
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ from cloud.db.pool import connection, create_pool
 from cloud.db.postgres import EmbeddedPostgres
 from cloud.db.timescale import arrange_timescale, offer_timescale
 from cloud.errors import CloudError, DatabaseError
-from cloud.history import key_table
-from cloud.history.vault import Vault
 from cloud.keys import KeyStore, open_keys
 from cloud.readiness import ADDRESSES_FILE, JOBS_FILE, jobs_beat, web_answers
-from cloud.sealing import seal_rows_in_clear
 from cloud.store_keys import require_folder, require_generations
+from cloud.vault import key_table
+from cloud.vault.sealing import seal_rows_in_clear
+from cloud.vault.vault import Vault
 from cloud.workers import Task, addresses, bind, jobs_worker, web_worker
 
 _log = logging.getLogger(__name__)

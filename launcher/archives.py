@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 def run_archive(config: Path, station: str | None, month: str | None, *, verify: bool) -> int:
     """Archive past months, or prove that those archived are unaltered; status 1 if not all were."""
     from cloud.config import load
-    from cloud.history import archive_run
+    from cloud.history.archive import run as archive_run
 
     at = None if month is None else month_of(month)
     loaded = _loaded(load, config)
@@ -35,7 +35,7 @@ def run_restore_archive(
 ) -> int:
     """Put an archived month back."""
     from cloud.config import load
-    from cloud.history import archive_run
+    from cloud.history.archive import run as archive_run
 
     now, at = dt.datetime.now(dt.UTC), month_of(month)
     loaded = _loaded(load, config)

@@ -11,8 +11,8 @@ from launcher.errors import LauncherError
 
 if TYPE_CHECKING:
     from cloud.config import CloudConfig
-    from cloud.history.plan import Plan, StationLoad
-    from cloud.history.policy import Policy
+    from cloud.history.plan.estimate import Plan, StationLoad
+    from cloud.history.retention.policy import Policy
 
 _MB, _GB = 1e6, 1e9
 _WIDTH = 120
@@ -38,9 +38,9 @@ def run_plan(
     """
     from cloud.config import load
     from cloud.errors import CloudError
-    from cloud.history import policy
-    from cloud.history.plan import Prices, make_plan
-    from cloud.history.plan_measure import imagine
+    from cloud.history.plan.estimate import Prices, make_plan
+    from cloud.history.plan.measure import imagine
+    from cloud.history.retention import policy
 
     try:
         loaded = load(config)
@@ -69,8 +69,8 @@ def run_plan(
 async def _measured(
     config: "CloudConfig", rules: "Policy", station: str | None
 ) -> "list[StationLoad]":
-    from cloud.history.archive_run import open_parts, stations_of
-    from cloud.history.plan_measure import measure
+    from cloud.history.archive.run import open_parts, stations_of
+    from cloud.history.plan.measure import measure
 
     found = []
     async with open_parts(config) as parts:
@@ -87,7 +87,7 @@ def _show(plan: "Plan", config: "CloudConfig") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from cloud.history.plan import YEARS, TierName, goes_on
+    from cloud.history.plan.estimate import YEARS, TierName, goes_on
 
     today = dt.datetime.now(dt.UTC).date()
     table = Table(box=None, pad_edge=False, title=plan.load.station, title_justify="left")
@@ -122,7 +122,7 @@ def _show(plan: "Plan", config: "CloudConfig") -> None:
 
 
 def _below(plan: "Plan", config: "CloudConfig") -> str:
-    from cloud.history.plan import YEARS
+    from cloud.history.plan.estimate import YEARS
 
     raw, sent, stored = plan.raw_day_bytes, plan.load.sent_bytes, plan.stored_day_bytes
     prices = plan.prices

@@ -8,10 +8,10 @@ from cloud.config import CloudConfig, load
 from cloud.db.pool import Pool, create_pool
 from cloud.db.running import running_dsn
 from cloud.errors import CloudError
-from cloud.history import rotation
-from cloud.history.vault import FRESH_S
 from cloud.key_encryption import KeyRing
 from cloud.keys import open_keys
+from cloud.vault import rotation
+from cloud.vault.vault import FRESH_S
 from launcher.errors import LauncherError
 
 _CONNECTIONS = 2

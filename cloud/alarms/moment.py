@@ -13,8 +13,8 @@ from typing import Any
 from cloud.db import Pool, connection
 from cloud.errors import KeyStoreError
 from cloud.fleet import LINK_LIMIT_MS, link_lost
-from cloud.history.vault import StationKeys, Vault
-from cloud.sealed_rows import EventContent, open_event, tell_damaged
+from cloud.vault.rows import EventContent, open_event, tell_damaged
+from cloud.vault.vault import StationKeys, Vault
 from contract.events import Severity
 
 LINK_LOST = "cloud.link_lost"

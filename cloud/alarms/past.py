@@ -11,8 +11,8 @@ from typing import Any
 
 from cloud.db import Pool, connection
 from cloud.errors import BadQuery, KeyStoreError
-from cloud.history.vault import StationKeys, Vault
-from cloud.sealed_rows import open_event
+from cloud.vault.rows import open_event
+from cloud.vault.vault import StationKeys, Vault
 from contract.events import Severity
 
 _MOST_SEVERE = int(max(Severity))

@@ -9,9 +9,9 @@ from cloud.api.answers import ERRORS
 from cloud.api.context import DeskOf, Reader
 from cloud.api.stations import StationId
 from cloud.errors import NotFound
-from cloud.history import policy
-from cloud.history.plan import Prices, make_plan
-from cloud.history.plan_measure import measure
+from cloud.history.plan.estimate import Prices, make_plan
+from cloud.history.plan.measure import measure
+from cloud.history.retention import policy
 
 router = APIRouter(tags=["history"], responses=ERRORS)
 

@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cloud.db import Pool, connection
 from cloud.errors import IdentityRefused, KeyStoreError, Refused
-from cloud.history.vault import Vault
 from cloud.news import News
-from cloud.sealed_rows import order_place, receipt_place, tell_damaged
+from cloud.vault.rows import order_place, receipt_place, tell_damaged
+from cloud.vault.vault import Vault
 from contract.orders import OrderRefused, Receipt, peek_order, verify_receipt
 
 _MOST = 100

@@ -16,9 +16,9 @@ from psycopg.rows import TupleRow
 
 from cloud.db import Pool, connection
 from cloud.errors import KeyStoreError
-from cloud.history.vault import StationKeys, Vault
 from cloud.keys import KeyStore
-from cloud.sealed_rows import order_place, receipt_place, tell_damaged
+from cloud.vault.rows import order_place, receipt_place, tell_damaged
+from cloud.vault.vault import StationKeys, Vault
 from contract import orders as signed
 from contract.orders import Order, OrderKind, peek_order
 

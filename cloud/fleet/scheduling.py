@@ -15,8 +15,8 @@ from cloud.fleet import orders
 from cloud.fleet.orders import OrderSeen
 from cloud.fleet.schedule_check import Bounds, ScheduleCheck, check, fingerprint, soc_step
 from cloud.fleet.stations import Station
-from cloud.history.vault import Vault
 from cloud.keys import KeyStore
+from cloud.vault.vault import Vault
 from contract.errors import ScheduleError
 from contract.orders import OrderKind
 from contract.schedule import Schedule

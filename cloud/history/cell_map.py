@@ -7,11 +7,11 @@ import numpy as np
 
 from cloud.db.pool import Pool, connection
 from cloud.errors import DamagedHistory, NotFound
-from cloud.history.cell_rollups import read_cells
+from cloud.history.blocks.reading import HOUR_MS, FrameReader, Stream
 from cloud.history.model import CellsAt, Tier
-from cloud.history.reading import HOUR_MS, FrameReader, Stream
 from cloud.history.resolution import LATEST_MS
-from cloud.history.rollup_math import QUARTER_MS
+from cloud.history.rollups.arithmetic import QUARTER_MS
+from cloud.history.rollups.cells import read_cells
 from contract.frame import Frame
 from contract.layouts import Layout
 

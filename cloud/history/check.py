@@ -25,13 +25,13 @@ from cloud.db.pool import Pool, connection, create_pool
 from cloud.db.running import running_dsn
 from cloud.epochs import EpochKeys
 from cloud.errors import KeyStoreError
-from cloud.history.cell_rollups import STATISTICS, Summary, has_cells, read_cells, summarise
-from cloud.history.reading import FrameReader, Stream
-from cloud.history.rebuild import differences
-from cloud.history.rollup_math import QUARTER_MS
-from cloud.history.rollup_store import DAY_MS, HOUR_MS
-from cloud.history.vault import BlockPlace, Vault
+from cloud.history.blocks.reading import FrameReader, Stream
+from cloud.history.rollups.arithmetic import QUARTER_MS
+from cloud.history.rollups.cells import STATISTICS, Summary, has_cells, read_cells, summarise
+from cloud.history.rollups.rebuild import differences
+from cloud.history.rollups.store import DAY_MS, HOUR_MS
 from cloud.keys import open_keys
+from cloud.vault.vault import BlockPlace, Vault
 from contract import layouts as known_layouts
 from contract.errors import ContractError
 from contract.frame import Frame, Quality, decode, decode_batch

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cloud.db.pool import Pool, connection
-from cloud.history import archive_table
-from cloud.history.archive_table import Horizon
+from cloud.history.archive import table as archive_table
+from cloud.history.archive.table import Horizon
+from cloud.history.blocks.reading import HOUR_MS, Stream
 from cloud.history.model import Note, Resolution
-from cloud.history.reading import HOUR_MS, Stream
 from contract.layouts import Layout
 
 _FRESH_S: Final = 60.0

@@ -6,7 +6,7 @@ from typing import Final
 
 from cloud.db.pool import Pool, connection
 from cloud.history.resolution import LATEST_MS
-from cloud.history.rollup_store import DAY_MS, QUARTERS
+from cloud.history.rollups.store import DAY_MS, QUARTERS
 from contract.layouts import Column, Layout
 
 _MONTH_MS: Final = 31 * DAY_MS

@@ -11,9 +11,9 @@ from cloud.catalogue import LayoutCatalogue
 from cloud.db.pool import Pool, connection
 from cloud.epochs import EpochKeys
 from cloud.errors import BadQuery, NotFound
+from cloud.history.blocks.counts import ledger_counts
+from cloud.history.blocks.reading import HOUR_MS, Found, FrameReader, Stream, join, track_of
 from cloud.history.cell_map import cells_at
-from cloud.history.cell_rollups import read_cells
-from cloud.history.counts import ledger_counts
 from cloud.history.horizon import Horizons, notes
 from cloud.history.known import first_ms, last_ms
 from cloud.history.model import (
@@ -27,7 +27,6 @@ from cloud.history.model import (
     StoredSamples,
     Tier,
 )
-from cloud.history.reading import HOUR_MS, Found, FrameReader, Stream, join, track_of
 from cloud.history.resolution import (
     AUTO_POINTS,
     STEP_MS,
@@ -37,10 +36,11 @@ from cloud.history.resolution import (
     require_fits,
     zone,
 )
-from cloud.history.rollup_math import MINUTE_MS, Buckets, scaled, united
-from cloud.history.rollup_store import MINUTES, QUARTERS, Opened, read_signals
+from cloud.history.rollups.arithmetic import MINUTE_MS, Buckets, scaled, united
+from cloud.history.rollups.cells import read_cells
+from cloud.history.rollups.store import MINUTES, QUARTERS, Opened, read_signals
 from cloud.history.series import of_buckets, of_cell_days, of_track, regrouped
-from cloud.history.vault import Vault
+from cloud.vault.vault import Vault
 from contract.frame import Frame
 from contract.layouts import Layout
 

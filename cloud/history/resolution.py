@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cloud.errors import BadQuery, TooManyPoints
 from cloud.history.model import Resolution
-from cloud.history.rollup_math import MINUTE_MS, QUARTER_MS
+from cloud.history.rollups.arithmetic import MINUTE_MS, QUARTER_MS
 
 HOUR_MS: Final = 3_600_000
 RAW_STEP_MS: Final = 1_000

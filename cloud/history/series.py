@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.history.blocks.reading import Track
 from cloud.history.model import Series, SignalRef
-from cloud.history.reading import Track
-from cloud.history.rollup_math import Buckets, coarser, is_power, reduce_samples
-from cloud.history.sql_rows import KWH_PER_KW_MS
+from cloud.history.rollups.arithmetic import Buckets, coarser, is_power, reduce_samples
+from cloud.history.rollups.sql_rows import KWH_PER_KW_MS
 from contract.frame import Frame, Quality
 from contract.signals import Signal
 

@@ -19,10 +19,10 @@ from cloud.access.pki import PeerIdentity
 from cloud.catalogue import LayoutCatalogue
 from cloud.epochs import EpochKeys
 from cloud.errors import IdentityRefused, Refused
-from cloud.history.vault import StationKeys, Vault
 from cloud.ingest.ledger import Offer
-from cloud.sealed_rows import EventContent, seal_event
 from cloud.security import SecurityLog
+from cloud.vault.rows import EventContent, seal_event
+from cloud.vault.vault import StationKeys, Vault
 from contract import events, frame
 from contract.envelope import EnvelopeHeader, Stream, Tampered, UnknownEpoch, WrongStation, peek
 from contract.errors import ContractError, UnknownLayoutError

@@ -83,7 +83,7 @@ class KeyRing:
     def make(self) -> int:
         """Make the next generation and return its number; from now on it wraps.
 
-        Only one process may do so at a time (`cloud.history.key_table.lock`).
+        Only one process may do so at a time (`cloud.vault.key_table.lock`).
         """
         generation = max(self.generations(), default=0) + 1
         self._wraps.make(generation)

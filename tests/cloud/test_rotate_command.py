@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cloud.db import create_pool
-from cloud.history.vault import Vault
 from cloud.keys import open_keys
+from cloud.vault.vault import Vault
 from tests.cloud.stations import create_station
 
 

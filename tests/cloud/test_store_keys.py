@@ -4,9 +4,9 @@ import pytest
 
 from cloud.config import CloudConfig
 from cloud.errors import KeyStoreError
-from cloud.history.vault import Vault
 from cloud.keys import open_keys
 from cloud.store_keys import require_folder, require_generations
+from cloud.vault.vault import Vault
 from tests.cloud.stations import create_station
 
 

@@ -14,8 +14,8 @@ from cloud.db.backup.tools import Say
 from cloud.db.pool import Pool, create_pool
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError
-from cloud.history.vault import BlockPlace, StationKeys, Vault
 from cloud.keys import KeyStore
+from cloud.vault.vault import BlockPlace, StationKeys, Vault
 from contract.errors import ContractError
 from contract.frame import decode_batch
 

@@ -4,8 +4,8 @@ import pytest
 
 from cloud import fleet
 from cloud.fleet import StationFacts
-from cloud.history.vault import Vault
 from cloud.keys import open_keys
+from cloud.vault.vault import Vault
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from cloud import alarms
 from cloud.db import connection
 from cloud.fleet import LINK_LIMIT_MS
-from cloud.sealed_rows import EventContent, seal_event
+from cloud.vault.rows import EventContent, seal_event
 
 
 async def happen(

@@ -1,6 +1,6 @@
 from cloud.catalogue import LayoutCatalogue
 from cloud.epochs import EpochKeys
-from cloud.history.compaction import Compactor
+from cloud.history.blocks.compaction import Compactor
 
 PLAN = "/api/v1/stations/haibin-1/history/plan"
 

@@ -1,7 +1,7 @@
 from cloud import fleet
 from cloud.db import connection
 from cloud.history.known import first_ms
-from cloud.history.rollup_store import DAY_MS, QUARTERS
+from cloud.history.rollups.store import DAY_MS, QUARTERS
 from tests.cloud.web.console import FACTS
 from tests.cloud.web.feeder import now_ms
 from tests.cloud.web.plant import CELLS

@@ -17,8 +17,8 @@ from cloud.db.backup import archive_settings
 from cloud.db.migrate import migrate
 from cloud.db.postgres import EmbeddedPostgres
 from cloud.epochs import EpochKeys
-from cloud.history.vault import BlockPlace, Vault
 from cloud.keys import open_keys
+from cloud.vault.vault import BlockPlace, Vault
 from contract.frame import encode
 from tests.cloud.stations import T0_MS, FakeStation, enrolled, folder, frame
 from tests.waiting import wait_until

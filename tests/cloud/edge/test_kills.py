@@ -31,8 +31,8 @@ from cloud.db.pool import create_pool
 from cloud.db.postgres import EmbeddedPostgres
 from cloud.epochs import EpochKeys
 from cloud.history.check import Checker, Report
-from cloud.history.vault import Vault
 from cloud.keys import open_keys
+from cloud.vault.vault import Vault
 from contract import layouts
 from tests.cloud.stations import T0_MS, FakeStation, folder, frame
 from tests.waiting import wait_until

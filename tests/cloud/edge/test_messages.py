@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 
-from cloud.sealed_rows import open_event
+from cloud.vault.rows import open_event
 from contract import events, layouts
 from contract.envelope import Stream
 from contract.frame import encode_batch

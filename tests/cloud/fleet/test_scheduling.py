@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cloud import fleet
 from cloud.db import Pool, connection
 from cloud.fleet import Now, ScheduleRefused, StationFacts
-from cloud.history.vault import Vault
 from cloud.keys import KeyStore, open_keys
-from cloud.sealed_rows import order_place
+from cloud.vault.rows import order_place
+from cloud.vault.vault import Vault
 from contract import orders as signed
 from contract.errors import OrderRefused
 

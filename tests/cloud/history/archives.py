@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from cloud.catalogue import LayoutCatalogue
-from cloud.history import policy as policies
-from cloud.history.archive import Archivist
-from cloud.history.archive_restore import Restorer
-from cloud.history.archive_store import ArchiveStore, open_url
-from cloud.history.policy import Policy
-from cloud.history.retention import Retention
-from cloud.history.vault import Vault
+from cloud.history.archive.month import Archivist
+from cloud.history.archive.restore import Restorer
+from cloud.history.archive.store import ArchiveStore, open_url
+from cloud.history.retention import policy as policies
+from cloud.history.retention.policy import Policy
+from cloud.history.retention.sweep import Retention
 from cloud.keys import open_keys
+from cloud.vault.vault import Vault
 from contract import layouts
 from contract.frame import Frame, Quality
 from tests.cloud.history.conftest import Store

@@ -15,16 +15,16 @@ from cloud.catalogue import LayoutCatalogue
 from cloud.db import Pool, create_pool
 from cloud.epochs import EpochKeys
 from cloud.history import History, Limits
-from cloud.history.cell_rollups import roll_up_cells
+from cloud.history.blocks.compaction import Compactor
+from cloud.history.blocks.reading import FrameReader
 from cloud.history.check import Checker, Report
-from cloud.history.compaction import Compactor
-from cloud.history.reading import FrameReader
-from cloud.history.rollups import roll_up
-from cloud.history.vault import Vault
+from cloud.history.rollups.cells import roll_up_cells
+from cloud.history.rollups.job import roll_up
 from cloud.ingest import Gate, Result
 from cloud.ingest.ledger import store
 from cloud.keys import open_keys
 from cloud.security import SecurityLog
+from cloud.vault.vault import Vault
 from contract.frame import Frame
 from tests.cloud.stations import FakeStation, enrolled, trusted
 

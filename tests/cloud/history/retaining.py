@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from cloud.config import load
-from cloud.history.archive_run import open_parts, store_of
-from cloud.history.retention import Retention
+from cloud.history.archive.run import open_parts, store_of
+from cloud.history.retention.sweep import Retention
 
 
 async def retain(config_file: Path, now: dt.datetime) -> None:

@@ -20,11 +20,11 @@ from cloud.db.migrate import migrate
 from cloud.db.postgres import EmbeddedPostgres
 from cloud.fleet import orders
 from cloud.fleet.delivery import keep_receipt, orders_after
-from cloud.history.vault import Placed, StationKeys, Vault
 from cloud.ingest.ledger import store
 from cloud.jobs import Jobs
 from cloud.keys import open_keys
 from cloud.live import intake
+from cloud.vault.vault import Placed, StationKeys, Vault
 from cloud.workers import Task
 from contract import events, layouts
 from contract.envelope import Stream

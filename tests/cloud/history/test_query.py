@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 
 from cloud.errors import BadQuery, NotFound, TooManyPoints
-from cloud.history import Resolution, SignalRef, rollups
+from cloud.history import Resolution, SignalRef
 from cloud.history.render import to_arrow, to_json
+from cloud.history.rollups import job as rollups
 from contract import layouts
 from contract.frame import Quality
 from tests.cloud.stations import T0_MS, frame

@@ -8,12 +8,12 @@ import pytest
 
 from cloud.catalogue import LayoutCatalogue
 from cloud.epochs import EpochKeys
-from cloud.history.vault import Vault
 from cloud.ingest import Gate
 from cloud.keys import open_keys
 from cloud.live import Live, intake
 from cloud.news import News
 from cloud.security import SecurityLog
+from cloud.vault.vault import Vault
 from contract import layouts
 from contract.frame import Frame, Quality
 from tests.cloud.stations import T0_MS, enrolled, frame, trusted

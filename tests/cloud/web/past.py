@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from cloud.app import Worker
 from cloud.db import connection
-from cloud.history.backfill import backfill
-from cloud.history.cell_rollups import roll_up_cells
-from cloud.history.compaction import Compactor
-from cloud.history.reading import FrameReader
-from cloud.history.rebuild import rebuild
-from cloud.history.rollups import roll_up
+from cloud.history.blocks.backfill import backfill
+from cloud.history.blocks.compaction import Compactor
+from cloud.history.blocks.reading import FrameReader
+from cloud.history.rollups.cells import roll_up_cells
+from cloud.history.rollups.job import roll_up
+from cloud.history.rollups.rebuild import rebuild
 from contract.frame import Frame
 from tests.cloud.web.feeder import Feeder, now_ms
 from tests.cloud.web.plant import WARM_RACK

@@ -1,0 +1,1 @@
+"""Past months as Parquet that anyone opens: written, proven, put back."""

@@ -1,0 +1,1 @@
+"""Stored samples: batches become hour blocks, and both are read as one."""

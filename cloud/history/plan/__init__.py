@@ -1,0 +1,1 @@
+"""What a station's history will take, and cost."""

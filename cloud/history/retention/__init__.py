@@ -1,0 +1,1 @@
+"""What has been kept long enough goes, and never before its archive is proven."""

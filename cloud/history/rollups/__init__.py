@@ -1,0 +1,1 @@
+"""Minutes and quarter hours, computed again from what is stored whenever that changed."""

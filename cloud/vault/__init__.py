@@ -1,0 +1,1 @@
+"""Everything stored is sealed: data keys of stations, their rotation, rows of ciphertext."""
