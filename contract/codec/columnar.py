@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.codec import batch, quality, wire
+from contract.codec import batch, parts, quality, wire
 from contract.codec.columns import decode_block, encode_block, read_plan
 from contract.codec.model import (
     MAX_DEVICE_BYTES,
@@ -56,7 +56,7 @@ def encode(frame: Frame, level: int) -> bytes:
     ]
     size, stored_quality = _stored([marks], level)
     sizes, entries, bodies = [size], [], [stored_quality]
-    for block in batch.columns_of([frame]):
+    for block in parts.columns_of([frame]):
         entry, sections = encode_block(block)
         size, body = _stored(sections, level)
         sizes += [wire.varint(len(entry)), size]
@@ -103,7 +103,7 @@ def decode(blob: bytes, resolve: batch.Resolve, select: batch.Select | None) -> 
     with_jitter = bool(flags & _FLAG_JITTER)
     marks, blocks = _parts(reader, layout, n, columns, with_jitter=with_jitter)
     return [
-        batch.frame_of(
+        parts.frame_of(
             (device, layout, t0_ms, step_ms),
             columns,
             [blocks[column][0] for column in columns],

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from contract.codec import batch, quality
 from contract.codec.model import MAX_ROWS, MAX_VALUES, Array, Frame, Quality, rows_between
+from contract.codec.parts import frame_of
 from contract.layouts import Layout
 
 Key = tuple[bytes, int, int, tuple[str, ...], bool]
@@ -82,7 +83,7 @@ class Slab:
         good = quality.all_good(n, width)
         every = tuple(range(len(self.layout.columns)))
         return [
-            batch.frame_of(
+            frame_of(
                 (device, self.layout, self.t0_ms, self.step_ms),
                 every,
                 [column[at] for column in self.columns],

@@ -104,7 +104,7 @@ def test_timescaledb_is_used_exactly_when_the_server_has_it(empty):
 
 def test_the_quarter_hours_are_compressed_where_timescaledb_can(empty):
     if not offer_timescale(empty):
-        return  # what must hold without it is the test above
+        pytest.skip("this server has no TimescaleDB; what must hold without it is tested above")
     migrate(empty)
 
     with ThreadPoolExecutor(4) as pool:
