@@ -13,6 +13,8 @@ from station.protocols import (
     DeviceSpec,
     DeviceStatus,
     DriverHost,
+    FastHealth,
+    FastReading,
     Reading,
     Refused,
 )
@@ -40,8 +42,12 @@ class Devices:
         resume: Mapping[str, str],
         on_reading: Callable[[Reading], None],
         on_status: Callable[[DeviceStatus], None],
+        on_fast: Callable[[FastReading], None] | None = None,
     ) -> None:
-        """Prepare one host per protocol family; nothing is started yet."""
+        """Prepare one host per protocol family; nothing is started yet.
+
+        All three are called in the event loop, `on_fast` as soon as a fast reading arrives.
+        """
         self._config = config
         self._on_status = on_status
         self.connections = {device.tag: Connection() for device in config.devices}
@@ -54,6 +60,7 @@ class Devices:
                 [_spec(device) for device in devices],
                 on_reading,
                 self._note_status,
+                on_fast=on_fast,
                 resume=resume,
             )
             for driver, devices in families.items()
@@ -83,6 +90,13 @@ class Devices:
         for host in self.hosts.values():
             points |= host.resume_points
         return points
+
+    @property
+    def fast_health(self) -> dict[str, FastHealth]:
+        """How each fast lane keeps its grid, by device."""
+        return {
+            tag: health for host in self.hosts.values() for tag, health in host.fast_health.items()
+        }
 
     def disconnected(self) -> dict[str, str]:
         """Return the reason by tag of every device whose connection is gone."""

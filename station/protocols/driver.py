@@ -71,6 +71,50 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class FastReading:
+    """What a device said outside the rhythm of readings: on the fast lane, or on a change.
+
+    Attributes:
+        device: tag of the device.
+        layout: name of the layout in ``contract.layouts``.
+        time_ms: device time of the values where the device gives one with them, else
+            `received_ms`; epoch milliseconds. Many fast readings may share a device time.
+        received_ms: station time at which they arrived.
+        values: signals in their own units, states as numbers; NaN where the device gives no
+            valid or no plausible value. Signals that are not in it have not been asked.
+    """
+
+    device: str
+    layout: str
+    time_ms: int
+    received_ms: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class FastHealth:
+    """How a fast lane keeps its grid; published every few seconds.
+
+    Attributes:
+        device: tag of the device.
+        connected: whether the lane's own connection stands and answers.
+        reads: readings handed over since the driver process started.
+        missed: slots of the grid without a reading, since the same moment.
+        latency_p50_ms, latency_p99_ms: from question to answer, over the last minute; NaN
+            before the first answer.
+        late_p99_ms: how long after its slot began a question was asked, over the last minute.
+    """
+
+    device: str
+    connected: bool
+    reads: int
+    missed: int
+    latency_p50_ms: float
+    latency_p99_ms: float
+    late_p99_ms: float
+
+
+@dataclass(frozen=True)
 class DeviceStatus:
     """Whether a device answers; published on each change, with the reason in words."""
 
@@ -135,7 +179,7 @@ class TimedOut:
 
 
 CommandOutcome = Accepted | Refused | TimedOut
-Publication = Reading | DeviceStatus | ResumePoint
+Publication = Reading | FastReading | FastHealth | DeviceStatus | ResumePoint
 Publish = Callable[[Publication], None]
 
 

@@ -25,6 +25,8 @@ from station.protocols.driver import (
     DeviceSpec,
     DeviceStatus,
     DriverSetup,
+    FastHealth,
+    FastReading,
     Reading,
     Refused,
     ResumePoint,
@@ -69,6 +71,7 @@ class DriverHost:
         resume_points: newest resume token of each buffered source. It only covers readings
             already handed to `on_reading`: store it in one transaction with them, hand it to
             the next host as `resume`, and nothing is lost or doubled over a station restart.
+        fast_health: newest word of each fast lane, by device; none while no process lives.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class DriverHost:
         on_reading: Callable[[Reading], None],
         on_status: Callable[[DeviceStatus], None],
         *,
+        on_fast: Callable[[FastReading], None] | None = None,
         resume: Mapping[str, str] | None = None,
         timing: HostTiming | None = None,
         jitter: random.Random | None = None,
@@ -89,6 +93,7 @@ class DriverHost:
             devices: the devices it serves.
             on_reading: called in the event loop for each reading.
             on_status: called in the event loop for each change of a device's state.
+            on_fast: called in the event loop for each fast reading.
             resume: resume points of an earlier station process.
             timing: the host's patience.
             jitter: source of chance for the pauses.
@@ -99,6 +104,8 @@ class DriverHost:
         self.resume_points: dict[str, str] = dict(resume or {})
         self._on_reading = on_reading
         self._on_status = on_status
+        self._on_fast = on_fast or (lambda _reading: None)
+        self.fast_health: dict[str, FastHealth] = {}
         self._timing = timing or HostTiming()
         self._jitter = jitter or random.Random()  # noqa: S311 - spreads load, guards nothing
         self._pending: dict[str, asyncio.Future[CommandOutcome]] = {}
@@ -220,21 +227,28 @@ class DriverHost:
             match message:
                 case Reading():
                     self._on_reading(message)
+                case FastReading():
+                    self._on_fast(message)
+                case FastHealth():
+                    self.fast_health[message.device] = message
                 case ResumePoint():
                     self.resume_points[message.key] = message.token
                 case DeviceStatus():
                     self._connected[message.device] = message.connected
                     self._on_status(message)
                 case Accepted() | Refused() | TimedOut():
-                    future = self._pending.get(message.id)
-                    if future is not None and not future.done():
-                        future.set_result(message)
+                    self._settle(message)
                 case wire.Heartbeat():
                     self._recovered()
                 case wire.Failed():
                     self._failure = message.reason
                 case _:
                     raise WireError(f"a driver process sends no {type(message).__name__}")
+
+    def _settle(self, outcome: CommandOutcome) -> None:
+        future = self._pending.get(outcome.id)
+        if future is not None and not future.done():
+            future.set_result(outcome)
 
     async def _watch(self) -> None:
         """Kill the process when it stays silent longer than the host stayed asleep itself."""
@@ -263,6 +277,7 @@ class DriverHost:
     def _mourn(self, reason: str) -> None:
         """Tell at once whom the death of the process concerns: devices and waiting commands."""
         self._failure = reason
+        self.fast_health.clear()
         now_ms = _now_ms()
         for spec in self.devices:
             if self._connected.get(spec.device, True) and not self._closing:

@@ -8,6 +8,7 @@ little-endian, as the dtype in the header says.
 
 import asyncio
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +22,8 @@ from station.protocols.driver import (
     DeviceSpec,
     DeviceStatus,
     DriverSetup,
+    FastHealth,
+    FastReading,
     Reading,
     Refused,
     ResumePoint,
@@ -56,6 +59,8 @@ class Failed:
 
 Message = (
     Reading
+    | FastReading
+    | FastHealth
     | DeviceStatus
     | ResumePoint
     | DeviceCommand
@@ -71,6 +76,7 @@ Message = (
 _PLAIN: Mapping[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
+        FastHealth,
         DeviceStatus,
         ResumePoint,
         DeviceCommand,
@@ -102,6 +108,14 @@ def encode(message: Message) -> bytes:
         }
         blobs = [array.tobytes() for array in arrays]
         blobs.append(message.quality.astype(np.uint8, copy=False).tobytes())
+    elif isinstance(message, FastReading):
+        fields = {
+            "device": message.device,
+            "layout": message.layout,
+            "time_ms": message.time_ms,
+            "received_ms": message.received_ms,
+            "values": {s: v if math.isfinite(v) else None for s, v in message.values.items()},
+        }
     else:
         fields = asdict(message)
     header = json.dumps([type(message).__name__, fields], separators=(",", ":")).encode()
@@ -131,10 +145,27 @@ def decode(frame: bytes) -> Message:
         if kind == DriverSetup.__name__:
             devices = tuple(DeviceSpec(**device) for device in fields["devices"])
             return DriverSetup(fields["driver"], devices, fields["resume"])
+        if kind == FastReading.__name__:
+            return _decode_fast(fields)
         plain: Message = _PLAIN[kind](**fields)
     except (ValueError, TypeError, KeyError) as error:
         raise WireError(f"a frame of {len(frame)} bytes cannot be read: {error!r}") from error
     return plain
+
+
+def _decode_fast(fields: dict[str, Any]) -> FastReading:
+    """Return the fast reading; NaN travels as null, because JSON has no such number."""
+    values = {
+        str(signal): math.nan if value is None else float(value)
+        for signal, value in fields["values"].items()
+    }
+    return FastReading(
+        device=str(fields["device"]),
+        layout=str(fields["layout"]),
+        time_ms=int(fields["time_ms"]),
+        received_ms=int(fields["received_ms"]),
+        values=values,
+    )
 
 
 def _decode_reading(fields: dict[str, Any], blob: memoryview) -> Reading:

@@ -5,7 +5,6 @@ what it returns is compared with what was asked, and a reply that does not match
 connection: after it, nobody knows which bytes belong to which question.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 
@@ -17,6 +16,7 @@ from pymodbus.pdu import ModbusPDU
 
 from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
 from station.protocols.modbus.profile import Space
+from station.protocols.modbus.turn import Turn, Urgency
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Connection:
         self.port = port
         self.requests = 0
         self._client: AsyncModbusTcpClient | None = None
-        self._turn = asyncio.Lock()
+        self._turn = Turn()
 
     @property
     def connected(self) -> bool:
@@ -92,9 +92,24 @@ class Connection:
             self._client = None
 
     async def read(
-        self, unit: int, space: Space, address: int, count: int, timeout_s: float
+        self,
+        unit: int,
+        space: Space,
+        address: int,
+        count: int,
+        timeout_s: float,
+        *,
+        urgency: Urgency = Urgency.POLL,
     ) -> npt.NDArray[np.uint16]:
         """Return `count` registers (or bits as 0 and 1).
+
+        Args:
+            unit: unit id behind the server.
+            space: address space.
+            address: the first address.
+            count: how many.
+            timeout_s: an answer later than this counts as none.
+            urgency: who goes first when several wait for the line.
 
         Raises:
             DeviceUnreachable: not connected, or no answer in time.
@@ -102,7 +117,7 @@ class Connection:
             BadReply: the answer does not match the question.
         """
         question = f"unit {unit} {space} {address}..{address + count - 1}"
-        async with self._turn:
+        async with self._turn.take(urgency):
             client = self._standing(question)
             ask = {
                 Space.COIL: client.read_coils,
@@ -128,6 +143,7 @@ class Connection:
         timeout_s: float,
         *,
         single: bool = False,
+        urgency: Urgency = Urgency.COMMAND,
     ) -> None:
         """Write registers (or coils) and return when the device has confirmed them.
 
@@ -135,7 +151,7 @@ class Connection:
             DeviceUnreachable, DeviceRefused, BadReply: as in `read`.
         """
         question = f"unit {unit} write {space} {address}"
-        async with self._turn:
+        async with self._turn.take(urgency):
             client = self._standing(question)
             client.comm_params.timeout_connect = timeout_s
             if space is Space.COIL:

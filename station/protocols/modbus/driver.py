@@ -18,6 +18,8 @@ from station.protocols.driver import (
 from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
 from station.protocols.health import now_ms
 from station.protocols.modbus import profile as profiles
+from station.protocols.modbus.fast import FastLane
+from station.protocols.modbus.fast_plan import compile_fast
 from station.protocols.modbus.line import Line
 from station.protocols.modbus.unit import Unit
 from station.protocols.tasks import end
@@ -46,11 +48,15 @@ class ModbusDriver(Driver):
         self._by_device = {
             unit.spec.device: (line, unit) for line in self.lines for unit in line.units
         }
+        self.fast_lanes = _fast_lanes(self.lines)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self, publish: Publish) -> None:
         """Serve all lines until closed."""
         self._tasks = [asyncio.create_task(self._supervise(line, publish)) for line in self.lines]
+        self._tasks += [
+            asyncio.create_task(self._supervise_fast(lane, publish)) for lane in self.fast_lanes
+        ]
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks)
 
@@ -64,6 +70,15 @@ class ModbusDriver(Driver):
                 line.connection.close()
                 for unit in line.units:
                     unit.health.failed(f"the driver failed: {error!r}", publish, at_once=True)
+                await asyncio.sleep(_RESTART_S)
+
+    async def _supervise_fast(self, lane: FastLane, publish: Publish) -> None:
+        """The same for a fast lane; the device's state is its line's to tell."""
+        while True:
+            try:
+                await lane.run(publish)
+            except Exception:
+                log.exception("device=%s event=fast_lane_failed", lane.unit.spec.device)
                 await asyncio.sleep(_RESTART_S)
 
     async def command(self, command: DeviceCommand) -> CommandOutcome:
@@ -91,3 +106,14 @@ class ModbusDriver(Driver):
         await end(self._tasks)
         for line in self.lines:
             line.connection.close()
+
+
+def _fast_lanes(lines: Sequence[Line]) -> list[FastLane]:
+    """Return a fast lane for every device whose profile wants one."""
+    lanes = []
+    for line in lines:
+        for unit in line.units:
+            plan = compile_fast(unit.spec.profile, unit.profile)
+            if plan is not None:
+                lanes.append(FastLane(unit, plan))
+    return lanes

@@ -178,6 +178,7 @@ class Write(Place):
         low, high: allowed range in the signal's unit; outside, the command is refused.
         value: written whatever the command's value is (verbs such as ``start``).
         single: use function 6 (5 for coils) instead of 16 (15).
+        routine: a sign of life and the like, which lets commands that change something pass.
     """
 
     scale: float = 1.0
@@ -186,6 +187,7 @@ class Write(Place):
     high: float | None = None
     value: int | None = None
     single: bool = False
+    routine: bool = False
 
 
 class Polling(_Strict):
@@ -210,6 +212,18 @@ class Polling(_Strict):
     stalled_after: int = Field(default=5, ge=1)
 
 
+class Fast(_Strict):
+    """Signals that are wanted many times a second, over a connection of their own.
+
+    Attributes:
+        period_s: one reading each, on a grid of the station's clock.
+        signals: single values of one layout that lie in one request.
+    """
+
+    period_s: float = Field(default=0.05, ge=0.02, le=1.0)
+    signals: tuple[str, ...] = Field(min_length=1)
+
+
 class Profile(_Strict):
     """A device profile; `layout_points` gives it with parameters filled in."""
 
@@ -219,6 +233,7 @@ class Profile(_Strict):
     polling: Polling = Polling()
     time: DeviceTime | None = None
     expect: tuple[Expectation, ...] = ()
+    fast: Fast | None = None
     layouts: Mapping[str, Mapping[str, Point]]
     writes: Mapping[str, Write] = Field(default_factory=dict)
 

@@ -20,6 +20,7 @@ from station.protocols.modbus.decode import LayoutDecoder, Registers, gather, in
 from station.protocols.modbus.encode import registers_for
 from station.protocols.modbus.plan import Plan, plan_for, spans_of
 from station.protocols.modbus.profile import Place, Profile, Space, Write
+from station.protocols.modbus.turn import Urgency
 
 TORN_ATTEMPTS = 3
 
@@ -83,7 +84,8 @@ class Unit:
             ProtocolError: the device did not answer as it should.
         """
         if not self._verified:
-            await self._verify(connection)
+            await self.verify(connection)
+            self._verified = True
         for _ in range(TORN_ATTEMPTS):
             registers = np.zeros(self._plan.size, np.uint16)
             await self._fetch(connection, 0, registers)
@@ -114,8 +116,9 @@ class Unit:
             ProtocolError: out of range, refused, or without an answer.
         """
         power = 0
+        urgency = Urgency.ROUTINE if write.routine else Urgency.COMMAND
         if write.scale_factor is not None:
-            power = int(await self._read_place(connection, write.scale_factor))
+            power = int(await self._read_place(connection, write.scale_factor, urgency))
         await connection.write(
             self.spec.unit,
             write.space or Space.HOLDING,
@@ -123,9 +126,10 @@ class Unit:
             registers_for(write, value, power),
             self.profile.polling.timeout_s,
             single=write.single,
+            urgency=urgency,
         )
 
-    async def _verify(self, connection: Connection) -> None:
+    async def verify(self, connection: Connection) -> None:
         """Compare the registers that tell who this device is.
 
         Raises:
@@ -139,12 +143,18 @@ class Unit:
                     f"{found}, the profile {self.spec.profile} says {place.equals}: "
                     "choose the profile of this device"
                 )
-        self._verified = True
 
-    async def _read_place(self, connection: Connection, place: Place) -> float:
+    async def _read_place(
+        self, connection: Connection, place: Place, urgency: Urgency = Urgency.POLL
+    ) -> float:
         space = self.profile.space_of(place)
         registers = await connection.read(
-            self.spec.unit, space, place.address, place.type.words, self.profile.polling.timeout_s
+            self.spec.unit,
+            space,
+            place.address,
+            place.type.words,
+            self.profile.polling.timeout_s,
+            urgency=urgency,
         )
         order = 1 if place.word_order == "hi-lo" else -1
         index = np.arange(place.type.words)[::order][None, :]

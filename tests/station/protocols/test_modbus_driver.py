@@ -15,6 +15,8 @@ from station.protocols.driver import (
     DeviceCommand,
     DeviceSpec,
     DeviceStatus,
+    FastHealth,
+    FastReading,
     Reading,
     Refused,
     TimedOut,
@@ -45,6 +47,8 @@ class Record:
     def __init__(self) -> None:
         self.readings: list[Reading] = []
         self.statuses: list[DeviceStatus] = []
+        self.fast: list[FastReading] = []
+        self.fast_health: list[FastHealth] = []
 
     def __call__(self, publication) -> None:
         match publication:
@@ -52,6 +56,10 @@ class Record:
                 self.readings.append(publication)
             case DeviceStatus():
                 self.statuses.append(publication)
+            case FastReading():
+                self.fast.append(publication)
+            case FastHealth():
+                self.fast_health.append(publication)
 
     def times(self, device: str, layout: str) -> list[int]:
         return [r.time_ms for r in self.readings if (r.device, r.layout) == (device, layout)]
@@ -276,7 +284,17 @@ async def test_commands_are_accepted_refused_or_time_out_and_say_why():
             assert isinstance(outcome, TimedOut)
 
 
-@pytest.mark.parametrize("profile", ["chiller.toml", "insulation.toml", "fire.toml", "meter.toml"])
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "chiller.toml",
+        "insulation.toml",
+        "fire.toml",
+        "meter.toml",
+        "panel.toml",
+        "ventilation.toml",
+    ],
+)
 async def test_each_sample_device_is_read_by_its_profile(profile):
     bank = Bank(size=4096)
     function, address, low_first = {
@@ -284,6 +302,8 @@ async def test_each_sample_device_is_read_by_its_profile(profile):
         "insulation.toml": (4, 100, False),
         "fire.toml": (4, 0, False),
         "meter.toml": (3, 0, False),
+        "panel.toml": (4, 0, False),
+        "ventilation.toml": (3, 0, False),
     }[profile]
     bank.before_reply = follow_wall_clock(function, address, low_first=low_first)
     bank.write(2, 0, 1, 0, 1)  # smoke and panel fault
@@ -302,6 +322,8 @@ async def test_each_sample_device_is_read_by_its_profile(profile):
     if profile == "fire.toml":
         assert (value["smoke_detected"], value["heat_detected"]) == (1, 0)
         assert value["fire_alarms"] == 0b10100
+    if profile == "panel.toml":
+        assert value == {"emergency_stop": 1, "remote_control": 0, "reset_pressed": 1}
     if profile == "meter.toml":
         assert value["active_power_kw"] == -17250
         assert [value[f"voltage_{p}_v"] for p in ("ab", "bc", "ca")] == [35000, 35010, 35020]

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import math
 import struct
 
 import numpy as np
@@ -15,6 +16,8 @@ from station.protocols.driver import (
     DeviceSpec,
     DeviceStatus,
     DriverSetup,
+    FastHealth,
+    FastReading,
     Reading,
     Refused,
     ResumePoint,
@@ -59,6 +62,8 @@ def test_a_reading_arrives_as_it_left(reading):
         Refused("id", 1, "阻断"),
         TimedOut("id", 1, "why"),
         DriverSetup("modbus", (DeviceSpec("a", "p", "h", 1, 2, "i", "m"),), {"k": "t"}),
+        FastReading("METER", "meter", 1000, 1050, {"frequency_hz": 49.98, "active_power_kw": -1.0}),
+        FastHealth("METER", True, 1200, 3, 1.5, 7.25, 0.5),
         wire.Heartbeat(3),
         wire.Close(),
         wire.Failed("why"),
@@ -66,6 +71,16 @@ def test_a_reading_arrives_as_it_left(reading):
 )
 def test_every_other_message_arrives_as_it_left(message):
     assert wire.decode(wire.encode(message)) == message
+
+
+def test_a_fast_value_that_is_not_known_arrives_as_not_known():
+    sent = FastReading("METER", "meter", 1, 2, {"frequency_hz": math.nan, "active_power_kw": 3.5})
+
+    got = wire.decode(wire.encode(sent))
+
+    assert isinstance(got, FastReading)
+    assert math.isnan(got.values["frequency_hz"])
+    assert got.values["active_power_kw"] == 3.5
 
 
 @given(st.binary(max_size=200))
