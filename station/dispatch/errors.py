@@ -2,7 +2,8 @@
 
 StationError
 └── DispatchError
-    └── RegulationError   a regulation signal file is refused
+    ├── RegulationError   a regulation signal file is refused
+    └── ProposalError     a source proposes what no source may
 """
 
 from pathlib import Path
@@ -22,3 +23,12 @@ class RegulationError(DispatchError):
         super().__init__(f"{file}{f' row {row}' if row else ''}: {problem}")
         self.file = file
         self.row = row
+
+
+class ProposalError(DispatchError):
+    """A source proposes what no source may; names the source and the remedy."""
+
+    def __init__(self, source: str, problem: str, remedy: str) -> None:
+        """Build the sentence from its facts."""
+        super().__init__(f"proposal of {source}: {problem}; {remedy}")
+        self.source = source
