@@ -84,6 +84,7 @@ class EdgeApi:
             Route("/edge/v1/layouts/{hash}", self._answer(self._layouts), methods=["PUT"]),
             Route("/edge/v1/batches", self._answer(self._batches, book=True), methods=["POST"]),
             Route("/edge/v1/events", self._answer(self._events, book=True), methods=["POST"]),
+            Route("/edge/v1/commands", self._answer(self._commands, book=True), methods=["POST"]),
             Route("/edge/v1/live", self._answer(self._live), methods=["POST"]),
             Route("/edge/v1/orders", self._answer(self._orders), methods=["GET"]),
             Route("/edge/v1/receipts", self._answer(self._receipts), methods=["POST"]),
@@ -156,6 +157,10 @@ class EdgeApi:
     async def _events(self, request: Request, peer: PeerIdentity) -> Response:
         body = await read_body(request, self._parts.max_batch_bytes)
         return await self._store(await self._parts.gate.events(peer, body))
+
+    async def _commands(self, request: Request, peer: PeerIdentity) -> Response:
+        body = await read_body(request, self._parts.max_batch_bytes)
+        return await self._store(await self._parts.gate.commands(peer, body))
 
     async def _store(self, offer: Offer) -> Response:
         result = await self._parts.commit.offer(offer)

@@ -2,8 +2,8 @@
 
 Order of checks: is it an envelope; does it name the station of the certificate; is it for this
 lane; do we know the epoch's key; does its tag fit; does its content fit the contract. Every
-refusal that an honest station cannot cause is noted in the security book. What events say is
-sealed again here, for the table, before any statement carries it.
+refusal that an honest station cannot cause is noted in the security book. What events and
+commands say is sealed again here, for the table, before any statement carries it.
 """
 
 import asyncio
@@ -17,13 +17,14 @@ import numpy as np
 
 from cloud.access.pki import PeerIdentity
 from cloud.catalogue import LayoutCatalogue
+from cloud.commands.content import rows_of
 from cloud.epochs import EpochKeys
 from cloud.errors import IdentityRefused, Refused
 from cloud.ingest.ledger import Offer
 from cloud.security import SecurityLog
 from cloud.vault.rows import EventContent, seal_event
 from cloud.vault.vault import StationKeys, Vault
-from contract import events, frame
+from contract import commands, events, frame
 from contract.envelope import EnvelopeHeader, Stream, Tampered, UnknownEpoch, WrongStation, peek
 from contract.errors import ContractError, UnknownLayoutError
 from contract.events import Event
@@ -162,6 +163,31 @@ class Gate:
             t_first_ms=min(times),
             t_last_ms=max(times),
             events=rows,
+        )
+
+    async def commands(self, peer: PeerIdentity, body: bytes) -> Offer:
+        """Open and check a message of commands; errors as `telemetry`."""
+        opened = await self.open(peer, body, Stream.COMMANDS)
+        try:
+            found = await asyncio.to_thread(commands.from_json, opened.plaintext)
+        except ContractError as error:
+            # The text may repeat what the command says; the station alone is told that.
+            self._book.note("malformed", station=peer.station, reason=type(error).__name__)
+            raise Refused(str(error), code="malformed") from error
+        if any(command.station != peer.station for command in found):
+            self._book.note("wrong_station", station=peer.station, where="commands")
+            raise IdentityRefused("a command names another station")
+        keys = await self._vault.keys(peer.station)
+        rows = await asyncio.to_thread(rows_of, keys, found)
+        times = [command.issued_ms for command in found] or [0]
+        return Offer(
+            **_key(opened.header, peer, body),
+            body=b"",
+            samples=0,
+            value_count=0,
+            t_first_ms=min(times),
+            t_last_ms=max(times),
+            commands=rows,
         )
 
     async def live(self, peer: PeerIdentity, body: bytes) -> tuple[EnvelopeHeader, int]:

@@ -1,7 +1,7 @@
 """The ledger: every accepted message once, whole, together with all its effects.
 
-One statement writes the ledger row, the body, the marks of minutes to roll up, events, and
-newly seen devices; and it believes only certificates that are valid in that instant. Messages
+One statement writes the ledger row, the body, the marks of minutes to roll up, events, commands,
+and newly seen devices; and it believes only certificates that are valid in that instant. Messages
 that arrive while a statement runs go together into the next one: the busier the cloud, the
 fewer commits per message, and nobody waits for a timer.
 """
@@ -25,6 +25,7 @@ _MAX_WAITING: Final = 2_000
 _MAX_GROUP: Final = 256
 _MAX_GROUP_BYTES: Final = 16 << 20
 _NOTHING: Final = Jsonb([])
+_DAY_MS: Final = 86_400_000
 
 
 class Result(StrEnum):
@@ -49,6 +50,7 @@ class Offer:
         samples, value_count: content of telemetry.
         t_first_ms, t_last_ms: device times of its content.
         events: rows of table `events`, without station, their sealed content in base64.
+        commands: rows of table `commands`, likewise.
         devices: newly seen (device, layout hash in hex).
         minutes: runs of minutes that got samples, each (first, last) in epoch ms.
     """
@@ -66,6 +68,7 @@ class Offer:
     t_first_ms: int
     t_last_ms: int
     events: Sequence[dict[str, Any]] = ()
+    commands: Sequence[dict[str, Any]] = ()
     devices: Sequence[tuple[str, str]] = ()
     minutes: Sequence[tuple[int, int]] = ()
 
@@ -82,9 +85,10 @@ WITH offered AS (
         %(fingerprint)b::bytea[], %(sha256)b::bytea[], %(size)s::int[], %(body)b::bytea[],
         %(samples)s::int[], %(value_count)s::int[], %(t_first_ms)s::bigint[],
         %(t_last_ms)s::bigint[], %(events)s::jsonb[], %(devices)s::jsonb[],
-        %(minutes)s::jsonb[]
+        %(minutes)s::jsonb[], %(commands)s::jsonb[]
     ) WITH ORDINALITY AS o(station, epoch, stream, sequence, fingerprint, sha256, size, body,
-        samples, value_count, t_first_ms, t_last_ms, events, devices, minutes, number)
+        samples, value_count, t_first_ms, t_last_ms, events, devices, minutes, commands,
+        number)
 ), trusted AS (
     SELECT o.* FROM offered o
     JOIN certificates c ON c.fingerprint = o.fingerprint AND c.station = o.station
@@ -119,6 +123,22 @@ WITH offered AS (
         id text, device text, code text, tag text, severity smallint, active boolean, at_ms bigint,
         sealed text)
     ON CONFLICT DO NOTHING
+), commanded AS (
+    INSERT INTO commands (station, issued_ms, id, device, point, source, state, accepted_ms,
+                          settled_ms, sealed)
+    SELECT DISTINCT ON (c.station, r.issued_ms, r.id)
+           c.station, r.issued_ms, r.id, r.device, r.point, r.source, r.state, r.accepted_ms,
+           r.settled_ms, decode(r.sealed, 'base64')
+    FROM content c, jsonb_to_recordset(c.commands) AS r(
+        issued_ms bigint, id text, device text, point text, source text, state text,
+        accepted_ms bigint, settled_ms bigint, sealed text)
+    ORDER BY c.station, r.issued_ms, r.id, command_rank(r.state) DESC, r.settled_ms DESC
+    ON CONFLICT (station, issued_ms, id) DO UPDATE SET
+        state = excluded.state, accepted_ms = excluded.accepted_ms,
+        settled_ms = excluded.settled_ms, source = excluded.source, sealed = excluded.sealed,
+        received_at = excluded.received_at
+    WHERE (command_rank(excluded.state), excluded.settled_ms)
+        > (command_rank(commands.state), commands.settled_ms)
 ), seen AS (
     INSERT INTO devices (station, device, layout)
     SELECT DISTINCT c.station, d.value->>0, decode(d.value->>1, 'hex')
@@ -133,6 +153,8 @@ LEFT JOIN fresh f ON (f.station, f.epoch, f.stream, f.sequence)
 LEFT JOIN batches b ON (b.station, b.epoch, b.stream, b.sequence)
                      = (o.station, o.epoch, o.stream, o.sequence)
 """
+
+_MONTHS: Final = "SELECT make_command_months(%(times)s::bigint[])"
 
 _COUNT: Final = """
 INSERT INTO ledger_counters (station, hour, duplicates, conflicts)
@@ -158,7 +180,10 @@ async def store(pool: Pool, offers: Sequence[Offer]) -> list[Result]:
     for offer in offers:
         first.setdefault(offer.key, offer)
     unique = list(first.values())
+    days = {row["issued_ms"] // _DAY_MS * _DAY_MS for offer in unique for row in offer.commands}
     async with connection(pool) as conn:
+        if days:
+            await conn.execute(_MONTHS, {"times": sorted(days)})
         cursor = await conn.execute(_STORE, _columns(unique), binary=True)
         outcome: dict[tuple[str, int, int, int], Result] = {}
         for number, trusted, fresh, sha256 in await cursor.fetchall():
@@ -193,6 +218,7 @@ def _columns(offers: Sequence[Offer]) -> dict[str, Any]:
     )
     columns: dict[str, Any] = {name: [getattr(offer, name) for offer in offers] for name in names}
     columns["events"] = [Jsonb(list(o.events)) if o.events else _NOTHING for o in offers]
+    columns["commands"] = [Jsonb(list(o.commands)) if o.commands else _NOTHING for o in offers]
     columns["minutes"] = [Jsonb(list(o.minutes)) if o.minutes else _NOTHING for o in offers]
     columns["devices"] = [Jsonb(list(o.devices)) if o.devices else _NOTHING for o in offers]
     return columns

@@ -26,7 +26,8 @@ from cloud.keys import open_keys
 from cloud.live import intake
 from cloud.vault.vault import Placed, StationKeys, Vault
 from cloud.workers import Task
-from contract import events, layouts
+from contract import commands, events, layouts
+from contract.commands import CommandRecord, CommandState
 from contract.envelope import Stream
 from contract.frame import Frame, encode, encode_batch
 from contract.orders import OrderKind, Outcome, Receipt, peek_order, sign_receipt
@@ -48,7 +49,7 @@ SEARCHABLE = {"wal_compression": "off", "fsync": "off"}
 
 
 class Telling:
-    """One day's secrets: frames, a schedule, and what events and receipts say."""
+    """One day's secrets: frames, a schedule, and what events, commands and receipts say."""
 
     def __init__(self) -> None:
         rng = np.random.default_rng(20_261_125)
@@ -72,6 +73,9 @@ class Telling:
         tenths = rng.integers(10**7, 10**8, 96)
         self.schedule = Series("control strategy, schedule", tenths, 0.1, "i4")
         self.limits = Series("state of the BMS, events", rng.integers(10**7, 10**8, 4), 0.001, "i4")
+        self.setpoints = Series(
+            "control strategy, commands", rng.integers(10**7, 10**8, 4), 0.001, "i4"
+        )
         self.plains: dict[str, bytes] = {}
         self.reason = f"{rng.integers(10**9):09d} kW is beyond the limit"
 
@@ -99,6 +103,14 @@ class Telling:
             detail=Words(f"cell 7 at {value:.3f} mV", f"7 号单体 {value:.3f} mV"),
         )
 
+    def command(self, number: int) -> CommandRecord:
+        value = float(f"{self.setpoints.physical[number]:.3f}")
+        return CommandRecord(
+            *(f"c-{number}", "alpha", "D1", "active_power_setpoint_kw", value, "agc", "ann"),
+            *("SOC band", CommandState.FAILED, f"{value:.3f} kW commanded", T0_MS + number),
+            *(0, T0_MS + 100, f"no answer to {value:.3f} kW", f"{value:.3f} kW 无应答"),
+        )
+
     def payload(self) -> dict[str, object]:
         powers = [float(f"{power:.1f}") for power in self.schedule.physical]
         return {"date": "2026-01-01", "timezone": "UTC", "interval_min": 15, "power_kw": powers}
@@ -106,8 +118,10 @@ class Telling:
     def traces(self) -> dict[str, bytes]:
         """Everything that must not be found, in every shape."""
         found = {"receipt: reason": self.reason.encode()}
-        for series in (*self.series, self.schedule, self.limits):
+        for series in (*self.series, self.schedule, self.limits, self.setpoints):
             found |= series.traces()
+        for number, value in enumerate(self.setpoints.physical):
+            found[f"control strategy, command: value {number}"] = f"{value:.3f}".encode()
         for number, value in enumerate(self.limits.physical):
             found[f"state of the BMS, event: value {number}"] = f"{value:.3f}".encode()
         for name, series in (("schedule", self.schedule), ("events", self.limits)):
@@ -145,6 +159,12 @@ async def live_through(dsn: str, keys_dir: Path, telling: Telling) -> None:
             stored.peer, stored.station.sealer.seal(1, Stream.EVENTS, body)
         )
         await store(pool, [offer])
+        body = commands.to_json([telling.command(number) for number in range(4)])
+        offer = await stored.gate.commands(
+            stored.peer, stored.station.sealer.seal(1, Stream.COMMANDS, body)
+        )
+        await store(pool, [offer])
+        assert await stored.count("commands") == 4
         await give_order(pool, keys_dir, telling, stored.station)
         history = HistorySection(compact_after_s=0, hour_grace_s=0)
         config = CloudConfig(data_dir=keys_dir.parent, history=history)
@@ -223,7 +243,7 @@ def write_in_clear(dsn: str, telling: Telling) -> None:
         )
         for column in ("f8", "f4", "i2", "i4", "i8", "big", "txt", "body"):
             conn.execute(f"ALTER TABLE scratch ALTER {column} SET STORAGE EXTERNAL".encode())
-        for series in (*telling.series, telling.schedule, telling.limits):
+        for series in (*telling.series, telling.schedule, telling.limits, telling.setpoints):
             physical, raw = series.physical.tolist(), series.raw.tolist()
             texts = [f"{one:.{series.digits}f}" for one in physical]
             every = [texts, [str(one) for one in raw]]
@@ -258,7 +278,7 @@ async def test_a_dump_shows_none_of_the_four_classes_and_would_show_them_in_clea
 
     assert sealed == {}
     assert "null value in column" in (place / "postgres.log").read_text()
-    kinds = ("block of", "rollups of", "'events'", "'orders'", "'receipts'")
+    kinds = ("block of", "rollups of", "'events'", "'commands'", "'orders'", "'receipts'")
     assert all(any(kind in name for name in telling.plains) for kind in kinds)
     server.start()
     write_in_clear(dsn, telling)
