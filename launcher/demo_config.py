@@ -133,6 +133,7 @@ def _devices(ports: dict[str, int]) -> list[dict[str, Any]]:
     devices = [
         _modbus("METER", "meter", "meter.toml", ports["METER"]),
         _modbus("FIRE", "fire", "fire.toml", ports["FIRE"]),
+        _modbus("PANEL", "panel", "panel.toml", ports["PANEL"]),
     ]
     for k in range(1, CONTAINERS + 1):
         container = f"C{k}"
@@ -163,6 +164,8 @@ def _devices(ports: dict[str, int]) -> list[dict[str, Any]]:
         for tag, role, profile in (
             (f"{container}-CHL", "chiller", "chiller.toml"),
             (f"{container}-IMD", "insulation", "insulation.toml"),
+            (f"{container}-FIRE", "fire", "fire.toml"),
+            (f"{container}-VENT", "ventilation", "ventilation.toml"),
         ):
             devices.append(_modbus(tag, role, profile, ports[tag], container=container))
     return devices

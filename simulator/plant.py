@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from simulator.physics.air import ContainerAir
 from simulator.physics.bms import Bms
 from simulator.physics.bus import BusState, solve_bus
 from simulator.physics.cells import CellBank
 from simulator.physics.chiller import ChillerBank
 from simulator.physics.converter import Converter, ConverterParameters, Point
 from simulator.physics.grid import Grid
+from simulator.physics.safety import FirePanel, HardWired, SitePanel
 from simulator.physics.tables import SECONDS_PER_HOUR, Floats, load_cell
 from simulator.physics.thermal import ThermalModel
 
@@ -68,17 +70,6 @@ class EnergyAccount:
 
 
 @dataclass
-class FirePanel:
-    """What the fire panel senses, in ppm and flags."""
-
-    hydrogen_ppm: float = 0.0
-    carbon_monoxide_ppm: float = 2.0
-    smoke: bool = False
-    heat: bool = False
-    fault: bool = False
-
-
-@dataclass
 class Insulation:
     """Insulation resistance of one container's DC side to earth, in kilo-ohm."""
 
@@ -104,6 +95,7 @@ class Plant:
     elapsed_s: float = 0.0
     energy: EnergyAccount = field(default_factory=EnergyAccount)
     fire: FirePanel = field(default_factory=FirePanel)
+    panel: SitePanel = field(default_factory=SitePanel)
     heatings: list[CellHeating] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -121,6 +113,9 @@ class Plant:
         )
         self.bms = Bms(p.racks, cell.capacity_ah)
         self.chillers = ChillerBank(p.containers)
+        self.air = ContainerAir(p.containers)
+        self.container_fire = [FirePanel() for _ in range(p.containers)]
+        self._hard_wired = HardWired()
         self.grid = Grid(self.rng)
         low, high = _DC_WINDOW_V_PER_CELL
         window = (low * p.cells_per_rack, high * p.cells_per_rack)
@@ -154,6 +149,9 @@ class Plant:
         """
         for converter, value in zip(self.converters, setpoints_w or (), strict=False):
             converter.command(Point.ACTIVE_POWER, value)
+        self._hard_wired.advance(
+            self.panel, self.container_fire, self.fire, self.converters, self.bms, dt_s
+        )
         bus = self._electrical(dt_s)
         delivered = self._settle_converters(bus, dt_s)
         self._thermal_and_bms(dt_s)
@@ -209,7 +207,7 @@ class Plant:
         bus = solve_bus(
             source.emf_v.reshape(shape),
             resistance.reshape(shape),
-            self.bms.closed.reshape(shape),
+            self.bms.conducting.reshape(shape),
             wanted,
         )
         self.rack_current_a = bus.current_a.reshape(-1)
@@ -236,7 +234,7 @@ class Plant:
             heat[heating.rack, heating.cell] += heating.power_w
             self.energy.scenario_heat += heating.power_w * dt_s
         supply = np.repeat(self.chillers.supply_c, p.racks_per_container)
-        flowing = np.repeat((~self.chillers.faulted).astype(float), p.racks_per_container)
+        flowing = np.repeat(self.chillers.flowing.astype(float), p.racks_per_container)
         carried = self.thermal.advance(heat, supply, self.ambient_c, flowing, dt_s)
         self.energy.coolant_heat += float(carried.to_coolant_w.sum()) * dt_s
         self.energy.ambient_heat += float(carried.to_ambient_w.sum()) * dt_s
@@ -244,7 +242,7 @@ class Plant:
         loop = self.thermal.coolant_capacity_w_per_k() * p.racks_per_container
         chiller_w = self.chillers.advance(per_container, loop, self.ambient_c, dt_s)
         standby = np.array([converter.standby_w() for converter in self.converters])
-        self.auxiliary_w = chiller_w + standby + _CONTAINER_BASE_W
+        self.auxiliary_w = chiller_w + standby + self.air.power_w() + _CONTAINER_BASE_W
         self.bms.advance(
             self.cell_voltage_v,
             self.thermal.temperature_c,

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from simulator.config import Kind, Scenario, ScenarioEvent
-from simulator.devices.auxiliaries import FireState, fire_state
 from simulator.errors import ConfigError
 from simulator.physics.converter import ALARM_TRIP
 from simulator.plant import CellHeating
@@ -69,9 +68,6 @@ class ScenarioPlayer:
         for event in [e for e in self._running if e.at_s + e.for_s <= elapsed_s]:
             self._running.remove(event)
             await self._change(event, begins=False)
-        if fire_state(self._plant) is FireState.FIRE:
-            for converter in self._plant.converters:
-                converter.trip(ALARM_TRIP)
 
     async def _change(self, event: ScenarioEvent, *, begins: bool) -> None:
         _log.info("event=scenario kind=%s target=%s begins=%s", event.kind, event.target, begins)

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simulator.devices import auxiliaries, bms, meter, pcs
+from simulator.devices import auxiliaries, bms, meter, pcs, safety
 from simulator.devices.sensors import RackReadings, RackSensors
 from simulator.iec61850.server import PcsServer
 from simulator.modbus.image import Image
@@ -18,6 +19,7 @@ from simulator.record import Record
 
 METER = "METER"
 FIRE = "FIRE"
+PANEL = "PANEL"
 _SINGLE = 1
 """Unit identifier of devices that stand alone behind their address."""
 _NO_IMAGE = Image(0, ())
@@ -43,9 +45,8 @@ class Devices:
         self._written = [[0, 0] for _ in range(plant.parameters.racks)]
         self._beat = 0
         self._add(METER, {_SINGLE: Unit(METER, _NO_IMAGE, meter.DEVICE_TIME, meter.LAYOUTS)})
-        self._add(
-            FIRE, {_SINGLE: Unit(FIRE, _NO_IMAGE, auxiliaries.FIRE_TIME, auxiliaries.FIRE_LAYOUTS)}
-        )
+        self._add(FIRE, {_SINGLE: Unit(FIRE, _NO_IMAGE, safety.FIRE_TIME, safety.FIRE_LAYOUTS)})
+        self._add(PANEL, {_SINGLE: Unit(PANEL, _NO_IMAGE, safety.PANEL_TIME, safety.PANEL_LAYOUTS)})
         for container in range(plant.parameters.containers):
             self._add_container(container, icd)
 
@@ -80,9 +81,17 @@ class Devices:
             )
             self._show(f"C{k + 1}-CHL", auxiliaries.chiller_image(plant, k, tick))
             self._show(f"C{k + 1}-IMD", auxiliaries.insulation_image(plant, k, tick))
+            self._show(f"C{k + 1}-FIRE", safety.fire_image(plant.container_fire[k], tick))
+            self._show(
+                f"C{k + 1}-VENT",
+                safety.ventilation_image(
+                    plant.air.state(k), wanted=bool(plant.air.ventilated[k]), tick=tick
+                ),
+            )
             self.pcs[f"C{k + 1}-PCS"].publish(tick, pcs.values(plant, k))
         self._show(METER, meter.image(plant, tick))
-        self._show(FIRE, auxiliaries.fire_image(plant, tick))
+        self._show(FIRE, safety.fire_image(plant.fire, tick))
+        self._show(PANEL, safety.panel_image(plant.panel, tick))
 
     def carry_out(self) -> None:
         """Give the converters the commands accepted since the last tick."""
@@ -134,6 +143,17 @@ class Devices:
         tag = f"C{k + 1}-IMD"
         monitor = Unit(tag, _NO_IMAGE, auxiliaries.INSULATION_TIME, auxiliaries.INSULATION_LAYOUTS)
         self._add(tag, {_SINGLE: monitor})
+        tag = f"C{k + 1}-FIRE"
+        self._add(tag, {_SINGLE: Unit(tag, _NO_IMAGE, safety.FIRE_TIME, safety.FIRE_LAYOUTS)})
+        tag = f"C{k + 1}-VENT"
+        fan = Unit(
+            tag,
+            _NO_IMAGE,
+            safety.VENTILATION_TIME,
+            safety.VENTILATION_LAYOUTS,
+            partial(self._write_ventilation, k),
+        )
+        self._add(tag, {_SINGLE: fan})
         self.pcs[f"C{k + 1}-PCS"] = self._pcs_server(k, icd)
 
     def _pcs_server(self, k: int, icd: Path) -> PcsServer:
@@ -183,10 +203,30 @@ class Devices:
         return outcome
 
     def _write_chiller(self, k: int, address: int, values: Sequence[int]) -> Refusal | None:
-        if address != auxiliaries.CHILLER_SETPOINT or len(values) != 1:
+        if len(values) != 1:
+            return Refusal.ILLEGAL_ADDRESS
+        if address == auxiliaries.CHILLER_COOLING:
+            return self._switch(f"C{k + 1}-CHL", "cooling", self.plant.chillers.enabled, k, values)
+        if address != auxiliaries.CHILLER_SETPOINT:
             return Refusal.ILLEGAL_ADDRESS
         raw = values[0] - 0x10000 if values[0] & 0x8000 else values[0]
         done = self.plant.chillers.set_setpoint(k, raw / 10)
         result = "accepted" if done else "refused: out of range"
         self._record.command(self.tick, f"C{k + 1}-CHL", "coolant_setpoint_c", raw / 10, result)
+        return None if done else Refusal.ILLEGAL_VALUE
+
+    def _write_ventilation(self, k: int, address: int, values: Sequence[int]) -> Refusal | None:
+        if address != safety.VENTILATION_COMMAND or len(values) != 1:
+            return Refusal.ILLEGAL_ADDRESS
+        return self._switch(f"C{k + 1}-VENT", "ventilation", self.plant.air.ventilated, k, values)
+
+    def _switch(
+        self, tag: str, point: str, switches: NDArray[np.bool_], k: int, values: Sequence[int]
+    ) -> Refusal | None:
+        """Carry out a command that is 0 for off and 1 for on."""
+        done = values[0] in (0, 1)
+        if done:
+            switches[k] = bool(values[0])
+        result = "accepted" if done else "refused: neither 0 nor 1"
+        self._record.command(self.tick, tag, point, values[0], result)
         return None if done else Refusal.ILLEGAL_VALUE

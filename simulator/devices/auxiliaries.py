@@ -1,54 +1,40 @@
-"""Register maps of chillers, insulation monitors and the fire panel."""
+"""Register maps of chillers and insulation monitors."""
 
-from enum import IntEnum
-
-from simulator.modbus.image import Image, Registers, Table, bit_area
+from simulator.modbus.image import Image, Registers, Table
 from simulator.modbus.server import Served, Span
 from simulator.plant import Plant
 
 CHILLER_TIME = Span(Table.HOLDING, 0, 2)
 CHILLER_SETPOINT = 5
+CHILLER_COOLING = 12
 CHILLER_LAYOUTS = (Served("chiller", (CHILLER_TIME,)),)
 INSULATION_TIME = Span(Table.INPUT, 100, 102)
 INSULATION_LAYOUTS = (Served("insulation", (INSULATION_TIME,)),)
-FIRE_TIME = Span(Table.INPUT, 0, 2)
-FIRE_LAYOUTS = (Served("fire", (FIRE_TIME,)),)
 
 _PUMP_KPA = 180.0
 _INSULATION_WARNING_KOHM = 500.0
 _INSULATION_ALARM_KOHM = 150.0
 """100 ohm per volt of a 1,500 V system, the usual alarm level of GB/T 34131 systems."""
-HYDROGEN_ALARM_PPM = 1000.0
-"""A fortieth of hydrogen's lower explosive limit of 4 %: the common first alarm level."""
-CARBON_MONOXIDE_ALARM_PPM = 200.0
-
-
-class FireState(IntEnum):
-    """State of the fire panel."""
-
-    NORMAL = 0
-    PRE_ALARM = 1
-    FIRE = 2
-    PANEL_FAULT = 3
 
 
 def chiller_image(plant: Plant, container: int, tick: int) -> Image:
     """Holding registers of one chiller: words of 32 bit come low word first."""
     chiller = plant.chillers
     thermal = plant.thermal.parameters
-    running = not chiller.faulted[container]
-    r = Registers(12)
+    flowing = bool(chiller.flowing[container])
+    r = Registers(13)
     r.u32(0, tick, low_word_first=True)
     r.u16(2, int(chiller.state(container)))
     r.s16(3, float(chiller.supply_c[container]) * 10)
     r.s16(4, float(chiller.return_c[container]) * 10)
     r.s16(5, float(chiller.setpoint_c[container]) * 10)
     flow = thermal.flow_l_per_min * plant.parameters.racks_per_container
-    r.u16(6, flow * 10 if running else 0)
-    r.u16(7, _PUMP_KPA * 10 if running else 0)
+    r.u16(6, flow * 10 if flowing else 0)
+    r.u16(7, _PUMP_KPA * 10 if flowing else 0)
     r.s16(8, plant.ambient_c * 10)
     r.u32(9, float(chiller.power_w[container]), low_word_first=True)
     r.u16(11, chiller.alarms(container))
+    r.u16(CHILLER_COOLING, int(chiller.enabled[container]))
     return Image(tick, (r.area(Table.HOLDING),))
 
 
@@ -63,28 +49,3 @@ def insulation_image(plant: Plant, container: int, tick: int) -> Image:
     r.f32(104, insulation.negative_kohm)
     r.u16(106, alarms)
     return Image(tick, (r.area(Table.INPUT),))
-
-
-def fire_state(plant: Plant) -> FireState:
-    """Two detectors make a fire, one makes a pre-alarm."""
-    panel = plant.fire
-    gas = (
-        panel.hydrogen_ppm > HYDROGEN_ALARM_PPM
-        or panel.carbon_monoxide_ppm > CARBON_MONOXIDE_ALARM_PPM
-    )
-    signs = gas + panel.smoke + panel.heat
-    if panel.fault:
-        return FireState.PANEL_FAULT
-    return FireState(min(signs, FireState.FIRE))
-
-
-def fire_image(plant: Plant, tick: int) -> Image:
-    """Input registers and discrete inputs of the fire panel."""
-    panel = plant.fire
-    r = Registers(5)
-    r.u32(0, tick)
-    r.u16(2, panel.hydrogen_ppm)
-    r.u16(3, panel.carbon_monoxide_ppm)
-    r.u16(4, int(fire_state(plant)))
-    inputs = bit_area(Table.DISCRETE, 0, [panel.smoke, panel.heat, panel.fault])
-    return Image(tick, (r.area(Table.INPUT), inputs))

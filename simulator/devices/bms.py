@@ -74,7 +74,7 @@ def _summary(plant: Plant, readings: RackReadings, rack: int, tick: int, beat: i
     _cells(r, readings, rack)
     r.u16(20, bms.charge_limit_a[rack] * 10)
     r.u16(21, bms.discharge_limit_a[rack] * 10)
-    r.u16(22, _CLOSED_BITS if bms.closed[rack] else 0)
+    r.u16(22, _CLOSED_BITS if bms.feedback_closed[rack] else 0)
     r.u32(23, int(bms.warnings[rack]))
     r.u32(25, int(bms.alarms[rack]))
     r.u16(27, readings.cell_mv.shape[1])

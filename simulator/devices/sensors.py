@@ -57,7 +57,7 @@ class RackSensors:
         for rack, cell in self.failed_temperature:
             cell_dc[rack, cell] = _INVALID_TEMPERATURE
         racks = shape[0]
-        carrying = plant.bms.closed
+        carrying = plant.bms.conducting
         current = plant.rack_current_a + self._offset_a + _CURRENT_NOISE_A * self._noise((racks,))
         current = np.where(carrying, current, 0.0)
         voltage = plant.rack_voltage_v() + _RACK_VOLTAGE_NOISE_V * self._noise((racks,))

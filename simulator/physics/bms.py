@@ -75,6 +75,9 @@ class Bms:
         self.parameters = parameters or BmsParameters()
         self.rated_a = self.parameters.rated_c_rate * capacity_ah
         self.closed: Flags = np.ones(racks, dtype=np.bool_)
+        self.welded: Flags = np.zeros(racks, dtype=np.bool_)
+        self.feedback_stuck: Flags = np.zeros(racks, dtype=np.bool_)
+        self.locked_open = False
         self.warnings: Bits = np.zeros(racks, dtype=np.uint32)
         self.alarms: Bits = np.zeros(racks, dtype=np.uint32)
         self.charge_limit_a: Floats = np.zeros(racks)
@@ -100,8 +103,20 @@ class Bms:
         self.closed &= self.alarms == 0
         self.warnings = self._warn(v_max, v_min, t_max, t_min)
 
+    @property
+    def conducting(self) -> Flags:
+        """Racks whose contacts touch, whether they should or are welded, (racks,)."""
+        return self.closed | self.welded
+
+    @property
+    def feedback_closed(self) -> Flags:
+        """What the auxiliary contacts say, (racks,); a stuck one follows the welded main contact."""
+        return self.closed | (self.welded & self.feedback_stuck)
+
     def command_close(self, rack: int, difference_v: float) -> bool:
         """Close a rack's contactors; False while a cause stands or the voltages differ."""
+        if self.locked_open:
+            return False
         if self.closed[rack]:
             return True
         if self._standing[rack] or abs(difference_v) > self.parameters.close_difference_v:
@@ -114,13 +129,17 @@ class Bms:
         """Open a rack's contactors."""
         self.closed[rack] = False
 
+    def open_all(self) -> None:
+        """Open the contactors of every rack."""
+        self.closed[:] = False
+
     def states(self, current_a: Floats) -> NDArray[np.int64]:
         """Published state of every rack, (racks,) of RackState."""
         idle = self.parameters.idle_current_a
         state = np.full(self.closed.size, int(RackState.IDLE))
         state[current_a > idle] = RackState.DISCHARGING
         state[current_a < -idle] = RackState.CHARGING
-        state[~self.closed] = RackState.ISOLATED
+        state[~self.feedback_closed] = RackState.ISOLATED
         state[self.alarms != 0] = RackState.FAULT
         return state
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.physics.tables import Floats
 
@@ -49,6 +50,14 @@ class ChillerBank:
         self.return_c: Floats = np.full(containers, 21.0)
         self.power_w: Floats = np.zeros(containers)
         self.faulted = np.zeros(containers, dtype=np.bool_)
+        self.pump_failed = np.zeros(containers, dtype=np.bool_)
+        self.enabled = np.ones(containers, dtype=np.bool_)
+
+    @property
+    def flowing(self) -> NDArray[np.bool_]:
+        """Whether coolant flows: the unit is switched on and healthy, (containers,)."""
+        flowing: NDArray[np.bool_] = self.enabled & ~self.faulted & ~self.pump_failed
+        return flowing
 
     def advance(self, heat_w: Floats, loop_w_per_k: float, ambient_c: float, dt_s: float) -> Floats:
         """Take up the racks' heat (containers,) over a step; return the electric power in W.
@@ -56,7 +65,7 @@ class ChillerBank:
         `loop_w_per_k` is the heat the container's flow carries per kelvin.
         """
         p = self.parameters
-        running = ~self.faulted
+        running = self.flowing  # the compressor stops with the flow
         wanted = p.gain_w_per_k * (self.supply_c - self.setpoint_c)
         cooling = np.where(running, np.clip(wanted, 0.0, p.cooling_w), 0.0)
         self.supply_c = self.supply_c + (heat_w - cooling) * (dt_s / p.loop_j_per_k)
@@ -67,13 +76,17 @@ class ChillerBank:
 
     def state(self, k: int) -> ChillerState:
         """State of chiller `k`."""
-        return ChillerState.FAULT if self.faulted[k] else ChillerState.RUNNING
+        if self.faulted[k]:
+            return ChillerState.FAULT
+        return ChillerState.RUNNING if self.enabled[k] else ChillerState.OFF
 
     def alarms(self, k: int) -> int:
         """Alarm bits of chiller `k`."""
         bits = ALARM_SUPPLY_TEMPERATURE if self.supply_c[k] > self.parameters.high_supply_c else 0
         if self.faulted[k]:
             bits |= ALARM_LOW_FLOW | ALARM_COMPRESSOR
+        if self.pump_failed[k] and self.enabled[k]:
+            bits |= ALARM_LOW_FLOW
         return bits
 
     def set_setpoint(self, k: int, value_c: float) -> bool:

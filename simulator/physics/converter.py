@@ -78,6 +78,7 @@ class Converter:
         self.local = False
         self.alarms = 0
         self.hold_trip = False
+        self.interlocked = False
         self.active_setpoint_w = 0.0
         self.reactive_setpoint_var = 0.0
         self.active_w = 0.0
@@ -101,7 +102,7 @@ class Converter:
             return Denial.RATING
         if power and tripped:
             return Denial.TRIPPED
-        if point is Point.START and tripped and self.hold_trip:
+        if point is Point.START and tripped and (self.hold_trip or self.interlocked):
             return Denial.CAUSE_STANDS
         return None
 

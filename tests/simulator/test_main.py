@@ -46,7 +46,10 @@ def test_it_says_its_ports_serves_and_stops_cleanly(tmp_path, number):
 
     assert process.returncode == 0, errors
     assert announced == {"ready": True, "ports": ports}
-    assert set(ports) == {"METER", "FIRE", "C1-BMS", "C1-CHL", "C1-IMD", "C1-PCS"}
+    assert set(ports) == {
+        *("METER", "FIRE", "PANEL"),
+        *("C1-BMS", "C1-CHL", "C1-IMD", "C1-FIRE", "C1-VENT", "C1-PCS"),
+    }
     with closing(sqlite3.connect(tmp_path / "r.sqlite")) as database:
         tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
     assert {"served", "truth", "commands"} <= tables
