@@ -90,6 +90,10 @@ class ScheduleError(ContractError):
     """A power schedule is refused; the text names the point and the value."""
 
 
+class ControlError(ContractError):
+    """The content of a control order is refused; the text names the field."""
+
+
 class OrderRefused(ContractError):  # noqa: N818
     """A signed order or receipt is refused; `reason` is the stable code for receipts."""
 

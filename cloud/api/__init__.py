@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from cloud.api import (
+    control,
     events,
     health,
     history,
@@ -15,7 +16,17 @@ from cloud.api import (
 )
 
 router = APIRouter(prefix="/api/v1")
-for _part in (session, stations, schedules, history, history_plan, signals, events, stream):
+for _part in (
+    session,
+    stations,
+    schedules,
+    control,
+    history,
+    history_plan,
+    signals,
+    events,
+    stream,
+):
     router.include_router(_part.router)
 
 health_router = health.router

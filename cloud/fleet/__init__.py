@@ -1,5 +1,6 @@
 """Fleet: stations and how they are built, their schedules, orders and receipts."""
 
+from cloud.fleet.control import Control, ControlRefused, order
 from cloud.fleet.freshness import LINK_LIMIT_MS, link_lost, stale_after_ms
 from cloud.fleet.orders import OrderSeen, ReceiptSeen, list_orders
 from cloud.fleet.schedule_check import ROUND_TRIP_EFFICIENCY, Finding, FindingCode, ScheduleCheck
@@ -20,6 +21,8 @@ __all__ = [
     "LINK_LIMIT_MS",
     "ROUND_TRIP_EFFICIENCY",
     "Container",
+    "Control",
+    "ControlRefused",
     "Finding",
     "FindingCode",
     "NewStation",
@@ -41,6 +44,7 @@ __all__ = [
     "link_lost",
     "list_all",
     "list_orders",
+    "order",
     "plan",
     "read",
     "send",
