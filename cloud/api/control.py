@@ -1,4 +1,4 @@
-"""Control orders: what a person asks of a station now, signed; the receipt tells what became of it."""
+"""Control orders: what a person asks of a station now; its receipt tells what became of it."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field

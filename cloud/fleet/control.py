@@ -78,7 +78,5 @@ def _end_of(asked: Setpoint, station: Station, now_ms: int) -> int:
     if asked.until_ms is None:
         raise ControlRefused("a set-point needs its end; give minutes")
     if not now_ms < asked.until_ms <= now_ms + LONGEST_SETPOINT_MS:
-        raise ControlRefused(
-            "a set-point ends within 24 hours from now; for longer send a schedule"
-        )
+        raise ControlRefused("a set-point ends within 24 hours; for longer send a schedule")
     return asked.until_ms

@@ -19,17 +19,19 @@ async def audited(cloud) -> list[tuple]:
 
 
 @pytest.mark.parametrize(
-    ("what", "body", "kind", "payload"),
+    ("asked", "ordered"),
     [
-        ("release", {}, OrderKind.RELEASE, {}),
-        ("reset", {"target": "C1-R03"}, OrderKind.RESET, {"target": "C1-R03"}),
-        ("reset", {}, OrderKind.RESET, {"target": "station"}),
-        ("self-test", {}, OrderKind.SELF_TEST, {}),
+        (("release", {}), (OrderKind.RELEASE, {})),
+        (("reset", {"target": "C1-R03"}), (OrderKind.RESET, {"target": "C1-R03"})),
+        (("reset", {}), (OrderKind.RESET, {"target": "station"})),
+        (("self-test", {}), (OrderKind.SELF_TEST, {})),
     ],
 )
 async def test_a_control_order_is_signed_and_its_reason_is_in_the_audit_book(
-    cloud, feeder, operator, what, body, kind, payload
+    cloud, feeder, operator, asked, ordered
 ):
+    (what, body), (kind, payload) = asked, ordered
+
     sent = await operator.post(f"{PATH}/control/{what}", json=WHY | body)
 
     assert sent.status_code == 201
