@@ -1,107 +1,202 @@
-"""How the station's power is divided among its converters.
+"""How the station's power is divided among its converters, with the least loss.
 
 Rules:
 
-* The sum is what was asked for, clamped to what the converters may do together.
-* No converter gets more than its own limit, and never a sign against the station's: one does
-  not charge while another discharges.
-* Shares go by what each converter may do, tilted so that the fuller battery discharges more
-  and the emptier one charges more; their states of charge draw together.
-* A converter below its least load wastes energy, so at small power fewer converters work,
-  preferring those that work already, then those that balance the state of charge.
+* The sum is what was asked for, exactly, or the nearest that limits and ramps allow.
+* No converter gets more than its limit, its racks' limits, or its ramp allow, and never a sign
+  against another's: one does not charge while another discharges. A limit that has tightened
+  acts at once, whatever the ramp.
+* Among all divisions the one with the least loss is taken (efficiency curves, converters that
+  may sleep), tilted so that the fuller battery discharges more and the emptier one charges
+  more, and the hotter one does less.
+* A unit that trips is left out at once, and the others take its part: `resplit`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
-_EXACT_KW = 1e-9
-_LEAST_LIMIT_KW = 1e-6
-"""A limit below a milliwatt is none."""
+import numpy as np
 
+from contract.limits import LimitReason
+from station.dispatch.commitment import Choice, commit
+from station.dispatch.fleet import build_fleet
+from station.dispatch.shares import ConverterShare, split_power
+from station.dispatch.units import Flags, Fleet, Floats, SplitResult, SplitSettings, SplitUnit
+from station.dispatch.waterfill import usable_slope, water_fill
 
-@dataclass(frozen=True)
-class ConverterShare:
-    """What one converter may take.
+__all__ = [
+    "ConverterShare",
+    "SplitResult",
+    "SplitSettings",
+    "SplitUnit",
+    "equal_split",
+    "resplit",
+    "split",
+    "split_power",
+]
 
-    Attributes:
-        device: tag of the converter.
-        charge_kw, discharge_kw: limits, positive magnitudes.
-        soc: mean state of charge behind it, 0..1; NaN when not known.
-        min_load_kw: least magnitude worth running it for.
-        active: it had a power other than 0 in the last cycle.
-    """
-
-    device: str
-    charge_kw: float
-    discharge_kw: float
-    soc: float
-    min_load_kw: float = 0.0
-    active: bool = False
+_EXACT_KW = 1e-6
+_NO_POWER_KW = 1e-9
 
 
-def split_power(
-    power_kw: float, converters: Sequence[ConverterShare], balance_gain: float = 2.0
-) -> Mapping[str, float]:
-    """Return the power of each converter by tag, kW, discharge positive.
+def split(
+    power_kw: float, units: Sequence[SplitUnit], settings: SplitSettings | None = None
+) -> SplitResult:
+    """Return the power of each converter.
 
     Args:
-        power_kw: what the station should do.
-        converters: what each converter may do.
-        balance_gain: tilt of the shares per unit of SOC above or below the mean.
+        power_kw: what the converters should do together, discharge positive.
+        units: what each may do.
+        settings: tilts and the price of a start.
     """
+    settings = settings or SplitSettings()
+    fleet = build_fleet(units, settings)
     sign = 1.0 if power_kw >= 0 else -1.0
-    limits = {c.device: _limit(c.discharge_kw if sign > 0 else c.charge_kw) for c in converters}
-    wanted = min(abs(power_kw), math.fsum(limits.values()))
-    weights = _weights(converters, limits, sign * balance_gain)
-    ranking = sorted(converters, key=lambda c: (not c.active, -weights[c.device], c.device))
-    least = {c.device: c.min_load_kw for c in converters}
-    chosen = [c.device for c in ranking if limits[c.device] > 0]
-    shares = _fill(wanted, chosen, limits, weights)
-    for count in range(len(chosen), 0, -1):
-        candidate = _fill(wanted, chosen[:count], limits, weights)
-        if math.fsum(candidate.values()) < wanted - _EXACT_KW:
-            break
-        shares = candidate
-        if all(kw >= least[tag] for tag, kw in candidate.items()):
-            break
-    return {c.device: sign * shares.get(c.device, 0.0) for c in converters}
+    high, marginal, slope = _direction(fleet, sign)
+    least = np.array([unit.min_load_kw for unit in fleet.units], dtype=np.float64)
+    active = np.array([unit.active for unit in fleet.units], dtype=np.bool_)
+    usable = np.flatnonzero(high > 0)
+    choice = Choice(
+        least=np.minimum(least, high)[usable],
+        high=high[usable],
+        marginal=marginal[usable],
+        slope=slope[usable],
+        standing=(fleet.fixed_kw + np.where(active, 0.0, settings.start_loss * high))[usable],
+    )
+    chosen, chosen_loads = commit(choice, abs(power_kw))
+    wanted = np.zeros(len(high), dtype=np.bool_)
+    wanted[usable[chosen]] = True
+    loads = np.zeros(len(high))
+    loads[usable] = chosen_loads
+    previous = sign * np.array([unit.power_kw for unit in fleet.units], dtype=np.float64)
+    ramp = np.array([unit.ramp_kw for unit in fleet.units], dtype=np.float64)
+    if np.any(np.abs(loads - previous) > ramp):
+        loads = _along_ramp(fleet, abs(power_kw), sign, wanted, previous, ramp)
+    return _result(fleet, power_kw, sign * loads)
 
 
-def _limit(kw: float) -> float:
-    return kw if kw >= _LEAST_LIMIT_KW else 0.0
+def resplit(
+    result: SplitResult, lost: Iterable[str] = (), power_kw: float | None = None
+) -> SplitResult:
+    """Return a division without the lost units, or for another power, at once.
+
+    The quick path of the fast loop: converters that run take what is missing within their
+    limits, others only when these cannot; ramps do not count, since the power is missing now.
+
+    Args:
+        result: the division in force.
+        lost: converters that have tripped since.
+        power_kw: another power for the station; the same when None.
+    """
+    fleet = result.fleet
+    asked_kw = result.asked_kw if power_kw is None else power_kw
+    sign = 1.0 if asked_kw >= 0 else -1.0
+    gone = frozenset(lost)
+    high, marginal, slope = _direction(fleet, sign)
+    high = np.where(_among(fleet, gone), 0.0, high)
+    working = [abs(result.powers[device]) > _NO_POWER_KW for device in fleet.devices]
+    running = np.array(working, dtype=np.bool_)
+    masks = np.stack((running & (high > 0), high > 0))
+    loads = water_fill(masks, np.zeros(len(high)), high, marginal, slope, abs(asked_kw))
+    enough = loads[0].sum() >= abs(asked_kw) - _EXACT_KW
+    return _result(fleet, asked_kw, sign * loads[0 if enough else 1], gone)
 
 
-def _weights(
-    converters: Sequence[ConverterShare], limits: Mapping[str, float], tilt: float
-) -> dict[str, float]:
-    known = [c.soc for c in converters if math.isfinite(c.soc) and limits[c.device] > 0]
-    mean = math.fsum(known) / len(known) if known else 0.0
-    return {
-        c.device: limits[c.device]
-        * (min(2.0, max(0.1, 1.0 + tilt * (c.soc - mean))) if math.isfinite(c.soc) else 1.0)
-        for c in converters
-    }
+def equal_split(
+    power_kw: float, units: Sequence[SplitUnit], settings: SplitSettings | None = None
+) -> SplitResult:
+    """Return equal parts for all converters, as far as limits allow: the plain reference."""
+    fleet = build_fleet(units, settings or SplitSettings())
+    sign = 1.0 if power_kw >= 0 else -1.0
+    high, _, _ = _direction(fleet, sign)
+    same = np.ones(len(high))
+    loads = water_fill(
+        (high > 0)[None, :], np.zeros(len(high)), high, np.zeros(len(high)), same, abs(power_kw)
+    )
+    return _result(fleet, power_kw, sign * loads[0])
 
 
-def _fill(
-    wanted_kw: float,
-    tags: Sequence[str],
-    limits: Mapping[str, float],
-    weights: Mapping[str, float],
-) -> dict[str, float]:
-    """Divide by weight; what a converter cannot take goes to the others, to the last watt."""
-    shares = dict.fromkeys(tags, 0.0)
-    open_tags = [tag for tag in tags if limits[tag] > 0]
-    rest = wanted_kw
-    # Each round either places the whole rest or fills one converter at least.
-    for _ in range(len(tags) + 1):
-        if not open_tags or rest <= _EXACT_KW:
-            break
-        total = math.fsum(weights[tag] for tag in open_tags)
-        for tag in open_tags:
-            share = shares[tag] + rest * weights[tag] / total
-            shares[tag] = min(limits[tag], share)
-        rest = wanted_kw - math.fsum(shares.values())
-        open_tags = [tag for tag in open_tags if shares[tag] < limits[tag]]
-    return shares
+def _direction(fleet: Fleet, sign: float) -> tuple[Floats, Floats, Floats]:
+    """Return limit, marginal loss with tilts, and its slope, for one direction."""
+    high = fleet.discharge_kw if sign > 0 else fleet.charge_kw
+    slope = usable_slope(fleet.slope, high)
+    tilt = np.clip(sign * fleet.soc_tilt + fleet.temperature_tilt, -1.0, 1.0)
+    return high, fleet.linear - tilt * slope * high, slope
+
+
+def _along_ramp(  # noqa: PLR0917 - arrays of one and the same fleet
+    fleet: Fleet, load_kw: float, sign: float, wanted: Flags, previous: Floats, ramp: Floats
+) -> Floats:
+    """Return loads as near to the wanted division as the ramps of this step allow."""
+    high, marginal, slope = _direction(fleet, sign)
+    lowest = np.minimum(np.maximum(previous - ramp, 0.0), high)
+    highest = np.clip(previous + ramp, lowest, high)
+    other_side = previous + ramp < 0
+    opposite = fleet.charge_kw if sign > 0 else fleet.discharge_kw
+    crossing = np.where(other_side, np.maximum(previous + ramp, -opposite), 0.0)
+    if np.any(crossing < -_NO_POWER_KW):
+        # Nobody starts on one side while another still stands on the other.
+        return np.asarray(np.where(other_side, crossing, lowest), dtype=np.float64)
+    everyone = np.ones((1, len(high)), dtype=np.bool_)
+    # Units that should not run are brought down, unless the others alone cannot get there.
+    ceiling = np.where(wanted, highest, lowest)
+    if ceiling.sum() < load_kw:
+        ceiling = highest
+    loads: Floats = water_fill(everyone, lowest, ceiling, marginal, slope, load_kw)[0]
+    return loads
+
+
+def _result(
+    fleet: Fleet, asked_kw: float, powers: Floats, gone: frozenset[str] = frozenset()
+) -> SplitResult:
+    working = np.abs(powers) > _NO_POWER_KW
+    dc = powers + np.where(working, _losses(fleet, powers), 0.0)
+    rack_kw = fleet.rack_share * dc[fleet.rack_unit] + fleet.rack_circulating_kw
+    lost_kw = _losses(fleet, powers)
+    awake = [not unit.may_sleep and unit.available for unit in fleet.units]
+    counted = working | np.array(awake, dtype=np.bool_)
+    absent = _among(fleet, gone)
+    counted &= ~absent
+    total_kw = math.fsum(powers)
+    return SplitResult(
+        asked_kw=asked_kw,
+        power_kw=total_kw,
+        powers=dict(zip(fleet.devices, map(float, powers), strict=True)),
+        racks=dict(zip(fleet.rack_devices, map(float, rack_kw), strict=True)),
+        loss_kw=float(lost_kw[counted].sum()),
+        sleeping=frozenset(
+            unit.device
+            for unit, works in zip(fleet.units, working, strict=True)
+            if unit.may_sleep and not works
+        ),
+        limited=_limited(fleet, asked_kw, total_kw, powers, absent),
+        fleet=fleet,
+    )
+
+
+def _among(fleet: Fleet, devices: frozenset[str]) -> Flags:
+    return np.array([device in devices for device in fleet.devices], dtype=np.bool_)
+
+
+def _losses(fleet: Fleet, powers: Floats) -> Floats:
+    load = np.abs(powers)
+    fixed = np.array([unit.curve.fixed_kw for unit in fleet.units], dtype=np.float64)
+    losses: Floats = fixed + load * (fleet.linear + 0.5 * fleet.slope * load)
+    return losses
+
+
+def _limited(
+    fleet: Fleet, asked_kw: float, total_kw: float, powers: Floats, gone: Flags
+) -> LimitReason:
+    """Name what keeps the sum from what was asked for."""
+    if abs(total_kw - asked_kw) <= _EXACT_KW:
+        return LimitReason.NONE
+    high = fleet.discharge_kw if asked_kw >= 0 else fleet.charge_kw
+    at_limit = (np.abs(powers) >= high - _EXACT_KW) | gone
+    if not at_limit.all() or abs(total_kw) > abs(asked_kw):
+        return LimitReason.RAMP
+    if fleet.rack_bound.any():
+        return LimitReason.RACK_CURRENT
+    if gone.any() or not all(unit.available for unit in fleet.units):
+        return LimitReason.PCS_UNAVAILABLE
+    return LimitReason.PCS_RATING
