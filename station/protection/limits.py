@@ -11,8 +11,11 @@ Rules, per container (racks in parallel on one DC bus behind one converter):
 * Racks share unequally, so a container allows the smallest of limit / share over its racks,
   never just the sum. The share is the larger of the equal share (with a margin) and the one
   measured.
+* A rack carries no more than the maker's map allows at its temperature, SOC and health.
 * The converter's rating bounds everything; a converter that cannot follow allows nothing.
 * A fire, or an insulation alarm on the container's bus, allows nothing.
+* Findings of protection lower what is left by their factor, at a rack, a container or the
+  whole station; a factor of 0 allows nothing.
 
 Charge and discharge are bounded separately. Each bound says which device and cell it comes
 from, so that a trader can be told why.
@@ -24,8 +27,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from contract.limits import LimitReason
+from station.protection.restraints import MapLimit, Restraint, Restraints
 from station.protection.states import ContainerState, PlantState, RackState
 
+_FIRE = 2
 _MEASURED_SHARE_FROM = 0.10
 """Current below this part of the racks' limits says nothing about how they share."""
 
@@ -83,18 +88,26 @@ class StationLimits:
     converters: Mapping[str, ConverterLimits]
 
 
-def station_limits(plant: PlantState, margins: LimitMargins) -> StationLimits:
+_UNRESTRAINED = Restraints()
+
+
+def station_limits(
+    plant: PlantState, margins: LimitMargins, restraints: Restraints = _UNRESTRAINED
+) -> StationLimits:
     """Return the bounds of the station; see the rules at the head of this file."""
     converters = {
-        container.converter.device: _container_limits(container, plant.fire, margins)
+        container.converter.device: _container_limits(container, plant.fire, margins, restraints)
         for container in plant.containers
     }
     ratings = {c.converter.device: c.converter.rated_kw for c in plant.containers}
     charge = {tag: limits.charge for tag, limits in converters.items()}
     discharge = {tag: limits.discharge for tag, limits in converters.items()}
+    rated_kw = margins.rated_power_kw
     return StationLimits(
-        charge=_sum(charge, ratings, margins.rated_power_kw),
-        discharge=_sum(discharge, ratings, margins.rated_power_kw),
+        charge=_cap(_sum(charge, ratings, rated_kw), rated_kw, restraints.station, charging=True),
+        discharge=_cap(
+            _sum(discharge, ratings, rated_kw), rated_kw, restraints.station, charging=False
+        ),
         converters=MappingProxyType(converters),
     )
 
@@ -111,23 +124,50 @@ def _sum(bounds: Mapping[str, Bound], ratings: Mapping[str, float], rated_kw: fl
     return Bound(total_kw, bounds[worst].reason, bounds[worst].device, bounds[worst].cell)
 
 
+def _factor(restraint: Restraint, *, charging: bool) -> float:
+    return restraint.charge if charging else restraint.discharge
+
+
+def _cap(
+    bound: Bound, rated_kw: float, restraints: tuple[Restraint, ...], *, charging: bool
+) -> Bound:
+    """Lower a bound to the smallest restrained part of a rating."""
+    for restraint in restraints:
+        kw = rated_kw * _factor(restraint, charging=charging)
+        # At equal power the finding is named, since it is what a person must act on.
+        if kw < bound.kw or kw == bound.kw == 0:
+            bound = Bound(kw, restraint.reason, restraint.device, restraint.cell)
+    return bound
+
+
 def _container_limits(
-    container: ContainerState, fire: str, margins: LimitMargins
+    container: ContainerState, fire: str, margins: LimitMargins, restraints: Restraints
 ) -> ConverterLimits:
     forbidden = _forbidden(container, fire)
     if forbidden is not None:
-        return ConverterLimits(forbidden, forbidden)
+        charge = discharge = forbidden
+    else:
+        charge = _direction_limit(container, margins, restraints, charging=True)
+        discharge = _direction_limit(container, margins, restraints, charging=False)
+    rated_kw = container.converter.rated_kw
+    # A station-wide factor lowers the station; only a zero must reach every converter.
+    holding = (
+        *restraints.containers.get(container.name, ()),
+        *(r for r in restraints.station if min(r.charge, r.discharge) <= 0),
+    )
     return ConverterLimits(
-        charge=_direction_limit(container, margins, charging=True),
-        discharge=_direction_limit(container, margins, charging=False),
+        charge=_cap(charge, rated_kw, holding, charging=True),
+        discharge=_cap(discharge, rated_kw, holding, charging=False),
     )
 
 
 def _forbidden(container: ContainerState, fire: str) -> Bound | None:
     """Return the bound of 0 kW that an interlock or the converter itself sets, if any."""
-    converter = container.converter
+    converter, panel = container.converter, container.fire
     if fire:
         return Bound(0.0, LimitReason.FIRE, fire)
+    if panel is not None and panel.fresh and panel.state == _FIRE:
+        return Bound(0.0, LimitReason.FIRE, panel.device)
     if container.interlock:
         return Bound(0.0, LimitReason.INSULATION, container.interlock)
     if not converter.fresh:
@@ -137,12 +177,14 @@ def _forbidden(container: ContainerState, fire: str) -> Bound | None:
     return None
 
 
-def _direction_limit(container: ContainerState, margins: LimitMargins, *, charging: bool) -> Bound:
+def _direction_limit(
+    container: ContainerState, margins: LimitMargins, restraints: Restraints, *, charging: bool
+) -> Bound:
     carrying = [rack for rack in container.racks if rack.contactor_closed is not False]
     if not carrying:
         return Bound(0.0, LimitReason.RACK_UNAVAILABLE, container.name)
     rating = Bound(container.converter.rated_kw, LimitReason.PCS_RATING, container.converter.device)
-    bounds = [_rack_bound(rack, margins, charging=charging) for rack in carrying]
+    bounds = [_restrained_rack(rack, margins, restraints, charging=charging) for rack in carrying]
     shares = _shares(carrying, margins, charging=charging)
     to_ac = 1.0 if charging else margins.conversion_efficiency
     scaled = [
@@ -150,6 +192,16 @@ def _direction_limit(container: ContainerState, margins: LimitMargins, *, chargi
         for bound, share in zip(bounds, shares, strict=True)
     ]
     return min([rating, *scaled], key=lambda bound: bound.kw)
+
+
+def _restrained_rack(
+    rack: RackState, margins: LimitMargins, restraints: Restraints, *, charging: bool
+) -> Bound:
+    """Return what one rack allows on the DC side when its findings are heeded, too."""
+    found = restraints.maps.get(rack.device)
+    limit = None if found is None else found[0 if charging else 1]
+    bound = _rack_bound(rack, margins, limit, charging=charging)
+    return _cap(bound, bound.kw, restraints.racks.get(rack.device, ()), charging=charging)
 
 
 def _shares(racks: list[RackState], margins: LimitMargins, *, charging: bool) -> list[float]:
@@ -169,21 +221,28 @@ def _limit_a(rack: RackState, *, charging: bool) -> float:
     return rack.charge_current_limit_a if charging else rack.discharge_current_limit_a
 
 
-def _rack_bound(rack: RackState, margins: LimitMargins, *, charging: bool) -> Bound:
-    """Return what one rack allows on the DC side."""
+def _rack_bound(
+    rack: RackState, margins: LimitMargins, limit: MapLimit | None, *, charging: bool
+) -> Bound:
+    """Return what one rack allows on the DC side by its BMS, its SOC and its cell map."""
     if not rack.fresh:
         return Bound(0.0, LimitReason.STALE_DATA, rack.device)
-    kw = _limit_a(rack, charging=charging) * rack.voltage_v / 1000 * (1.0 - margins.headroom)
+    limit_a = _limit_a(rack, charging=charging)
+    by_map = limit is not None and not limit_a <= limit.current_a
+    if limit is not None and by_map and math.isfinite(limit_a):
+        limit_a = limit.current_a if math.isfinite(limit.current_a) else 0.0
+    kw = limit_a * rack.voltage_v / 1000 * (1.0 - margins.headroom)
     if rack.faulted or rack.contactor_closed is None or not math.isfinite(kw):
         return Bound(0.0, LimitReason.RACK_UNAVAILABLE, rack.device)
     cell = _cell_bound(rack, margins, charging=charging)
     if cell is not None:
         return cell
     room = margins.soc_max - rack.soc if charging else rack.soc - margins.soc_min
-    if not room > 0:
-        return Bound(0.0, LimitReason.SOC_BAND, rack.device)
-    if room < margins.soc_taper:
-        return Bound(max(0.0, kw) * room / margins.soc_taper, LimitReason.SOC_BAND, rack.device)
+    if not (room > 0 and room >= margins.soc_taper):
+        part = room / margins.soc_taper if room > 0 else 0.0
+        return Bound(max(0.0, kw) * part, LimitReason.SOC_BAND, rack.device)
+    if limit is not None and by_map:
+        return Bound(max(0.0, kw), limit.reason, rack.device, limit.cell)
     reason, index = _named_cell(rack, margins, charging=charging)
     return Bound(max(0.0, kw), reason, rack.device, index)
 

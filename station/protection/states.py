@@ -1,9 +1,32 @@
 """What protection must know of the plant, in physical units and free of any protocol.
 
-NaN means "not known". Signs: discharge positive; limits are positive magnitudes.
+NaN means "not known". Signs: discharge positive; limits are positive magnitudes. Times are
+epoch milliseconds of the device; 0 when it was never heard.
 """
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class CellRow:
+    """Every cell of one rack at one time.
+
+    Attributes:
+        time_ms: device time.
+        fresh: not stale.
+        voltage_v, temperature_c: arrays of shape (cells,), NaN where not usable.
+    """
+
+    time_ms: int
+    fresh: bool
+    voltage_v: Floats
+    temperature_c: Floats
 
 
 @dataclass(frozen=True)
@@ -20,6 +43,11 @@ class RackState:
         charge_current_limit_a, discharge_current_limit_a: what the BMS allows, positive.
         cell_voltage_max_v ... cell_temperature_min_index: extremes and the cells that have
             them (1-based; 0 when not told).
+        soh: state of health, 0..1.
+        capacity_ah: rated charge.
+        insulation_alarm: its BMS reports low insulation.
+        time_ms: device time.
+        cells: its cells; None when they are not read.
     """
 
     device: str
@@ -39,6 +67,11 @@ class RackState:
     cell_voltage_min_index: int = 0
     cell_temperature_max_index: int = 0
     cell_temperature_min_index: int = 0
+    soh: float = math.nan
+    capacity_ah: float = math.nan
+    insulation_alarm: bool = False
+    time_ms: int = 0
+    cells: CellRow | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +85,8 @@ class ConverterState:
         available: it takes set-points and can follow them.
         power_kw: measured active power, NaN when not known.
         setpoint_kw: the set-point it says it follows, NaN when not known.
+        running: it says that it runs; None when not told.
+        time_ms: device time.
     """
 
     device: str
@@ -60,23 +95,106 @@ class ConverterState:
     available: bool
     power_kw: float
     setpoint_kw: float
+    running: bool | None = None
+    time_ms: int = 0
+
+
+@dataclass(frozen=True)
+class ChillerState:
+    """A container's liquid cooling; `state` is ``chiller_state`` (0 off, 1 on, 2 fault)."""
+
+    device: str
+    fresh: bool
+    state: int | None
+    supply_c: float
+    flow_lpm: float
+    time_ms: int = 0
+
+
+@dataclass(frozen=True)
+class InsulationState:
+    """An insulation monitor: of a container's DC bus, or of one rack when `rack` names it.
+
+    Attributes:
+        resistance_kohm: the lower one of both poles against earth.
+        alarm: the monitor itself raises its alarm.
+    """
+
+    device: str
+    fresh: bool
+    resistance_kohm: float
+    alarm: bool
+    rack: str = ""
+    time_ms: int = 0
+
+
+@dataclass(frozen=True)
+class FireState:
+    """A fire panel with its detectors; `state` is the signal ``fire_state`` (2 is fire)."""
+
+    device: str
+    fresh: bool
+    state: int | None
+    hydrogen_ppm: float
+    carbon_monoxide_ppm: float
+    smoke: bool | None
+    heat: bool | None
+    time_ms: int = 0
+
+
+@dataclass(frozen=True)
+class VentilationState:
+    """A container's ventilation; `state` is ``ventilation_state`` (0 off, 1 on, 2 fault)."""
+
+    device: str
+    fresh: bool
+    state: int | None
+    time_ms: int = 0
+
+
+@dataclass(frozen=True)
+class PanelState:
+    """The site's control panel; None where not told."""
+
+    device: str
+    fresh: bool
+    emergency_stop: bool | None
+    remote: bool | None
+    reset_pressed: bool | None
+    time_ms: int = 0
+
+
+@dataclass(frozen=True)
+class MeterState:
+    """The meter at the connection point."""
+
+    device: str
+    fresh: bool
+    time_ms: int = 0
 
 
 @dataclass(frozen=True)
 class ContainerState:
-    """One converter with the racks on its DC bus and the interlocks around them.
+    """One converter with the racks on its DC bus and what stands around them.
 
     Attributes:
         name: the container.
         converter: its converter.
         racks: its racks.
-        interlock: tag of the insulation monitor that forbids power, empty when none does.
+        interlock: tag of the insulation monitor or fire panel that forbids power by itself,
+            empty when none does.
+        chiller, ventilation, fire: its own ones, None without.
+        insulation: its insulation monitors.
     """
 
     name: str
     converter: ConverterState
     racks: tuple[RackState, ...]
     interlock: str = ""
+    chiller: ChillerState | None = None
+    insulation: tuple[InsulationState, ...] = ()
+    fire: FireState | None = None
+    ventilation: VentilationState | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +203,14 @@ class PlantState:
 
     Attributes:
         containers: all containers.
-        fire: tag of the fire panel that reports a fire, empty when none does.
+        fire: tag of the station's fire panel that reports a fire, empty when none does.
+        fire_panels: the fire panels that belong to no container.
+        panel: the site's control panel, None without.
+        meter: the meter, None without.
     """
 
     containers: tuple[ContainerState, ...]
     fire: str = ""
+    fire_panels: tuple[FireState, ...] = ()
+    panel: PanelState | None = None
+    meter: MeterState | None = None
