@@ -51,8 +51,16 @@ class CommandState(StrEnum):
 _RANKS: Final = {CommandState.ISSUED: 0, CommandState.ACCEPTED: 1}
 
 _SOURCE_NAMES: Final = (
-    *("none", "schedule", "manual", "safe_state", "agc", "frequency", "fast_frequency"),
-    *("peak_limit", "feed_in_limit", "balancing", "self_test", "protection", "voltage_support"),
+    *("none", "schedule", "manual", "safe_state", "agc", "primary_frequency"),
+    *(
+        "fast_frequency",
+        "peak_limit",
+        "feed_in_limit",
+        "balancing",
+        "self_test",
+        "protection",
+        "voltage_support",
+    ),
 )
 SOURCES: Final[Mapping[str, Words]] = MappingProxyType(
     {name: Words(en, zh) for name, (_, en, zh) in zip(_SOURCE_NAMES, DISPATCH_SOURCE, strict=True)}

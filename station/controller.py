@@ -15,10 +15,14 @@ from typing import Any
 
 from cryptography import x509
 
+from contract.commands import SOURCES
 from contract.layouts import METER, STATION
 from contract.orders import Outcome
+from contract.words import Words
 from station.alarms import AlarmBook, plain
-from station.command_log import CommandLog
+from station.command_book import CommandBook, Page
+from station.command_cause import likely_cause
+from station.command_log import RESUME_SOURCE, CommandLog
 from station.config import Role, StationConfig
 from station.cycle import ControlCycle, ControlState, CycleResult
 from station.devices import Devices
@@ -92,7 +96,10 @@ class Controller:
         )
         self._work = BlockingWorker("journal")
         self._journal = Journal(data_dir / "journal.sqlite")
-        self._command_log = CommandLog(data_dir / "commands.sqlite")
+        self._command_log = CommandLog(data_dir / "commands.sqlite", config.station.id)
+        queued = self._telemetry.queue.resume_points().get(RESUME_SOURCE)
+        self._telemetry.add_commands(*self._command_log.recover(queued, self._started_ms))
+        self._command_book = CommandBook(config.station.id, self._likely_cause)
         self._wire_control()
         self._alarms = AlarmBook(config.station.id)
         self._clock = CycleClock()
@@ -101,7 +108,6 @@ class Controller:
         )
         self._acquired: Counter[str] = Counter()
         self._values: dict[str, float] = {}
-        self._changes: list[Command] = []
         self._files_task: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._cycle_failures = 0
@@ -164,13 +170,14 @@ class Controller:
         await self._devices.close()
         await self._parts.stop()
         self._telemetry.add_events([self._alarms.note("station.stopped", _now_ms())])
+        if self._files_task is not None:
+            await self._files_task
+        self._command_book.note(self._executor.take_changed())
+        await self._keep_commands(self._command_book.page(_now_ms()))
         await self._telemetry.drain(_DRAIN_S, link=self._link)
         await self._carriers.stop()
         await self._telemetry.close()
-        if self._files_task is not None:
-            await self._files_task
-        changes = [*self._changes, *self._executor.take_changed()]
-        await self._write_files(changes, self._status())
+        await self._write_files(Page(_now_ms()), self._status())
         await self._link.close()
         self._work.close()
         self._journal.close()
@@ -237,7 +244,7 @@ class Controller:
         row = station_sample(values, now_ms // 1000 * 1000, now_ms)
         self._image.update(row)
         self._telemetry.add(row)
-        self._write(result.changed, values)
+        self._write(result, values)
 
     def _note_mode(self, result: CycleResult) -> None:
         if result.target.mode is not self._last_mode:
@@ -247,21 +254,35 @@ class Controller:
             log.info("event=mode_changed mode=%s", result.target.mode.name)
         self._last_mode = result.target.mode
 
-    def _write(self, changed: Sequence[Command], values: dict[str, float]) -> None:
-        """Bring the command log and the status file to the disk, off the loop."""
+    def _write(self, result: CycleResult, values: dict[str, float]) -> None:
+        """Bring the ledger of commands and the status file to the disk, off the loop."""
         self._values = values
-        self._changes += [*self._executor.take_changed(), *changed]
+        mode = result.target.mode.name.lower()
+        self._command_book.note(self._executor.take_changed())
+        self._command_book.note(result.changed, source=mode if mode in SOURCES else "none")
         if self._files_task is None or self._files_task.done():
-            changes, self._changes = self._changes, []
-            self._files_task = asyncio.create_task(self._write_files(changes, self._status()))
+            page = self._command_book.page(result.at_ms)
+            self._files_task = asyncio.create_task(self._write_files(page, self._status()))
 
-    async def _write_files(self, changes: Sequence[Command], status: dict[str, Any]) -> None:
+    async def _write_files(self, page: Page, status: dict[str, Any]) -> None:
+        await self._keep_commands(page)
         try:
-            if changes:
-                await self._work.call(self._command_log.write, changes)
             await self._work.call(write_status, self._status_file, status)
-        except (JournalError, OSError) as error:
+        except OSError as error:
             log.warning("event=status_not_written reason=%r", str(error))
+
+    async def _keep_commands(self, page: Page) -> None:
+        """Bring a page to the local ledger and to the cloud; a full disk keeps it from neither."""
+        if not page:
+            return
+        try:
+            await self._work.call(self._command_log.write, page)
+        except JournalError as error:
+            log.warning("event=commands_not_written reason=%r", str(error))
+        self._telemetry.add_commands(page.due, self._command_log.mark)
+
+    def _likely_cause(self, command: Command) -> Words:
+        return likely_cause(command, self._image.freeze(_now_ms()))
 
     def _status(self) -> dict[str, Any]:
         """Return what the status file says."""

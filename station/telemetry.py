@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.commands import CommandRecord
 from contract.envelope import Sealer
 from contract.events import Event
+from station.command_log import RESUME_SOURCE
 from station.config import CloudConfig
 from station.samples import Sample
 from station.security import Identity
@@ -95,6 +97,11 @@ class Telemetry:
         """Take events."""
         for event in events:
             self.batcher.add_event(event)
+
+    def add_commands(self, records: Sequence[CommandRecord], mark: str) -> None:
+        """Take records of commands; `mark` is how far they reach in the station's own ledger."""
+        if records:
+            self.batcher.add_commands(records, (RESUME_SOURCE, mark))
 
     async def run_commits(self) -> None:
         """Commit a batch every period until cancelled."""

@@ -135,7 +135,7 @@ WITH offered AS (
     ORDER BY c.station, r.issued_ms, r.id, command_rank(r.state) DESC, r.settled_ms DESC
     ON CONFLICT (station, issued_ms, id) DO UPDATE SET
         state = excluded.state, accepted_ms = excluded.accepted_ms,
-        settled_ms = excluded.settled_ms, source = excluded.source, sealed = excluded.sealed,
+        settled_ms = excluded.settled_ms, sealed = excluded.sealed,
         received_at = excluded.received_at
     WHERE (command_rank(excluded.state), excluded.settled_ms)
         > (command_rank(commands.state), commands.settled_ms)

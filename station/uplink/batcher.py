@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from contract import frame, layouts
+from contract.commands import CommandRecord
+from contract.commands import to_json as commands_to_json
 from contract.envelope import Sealer, Stream
 from contract.errors import UnknownLayoutError
 from contract.events import Event, to_json
@@ -32,6 +34,9 @@ MAX_BATCH_VALUES = 500_000
 """A batch of this many values encodes in about 20 ms; a larger backlog makes several."""
 
 MAX_BATCH_EVENTS = 1000
+MAX_BATCH_COMMANDS = 500
+"""With the longest texts these are 3 MB, below what a message of commands may have."""
+
 MAX_UNCOMMITTED = 50_000
 """Samples kept in memory while the disk refuses: 15 minutes of a plant of 50 streams."""
 
@@ -41,14 +46,15 @@ _MAX_CLOCK_LEAD_MS = 600_000
 
 @dataclass
 class Backlog:
-    """Samples and events that are not in the queue yet."""
+    """Samples, events and commands that are not in the queue yet."""
 
     samples: list[Sample] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    commands: list[CommandRecord] = field(default_factory=list)
     resume_points: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.samples or self.events)
+        return bool(self.samples or self.events or self.commands)
 
 
 @dataclass
@@ -73,6 +79,7 @@ class Batcher:
         self._sequence = itertools.count(1)
         self._newest = queue.newest_times()
         self._open = Backlog()
+        self._marks: dict[str, str] = {}
         self.intake = Intake()
 
     def add(self, sample: Sample) -> bool:
@@ -107,6 +114,15 @@ class Batcher:
         """Take an event for the batch that is open."""
         self._open.events.append(event)
 
+    def add_commands(self, records: Sequence[CommandRecord], resume_point: tuple[str, str]) -> None:
+        """Take records of commands, with the name and mark of the ledger that they come from.
+
+        The mark covers everything taken so far; it is committed with the records, as the resume
+        points of the drivers are.
+        """
+        self._open.commands.extend(records)
+        self._marks.update([resume_point])
+
     def take(self, resume_points: Mapping[str, str]) -> Backlog:
         """Close the open batch and begin the next one.
 
@@ -115,7 +131,7 @@ class Batcher:
                 has been added so far.
         """
         closed = self._open
-        closed.resume_points = dict(resume_points)
+        closed.resume_points = {**resume_points, **self._marks}
         self._open = Backlog()
         return closed
 
@@ -126,7 +142,8 @@ class Batcher:
         """
         self._open.samples[:0] = backlog.samples
         self._open.events[:0] = backlog.events
-        for kept in (self._open.samples, self._open.events):
+        self._open.commands[:0] = backlog.commands
+        for kept in (self._open.samples, self._open.events, self._open.commands):
             excess = len(kept) - MAX_UNCOMMITTED
             if excess > 0:
                 if not self.intake.lost:
@@ -152,6 +169,11 @@ class Batcher:
             self._events(backlog.events[start : start + MAX_BATCH_EVENTS])
             for start in range(0, len(backlog.events), MAX_BATCH_EVENTS)
         ]
+        in_order = sorted(backlog.commands, key=lambda command: command.issued_ms)
+        batches += [
+            self._commands(in_order[start : start + MAX_BATCH_COMMANDS])
+            for start in range(0, len(in_order), MAX_BATCH_COMMANDS)
+        ]
         return self._queue.put(batches, newest, backlog.resume_points, done)
 
     def _telemetry(self, samples: Sequence[Sample]) -> NewBatch:
@@ -171,6 +193,11 @@ class Batcher:
         sequence = next(self._sequence)
         body = self._sealer.seal(sequence, Stream.EVENTS, to_json(events))
         return NewBatch(self._sealer.epoch, sequence, Stream.EVENTS, body)
+
+    def _commands(self, commands: Sequence[CommandRecord]) -> NewBatch:
+        sequence = next(self._sequence)
+        body = self._sealer.seal(sequence, Stream.COMMANDS, commands_to_json(commands))
+        return NewBatch(self._sealer.epoch, sequence, Stream.COMMANDS, body)
 
 
 def _parts(samples: Sequence[Sample]) -> list[list[Sample]]:

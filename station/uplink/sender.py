@@ -38,7 +38,11 @@ _RETRY_LATER = {
     HTTPStatus.TOO_MANY_REQUESTS,
 }
 _READ_TRIES = 2
-_PATHS = {Stream.TELEMETRY: "/edge/v1/batches", Stream.EVENTS: "/edge/v1/events"}
+_PATHS = {
+    Stream.TELEMETRY: "/edge/v1/batches",
+    Stream.EVENTS: "/edge/v1/events",
+    Stream.COMMANDS: "/edge/v1/commands",
+}
 
 
 class Verdict(Enum):

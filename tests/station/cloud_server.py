@@ -17,7 +17,7 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from contract import envelope, frame, layouts
+from contract import commands, envelope, frame, layouts
 from contract.envelope import Stream
 from contract.events import from_json
 from contract.orders import key_id
@@ -47,6 +47,7 @@ class TestCloud:
         self.duplicates = 0
         self.samples: Counter[tuple[str, str, int]] = Counter()
         self.events = []
+        self.commands = []
         self.pictures = 0
         self.orders: list[bytes] = []
         self.order_news = asyncio.Event()
@@ -177,7 +178,7 @@ class TestCloud:
             case ["edge", "v1", "layouts", _]:
                 self.known_layouts.add(layouts.Layout.from_json(body).hash8)
                 return 204, b""
-            case ["edge", "v1", "batches" | "events"]:
+            case ["edge", "v1", "batches" | "events" | "commands"]:
                 return self._store(body)
             case ["edge", "v1", "live"]:
                 return self._picture(body)
@@ -213,6 +214,8 @@ class TestCloud:
         plain = self.epochs[header.epoch].open(body, STATION)
         if header.stream is Stream.EVENTS:
             self.events += from_json(plain)
+        elif header.stream is Stream.COMMANDS:
+            self.commands += commands.from_json(plain)
         else:
             frames = frame.decode_batch(plain)
             unknown = {f.layout.hash8 for f in frames} - self.known_layouts

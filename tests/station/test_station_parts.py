@@ -3,13 +3,11 @@
 import asyncio
 import json
 import math
-import sqlite3
 
 import pytest
 
 from contract import frame
 from contract.layouts import STATION
-from station.command_log import CommandLog
 from station.cycle import SETPOINT
 from station.dispatch.commands import Command, CommandState, ConverterCommands, DeliveryRules
 from station.executor import CommandExecutor
@@ -77,22 +75,8 @@ def test_the_next_moment_of_a_period_is_never_in_the_past():
     assert 0 < seconds_until(4.0, 0.75) <= 4.0
 
 
-def command(name: str = "c", state: CommandState = CommandState.ISSUED, at: int = 1) -> Command:
-    return Command(name, "C1-PCS", SETPOINT, 500.0, "order", "", at, state)
-
-
-def test_the_command_log_keeps_the_newest_state_and_forgets_after_a_month(tmp_path):
-    log = CommandLog(tmp_path / "c")
-    month_ms = 31 * 24 * 3_600_000
-    log.write([command("old"), command("a", at=month_ms)])
-    log.write([command("a", CommandState.DELIVERED, at=month_ms)])
-
-    before = log.counts()
-    log.trim(month_ms)
-
-    rows = sqlite3.connect(tmp_path / "c").execute("SELECT id, state FROM commands").fetchall()
-    assert before == {"issued": 1, "delivered": 1}
-    assert rows == [("a", "delivered")]
+def command(name: str) -> Command:
+    return Command(name, "C1-PCS", SETPOINT, 500.0, "order", "", 1)
 
 
 RULES = DeliveryRules(1.0, 10_000, 50.0, 5_000)
