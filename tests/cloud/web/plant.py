@@ -94,12 +94,16 @@ class Plant:
             ("STATION", "station", _station(times, planned, power, soc)),
             ("METER", "meter", _meter(times, power)),
             ("FIRE", "fire", _fire(times)),
+            ("STATION", "dispatch", _dispatch(planned, power)),
+            ("PANEL", "panel", {"remote_control": np.ones(len(times))}),
         ]
         for c, container in enumerate(CONTAINERS):
             own = power / 2 + (20 if c == 0 else -20) * (planned != 0)
             devices.append((f"{container}-PCS", "pcs", _pcs(own, planned / 2)))
             devices.append((f"{container}-CHL", "chiller", _chiller(times, c)))
             devices.append((f"{container}-IMD", "insulation", _insulation(times, c)))
+            devices.append((f"{container}-FIRE", "fire", _fire(times)))
+            devices.append((f"{container}-VENT", "ventilation", {"ventilation_state": 0 * own}))
             for rack in (r for r in racks if r.startswith(container)):
                 cells = _cells(rack, times, own, soc)
                 devices.append((rack, "rack", _rack(rack, own, soc, cells)))
@@ -120,6 +124,16 @@ def _frame(
         values.append(np.ascontiguousarray(raw))
     quality = np.zeros((n, layout.width), dtype=np.uint8)
     return Frame(device, layout, t0_ms, step_ms, tuple(values), quality)
+
+
+def _dispatch(planned: Array, power: Array) -> Mapping[str, Array]:
+    return {
+        "dispatch_source": np.ones(len(planned)),
+        "asked_power_kw": planned,
+        "granted_power_kw": planned,
+        "frequency_response_kw": power - planned,
+        "fast_loop_p99_ms": np.full(len(planned), 3.4),
+    }
 
 
 def _station(
