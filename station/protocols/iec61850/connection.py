@@ -3,11 +3,12 @@
 All methods block and belong on a worker thread; callbacks come from the library's thread.
 """
 
+import contextlib
 import ctypes as c
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from station.protocols.errors import DeviceUnreachable, ProtocolError
@@ -64,8 +65,7 @@ class Association:
     """An open association, to be closed by `close`.
 
     Attributes:
-        busy: held while something must not be interrupted by `close` (a command).
-        closed: whether `close` has been called.
+        closed: whether `retire` has been called.
     """
 
     def __init__(self, host: str, port: int, on_closed: Callable[[], None]) -> None:
@@ -79,8 +79,9 @@ class Association:
         Raises:
             DeviceUnreachable: there is no server, or it does not answer.
         """
-        self.busy = threading.Lock()
         self.closed = False
+        self._users = 0
+        self._left = threading.Condition()
         self._lib = library()
         self._where = f"{host}:{port}"
         self._keep: list[object] = []
@@ -122,9 +123,32 @@ class Association:
         """The library's connection, for control objects."""
         return self._connection
 
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep the association from being freed while a call into it runs.
+
+        Raises:
+            DeviceUnreachable: it has been retired.
+        """
+        with self._left:
+            if self.closed:
+                raise DeviceUnreachable(f"the association with {self._where} is closed")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._left:
+                self._users -= 1
+                self._left.notify_all()
+
+    def retire(self) -> None:
+        """Let nobody in any more and return when the last user has left."""
+        with self._left:
+            self.closed = True
+            self._left.wait_for(lambda: self._users == 0)
+
     def close(self) -> None:
-        """End the association and free it; no callback comes afterwards."""
-        self.closed = True
+        """End the retired association and free it; no callback comes afterwards."""
         for rcb in self._report_handlers:
             self._lib.IedConnection_uninstallReportHandler(self._connection, rcb.encode())
         self._lib.IedConnection_close(self._connection)

@@ -65,6 +65,7 @@ class ControlObject:
         self._lib.ControlObjectClient_setOrigin(self._object, _ORIGIN, _AUTOMATIC_STATION)
         self._terminated = threading.Event()
         self._cause = -1
+        self._abandoned = False
         self._handler = m.TerminationHandler(self._on_termination)
         self._lib.ControlObjectClient_setCommandTerminationHandler(
             self._object, self._handler, None
@@ -75,6 +76,11 @@ class ControlObject:
         if self._object:
             self._lib.ControlObjectClient_destroy(self._object)
             self._object = None
+
+    def abandon(self) -> None:
+        """End the wait for a termination that can no longer come; from any thread."""
+        self._abandoned = True
+        self._terminated.set()
 
     def operate(self, value: Setting, deadline_s: float) -> None:
         """Carry the command through as the object's control model asks.
@@ -116,7 +122,12 @@ class ControlObject:
             self._refuse("select")
 
     def _await_termination(self, deadline_s: float) -> None:
-        if not self._terminated.wait(max(0.0, deadline_s - time.monotonic())):
+        # An object abandoned before the event was cleared is told by the flag, not the event.
+        if not self._abandoned:
+            self._terminated.wait(max(0.0, deadline_s - time.monotonic()))
+        if self._abandoned:
+            raise CommandTimedOut(f"{self.reference}: the link broke before the termination")
+        if not self._terminated.is_set():
             raise CommandTimedOut(f"{self.reference}: no command termination before the deadline")
         if self._cause >= 0:
             raise CommandRefused(f"{self.reference}: ended by the device: {_words(self._cause)}")

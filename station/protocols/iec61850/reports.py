@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.frame import Quality
-from station.protocols.driver import Reading
+from station.protocols.driver import FastReading, Reading
 from station.protocols.health import now_ms
 from station.protocols.iec61850.lib import AccessError, BitString, Value
 from station.protocols.iec61850.mapping import Binding, BoundSignal, Leaf, Point, SignalSource
@@ -23,6 +23,7 @@ from station.protocols.iec61850.mapping import Binding, BoundSignal, Leaf, Point
 _REMEMBERED_TICKS = 8192
 """More than any device buffers; a tick that comes again is recognised among these."""
 _REMEMBERED_STATES = 256
+_END_OF_TIME = 1 << 62
 
 _VALIDITY = (Quality.GOOD, Quality.INVALID, Quality.INVALID, Quality.QUESTIONABLE)
 """IEC 61850-7-3, Quality: good, reserved, invalid, questionable by the library's number."""
@@ -48,6 +49,8 @@ class ReadingMaker:
         self._ticks: deque[int] = deque(maxlen=_REMEMBERED_TICKS)
         self._known: set[int] = set()
         self._stamps = _time_leaves(binding)
+        self._states = _state_signals(binding)
+        self._told: dict[str, tuple[int, dict[str, float]]] = {}
 
     def seed(self, data_set: str, values: Sequence[Value]) -> None:
         """Keep values, without making a reading of them."""
@@ -71,6 +74,30 @@ class ReadingMaker:
             return None
         self._remember(stamp)
         return self._reading(stamp)
+
+    def states(self, data_set: str) -> FastReading | None:
+        """Return the states of the moment in a data set, None when they are told already.
+
+        They are the newest by the device's time stamps, so that a replay of buffered reports
+        tells nothing twice and no state of the past.
+        """
+        signals = self._states.get(data_set, ())
+        found = {}
+        for signal in signals:
+            value, quality = self._value(signal, _END_OF_TIME)
+            name = self._binding.layout.columns[signal.column].signal.name
+            found[name] = value if quality is Quality.GOOD else math.nan
+        members = {point.value.member for signal in signals for point in signal.points}
+        stamp = max(
+            (past[-1][0] for m in members if (past := self._history.get((data_set, m)))), default=0
+        )
+        if not found or self._told.get(data_set) == (stamp, found):
+            return None
+        self._told[data_set] = (stamp, found)
+        received_ms = now_ms()
+        return FastReading(
+            self.device, self._binding.layout.name, stamp or received_ms, received_ms, found
+        )
 
     def time_of(self, values: Sequence[Value]) -> int:
         """Return the time stamp in values of the measurement data set, 0 when there is none."""
@@ -189,6 +216,16 @@ def _walk(value: Value, way: tuple[int, ...]) -> Value:
             return None
         value = value[index]
     return value
+
+
+def _state_signals(binding: Binding) -> dict[str, tuple[BoundSignal, ...]]:
+    """Return the signals that lie whole in one data set other than the measurements'."""
+    found: dict[str, list[BoundSignal]] = {}
+    for signal in binding.signals:
+        data_sets = {point.value.data_set for point in signal.points}
+        if len(data_sets) == 1 and binding.measurements not in data_sets:
+            found.setdefault(data_sets.pop(), []).append(signal)
+    return {data_set: tuple(signals) for data_set, signals in found.items()}
 
 
 def _time_leaves(binding: Binding) -> dict[tuple[str, int], Leaf]:

@@ -20,9 +20,11 @@ from station.protocols.driver import DeviceSpec, Publish, Reading, ResumePoint
 from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
 from station.protocols.health import Health
 from station.protocols.iec61850.connection import Association, Report, ServiceFailed
-from station.protocols.iec61850.control import CommandRefused, ControlObject, Setting
+from station.protocols.iec61850.control import CommandRefused, Setting
+from station.protocols.iec61850.controls import Controls
 from station.protocols.iec61850.mapping import Binding, CommandTarget
 from station.protocols.iec61850.reports import ReadingMaker
+from station.protocols.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ _LOST_AFTER_MS = 2500
 _STUCK_S = 20.0
 """Longer than any chain of the library's own time-outs."""
 _STANDSTILL_CHECKS = 3
+_COMMANDS_AT_ONCE = 8
+"""Active and reactive power, start and stop, each with one that waits for its turn."""
 
 
 class Session:
@@ -60,9 +64,12 @@ class Session:
         self.maker = ReadingMaker(spec.device, binding, newest_ms)
         self.lost_reports = 0
         self._pool = ThreadPoolExecutor(2, thread_name_prefix=spec.device)
+        # Commands have threads of their own: none waits until the data set has been read.
+        self._command_pool = ThreadPoolExecutor(
+            _COMMANDS_AT_ONCE, thread_name_prefix=f"{spec.device}-command"
+        )
         self._calls: dict[int, float] = {}
-        self._association: Association | None = None
-        self._controls: dict[str, ControlObject] = {}
+        self._controls: Controls | None = None
         self._pending: deque[Report] = deque()
         self._data_sets: dict[str, str] = {}
         self._buffered: set[str] = set()
@@ -101,21 +108,26 @@ class Session:
         association = await self._call(
             partial(Association, self.spec.host, self.spec.port, on_closed)
         )
-        self._association = association
+        controls = Controls(association, self.binding.controls.values())
+        self._controls = controls
+        preparing: asyncio.Task[None] | None = None
         try:
             await self._subscribe(association, publish)
+            preparing = asyncio.create_task(self._prepare(controls))
             await self._watch(association, closed, publish)
         finally:
-            self._association = None
-            await asyncio.shield(self._call(partial(self._hang_up, association)))
+            self._controls = None
+            controls.abandon()
+            if preparing is not None:
+                await end([preparing])
+            await asyncio.shield(self._call(partial(_hang_up, association, controls)))
             self._flush(publish)
 
-    def _hang_up(self, association: Association) -> None:
-        with association.busy:
-            for control in self._controls.values():
-                control.close()
-            self._controls.clear()
-            association.close()
+    async def _prepare(self, controls: Controls) -> None:
+        """Learn how each object is controlled, beside the reports; a broken link ends it."""
+        for reference in controls.references:
+            with contextlib.suppress(ProtocolError):
+                await self._call(partial(controls.prepare, reference), self._command_pool)
 
     async def _subscribe(self, association: Association, publish: Publish) -> None:
         """Read the states of the moment, then enable the reports, states first."""
@@ -127,9 +139,10 @@ class Session:
         # Should a device have forgotten the entry, it sends all that it kept, known ticks too.
         self.maker.floor_ms = self.maker.newest_ms
         for data_set in self.binding.reports:
-            values = await self._call(partial(association.read_data_set, data_set))
+            values = await self._ask(association, partial(association.read_data_set, data_set))
             self._check_size(data_set, len(values))
             self.maker.seed(data_set, values)
+            self._tell_states(data_set, publish)
         for data_set in self.binding.reports:
             await self._enable(association, data_set, arrived)
         self._heard_s = time.monotonic()
@@ -146,7 +159,8 @@ class Session:
                 if block.buffered:
                     self._buffered.add(rcb)
                 try:
-                    resumed = await self._call(
+                    resumed = await self._ask(
+                        association,
                         partial(
                             association.subscribe,
                             rcb,
@@ -154,7 +168,7 @@ class Session:
                             arrived,
                             buffered=block.buffered,
                             entry_id=entry,
-                        )
+                        ),
                     )
                 except ServiceFailed as error:
                     problem = error
@@ -192,7 +206,14 @@ class Session:
             asyncio.get_running_loop().call_later(_SETTLE_S, self._flush, publish)
         else:
             self.maker.take(data_set, report.values)
+            self._tell_states(data_set, publish)
             self._advance(report, publish)
+
+    def _tell_states(self, data_set: str, publish: Publish) -> None:
+        """Tell a change of states at once, without waiting for the next measurements."""
+        fast = self.maker.states(data_set)
+        if fast is not None:
+            publish(fast)
 
     def _flush(self, publish: Publish) -> None:
         """Make readings of the reports that have waited."""
@@ -240,7 +261,7 @@ class Session:
             DeviceUnreachable: the device does not answer.
         """
         data_set = self.binding.measurements
-        values = await self._call(partial(association.read_data_set, data_set))
+        values = await self._ask(association, partial(association.read_data_set, data_set))
         found_ms = self.maker.time_of(values)
         if self.maker.newest_ms and found_ms > self.maker.newest_ms + _LOST_AFTER_MS:
             self.lost_reports += 1
@@ -262,31 +283,25 @@ class Session:
         Raises:
             CommandRefused, CommandTimedOut, DeviceUnreachable: what became of it.
         """
-        association = self._association
-        if association is None:
+        controls = self._controls
+        if controls is None:
             raise CommandRefused("the device is not connected")
         target = self.binding.mapping.commands[point]
         reference = self.binding.controls[point]
         written = _checked(target, value)
-        await self._call(partial(self._operate, association, reference, written, deadline_s))
+        work = partial(controls.operate, reference, written, deadline_s)
+        await self._call(work, self._command_pool)
 
-    def _operate(
-        self,
-        association: Association,
-        reference: str,
-        value: Setting,
-        deadline_s: float,
-    ) -> None:
-        """Run on a worker thread; one command at a time, and never on a closed association."""
-        with association.busy:
-            if association.closed:
-                raise CommandRefused("the device is not connected")
-            control = self._controls.get(reference)
-            if control is None:
-                control = self._controls[reference] = ControlObject(association, reference)
-            control.operate(value, deadline_s)
+    async def _ask(self, association: Association, work: Callable[[], T]) -> T:
+        """Run a call into an association, which is not freed meanwhile."""
 
-    async def _call(self, work: Callable[[], T]) -> T:
+        def used() -> T:
+            with association.in_use():
+                return work()
+
+        return await self._call(used)
+
+    async def _call(self, work: Callable[[], T], pool: ThreadPoolExecutor | None = None) -> T:
         """Run a blocking library call on a worker thread, watched for getting stuck."""
         key = id(work)
 
@@ -297,7 +312,14 @@ class Session:
             finally:
                 self._calls.pop(key, None)
 
-        return await asyncio.get_running_loop().run_in_executor(self._pool, watched)
+        return await asyncio.get_running_loop().run_in_executor(pool or self._pool, watched)
+
+
+def _hang_up(association: Association, controls: Controls) -> None:
+    """Close an association when the last call has left it."""
+    association.retire()
+    controls.close()
+    association.close()
 
 
 def _checked(target: CommandTarget, value: float) -> Setting:
