@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from cloud.api import (
+    commands,
     control,
     events,
     health,
@@ -25,6 +26,7 @@ for _part in (
     history_plan,
     signals,
     events,
+    commands,
     stream,
 ):
     router.include_router(_part.router)

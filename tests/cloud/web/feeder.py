@@ -26,6 +26,7 @@ from cloud.fleet.delivery import keep_receipt, wait_for_orders
 from cloud.live import intake
 from contract import events, orders
 from contract.canonical import canonical_json
+from contract.commands import CommandRecord, to_json
 from contract.envelope import Sealer, Stream
 from contract.events import Event
 from contract.frame import encode_batch
@@ -104,6 +105,13 @@ class Feeder:
         self.sequence += 1
         body = self.sealer.seal(self.sequence, Stream.EVENTS, events.to_json([event]))
         offer = await self.worker.edge.gate.events(self.peer, body)
+        await self.worker.edge.commit.offer(offer)
+
+    async def command(self, *records: CommandRecord) -> None:
+        """Deliver records of commands in one message."""
+        self.sequence += 1
+        body = self.sealer.seal(self.sequence, Stream.COMMANDS, to_json(records))
+        offer = await self.worker.edge.gate.commands(self.peer, body)
         await self.worker.edge.commit.offer(offer)
 
     async def run(self) -> None:
