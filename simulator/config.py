@@ -1,24 +1,20 @@
-"""The simulator's configuration (TOML) and scenarios (TOML), checked on load."""
+"""The simulator's configuration (TOML), checked on load."""
 
-import tomllib
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from simulator.errors import ConfigError
+from simulator.files import DATA, Strict, load_toml
 from simulator.plant import PlantParameters
+from simulator.scenario_file import Start
+from simulator.unevenness import Unevenness
 
-DATA = Path(__file__).resolve().parent.parent / "data"
-_SCENARIOS = DATA / "simulator" / "scenarios"
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+__all__ = ["DATA", "PlantConfig", "PortsConfig", "SimulatorConfig", "load_config"]
 
 
-class PlantConfig(_Strict):
+class PlantConfig(Strict):
     """Size of the plant."""
 
     containers: Annotated[int, Field(ge=1, le=40)] = 2
@@ -28,14 +24,14 @@ class PlantConfig(_Strict):
     pcs_rated_kw: Annotated[float, Field(gt=0, le=10_000)] = 1725.0
 
 
-class PortsConfig(_Strict):
+class PortsConfig(Strict):
     """Where the devices listen: `base`, `base` + 1, ... or, with 0, wherever is free."""
 
     host: Literal["127.0.0.1", "::1", "localhost"] = "127.0.0.1"
     base: Annotated[int, Field(ge=0, le=65_000)] = 0
 
 
-class SimulatorConfig(_Strict):
+class SimulatorConfig(Strict):
     """Everything the simulator is told. Paths are relative to the configuration file."""
 
     seed: int = 1
@@ -44,9 +40,18 @@ class SimulatorConfig(_Strict):
         Field(
             ge=1,
             le=600,
-            description="Seconds of plant time per second of device time; 1 is the real world.",
+            description="Seconds of plant time per second of device time; 1 is the real world, "
+            "more makes steps of a second.",
         ),
     ] = 1
+    steps_per_s: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=50,
+            description="Steps of the plant in a second; what moves fast is shown after each.",
+        ),
+    ] = 20
     start_soc: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     scenario: str = "normal-day"
     record: Path | None = None
@@ -56,8 +61,9 @@ class SimulatorConfig(_Strict):
     plant: PlantConfig = PlantConfig()
     ports: PortsConfig = PortsConfig()
 
-    def plant_parameters(self) -> PlantParameters:
-        """The plant's part in the plant's own terms."""
+    def plant_parameters(self, start: Start | None = None) -> PlantParameters:
+        """The plant's part in the plant's own terms, as a scenario's start wants it."""
+        start = start or Start()
         return PlantParameters(
             cell_file=self.cell,
             containers=self.plant.containers,
@@ -65,44 +71,15 @@ class SimulatorConfig(_Strict):
             cells_per_rack=self.plant.cells_per_rack,
             capacity_ah=self.plant.capacity_ah,
             pcs_rated_kw=self.plant.pcs_rated_kw,
-            start_soc=self.start_soc,
+            start_soc=self.start_soc if start.soc is None else start.soc,
             seed=self.seed,
+            unevenness=Unevenness(
+                start.container_soc,
+                start.rack_soc_spread,
+                start.rack_capacity_spread,
+                start.rack_resistance_spread,
+            ),
         )
-
-
-class Kind(StrEnum):
-    """What a scenario can do. `UPLINK_CUT` is carried out by whoever runs the uplink's network."""
-
-    UPLINK_CUT = "uplink_cut"
-    DEVICE_SILENT = "device_silent"
-    DEVICE_DOWN = "device_down"
-    PCS_TRIP = "pcs_trip"
-    PCS_LOCAL = "pcs_local"
-    CELL_HEAT = "cell_heat"
-    RACK_OPEN = "rack_open"
-    SENSOR_FAILED = "sensor_failed"
-    GAS_RELEASE = "gas_release"
-    INSULATION_FAULT = "insulation_fault"
-    CHILLER_FAULT = "chiller_fault"
-    GRID_FREQUENCY = "grid_frequency"
-
-
-class ScenarioEvent(_Strict):
-    """One thing that happens: when (s after the start), what, to what, for how long."""
-
-    at_s: Annotated[float, Field(ge=0)]
-    kind: Kind
-    target: str = ""
-    for_s: Annotated[float, Field(gt=0)] = float("inf")
-    value: float = 0.0
-
-
-class Scenario(_Strict):
-    """A named course of events."""
-
-    name: str
-    description: str
-    events: tuple[ScenarioEvent, ...] = ()
 
 
 def load_config(path: Path) -> SimulatorConfig:
@@ -111,7 +88,7 @@ def load_config(path: Path) -> SimulatorConfig:
     Raises:
         ConfigError: names the file, the key, the value and the remedy.
     """
-    config = _load(path, SimulatorConfig)
+    config = load_toml(path, SimulatorConfig)
     base = path.resolve().parent
     names = ("record", "ports_out", "cell", "icd")
     paths = {n: base / p for n in names if (p := getattr(config, n)) is not None}
@@ -119,37 +96,3 @@ def load_config(path: Path) -> SimulatorConfig:
         if not paths[key].is_file():
             raise ConfigError(path, key, str(getattr(config, key)), "name a file that exists")
     return config.model_copy(update=paths)
-
-
-def load_scenario(name: str, base: Path) -> Scenario:
-    """Read a scenario by its name in data/simulator/scenarios or by a path.
-
-    Raises:
-        ConfigError: there is none, or it is malformed.
-    """
-    if name.endswith(".toml"):
-        return _load(base / name, Scenario)
-    path = _SCENARIOS / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in _SCENARIOS.glob("*.toml")))
-        raise ConfigError(base, "scenario", name, f"choose one of {known}, or a path to a .toml")
-    return _load(path, Scenario)
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-def _load(path: Path, model: type[_Model]) -> _Model:
-    try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(path, "file", error.strerror, "name a file that can be read") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(path, "TOML", str(error), "mend the line named") from error
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        value = None if first["type"] == "missing" else first["input"]
-        raise ConfigError(path, key, value, first["msg"]) from error

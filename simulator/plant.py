@@ -12,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.physics.air import ContainerAir
+from simulator.dangers import Dangers
+from simulator.energy import EnergyAccount
 from simulator.physics.bms import Bms
 from simulator.physics.bus import BusState, solve_bus
 from simulator.physics.cells import CellBank
 from simulator.physics.chiller import ChillerBank
 from simulator.physics.converter import Converter, ConverterParameters, Point
 from simulator.physics.grid import Grid
-from simulator.physics.safety import FirePanel, HardWired, SitePanel
+from simulator.physics.runaway import RunawayBank
+from simulator.physics.safety import HardWired, SitePanel
 from simulator.physics.tables import SECONDS_PER_HOUR, Floats, load_cell
 from simulator.physics.thermal import ThermalModel
+from simulator.unevenness import Unevenness, make_uneven
 
 _RACK_WIRING_OHM = 0.020
 """Busbars, fuses, contactors and cables of one rack."""
@@ -47,43 +50,12 @@ class PlantParameters:
     pcs_rated_kw: float = 1725.0
     start_soc: float = 0.5
     seed: int = 1
+    unevenness: Unevenness = field(default_factory=Unevenness)
 
     @property
     def racks(self) -> int:
         """Racks of the whole plant."""
         return self.containers * self.racks_per_container
-
-
-@dataclass
-class EnergyAccount:
-    """Joules since the start. Counters of the meter are gross in each direction."""
-
-    discharged: float = 0.0
-    charged: float = 0.0
-    cell_heat: float = 0.0
-    wiring_loss: float = 0.0
-    converter_loss: float = 0.0
-    auxiliary: float = 0.0
-    coolant_heat: float = 0.0
-    ambient_heat: float = 0.0
-    scenario_heat: float = 0.0
-
-
-@dataclass
-class Insulation:
-    """Insulation resistance of one container's DC side to earth, in kilo-ohm."""
-
-    positive_kohm: float = 2200.0
-    negative_kohm: float = 2350.0
-
-
-@dataclass
-class CellHeating:
-    """A cell that heats itself: an internal short circuit of a scenario."""
-
-    rack: int
-    cell: int
-    power_w: float
 
 
 @dataclass
@@ -94,9 +66,7 @@ class Plant:
     start_epoch_s: int = 0
     elapsed_s: float = 0.0
     energy: EnergyAccount = field(default_factory=EnergyAccount)
-    fire: FirePanel = field(default_factory=FirePanel)
     panel: SitePanel = field(default_factory=SitePanel)
-    heatings: list[CellHeating] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         p = self.parameters
@@ -104,6 +74,7 @@ class Plant:
         self.tables = load_cell(p.cell_file, p.capacity_ah)
         cell = self.tables.parameters
         self.cells = CellBank(self.tables, p.racks, p.cells_per_rack, p.start_soc, self.rng)
+        make_uneven(self.cells, p.containers, p.start_soc, p.unevenness, p.seed + 2)
         self.thermal = ThermalModel(
             p.racks,
             p.cells_per_rack,
@@ -111,19 +82,26 @@ class Plant:
             start_c=_START_C,
             rng=self.rng,
         )
+        runaway = RunawayBank(
+            p.containers,
+            p.racks_per_container,
+            self.thermal.parameters.pack_cells,
+            cell.heat_capacity_j_per_k,
+            cell.capacity_ah,
+        )
+        self.dangers = Dangers(self.cells, runaway, self.energy)
         self.bms = Bms(p.racks, cell.capacity_ah)
         self.chillers = ChillerBank(p.containers)
-        self.air = ContainerAir(p.containers)
-        self.container_fire = [FirePanel() for _ in range(p.containers)]
-        self._hard_wired = HardWired()
         self.grid = Grid(self.rng)
         low, high = _DC_WINDOW_V_PER_CELL
         window = (low * p.cells_per_rack, high * p.cells_per_rack)
         converter = ConverterParameters(p.pcs_rated_kw * 1e3, dc_window_v=window)
         self.converters = [Converter(converter, self.ambient_c) for _ in range(p.containers)]
-        self.insulation = [Insulation() for _ in range(p.containers)]
+        self._hard_wired = HardWired(self.converters, self.bms)
         self.cell_voltage_v: Floats = np.zeros((p.racks, p.cells_per_rack))
         self.rack_current_a: Floats = np.zeros(p.racks)
+        self.rack_charge_as: Floats = np.zeros(p.racks)
+        """Charge that left each rack since the start, ampere seconds."""
         self.bus_voltage_v: Floats = np.zeros(p.containers)
         self.bus_current_a: Floats = np.zeros(p.containers)
         self.auxiliary_w: Floats = np.zeros(p.containers)
@@ -131,7 +109,7 @@ class Plant:
         self.grid_reactive_var = 0.0
         self._charging: Floats = np.zeros(p.racks)
         self.step(dt_s=1e-3)
-        self.energy = EnergyAccount()
+        self.energy = self.dangers.energy = EnergyAccount()
         self.elapsed_s = 0.0
 
     @property
@@ -149,9 +127,7 @@ class Plant:
         """
         for converter, value in zip(self.converters, setpoints_w or (), strict=False):
             converter.command(Point.ACTIVE_POWER, value)
-        self._hard_wired.advance(
-            self.panel, self.container_fire, self.fire, self.converters, self.bms, dt_s
-        )
+        self._hard_wired.advance(self.panel, self.dangers.fires, self.dangers.room, dt_s)
         bus = self._electrical(dt_s)
         delivered = self._settle_converters(bus, dt_s)
         self._thermal_and_bms(dt_s)
@@ -202,6 +178,7 @@ class Plant:
             ]
         )
         self._charging = np.repeat((wanted < 0).astype(float), p.racks_per_container)
+        self.dangers.leak(self.cell_voltage_v, self.rack_current_a, dt_s)
         source = self.cells.prepare(self.thermal.temperature_c, self._charging, dt_s)
         resistance = source.resistance_ohm + _RACK_WIRING_OHM
         bus = solve_bus(
@@ -213,6 +190,7 @@ class Plant:
         self.rack_current_a = bus.current_a.reshape(-1)
         self.bus_voltage_v = bus.voltage_v
         self.bus_current_a = bus.current_a.sum(axis=1)
+        self.rack_charge_as += self.rack_current_a * dt_s
         self.energy.wiring_loss += _RACK_WIRING_OHM * float((self.rack_current_a**2).sum()) * dt_s
         return bus
 
@@ -230,9 +208,8 @@ class Plant:
         temperature = self.thermal.temperature_c
         self.cell_voltage_v, heat = self.cells.advance(self.rack_current_a, temperature)
         self.energy.cell_heat += float(heat.sum()) * dt_s
-        for heating in self.heatings:
-            heat[heating.rack, heating.cell] += heating.power_w
-            self.energy.scenario_heat += heating.power_w * dt_s
+        self.energy.collapsed -= self.cells.faded_power_w(self.rack_current_a) * dt_s
+        self.dangers.heat(temperature, self.cell_voltage_v, heat, dt_s)
         supply = np.repeat(self.chillers.supply_c, p.racks_per_container)
         flowing = np.repeat(self.chillers.flowing.astype(float), p.racks_per_container)
         carried = self.thermal.advance(heat, supply, self.ambient_c, flowing, dt_s)
@@ -242,14 +219,15 @@ class Plant:
         loop = self.thermal.coolant_capacity_w_per_k() * p.racks_per_container
         chiller_w = self.chillers.advance(per_container, loop, self.ambient_c, dt_s)
         standby = np.array([converter.standby_w() for converter in self.converters])
-        self.auxiliary_w = chiller_w + standby + self.air.power_w() + _CONTAINER_BASE_W
+        self.auxiliary_w = chiller_w + standby + self.dangers.air.power_w() + _CONTAINER_BASE_W
         self.bms.advance(
-            self.cell_voltage_v,
+            self.dangers.sensed_v(self.cell_voltage_v),
             self.thermal.temperature_c,
             self.cells.rack_soc(),
             self.rack_current_a,
             dt_s,
         )
+        self.dangers.sense(self.bms.conducting)
 
     def _grid(self, delivered_w: Floats, dt_s: float) -> None:
         auxiliary = float(self.auxiliary_w.sum())

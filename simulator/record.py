@@ -8,6 +8,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,7 +27,13 @@ CREATE TABLE IF NOT EXISTS truth (
 );
 CREATE TABLE IF NOT EXISTS commands (
     tick INTEGER NOT NULL, device TEXT NOT NULL, point TEXT NOT NULL,
-    value REAL NOT NULL, result TEXT NOT NULL
+    value REAL NOT NULL, result TEXT NOT NULL, at_ms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS bms_trips (
+    tick INTEGER NOT NULL, at_ms INTEGER NOT NULL, device TEXT NOT NULL, alarms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS moments (
+    at_ms INTEGER NOT NULL, what TEXT NOT NULL, target TEXT NOT NULL, value REAL NOT NULL
 );
 """
 _SERVED = "INSERT OR IGNORE INTO served VALUES (?, ?, ?)"
@@ -34,7 +41,9 @@ _TRUTH = (
     "INSERT OR REPLACE INTO truth VALUES "
     "(:tick, :power_kw, :soc, :stored_kwh, :discharged_kwh, :charged_kwh)"
 )
-_COMMAND = "INSERT INTO commands VALUES (?, ?, ?, ?, ?)"
+_COMMAND = "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?)"
+_BMS_TRIP = "INSERT INTO bms_trips VALUES (?, ?, ?, ?)"
+_MOMENT = "INSERT INTO moments VALUES (?, ?, ?, ?)"
 _PERIOD_S = 1.0
 
 _Row = tuple[str, object]
@@ -76,7 +85,15 @@ class Record:
 
     def command(self, tick: int, device: str, point: str, value: float, result: str) -> None:
         """A command came and was accepted or refused."""
-        self._put(_COMMAND, (tick, device, point, value, result))
+        self._put(_COMMAND, (tick, device, point, value, result, _now_ms()))
+
+    def bms_trip(self, tick: int, device: str, alarms: int) -> None:
+        """A plain battery management opened its rack: `alarms` are the bits that made it."""
+        self._put(_BMS_TRIP, (tick, _now_ms(), device, alarms))
+
+    def moment(self, what: str, target: str, value: float) -> None:
+        """Something happened in the plant now: a scenario's event, a cell that vents, a trip."""
+        self._put(_MOMENT, (_now_ms(), what, target, value))
 
     def close(self) -> None:
         """Write what is left and close."""
@@ -108,3 +125,8 @@ class Record:
                     self._database.executemany(statement, rows)  # type: ignore[arg-type]
         except sqlite3.Error:
             _log.exception("event=record_lost rows=%d", sum(map(len, by_statement.values())))
+
+
+def _now_ms() -> int:
+    """The clock that the devices' own time follows, epoch milliseconds."""
+    return time.time_ns() // 1_000_000

@@ -1,33 +1,25 @@
 """The device servers of a plant: which device listens where and what it shows at each tick."""
 
 from collections import deque
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from simulator.devices import auxiliaries, bms, meter, pcs, safety
 from simulator.devices.sensors import RackReadings, RackSensors
 from simulator.iec61850.server import PcsServer
 from simulator.modbus.image import Image
-from simulator.modbus.server import ModbusServer, Refusal, Unit
+from simulator.modbus.server import ModbusServer, Served, Span, Unit, Write, refuse_writes
 from simulator.physics.converter import Denial, Point
 from simulator.plant import Plant
 from simulator.record import Record
+from simulator.tags import FIRE, METER, PANEL, rack_tag
+from simulator.writes import Writes
 
-METER = "METER"
-FIRE = "FIRE"
-PANEL = "PANEL"
 _SINGLE = 1
 """Unit identifier of devices that stand alone behind their address."""
 _NO_IMAGE = Image(0, ())
-
-
-def rack_tag(container: int, rack: int) -> str:
-    """Tag of a rack from indices that start at 0."""
-    return f"C{container + 1}-R{rack + 1:02d}"
 
 
 class Devices:
@@ -42,11 +34,13 @@ class Devices:
         self.units: dict[str, Unit] = {}
         self.tick = 0
         self._record = record
-        self._written = [[0, 0] for _ in range(plant.parameters.racks)]
+        self._writes = Writes(plant, record)
         self._beat = 0
-        self._add(METER, {_SINGLE: Unit(METER, _NO_IMAGE, meter.DEVICE_TIME, meter.LAYOUTS)})
-        self._add(FIRE, {_SINGLE: Unit(FIRE, _NO_IMAGE, safety.FIRE_TIME, safety.FIRE_LAYOUTS)})
-        self._add(PANEL, {_SINGLE: Unit(PANEL, _NO_IMAGE, safety.PANEL_TIME, safety.PANEL_LAYOUTS)})
+        self._shown_s = plant.elapsed_s
+        self._shown_states: list[tuple[object, ...]] = [()] * plant.parameters.containers
+        self._add_single(METER, meter.DEVICE_TIME, meter.LAYOUTS)
+        self._add_single(FIRE, safety.FIRE_TIME, safety.FIRE_LAYOUTS)
+        self._add_single(PANEL, safety.PANEL_TIME, safety.PANEL_LAYOUTS)
         for container in range(plant.parameters.containers):
             self._add_container(container, icd)
 
@@ -68,30 +62,40 @@ class Devices:
         for converter in self.pcs.values():
             converter.close()
 
-    def publish(self, tick: int, dt_s: float) -> None:
+    def publish(self, tick: int) -> None:
         """Show the plant's present state as the state at `tick` (epoch seconds)."""
         plant = self.plant
-        self.tick = tick
+        self.tick = self._writes.tick = tick
         self._beat = (self._beat + 1) % 0xFFFF
-        readings = self.sensors.read(plant, dt_s)
+        readings = self.sensors.read(plant, plant.elapsed_s - self._shown_s)
+        self._shown_s = plant.elapsed_s
+        states = plant.bms.states(plant.rack_current_a)
         per = plant.parameters.racks_per_container
+        self._show(METER, meter.image(plant, tick))
         for k in range(plant.parameters.containers):
             self.modbus[f"C{k + 1}-BMS"].publish(
-                (n + 1, self._rack_image(readings, k * per + n)) for n in range(per)
+                (n + 1, self._rack_image(readings, k * per + n, int(states[k * per + n])))
+                for n in range(per)
             )
-            self._show(f"C{k + 1}-CHL", auxiliaries.chiller_image(plant, k, tick))
-            self._show(f"C{k + 1}-IMD", auxiliaries.insulation_image(plant, k, tick))
-            self._show(f"C{k + 1}-FIRE", safety.fire_image(plant.container_fire[k], tick))
-            self._show(
-                f"C{k + 1}-VENT",
-                safety.ventilation_image(
-                    plant.air.state(k), wanted=bool(plant.air.ventilated[k]), tick=tick
-                ),
-            )
+            self._show_container(k, tick)
+            self._shown_states[k] = pcs.fingerprint(plant.converters[k])
             self.pcs[f"C{k + 1}-PCS"].publish(tick, pcs.values(plant, k))
-        self._show(METER, meter.image(plant, tick))
-        self._show(FIRE, safety.fire_image(plant.fire, tick))
+        self._show(FIRE, safety.fire_image(plant.dangers.room, tick))
         self._show(PANEL, safety.panel_image(plant.panel, tick))
+
+    def refresh(self, at_ms: int) -> None:
+        """Show between two ticks what moves fast: the meter, and converters that changed state.
+
+        The meter's registers keep the device time of the last tick; a converter's states carry
+        `at_ms`.
+        """
+        plant = self.plant
+        self._show(METER, meter.image(plant, self.tick))
+        for k, converter in enumerate(plant.converters):
+            now = pcs.fingerprint(converter)
+            if now != self._shown_states[k]:
+                self._shown_states[k] = now
+                self.pcs[f"C{k + 1}-PCS"].publish_states(at_ms, pcs.values(plant, k))
 
     def carry_out(self) -> None:
         """Give the converters the commands accepted since the last tick."""
@@ -99,12 +103,22 @@ class Devices:
             container, point, value = self.accepted.popleft()
             self.plant.converters[container].command(point, value)
 
-    def _rack_image(self, readings: RackReadings, rack: int) -> Image:
-        command, heartbeat = self._written[rack]
+    def _show_container(self, k: int, tick: int) -> None:
+        plant, name = self.plant, f"C{k + 1}"
+        self._show(f"{name}-CHL", auxiliaries.chiller_image(plant, k, tick))
+        self._show(f"{name}-IMD", auxiliaries.insulation_image(plant, k, tick))
+        self._show(f"{name}-FIRE", safety.fire_image(plant.dangers.fires[k], tick))
+        wanted = bool(plant.dangers.air.ventilated[k])
+        fan = safety.ventilation_image(plant.dangers.air.state(k), wanted=wanted, tick=tick)
+        self._show(f"{name}-VENT", fan)
+
+    def _rack_image(self, readings: RackReadings, rack: int, state: int) -> Image:
+        command, heartbeat = self._writes.registers[rack]
         return bms.image(
             self.plant,
             readings,
             rack,
+            state=state,
             tick=self.tick,
             beat=self._beat,
             written=(command, heartbeat),
@@ -119,6 +133,7 @@ class Devices:
 
     def _add_container(self, k: int, icd: Path) -> None:
         p = self.plant.parameters
+        writes, name = self._writes, f"C{k + 1}"
         layouts = bms.layouts(p.cells_per_rack)
         racks = {
             n + 1: Unit(
@@ -126,35 +141,32 @@ class Devices:
                 _NO_IMAGE,
                 bms.DEVICE_TIME,
                 layouts,
-                partial(self._write_rack, k * p.racks_per_container + n),
+                partial(writes.rack, k * p.racks_per_container + n),
             )
             for n in range(p.racks_per_container)
         }
-        self._add(f"C{k + 1}-BMS", racks)
-        tag = f"C{k + 1}-CHL"
-        chiller = Unit(
-            tag,
-            _NO_IMAGE,
+        self._add(f"{name}-BMS", racks)
+        self._add_single(
+            f"{name}-CHL",
             auxiliaries.CHILLER_TIME,
             auxiliaries.CHILLER_LAYOUTS,
-            partial(self._write_chiller, k),
+            partial(writes.chiller, k),
         )
-        self._add(tag, {_SINGLE: chiller})
-        tag = f"C{k + 1}-IMD"
-        monitor = Unit(tag, _NO_IMAGE, auxiliaries.INSULATION_TIME, auxiliaries.INSULATION_LAYOUTS)
-        self._add(tag, {_SINGLE: monitor})
-        tag = f"C{k + 1}-FIRE"
-        self._add(tag, {_SINGLE: Unit(tag, _NO_IMAGE, safety.FIRE_TIME, safety.FIRE_LAYOUTS)})
-        tag = f"C{k + 1}-VENT"
-        fan = Unit(
-            tag,
-            _NO_IMAGE,
+        self._add_single(f"{name}-IMD", auxiliaries.INSULATION_TIME, auxiliaries.INSULATION_LAYOUTS)
+        self._add_single(f"{name}-FIRE", safety.FIRE_TIME, safety.FIRE_LAYOUTS)
+        self._add_single(
+            f"{name}-VENT",
             safety.VENTILATION_TIME,
             safety.VENTILATION_LAYOUTS,
-            partial(self._write_ventilation, k),
+            partial(writes.ventilation, k),
         )
-        self._add(tag, {_SINGLE: fan})
-        self.pcs[f"C{k + 1}-PCS"] = self._pcs_server(k, icd)
+        self.pcs[f"{name}-PCS"] = self._pcs_server(k, icd)
+
+    def _add_single(
+        self, tag: str, time: Span, layouts: tuple[Served, ...], write: Write = refuse_writes
+    ) -> None:
+        """A device that stands alone behind its address."""
+        self._add(tag, {_SINGLE: Unit(tag, _NO_IMAGE, time, layouts, write)})
 
     def _pcs_server(self, k: int, icd: Path) -> PcsServer:
         tag = f"C{k + 1}-PCS"
@@ -176,57 +188,3 @@ class Devices:
             deny=deny,
             on_served=partial(self._record.served, tag, "pcs"),
         )
-
-    def _write_rack(self, rack: int, address: int, values: Sequence[int]) -> Refusal | None:
-        """Registers 0 (command) and 1 (heartbeat of the EMS), alone or together."""
-        if address + len(values) > bms.HEARTBEAT + 1:
-            return Refusal.ILLEGAL_ADDRESS
-        refused: Refusal | None = None
-        for register, value in enumerate(values, start=address):
-            if register == bms.COMMAND:
-                refused = self._command_rack(rack, value)
-            if refused is None:
-                self._written[rack][register] = value
-        return refused
-
-    def _command_rack(self, rack: int, value: int) -> Refusal | None:
-        if value == bms.COMMAND_CLOSE:
-            outcome = None if self.plant.close_contactor(rack) else Refusal.DEVICE_FAILURE
-        elif value == bms.COMMAND_OPEN:
-            self.plant.bms.command_open(rack)
-            outcome = None
-        else:
-            outcome = Refusal.ILLEGAL_VALUE
-        container, number = divmod(rack, self.plant.parameters.racks_per_container)
-        result = "accepted" if outcome is None else f"refused: {outcome.name.lower()}"
-        self._record.command(self.tick, rack_tag(container, number), "contactor", value, result)
-        return outcome
-
-    def _write_chiller(self, k: int, address: int, values: Sequence[int]) -> Refusal | None:
-        if len(values) != 1:
-            return Refusal.ILLEGAL_ADDRESS
-        if address == auxiliaries.CHILLER_COOLING:
-            return self._switch(f"C{k + 1}-CHL", "cooling", self.plant.chillers.enabled, k, values)
-        if address != auxiliaries.CHILLER_SETPOINT:
-            return Refusal.ILLEGAL_ADDRESS
-        raw = values[0] - 0x10000 if values[0] & 0x8000 else values[0]
-        done = self.plant.chillers.set_setpoint(k, raw / 10)
-        result = "accepted" if done else "refused: out of range"
-        self._record.command(self.tick, f"C{k + 1}-CHL", "coolant_setpoint_c", raw / 10, result)
-        return None if done else Refusal.ILLEGAL_VALUE
-
-    def _write_ventilation(self, k: int, address: int, values: Sequence[int]) -> Refusal | None:
-        if address != safety.VENTILATION_COMMAND or len(values) != 1:
-            return Refusal.ILLEGAL_ADDRESS
-        return self._switch(f"C{k + 1}-VENT", "ventilation", self.plant.air.ventilated, k, values)
-
-    def _switch(
-        self, tag: str, point: str, switches: NDArray[np.bool_], k: int, values: Sequence[int]
-    ) -> Refusal | None:
-        """Carry out a command that is 0 for off and 1 for on."""
-        done = values[0] in (0, 1)
-        if done:
-            switches[k] = bool(values[0])
-        result = "accepted" if done else "refused: neither 0 nor 1"
-        self._record.command(self.tick, tag, point, values[0], result)
-        return None if done else Refusal.ILLEGAL_VALUE

@@ -1,7 +1,8 @@
-"""The running site: the plant moves at every whole second of the wall clock and is shown then.
+"""The running site: the plant follows the wall clock in small steps and is shown.
 
-A late wake-up is made good: the plant is stepped for every second that passed, and the newest
-is published. Device time never goes back.
+Every device is published at each whole second; after the steps between, the meter and the
+converters that changed state are. A late wake-up is made good: the plant is stepped through all
+the time that passed, and only the newest second is published. Device time never goes back.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from simulator.config import SimulatorConfig, load_scenario
+from simulator.config import SimulatorConfig
 from simulator.plant import Plant
 from simulator.record import Record
 from simulator.scenario import ScenarioPlayer
+from simulator.scenario_file import load_scenario
 from simulator.servers import Devices
+from simulator.watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -37,38 +40,60 @@ class Site:
         """
         self._config = config
         self._start_tick = int(time.time())
-        self.plant = Plant(config.plant_parameters(), start_epoch_s=self._start_tick)
+        self._per_s = config.steps_per_s if config.speed == 1 else 1
+        scenario = load_scenario(config.scenario, base)
+        parameters = config.plant_parameters(scenario.start)
+        self.plant = Plant(parameters, start_epoch_s=self._start_tick)
         self.record = Record(config.record)
         self.devices = Devices(self.plant, self.record, config.icd)
-        scenario = load_scenario(config.scenario, base)
         self._player = ScenarioPlayer(scenario, self.devices, base / config.scenario)
+        self._watch = Watch(self.plant, self.record)
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[dict[str, int]], None]) -> None:
         """Serve until `stop` is set; `on_ready` gets the ports once all servers listen."""
-        tick = self._start_tick
-        self.devices.publish(tick, 1.0)
+        done = self._start_tick * self._per_s
+        self.devices.publish(self._start_tick)
         try:
             ports = await self.devices.start(self._config.ports.host, self._config.ports.base)
             on_ready(ports)
-            while not await _stopped(stop, tick + 1 - time.time()):
-                now = int(time.time())
-                if now > tick:
-                    await self._advance(now, min(now - tick, _LONGEST_CATCH_UP_S))
-                    tick = now
+            while not await _stopped(stop, (done + 1) / self._per_s - time.time()):
+                due = int(time.time() * self._per_s)
+                if due > done:
+                    await self._catch_up(done, due)
+                    done = due
         finally:
             await self.devices.stop()
             self.record.close()
 
-    async def _advance(self, tick: int, seconds: int) -> None:
-        if seconds > 1:
-            _log.warning("event=late_tick seconds=%d", seconds)
-        await self._player.play(tick - self._start_tick)
-        self.devices.carry_out()
-        steps = seconds * self._config.speed
-        for _ in range(steps):
+    async def _catch_up(self, done: int, due: int) -> None:
+        """Step from count `done` to count `due`, by not more than to each whole second."""
+        per_s = self._per_s
+        newest = due // per_s
+        if newest - done // per_s > 1:
+            _log.warning("event=late_tick seconds=%d", newest - done // per_s)
+        done = max(done, due - _LONGEST_CATCH_UP_S * per_s)
+        while done < due:
+            reached = min((done // per_s + 1) * per_s, due)
+            begun = await self._player.play(reached / per_s - self._start_tick)
+            self.devices.carry_out()
+            self._step((reached - done) / per_s)
+            done = reached
+            tick, part = divmod(done, per_s)
+            if part == 0:
+                self.record.truth(tick, self.plant.measured())
+            if part == 0 and tick == newest:
+                self.devices.publish(tick)
+            elif done == due:
+                self.devices.refresh(round(done * 1000 / per_s))
+            self._watch.look(tick, begun)
+
+    def _step(self, seconds: float) -> None:
+        """Advance by seconds of device time."""
+        if self._config.speed == 1:
+            self.plant.step(seconds)
+            return
+        for _ in range(round(seconds * self._config.speed)):
             self.plant.step(1.0)
-        self.devices.publish(tick, float(steps))
-        self.record.truth(tick, self.plant.measured())
 
 
 async def _stopped(stop: asyncio.Event, wait_s: float) -> bool:

@@ -40,7 +40,7 @@ def chiller_image(plant: Plant, container: int, tick: int) -> Image:
 
 def insulation_image(plant: Plant, container: int, tick: int) -> Image:
     """Input registers of one insulation monitor: IEEE floats in kilo-ohm."""
-    insulation = plant.insulation[container]
+    insulation = plant.dangers.insulation[container]
     lowest = min(insulation.positive_kohm, insulation.negative_kohm)
     alarms = int(lowest < _INSULATION_WARNING_KOHM) | int(lowest < _INSULATION_ALARM_KOHM) << 1
     r = Registers(7, start=100)

@@ -34,6 +34,7 @@ def image(
     readings: RackReadings,
     rack: int,
     *,
+    state: int,
     tick: int,
     beat: int,
     written: tuple[int, int],
@@ -44,6 +45,7 @@ def image(
         plant: the plant.
         readings: this tick's sensor readings.
         rack: index over the whole plant.
+        state: the rack's operating state.
         tick: device time, epoch seconds.
         beat: heartbeat counter.
         written: holding registers: last command, heartbeat of the EMS.
@@ -52,7 +54,7 @@ def image(
     return Image(
         tick,
         (
-            _summary(plant, readings, rack, tick, beat),
+            _summary(plant, readings, rack, (tick, beat, state)),
             array_area(Table.INPUT, CELL_VOLTAGES, readings.cell_mv[rack]),
             array_area(Table.INPUT, CELL_TEMPERATURES, readings.cell_dc[rack]),
             holding,
@@ -60,12 +62,13 @@ def image(
     )
 
 
-def _summary(plant: Plant, readings: RackReadings, rack: int, tick: int, beat: int) -> Area:
+def _summary(plant: Plant, readings: RackReadings, rack: int, head: tuple[int, int, int]) -> Area:
     bms = plant.bms
+    tick, beat, state = head
     r = Registers(_SUMMARY)
     r.u32(0, tick)
     r.u16(2, beat)
-    r.u16(3, int(bms.states(plant.rack_current_a)[rack]))
+    r.u16(3, state)
     r.u16(4, readings.voltage_v[rack] * 10)
     r.s16(5, readings.current_a[rack] * 10)
     r.s32(6, readings.power_kw[rack] * 10, low_word_first=True)

@@ -9,7 +9,9 @@ from simulator.physics.tables import SECONDS_PER_HOUR
 from simulator.plant import Plant
 
 DEVICE_TIME = Span(Table.HOLDING, 0, 2)
-LAYOUTS = (Served("meter", (DEVICE_TIME,)),)
+_SIZE = 22
+LAYOUTS = (Served("meter", (Span(Table.HOLDING, 0, _SIZE),)),)
+"""All registers: a client that reads only the fast ones has not had the meter's tick."""
 _POWER_EXPONENT = 2
 _VOLTAGE_EXPONENT = 1
 _CURRENT_EXPONENT = -1
@@ -22,7 +24,7 @@ def image(plant: Plant, tick: int) -> Image:
     active, reactive = plant.grid_power_w, plant.grid_reactive_var
     voltages = plant.grid.line_voltages(NOMINAL_VOLTAGE_V)
     apparent = math.hypot(active, reactive)
-    r = Registers(22)
+    r = Registers(_SIZE)
     r.u32(0, tick)
     r.s32(2, active / 10**_POWER_EXPONENT)
     r.s32(4, reactive / 10**_POWER_EXPONENT)

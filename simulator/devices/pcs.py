@@ -28,6 +28,11 @@ def values(plant: Plant, container: int) -> PcsValues:
     )
 
 
+def fingerprint(converter: Converter) -> tuple[object, ...]:
+    """What makes up the published states of a converter; equal while none has changed."""
+    return converter.state, converter.alarms, converter.local
+
+
 def _ac(plant: Plant, converter: Converter) -> dict[str, float]:
     p, q = converter.active_w, converter.reactive_var
     s = math.hypot(p, q)

@@ -45,13 +45,16 @@ class RackSensors:
         self._pool = rng.standard_normal(_POOL)
         self._offset_a: Floats = _CURRENT_OFFSET_A * rng.standard_normal(racks)
         self._soc: Floats = plant.cells.rack_soc()
+        self._counted_as: Floats = plant.rack_charge_as.copy()
         self._capacity_ah: Floats = plant.cells.capacity_ah.min(axis=1)
         self.failed_temperature: set[tuple[int, int]] = set()
 
     def read(self, plant: Plant, dt_s: float) -> RackReadings:
         """Take one set of readings after a step of `dt_s`."""
         shape = plant.cell_voltage_v.shape
-        millivolt = plant.cell_voltage_v * 1e3 + _CELL_VOLTAGE_NOISE_MV * self._noise(shape)
+        millivolt = plant.dangers.sensed_v(
+            plant.cell_voltage_v
+        ) * 1e3 + _CELL_VOLTAGE_NOISE_MV * self._noise(shape)
         tenths = plant.thermal.temperature_c * 10 + _CELL_TEMPERATURE_NOISE_DC * self._noise(shape)
         cell_dc = np.rint(tenths).astype(np.int_)
         for rack, cell in self.failed_temperature:
@@ -61,7 +64,7 @@ class RackSensors:
         current = plant.rack_current_a + self._offset_a + _CURRENT_NOISE_A * self._noise((racks,))
         current = np.where(carrying, current, 0.0)
         voltage = plant.rack_voltage_v() + _RACK_VOLTAGE_NOISE_V * self._noise((racks,))
-        self._count(plant, current, dt_s)
+        self._count(plant, dt_s)
         return RackReadings(
             cell_mv=np.rint(millivolt).astype(np.int_),
             cell_dc=cell_dc,
@@ -71,8 +74,12 @@ class RackSensors:
             soc=self._soc.copy(),
         )
 
-    def _count(self, plant: Plant, current_a: Floats, dt_s: float) -> None:
-        self._soc = self._soc - current_a * (dt_s / SECONDS_PER_HOUR) / self._capacity_ah
+    def _count(self, plant: Plant, dt_s: float) -> None:
+        """Count charge: the management samples its current far more often than it publishes."""
+        passed = plant.rack_charge_as - self._counted_as
+        passed += np.where(plant.bms.conducting, self._offset_a * dt_s, 0.0)
+        self._counted_as = plant.rack_charge_as.copy()
+        self._soc = self._soc - passed / SECONDS_PER_HOUR / self._capacity_ah
         low, high = _ANCHOR_V
         at_end = (plant.cell_voltage_v.max(axis=1) > high) | (
             plant.cell_voltage_v.min(axis=1) < low

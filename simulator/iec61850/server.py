@@ -1,14 +1,16 @@
 """An MMS server of one converter.
 
-Values are published once a tick under the model's lock, so that every report carries one tick.
+Values are published once a tick under the model's lock, so that every report carries one tick;
+states that change between two ticks are published at once.
 Control callbacks run in the library's thread: they ask whether the converter would refuse and
 leave accepted commands to the plant, which carries them out at its next step.
 """
 
+import contextlib
 import ctypes as c
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,23 +139,41 @@ class PcsServer:
         if self.silent:
             return
         lib, server = self._lib, self._server
-        milliseconds = tick * 1000
-        lib.IedServer_lockDataModel(server)
-        try:
-            for reference in (*values.analogue, *values.boolean, *values.integer, "XCBR1.Pos"):
-                self._stamp(reference, milliseconds)
+        with self._locked_model():
+            for reference in values.analogue:
+                self._stamp(reference, tick * 1000)
             for reference, number in values.analogue.items():
                 lib.IedServer_updateFloatAttributeValue(server, self._value(reference), number)
-            for reference, flag in values.boolean.items():
-                lib.IedServer_updateBooleanAttributeValue(server, self._value(reference), flag)
-            for reference, code in values.integer.items():
-                lib.IedServer_updateInt32AttributeValue(server, self._value(reference), code)
-            position = _DBPOS_ON if values.breaker_closed else _DBPOS_OFF
-            lib.IedServer_updateDbposValue(server, self._value("XCBR1.Pos"), position)
-        finally:
-            lib.IedServer_unlockDataModel(server)
+            self._update_states(tick * 1000, values)
         self._confirm()
         self._pending.append(tick)
+
+    def publish_states(self, at_ms: int, values: PcsValues) -> None:
+        """Put changed states into the model between two ticks; the measurements stay."""
+        if self.silent:
+            return
+        with self._locked_model():
+            self._update_states(at_ms, values)
+
+    def _update_states(self, at_ms: int, values: PcsValues) -> None:
+        lib, server = self._lib, self._server
+        for reference in (*values.boolean, *values.integer, "XCBR1.Pos"):
+            self._stamp(reference, at_ms)
+        for reference, flag in values.boolean.items():
+            lib.IedServer_updateBooleanAttributeValue(server, self._value(reference), flag)
+        for reference, code in values.integer.items():
+            lib.IedServer_updateInt32AttributeValue(server, self._value(reference), code)
+        position = _DBPOS_ON if values.breaker_closed else _DBPOS_OFF
+        lib.IedServer_updateDbposValue(server, self._value("XCBR1.Pos"), position)
+
+    @contextlib.contextmanager
+    def _locked_model(self) -> Iterator[None]:
+        """Reports are built when the lock is given back, so each carries one moment."""
+        self._lib.IedServer_lockDataModel(self._server)
+        try:
+            yield
+        finally:
+            self._lib.IedServer_unlockDataModel(self._server)
 
     def _confirm(self) -> None:
         """Count earlier ticks as served: a client that still listens has had their reports."""

@@ -2,7 +2,8 @@
 
 Reading a unit's device time latches the unit's image for that connection: reads that follow on
 the same connection answer from the same tick until the device time is read again or the latch
-is five seconds old. So a reading of many blocks is one picture of the device, as battery
+is five seconds old. A device that refreshes its image within a tick shows the newest with each
+reading of its time. So a reading of many blocks is one picture of the device, as battery
 management systems with a snapshot register do it.
 
 A layout counts as served once all its registers were read from one image on one connection and
@@ -78,7 +79,8 @@ Write = Callable[[int, Sequence[int]], Refusal | None]
 OnServed = Callable[[str, str, int], None]
 
 
-def _refuse_writes(_address: int, _values: Sequence[int]) -> Refusal | None:
+def refuse_writes(_address: int, _values: Sequence[int]) -> Refusal | None:
+    """Refuse every write: the device takes no commands."""
     return Refusal.ILLEGAL_ADDRESS
 
 
@@ -90,7 +92,7 @@ class Unit:
     image: Image
     device_time: Span
     serves: tuple[Served, ...]
-    write: Write = _refuse_writes
+    write: Write = refuse_writes
     silent: bool = False
 
 
@@ -250,7 +252,7 @@ class _Connection(asyncio.Protocol):
         reads_time = table is time.table and start <= time.start and start + count >= time.stop
         latch = self._latches.get(number)
         if latch is None or reads_time or now - latch.at > _LATCH_S:
-            if latch is None or latch.image.tick != unit.image.tick:
+            if latch is None or latch.image is not unit.image:
                 latch = _Latch(unit.image, now)
                 self._latches[number] = latch
             latch.at = now

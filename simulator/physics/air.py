@@ -35,8 +35,12 @@ class AirParameters:
     forced_changes_per_h: float = 20.0
     leak_changes_per_h: float = 0.5
     fan_w: float = 1_200.0
-    air_j_per_k: float = 60_000.0
+    air_j_per_k: float = 30_000.0
     """The air and the sheet metal that warms with it within a minute."""
+    smoke_per_s: float = 0.2
+    """A smouldering source reaches the detector's level in five seconds..."""
+    smoke_most: float = 20.0
+    """... and the air cannot hold more than this."""
     heat_time_s: float = 180.0
     """The air's excess heat goes through walls and to the racks within some minutes."""
 
@@ -49,6 +53,8 @@ class ContainerAir:
         self.hydrogen_ppm: Floats = np.zeros(containers)
         self.carbon_monoxide_ppm: Floats = np.zeros(containers)
         self.excess_k: Floats = np.zeros(containers)
+        self.smoke: Floats = np.zeros(containers)
+        """Density of smoke; 1 is where a detector answers."""
         self.ventilated: NDArray[np.bool_] = np.zeros(containers, dtype=np.bool_)
         self.fan_failed: NDArray[np.bool_] = np.zeros(containers, dtype=np.bool_)
 
@@ -85,5 +91,11 @@ class ContainerAir:
         per_litre = _PPM / (p.free_m3 * 1e3)
         self.hydrogen_ppm = self.hydrogen_ppm * kept + hydrogen_l * per_litre
         self.carbon_monoxide_ppm = self.carbon_monoxide_ppm * kept + carbon_monoxide_l * per_litre
+        self.smoke = self.smoke * kept
         cooled = kept * np.exp(-dt_s / p.heat_time_s)
         self.excess_k = self.excess_k * cooled + heat_j / p.air_j_per_k
+
+    def add_smoke(self, sources: Floats, dt_s: float) -> None:
+        """Let a number of sources in each container, (containers,), smoke during a step."""
+        p = self.parameters
+        self.smoke = np.minimum(self.smoke + p.smoke_per_s * dt_s * sources, p.smoke_most)

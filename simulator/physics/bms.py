@@ -110,7 +110,7 @@ class Bms:
 
     @property
     def feedback_closed(self) -> Flags:
-        """What the auxiliary contacts say, (racks,); a stuck one follows the welded main contact."""
+        """What the auxiliary contacts say, (racks,): a stuck one follows a welded contact."""
         return self.closed | (self.welded & self.feedback_stuck)
 
     def command_close(self, rack: int, difference_v: float) -> bool:

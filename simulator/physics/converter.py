@@ -79,6 +79,8 @@ class Converter:
         self.alarms = 0
         self.hold_trip = False
         self.interlocked = False
+        self.delivers = 1.0
+        """Part of its set-point that it can give, without saying so: a scenario's weakness."""
         self.active_setpoint_w = 0.0
         self.reactive_setpoint_var = 0.0
         self.active_w = 0.0
@@ -138,6 +140,7 @@ class Converter:
         target = self.active_setpoint_w * self._derating(dc_voltage_v, self.active_setpoint_w)
         derated = abs(target) < abs(self.active_setpoint_w)
         self.state = PcsState.DERATED if derated else PcsState.RUNNING
+        target *= self.delivers
         self.active_w += min(max(target - self.active_w, -reach), reach)
         room = math.sqrt(max((p.overload * p.rated_w) ** 2 - self.active_w**2, 0.0))
         q = min(max(self.reactive_setpoint_var, -room), room)

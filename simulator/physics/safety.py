@@ -64,34 +64,29 @@ class SitePanel:
 class HardWired:
     """The trip lines from the panels to converters and contactors."""
 
-    def __init__(self) -> None:
+    def __init__(self, converters: Sequence[Converter], bms: Bms) -> None:
+        """Wire the lines to the converters, one a container, and to the contactors."""
+        self._converters = converters
+        self._bms = bms
         self._pressed_s = 0.0
 
     def advance(
-        self,
-        panel: SitePanel,
-        fires: Sequence[FirePanel],
-        room: FirePanel,
-        converters: Sequence[Converter],
-        bms: Bms,
-        dt_s: float,
+        self, panel: SitePanel, fires: Sequence[FirePanel], room: FirePanel, dt_s: float
     ) -> None:
         """Act on what the panels show, `dt_s` after the last look.
 
         Args:
             panel: the site's control panel.
-            fires: fire panel of each container, in the order of `converters`.
+            fires: fire panel of each container, in the order of the converters.
             room: fire panel of the switchgear room.
-            converters: one a container.
-            bms: the management of all racks.
             dt_s: seconds since the last call.
         """
         everywhere = panel.emergency_stop or room.state is FireState.FIRE
-        for fire, converter in zip(fires, converters, strict=True):
+        for fire, converter in zip(fires, self._converters, strict=True):
             converter.interlocked = everywhere or fire.state is FireState.FIRE
             if converter.interlocked:
                 converter.trip(ALARM_TRIP)
         self._pressed_s = self._pressed_s + dt_s if panel.emergency_stop else 0.0
-        bms.locked_open = self._pressed_s >= CONTACTORS_OPEN_AFTER_S
-        if bms.locked_open:
-            bms.open_all()
+        self._bms.locked_open = self._pressed_s >= CONTACTORS_OPEN_AFTER_S
+        if self._bms.locked_open:
+            self._bms.open_all()

@@ -1,8 +1,9 @@
 import pytest
 
-from simulator.config import DATA, Kind, load_config, load_scenario
+from simulator.config import DATA, load_config
 from simulator.errors import ConfigError
 from simulator.plant import Plant
+from simulator.scenario_file import Kind, load_scenario
 
 
 def test_the_default_configuration_is_the_default_plant():

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.dangers import CellHeating
 from simulator.physics.bms import CELL_OVERTEMPERATURE, RAPID_TEMPERATURE_RISE
 from simulator.physics.converter import Point
-from simulator.plant import CellHeating, Plant
+from simulator.plant import Plant
 from tests.simulator.small import small_plant
 
 
@@ -55,7 +56,7 @@ def test_heat_balances():
     plant = small_plant()
     before = plant.thermal.stored_heat_j()
 
-    plant.heatings.append(CellHeating(1, 5, 50.0))
+    plant.dangers.heatings.append(CellHeating(1, 5, 50.0))
     for _ in range(3600):
         plant.step()
 
@@ -102,7 +103,7 @@ def test_racks_of_different_charge_even_out_through_the_bus():
 
 def test_a_hot_cell_warns_first_and_then_opens_its_rack():
     plant = small_plant(cells_per_rack=416, racks_per_container=2, pcs_rated_kw=345)
-    plant.heatings.append(CellHeating(1, 216, 900.0))
+    plant.dangers.heatings.append(CellHeating(1, 216, 900.0))
 
     for _ in range(60):
         plant.step()

@@ -208,7 +208,7 @@ async def test_scenario_events_begin_and_end(tmp_path):
     )
     async with running_site(tmp_path, events) as running:
         devices = running.site.devices
-        insulation = running.site.plant.insulation
+        insulation = running.site.plant.dangers.insulation
         await wait_for(lambda: insulation[0].positive_kohm == 90, "the insulation fault")
         assert devices.units["C1-R02"].silent
         client = AsyncModbusTcpClient("127.0.0.1", port=running.ports["METER"], timeout=1)
@@ -223,7 +223,7 @@ async def test_scenario_events_begin_and_end(tmp_path):
         rack.close()
 
     assert temperature == 0x8000
-    assert running.site.plant.insulation[0].positive_kohm > 2000
+    assert running.site.plant.dangers.insulation[0].positive_kohm > 2000
 
 
 async def test_two_signs_of_fire_trip_every_converter(tmp_path):

@@ -91,6 +91,8 @@ async def test_a_set_point_is_followed_and_read_back(running):
 
     await command(client, "OutWSet", 30e3)
     await wait_for(lambda: converter.active_w == pytest.approx(30e3), "the converter to follow")
+    followed = running.site.devices.tick
+    await wait_for(lambda: running.site.devices.tick > followed, "the next tick")
     shown = ObjectName("DRCC1$MX$OutWSet$mxVal$f", DOMAIN)
     read = await asyncio.to_thread(client.read, shown)
     client.close()

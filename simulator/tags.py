@@ -1,0 +1,25 @@
+"""Names of the plant's devices, cells and containers."""
+
+METER = "METER"
+FIRE = "FIRE"
+"""Fire panel of the switchgear room; those of the containers are `C1-FIRE`, ..."""
+PANEL = "PANEL"
+
+
+def rack_tag(container: int, rack: int) -> str:
+    """Tag of a rack from indices that start at 0."""
+    return f"C{container + 1}-R{rack + 1:02d}"
+
+
+def rack_index(containers: int, racks_per_container: int) -> dict[str, int]:
+    """Index over the whole plant of every rack, by tag."""
+    return {
+        rack_tag(k, n): k * racks_per_container + n
+        for k in range(containers)
+        for n in range(racks_per_container)
+    }
+
+
+def cell_name(container: int, rack: int, cell: int) -> str:
+    """Name of a cell, `C2-R04/217`, from indices that start at 0."""
+    return f"{rack_tag(container, rack)}/{cell + 1}"
