@@ -5,11 +5,13 @@ key is an error, because a misspelt limit must not silently fall back to a defau
 are relative to the folder of the file.
 """
 
+from station.config.centre import CentreConfig
 from station.config.load import StationConfig, load
 from station.config.site import CloudConfig, DeviceConfig, Role, SiteConfig
 from station.config_errors import ConfigError
 
 __all__ = [
+    "CentreConfig",
     "CloudConfig",
     "ConfigError",
     "DeviceConfig",

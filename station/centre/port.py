@@ -1,0 +1,103 @@
+"""The port of the grid's dispatch centre: what it may ask, and what it is shown.
+
+Whatever carries the talk (Modbus registers, an IEC 60870-5-104 link), the station sees one
+face. The port takes and shows; whether a request is followed is decided elsewhere.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+
+class CentreState(IntEnum):
+    """What the station makes of the centre; shown to it as a number, 0..5."""
+
+    OFF = 0
+    READY = 1
+    FOLLOWING = 2
+    LIMITED = 3
+    BLOCKED = 4
+    LOST = 5
+
+
+STATE_WORDS: dict[CentreState, tuple[str, str]] = {
+    CentreState.OFF: ("centre mode is off", "未投入调度控制"),
+    CentreState.READY: ("ready", "可投入"),
+    CentreState.FOLLOWING: ("following the centre", "跟随调度指令"),
+    CentreState.LIMITED: ("following within a limit", "受限跟随"),
+    CentreState.BLOCKED: ("blocked by protection or local control", "闭锁（保护或就地）"),
+    CentreState.LOST: ("heartbeat lost", "心跳丢失"),
+}
+"""What the states mean, in English and Chinese."""
+
+
+@dataclass(frozen=True)
+class CentreRequest:
+    """What the centre asks for at the moment.
+
+    Attributes:
+        enabled: the centre wants control; without it the numbers mean nothing.
+        power_kw: active power at the meter, discharge positive.
+        reactive_kvar: reactive power at the meter; None when the centre leaves it alone.
+        received_ms: station time of the write that last changed the request, epoch ms.
+        heartbeat_ms: age of the centre's last sign of life, milliseconds.
+    """
+
+    enabled: bool
+    power_kw: float
+    reactive_kvar: float | None
+    received_ms: int
+    heartbeat_ms: int
+
+
+@dataclass(frozen=True)
+class CentreView:
+    """What the centre is shown; NaN where the station does not know.
+
+    Attributes:
+        time_ms: station time of the values, epoch ms.
+        power_kw, reactive_kvar, frequency_hz: at the meter, discharge positive.
+        soc: 0..1.
+        low_kw: the most it could charge now, zero or negative.
+        high_kw: the most it could discharge now.
+        discharge_kwh: energy it can still give.
+        charge_kwh: energy it can still take.
+        remote: whether the local/remote switch stands on remote.
+        state: what the station makes of the centre.
+        accepted_kw, accepted_kvar: the request as granted; NaN when none is followed.
+        binding: number of the limit that bites (``contract.limits.LimitReason``), 0 for none.
+    """
+
+    time_ms: int
+    power_kw: float = math.nan
+    reactive_kvar: float = math.nan
+    frequency_hz: float = math.nan
+    soc: float = math.nan
+    low_kw: float = math.nan
+    high_kw: float = math.nan
+    discharge_kwh: float = math.nan
+    charge_kwh: float = math.nan
+    remote: bool = False
+    state: CentreState = CentreState.OFF
+    accepted_kw: float = math.nan
+    accepted_kvar: float = math.nan
+    binding: int = 0
+
+
+class DispatchCentre(Protocol):
+    """The one face that every link to a dispatch centre shows to the station."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the centre's sign of life has stayed away for too long."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the centre has a connection at the moment."""
+
+    def request(self) -> CentreRequest | None:
+        """Return what the centre asks for; None when it has asked nothing or is lost."""
+
+    def show(self, view: CentreView) -> None:
+        """Let the centre see the station as it is now."""
