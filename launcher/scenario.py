@@ -1,11 +1,13 @@
-"""Scenarios as the launcher sees them: the events that concern the cable to the cloud.
+"""Scenarios as the launcher sees them: the cable to the cloud, and what the dispatch centre asks.
 
 The plant reads the same file for what concerns its devices.
 """
 
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from launcher.errors import ScenarioError
 from launcher.paths import SCENARIOS
@@ -17,6 +19,15 @@ class CableCut:
 
     at_s: float
     for_s: float
+
+
+@dataclass(frozen=True)
+class AgcRequest:
+    """The dispatch centre asks for a power, kW at the meter, discharge positive, for a while."""
+
+    at_s: float
+    for_s: float
+    power_kw: float
 
 
 def find(name: str) -> Path:
@@ -38,14 +49,8 @@ def cable_cuts(path: Path) -> list[CableCut]:
     Raises:
         ScenarioError: the file is no TOML, or a cut lacks its times.
     """
-    try:
-        events = tomllib.loads(path.read_text()).get("events", [])
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"{path}: {error}. Remedy: mend the file.") from error
     cuts = []
-    for number, event in enumerate(events, 1):
-        if event.get("kind") != "uplink_cut":
-            continue
+    for number, event in _events(path, "uplink_cut"):
         try:
             cuts.append(CableCut(float(event["at_s"]), float(event["for_s"])))
         except (KeyError, TypeError, ValueError) as error:
@@ -53,3 +58,30 @@ def cable_cuts(path: Path) -> list[CableCut]:
                 f"{path}: event {number} (uplink_cut) needs at_s and for_s in seconds."
             ) from error
     return sorted(cuts, key=lambda cut: cut.at_s)
+
+
+def agc_requests(path: Path) -> list[AgcRequest]:
+    """What the dispatch centre asks in a scenario file, in time order; without `for_s`, for ever.
+
+    Raises:
+        ScenarioError: the file is no TOML, or a request lacks its time or power.
+    """
+    requests = []
+    for number, event in _events(path, "agc_request"):
+        try:
+            at_s, power_kw = float(event["at_s"]), float(event["value"])
+            requests.append(AgcRequest(at_s, float(event.get("for_s", math.inf)), power_kw))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ScenarioError(
+                f"{path}: event {number} (agc_request) needs at_s in seconds and value in kW."
+            ) from error
+    return sorted(requests, key=lambda request: request.at_s)
+
+
+def _events(path: Path, kind: str) -> list[tuple[int, dict[str, Any]]]:
+    """The events of one kind, with their numbers in the file."""
+    try:
+        events = tomllib.loads(path.read_text()).get("events", [])
+    except (OSError, ValueError) as error:
+        raise ScenarioError(f"{path}: {error}. Remedy: mend the file.") from error
+    return [(number, event) for number, event in enumerate(events, 1) if event.get("kind") == kind]

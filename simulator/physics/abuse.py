@@ -61,7 +61,7 @@ class OverchargeParameters:
     """
 
     all_side_at: float = 0.02
-    chemical_part: float = 0.5
+    chemical_part: float = 0.75
     valve_opens_l: float = 1.5
 
 

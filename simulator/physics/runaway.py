@@ -51,11 +51,11 @@ class RunawayParameters:
     """Below its venting temperature by more than this, a vented cell goes no further."""
     venting_heat_k_per_s: float = 0.12
     """Self-heating between venting and runaway, as its own warming; less for empty cells."""
-    holding_w_per_k: float = 300.0
+    holding_w_per_k: float = 3_000.0
     """How firmly a burning cell is held at its peak temperature."""
     heat_per_stored: float = 1.0
-    first_w_per_k: float = 7.0
-    next_w_per_k: float = 5.0
+    first_w_per_k: float = 7.2
+    next_w_per_k: float = 4.95
     gas_l_per_ah: float = 0.6
     """Assumed for a full cell (published values scatter from 0.3 to 1); a third of it empty."""
     hydrogen: float = 0.55

@@ -4,6 +4,7 @@ import pytest
 
 from launcher import scenario
 from launcher.errors import ScenarioError
+from launcher.paths import SCENARIOS
 
 
 def test_the_cable_pull_scenario_cuts_the_uplink_for_a_minute():
@@ -31,3 +32,28 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path):
 
     with pytest.raises(ScenarioError, match=r"s\.toml"):
         scenario.cable_cuts(path)
+
+
+def test_the_dispatch_centres_day_follows_the_load_without_gaps():
+    requests = scenario.agc_requests(scenario.find("agc-day"))
+
+    ends = [request.at_s + request.for_s for request in requests]
+    assert len(requests) == 48
+    assert [request.at_s for request in requests[1:]] == ends[:-1]
+    assert min(request.power_kw for request in requests) < -1000
+    assert max(request.power_kw for request in requests) > 2000
+
+
+def test_a_request_without_its_power_is_named(tmp_path: Path):
+    path = tmp_path / "s.toml"
+    path.write_text('[[events]]\nkind = "agc_request"\nat_s = 3\n')
+
+    with pytest.raises(ScenarioError, match=r"event 1 \(agc_request\) needs at_s .* value in kW"):
+        scenario.agc_requests(path)
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_launcher_reads_every_scenario(path: Path):
+    assert scenario.find(path.stem) == path.resolve()
+    scenario.cable_cuts(path)
+    scenario.agc_requests(path)
