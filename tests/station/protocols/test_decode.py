@@ -3,7 +3,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.frame import Quality
@@ -181,6 +181,7 @@ def test_an_array_longer_than_one_request_arrives_in_order(registers):
 
 
 @pytest.mark.parametrize("kind", ["u16", "s16", "u32", "s32"])
+@settings(deadline=None)
 @given(data=st.data(), order=st.sampled_from(["hi-lo", "lo-hi"]))
 def test_a_written_value_reads_back_as_the_same(kind, data, order):
     low, high = (-3000, 3000) if kind[0] == "s" else (0, 3000)
