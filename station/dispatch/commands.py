@@ -39,6 +39,8 @@ class Command:
         requester: the order (or ``safe_state``) that asked for it.
         bound_by: the limit that bit, in words; empty when none did.
         reason: why it failed; empty otherwise.
+        source: name of the source of power that decided, in small letters; empty when it was
+            none (a start, a stop, a protective action names its rule in `requester`).
     """
 
     id: str
@@ -52,6 +54,7 @@ class Command:
     accepted_ms: int = 0
     settled_ms: int = 0
     reason: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)

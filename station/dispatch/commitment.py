@@ -1,14 +1,15 @@
 """Which converters should run at all, so that the station loses least energy.
 
 A running converter loses something even without load, so at small power fewer should run; but
-each loses more than in proportion as its load grows. The set is searched by ranking the units
-by what a kilowatt of theirs costs, trying every beginning of that ranking, and then improving
-by adding, dropping and exchanging single units. For each set the division of load is exact
-(`waterfill`). Bringing in a unit that does not run already has a price, so that units are
-not started and stopped by every small change.
+each loses more than in proportion as its load grows. Few units: every set is tried. Many: the
+units are ranked by what a kilowatt of theirs costs, every beginning of that ranking is tried,
+and the best is improved by adding, dropping and exchanging single units. For each set the
+division of load is exact (`waterfill`). Bringing in a unit that does not run already has a
+price, so that units are not started and stopped by every small change.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,6 +20,14 @@ _EXACT_KW = 1e-7
 _GAIN_KW = 1e-9
 _ROUNDS = 20
 """Each round improves the set by one unit; from a good ranking few are needed."""
+_EXHAUSTIVE = 10
+"""So few units have few enough sets (1024) to try them all."""
+_UNABLE = 1e12
+"""Cost beyond that of any set that can carry the load."""
+_IMPROVED = 2
+"""So many of the best beginnings are improved: one alone may lead to a local optimum."""
+_PAIRED = 12
+"""Pairs are tried among so many of the units that are cheapest at their best load."""
 _EXCHANGED = 8
 """Exchanges are tried between this many of the dearest inside and cheapest outside."""
 
@@ -63,16 +72,49 @@ def commit(choice: Choice, load_kw: float) -> tuple[Flags, Floats]:
 
 
 def _search(choice: Choice, load_kw: float) -> tuple[Flags, Floats] | None:
-    masks = np.concatenate([_prefixes(order) for order in _rankings(choice)])
-    mask, loads, cost = _best(choice, masks, load_kw)
-    if not np.isfinite(cost):
-        return None
-    for _ in range(_ROUNDS):
+    count = len(choice.high)
+    if count <= _EXHAUSTIVE:
+        mask, loads, cost = _best(choice, _all_sets(count), load_kw)
+        return (mask, loads) if cost < _UNABLE else None
+    rankings = _rankings(choice)
+    starts = [_prefixes(order) for order in rankings]
+    starts.append(_pairs(rankings[1][:_PAIRED], count))
+    best = [_best(choice, masks, load_kw) for masks in starts]
+    different = {found[0].tobytes(): found for found in best}.values()
+    promising = sorted(different, key=lambda one: one[2])[:_IMPROVED]
+    found = [_improved(choice, start, load_kw) for start in promising]
+    mask, loads, cost = min(found, key=lambda one: one[2])
+    return (mask, loads) if cost < _UNABLE else None
+
+
+def _improved(
+    choice: Choice, start: tuple[Flags, Floats, float], load_kw: float
+) -> tuple[Flags, Floats, float]:
+    """Go on from a set while one unit more, one less or another one is better."""
+    mask, loads, cost = start
+    for _ in range(_ROUNDS if np.isfinite(cost) else 0):
         better, better_loads, better_cost = _best(choice, _neighbours(choice, mask), load_kw)
         if better_cost >= cost - _GAIN_KW:
             break
         mask, loads, cost = better, better_loads, better_cost
-    return mask, loads
+    return mask, loads, cost
+
+
+def _pairs(order: Indices, count: int) -> Flags:
+    """Return every set of one or two of these units: small loads need no more."""
+    first, second = np.triu_indices(len(order))
+    sets = np.zeros((len(first), count), dtype=np.bool_)
+    rows = np.arange(len(first))
+    sets[rows, order[first]] = sets[rows, order[second]] = True
+    return sets
+
+
+@lru_cache(maxsize=_EXHAUSTIVE + 1)
+def _all_sets(count: int) -> Flags:
+    """Return every set of so many units, (2^count, count)."""
+    numbers = np.arange(2**count)[:, None] >> np.arange(count)[None, :]
+    sets: Flags = (numbers & 1).astype(np.bool_)
+    return sets
 
 
 def _rankings(choice: Choice) -> list[Indices]:
@@ -81,7 +123,7 @@ def _rankings(choice: Choice) -> list[Indices]:
     full = choice.standing / choice.high + choice.marginal + choice.slope * choice.high / 2.0
     best = np.maximum(best, _EXACT_KW)
     at_best = choice.standing / best + choice.marginal + choice.slope * best / 2.0
-    keys = (full, at_best, -choice.high, choice.high)
+    keys = (full, at_best, -choice.high, choice.high, choice.least)
     return [np.argsort(key, kind="stable") for key in keys]
 
 
@@ -94,12 +136,13 @@ def _prefixes(order: Indices) -> Flags:
 
 def _best(choice: Choice, masks: Flags, load_kw: float) -> tuple[Flags, Floats, float]:
     weights = masks.astype(np.float64)
-    able = (weights @ choice.high >= load_kw - _EXACT_KW) & (
-        weights @ choice.least <= load_kw + _EXACT_KW
-    )
+    able = weights @ choice.high >= load_kw - _EXACT_KW
+    excess = np.maximum(0.0, weights @ choice.least - load_kw - _EXACT_KW)
     loads = water_fill(masks, choice.least, choice.high, choice.marginal, choice.slope, load_kw)
     costs = weights @ choice.standing
     costs += (loads * (choice.marginal + 0.5 * choice.slope * loads)).sum(axis=1)
+    # Too many least loads rank behind every able set, the nearest first: the search leaves them.
+    costs = np.where(excess > 0, _UNABLE + excess, costs)
     costs = np.where(able, costs, np.inf)
     index = int(np.argmin(costs))
     return masks[index], loads[index], float(costs[index])

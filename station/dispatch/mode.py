@@ -8,28 +8,21 @@ schedule lasts.
 """
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
 
+from station.dispatch.control_mode import ControlMode
 from station.dispatch.regulation import RegulationSignal
 from station.dispatch.schedule import ScheduleBook
+from station.dispatch.sources.manual import ManualSetpoint
 
-
-class ControlMode(IntEnum):
-    """The values of the signal ``control_mode``."""
-
-    IDLE = 0
-    SCHEDULE = 1
-    MANUAL = 2
-    SAFE_STATE = 3
-
-
-@dataclass(frozen=True)
-class ManualSetpoint:
-    """A person's set-point at the meter, kW, until its end."""
-
-    power_kw: float
-    until_ms: int
-    order_id: str
+__all__ = [
+    "ControlMode",
+    "ManualSetpoint",
+    "ModeState",
+    "SafeState",
+    "Target",
+    "Wishes",
+    "decide_target",
+]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 import itertools
 import math
+import random
 
 import numpy as np
 import pytest
@@ -191,6 +192,54 @@ def test_the_split_loses_no_more_than_the_best_of_all_sets_of_units(data):
         for unit in units:
             load = found.powers[unit.device]
             assert load == 0 or load >= unit.min_load_kw - 1e-6
+
+
+def fleet(rng: random.Random, count: int) -> list[SplitUnit]:
+    units = []
+    for number in range(count):
+        rating = rng.choice([500.0, 1000.0, 2500.0])
+        curve = LossCurve.of_rating(
+            rating, rng.uniform(0.002, 0.005), rng.uniform(0.002, 0.008), rng.uniform(0.004, 0.012)
+        )
+        units.append(SplitUnit(f"C{number}", rating, rating, curve))
+    return units
+
+
+def test_the_search_over_many_units_nearly_always_finds_the_best_of_all_sets():
+    rng = random.Random(3)
+    gaps = []
+
+    for _ in range(60):
+        units = fleet(rng, 11)
+        power_kw = rng.uniform(0.05, 1.0) * math.fsum(u.discharge_kw for u in units)
+        best = cheapest_of_all(power_kw, units)
+        gaps.append(split(power_kw, units, PLAIN).loss_kw / best - 1.0)
+
+    assert max(gaps) < 0.01
+    assert sum(gap < 1e-9 for gap in gaps) >= 57
+
+
+@given(st.integers(1, 40), st.integers(0, 2**32), st.floats(-1.0, 1.0))
+def test_the_split_never_loses_more_than_an_equal_split(count, seed, part):
+    units = fleet(random.Random(seed), count)
+    power_kw = part * math.fsum(u.discharge_kw for u in units)
+
+    found, plain = split(power_kw, units, PLAIN), equal_split(power_kw, units)
+
+    assert found.power_kw == pytest.approx(plain.power_kw, abs=1e-6)
+    assert found.loss_kw <= plain.loss_kw + 1e-6
+
+
+def cheapest_of_all(power_kw: float, units: list[SplitUnit]) -> float:
+    """Return the least loss over all sets, by the code's own exact division of each set."""
+    high = np.array([u.discharge_kw for u in units])
+    slope = np.array([2 * u.curve.square_per_kw for u in units])
+    linear = np.array([u.curve.linear for u in units])
+    fixed = np.array([u.curve.fixed_kw for u in units])
+    masks = np.array(list(itertools.product([False, True], repeat=len(units))))
+    masks = masks[masks @ high >= power_kw]
+    loads = water_fill(masks, np.zeros(len(units)), high, linear, slope, power_kw)
+    return float((masks @ fixed + (loads * (linear + slope * loads / 2)).sum(axis=1)).min())
 
 
 def four(**fields: object) -> list[SplitUnit]:
