@@ -12,7 +12,7 @@ from typing import Any, Final, LiteralString
 from cloud.alarms import Cursor
 from cloud.commands.content import CommandContent, open_command
 from cloud.db import Pool, connection
-from cloud.errors import KeyStoreError
+from cloud.errors import BadQuery, KeyStoreError
 from cloud.vault.rows import tell_damaged
 from cloud.vault.vault import StationKeys, Vault
 from contract.commands import CommandState
@@ -38,7 +38,11 @@ _OF_STATE: Final[dict[CommandState, LiteralString]] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """Which commands: issued in [start_ms, end_ms), and of one device, source or state only."""
+    """Which commands: issued in [start_ms, end_ms), and of one device, source or state only.
+
+    Raises:
+        BadQuery: no device or source can have such a name.
+    """
 
     station: str
     start_ms: int
@@ -46,6 +50,12 @@ class Asked:
     device: str | None = None
     source: str | None = None
     state: CommandState | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse names that the database could not even compare."""
+        for key, name in (("device", self.device), ("source", self.source)):
+            if name is not None and not name.isprintable():
+                raise BadQuery(f"{key}={name!r} has characters that are not printable")
 
     def where(self) -> LiteralString:
         """The condition in SQL; its parameters are this object's fields."""

@@ -12,7 +12,7 @@ from cloud.api.image import live_answer
 from cloud.api.schedules import soc_now
 from cloud.errors import NotFound
 from cloud.fleet import ROUND_TRIP_EFFICIENCY, Station
-from cloud.web import alarm_view, fleet_view, history_view, order_view
+from cloud.web import alarm_view, command_view, fleet_view, history_view, order_view
 from cloud.web import format as form
 from cloud.web.frame_view import Crumb, banner, frame
 from cloud.web.look import StationLook, day_of, facts_of, look_at_all, pick, standing_alarms
@@ -195,6 +195,32 @@ async def history_page(visit: PageVisit, station: str) -> Response:
     return visit.render("history.html", context)
 
 
+@router.get("/stations/{station}/commands")
+async def command_page(visit: PageVisit, station: str) -> Response:
+    """Every command with its life; which, the page reads from its own address."""
+    looks = await look_at_all(visit.parts)
+    look = pick(looks, station)
+    context = await frame(
+        visit,
+        looks,
+        page="commands",
+        here=f"commands:{station}",
+        crumbs=[
+            _fleet_crumb(visit),
+            _station_crumb(visit, look.station),
+            Crumb(visit.t("Commands")),
+        ],
+    )
+    choice = command_view.Choice.read(visit.request.query_params)
+    context |= {
+        "station": look.station,
+        "filters": command_view.filters(visit, look.topology, choice),
+        "tiles": await command_view.tiles(visit, look, choice),
+        "commands": await command_view.table(visit, look, choice),
+    }
+    return visit.render("commands.html", context)
+
+
 async def _schedule_facts(visit: Visit, look: StationLook, day: dt.date) -> dict[str, Any]:
     """What the editor starts from: the powers in force, where the day is, what is left of it."""
     station = look.station
@@ -273,6 +299,15 @@ async def orders_fragment(visit: PageVisit, station: str) -> Response:
     """The newest orders of one station."""
     found = await fleet.find(visit.parts.services.pool, station)
     return visit.fragment("fragments/orders.html", "orders", await _orders(visit, found))
+
+
+@router.get("/fragments/stations/{station}/commands")
+async def commands_fragment(visit: PageVisit, station: str) -> Response:
+    """The newest commands of one station that fit the page's filters."""
+    look = pick(await look_at_all(visit.parts), station)
+    choice = command_view.Choice.read(visit.request.query_params)
+    view = await command_view.table(visit, look, choice)
+    return visit.fragment("fragments/commands.html", "commands", view)
 
 
 async def _orders(visit: Visit, station: Station) -> dict[str, Any]:

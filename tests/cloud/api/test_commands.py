@@ -8,6 +8,7 @@ from tests.cloud.web.feeder import now_ms
 
 PATH = "/api/v1/stations/haibin-1/commands"
 NOW = now_ms()
+NUL = {"device": "C1\0"}
 RECORD = CommandRecord(
     *("c", "haibin-1", "C1-PCS", "active_power_setpoint_kw", 1234.5),
     *("agc", "order-7", "SOC band", CommandState.DELIVERED, "", NOW, NOW + 12, NOW + 2_012),
@@ -145,7 +146,13 @@ async def test_a_damaged_command_is_shown_as_damaged_and_takes_no_page_down(feed
 
 
 async def test_a_wrong_question_is_refused_with_a_remedy(feeder, viewer):
-    for change in ({"from": 10, "to": 10}, {"before": "soon"}, {"limit": 0}, {"state": "lost"}):
+    for change in (
+        {"from": 10, "to": 10},
+        {"before": "soon"},
+        {"limit": 0},
+        {"state": "lost"},
+        NUL,
+    ):
         answer = await viewer.get(PATH, params=span(**change))
         assert answer.status_code == 422, change
         assert answer.json()["remedy"]
