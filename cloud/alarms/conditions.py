@@ -104,6 +104,26 @@ def in_time_order(edges: Iterable[Edge]) -> list[Edge]:
     return ordered
 
 
+def without_answered_restarts(edges: Sequence[Edge]) -> list[Edge]:
+    """Leave out restarts after which the condition was told again with its old time.
+
+    A controller restores a latched trip with the time at which it began, before the restart; that
+    edge arrives with the restart or after it. Where an edge from before the restart has only
+    arrived then, too, the two cannot be told apart, and the condition counts as standing.
+    """
+    kept: list[Edge] = []
+    told_ms = -1
+    for edge in edges:
+        if edge.kind is EdgeKind.APPEARED:
+            told_ms = max(told_ms, edge.received_ms)
+        elif edge.kind is EdgeKind.CLEARED:
+            told_ms = -1
+        elif told_ms >= edge.received_ms:
+            continue
+        kept.append(edge)
+    return kept
+
+
 class _Tracker:
     """Follows one condition through its edges."""
 
@@ -208,7 +228,7 @@ def follow(edges: Sequence[Edge], rule: Definition, now_ms: int) -> Conditions:
         now_ms: the present; delays that end later have not ended.
     """
     tracker = _Tracker(rule)
-    for edge in in_time_order(edges):
+    for edge in without_answered_restarts(in_time_order(edges)):
         tracker.take(edge)
     tracker.settle(now_ms)
     return tracker.result()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -236,6 +236,17 @@ class Definitions:
             record.code
             for record in self.records
             if any(code in cause.codes for cause in record.suppress_when)
+        )
+
+    @cached_property
+    def causes_within_station(self) -> frozenset[str]:
+        """Codes of which an alarm anywhere in the station may be a consequence."""
+        return frozenset(
+            code
+            for record in self.records
+            for cause in record.causes
+            if cause.within is Within.STATION
+            for code in cause.codes
         )
 
     def codes_saying(self, text: str) -> list[str]:

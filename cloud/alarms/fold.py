@@ -6,11 +6,13 @@ any mark: an onset before which the condition stood still, together with the lif
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from cloud.alarms.conditions import Conditions, Edge, Period, follow
 from cloud.alarms.definitions import Definition
 from cloud.alarms.states import Change, Input, Life, State, Transition, step
 
+_UNBORN: Final = Life()
 Span = tuple[int, int | None]
 """From, and to which time (not included); None: it still lasts."""
 
@@ -70,7 +72,10 @@ class Start:
     """Where telling begins: a mark and the life before it, or the beginning of all."""
 
     at_ms: int = 0
-    life: Life = Life()
+    life: Life = _UNBORN
+
+
+Answer = tuple[int | None, int | None, str]
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class History:
     Attributes:
         life: what it is now.
         occurrences: by onset.
+        answers: of occurrences older than the start: (first visible, acknowledged, by whom), as far
+            as that happened since; by onset.
         journal: rows in their order.
         due_ms: when a delay or a shelf life ends.
         mark: newest mark, None when there is none since the start.
@@ -87,6 +94,7 @@ class History:
 
     life: Life
     occurrences: tuple[Occurrence, ...]
+    answers: Mapping[int, Answer]
     journal: tuple[Transition, ...]
     due_ms: int | None
     mark: Start | None
@@ -173,7 +181,7 @@ def _inputs(given: Given, conditions: Conditions) -> list[_Row]:
 
 def _input(act: Act) -> Input:
     return Input(
-        act.at_ms,
+        act.effective_ms,
         act.change,
         raised_ms=act.seen_raised_ms,
         until_ms=act.until_ms,
@@ -194,15 +202,15 @@ class _Teller:
 
     def __post_init__(self) -> None:
         begin_ms = self.given.start.at_ms
-        suppressed = any(
+        covered = any(
             begin < begin_ms and (end is None or end >= begin_ms)
             for begin, end in union(self.given.suppressed)
         )
-        self.life = replace(self.given.start.life, suppressed=suppressed)
+        self.life = replace(self.given.start.life, covered=covered)
 
     def take(self, one: Input) -> None:
         """Go on by one input, after a shelf life that ends before it or with it."""
-        self.expire(max(one.at_ms, one.raised_ms) if one.act else one.at_ms)
+        self.expire(one.at_ms)
         self._step(one)
 
     def mark(self, at_ms: int) -> None:
@@ -235,10 +243,18 @@ class _Teller:
         return History(
             life=self.life,
             occurrences=tuple(self._occurrence(period) for period in conditions.periods),
+            answers=self._earlier(conditions),
             journal=tuple(self.journal),
             due_ms=min(waiting, default=None),
             mark=None if newest is None else Start(newest, self.marks[newest]),
         )
+
+    def _earlier(self, conditions: Conditions) -> dict[int, Answer]:
+        since = {period.onset_ms for period in conditions.periods}
+        return {
+            onset_ms: (self.shown.get(onset_ms), *self.answers.get(onset_ms, (None, "")))
+            for onset_ms in sorted((set(self.shown) | set(self.answers)) - since - {0})
+        }
 
     def _occurrence(self, period: Period) -> Occurrence:
         answered_ms, by = self.answers.get(period.onset_ms, (None, ""))
@@ -247,7 +263,7 @@ class _Teller:
 
 
 def life_to_json(life: Life) -> dict[str, object]:
-    """A life as a table keeps it. Suppression is left out: it follows from other alarms."""
+    """A life as a table keeps it. Whether a cause stands is left out: other alarms tell."""
     return {
         "base": life.base.value,
         "onset_ms": life.onset_ms,
@@ -255,11 +271,12 @@ def life_to_json(life: Life) -> dict[str, object]:
         "shown": life.shown,
         "shelved_until_ms": life.shelved_until_ms,
         "out_of_service": life.out_of_service,
+        "suppressed": life.suppressed,
     }
 
 
 def life_from_json(kept: Mapping[str, object] | None) -> Life:
     """Read what `life_to_json` wrote; nothing is the life before everything."""
     if not kept:
-        return Life()
+        return _UNBORN
     return Life(**(dict(kept) | {"base": State(str(kept["base"]))}))  # type: ignore[arg-type]

@@ -68,7 +68,8 @@ class Life:
         shown: whether that period has been visible at any moment.
         shelved_until_ms: end of its shelf life, None when not shelved.
         out_of_service: whether it is.
-        suppressed: whether a cause stands that it only follows from.
+        covered: whether a cause stands that it would only follow from.
+        suppressed: whether it has stood together with such a cause, which still stands.
     """
 
     base: State = State.NORMAL
@@ -77,6 +78,7 @@ class Life:
     shown: bool = False
     shelved_until_ms: int | None = None
     out_of_service: bool = False
+    covered: bool = False
     suppressed: bool = False
 
     @property
@@ -91,7 +93,7 @@ class Life:
 
     @property
     def state(self) -> State:
-        """What people see. Suppression of what is normal anyway is not worth telling."""
+        """What people see."""
         if self.out_of_service:
             return State.OUT_OF_SERVICE
         if self.suppressed and self.base is not State.NORMAL:
@@ -150,7 +152,7 @@ def step(life: Life, given: Input, rule: Definition) -> tuple[Life, Transition |
     after = _change(life, given, rule)
     if life.silent and not after.silent:
         after = _visible_again(after, given.change)
-    if not after.silent and after.active and not after.shown:
+    if not after.silent and after.base is not State.NORMAL and not after.shown:
         after = replace(after, shown=True)
     tells = given.change in ACTS or after.state is not life.state or _is_new(given)
     if not tells:
@@ -170,7 +172,7 @@ def _change(life: Life, given: Input, rule: Definition) -> Life:  # noqa: PLR091
     match given.change:
         case Change.RAISED:
             begun = replace(life, onset_ms=given.onset_ms, raised_ms=given.raised_ms, shown=False)
-            return replace(begun, base=State.UNACKNOWLEDGED)
+            return replace(begun, base=State.UNACKNOWLEDGED, suppressed=life.covered)
         case Change.RETURNED:
             return replace(life, base=_returned(life, rule))
         case Change.ACKNOWLEDGED:
@@ -185,7 +187,9 @@ def _change(life: Life, given: Input, rule: Definition) -> Life:  # noqa: PLR091
         case Change.TAKEN_OUT | Change.PUT_BACK:
             return replace(life, out_of_service=given.change is Change.TAKEN_OUT)
         case Change.SUPPRESSED | Change.UNSUPPRESSED:
-            return replace(life, suppressed=given.change is Change.SUPPRESSED)
+            covered = given.change is Change.SUPPRESSED
+            suppressed = covered and (life.suppressed or life.active)
+            return replace(life, covered=covered, suppressed=suppressed)
 
 
 def _returned(life: Life, rule: Definition) -> State:

@@ -44,6 +44,8 @@ END $$;
 CREATE TRIGGER cloud_edges_feed_alarms AFTER INSERT ON cloud_edges
     FOR EACH ROW EXECUTE FUNCTION feed_cloud_alarms();
 
+CREATE INDEX events_of_starts ON events (station, at_ms) WHERE code = 'station.started';
+
 -- One row for each alarm there has ever been.
 CREATE TABLE alarms (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -105,6 +107,8 @@ CREATE TABLE alarm_occurrences (
     acknowledged_by text NOT NULL DEFAULT '',
     before          jsonb,
     group_ms        bigint,
+    lead            boolean NOT NULL DEFAULT false,
+    urgency         smallint,
     cause           bigint,
     cause_onset_ms  bigint,
     planned         boolean NOT NULL DEFAULT false,
@@ -120,6 +124,8 @@ COMMENT ON COLUMN alarm_occurrences.shown_ms IS 'when it was first not silent; n
 COMMENT ON COLUMN alarm_occurrences.announced_ms IS
     'when people could first see it: the later of shown_ms and received_ms';
 COMMENT ON COLUMN alarm_occurrences.group_ms IS 'onset of the first-out of its incident';
+COMMENT ON COLUMN alarm_occurrences.lead IS 'whether it is the first-out of several';
+COMMENT ON COLUMN alarm_occurrences.urgency IS 'most urgent priority of its incident';
 COMMENT ON COLUMN alarm_occurrences.cause IS 'alarm of which it is a consequence';
 COMMENT ON COLUMN alarm_occurrences.planned IS 'whether notifications have been put into the outbox';
 
