@@ -189,6 +189,12 @@ class ArchivePart(_Part):
         return after
 
 
+class CommandsPart(_Part):
+    """How long the commands of stations are kept."""
+
+    keep: Time = FOREVER
+
+
 @dataclass(frozen=True)
 class LayoutRule:
     """How long samples and rollups of one layout are kept: the longest of its classes.
@@ -208,6 +214,7 @@ class Policy(_Part):
 
     window: WindowPart
     archive: ArchivePart
+    commands: CommandsPart = CommandsPart()
     classes: tuple[SignalClass, ...] = Field(alias="class", min_length=1)
 
     @field_validator("classes")

@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+from cloud.commands.keeping import drop_commands
 from cloud.db.pool import Pool, connection
 from cloud.errors import AlteredArchive, ArchiveError
 from cloud.history.archive import table as archive_table
@@ -75,6 +76,9 @@ class Retention:
             layouts = await self._reader.streams(station)
             await drop_rollups(self._pool, station, set(layouts.values()), self._policy, now)
             await drop_sql_rows(self._pool, station, layouts, self._policy, now)
+        before_ms = self._policy.commands.keep.before_ms(now)
+        busy = None if before_ms is None else await drop_commands(self._pool, before_ms)
+        waiting += [busy] if busy else []
         for reason in waiting:
             if reason not in self._told:
                 _log.warning("retention waits reason=%s", reason)

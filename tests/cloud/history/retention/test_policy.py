@@ -145,6 +145,7 @@ def test_for_ever_never_ends_and_is_the_longest():
         ("windows = true", "windows = true\nold = 1", "class.control.old", "is not a known key"),
         ('severity = "alarm"', 'severity = "loud"', "window.severity", "information, warning"),
         ("before_h = 1.0", "before_h = -1.0", "window.before_h", "greater than or equal"),
+        ('keep = "1 year"', 'keep = "a while"', "commands.keep", '"3 years"'),
         ('after = "3 days"', 'after = "for ever"', "archive.after", "never be archived"),
         ('name = "cells"', 'name = "control"', "class", "rename one"),
         (r'signals = \["\*"\]', 'signals = ["x"]', "class", "must match everything"),
