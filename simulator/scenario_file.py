@@ -193,7 +193,8 @@ def deviations(event: ScenarioEvent) -> tuple[Floats, Floats]:
         times = np.array([0.0, event.ramp_s, top, top + event.recovery_s])
         return times, np.array([0.0, event.value, event.value, 0.0])
     try:
-        table = np.loadtxt(event.file, delimiter=",", skiprows=1, ndmin=2)
+        lines = event.file.read_text(encoding="utf-8").splitlines()[1:]
+        table = np.loadtxt(lines, delimiter=",", ndmin=2) if lines else np.zeros((0, 0))
     except (OSError, ValueError) as error:
         remedy = f"{error}; give a header and lines of time_s,deviation_hz"
         raise ConfigError(event.file, "file", str(event.file), remedy) from error

@@ -1,3 +1,4 @@
+import asyncio
 import sqlite3
 from contextlib import closing
 
@@ -7,6 +8,7 @@ from pymodbus.pdu import ExceptionResponse
 
 from simulator.errors import ConfigError
 from simulator.modbus.server import Refusal
+from simulator.physics.bms import CELL_OVERTEMPERATURE
 from tests.simulator.small import Running, event, running_site
 from tests.waiting import wait_for
 
@@ -147,6 +149,98 @@ async def test_a_contactor_opens_and_closes_on_command(running):
     assert closed[22] == 0b011
     assert isinstance(wrong, ExceptionResponse)
     assert wrong.exception_code == Refusal.ILLEGAL_VALUE
+
+
+async def test_the_meter_moves_between_two_ticks(running):
+    client = await client_of(running, "METER")
+    running.site.plant.converters[0].active_setpoint_w = 60e3
+    seen: dict[int, set[int]] = {}
+
+    async def moved() -> bool:
+        r = (await client.read_holding_registers(0, count=17)).registers
+        seen.setdefault(word(r, 0), set()).add(word(r, 2))
+        return any(len(powers) > 1 for powers in seen.values())
+
+    end = asyncio.get_running_loop().time() + 10
+    while not await moved():
+        assert asyncio.get_running_loop().time() < end, seen
+    client.close()
+
+
+async def test_a_reading_of_the_fast_registers_alone_is_no_served_meter(running):
+    client = await client_of(running, "METER")
+    await client.read_holding_registers(0, count=17)
+    await client.read_holding_registers(0, count=22)
+    tick = word((await client.read_holding_registers(0, count=17)).registers, 0)
+    client.close()
+
+    await wait_for(lambda: served(running, "meter"), "the record to be written")
+
+    assert len(served(running, "meter")) == 1
+    assert tick - min(t for _, t in served(running, "meter")) <= 1
+
+
+async def test_the_panel_the_containers_fire_panel_and_ventilation_answer(tmp_path):
+    pressed = event(at_s=1, kind="panel_local") + event(at_s=1, kind="emergency_stop")
+    async with running_site(tmp_path, pressed) as running:
+        panel, fire = await client_of(running, "PANEL"), await client_of(running, "C1-FIRE")
+        fan = await client_of(running, "C1-VENT")
+        await wait_for(lambda: running.site.plant.panel.emergency_stop, "the emergency stop")
+        assert not (await fan.write_register(3, 1)).isError()
+        wrong = await fan.write_register(3, 2)
+        await next_tick(running)
+
+        shown = (await panel.read_discrete_inputs(0, count=3)).bits[:3]
+        tick = word((await panel.read_input_registers(0, count=2)).registers, 0)
+        ventilation = (await fan.read_holding_registers(0, count=4)).registers
+        gas = (await fire.read_input_registers(2, count=3)).registers
+        for client in (panel, fire, fan):
+            client.close()
+
+    assert shown == [True, False, False]
+    assert tick - running.site.devices.tick in (-1, 0)
+    assert ventilation[2:] == [1, 1]
+    assert wrong.exception_code == Refusal.ILLEGAL_VALUE
+    assert gas == [0, 2, 0]
+
+
+async def test_cooling_is_switched_off_and_on(running):
+    client = await client_of(running, "C1-CHL")
+
+    assert not (await client.write_register(12, 0)).isError()
+    await next_tick(running)
+    off = (await client.read_holding_registers(0, count=13)).registers
+    assert (await client.write_register(12, 7)).isError()
+    assert not (await client.write_register(12, 1)).isError()
+    await next_tick(running)
+    on = (await client.read_holding_registers(0, count=13)).registers
+    client.close()
+
+    assert (off[2], off[6], off[7], off[12]) == (0, 0, 0, 0)
+    assert (on[2], on[12]) == (1, 1)
+    assert on[6] > 0
+
+
+async def test_the_record_knows_when_a_management_tripped_and_what_happened(tmp_path):
+    events = event(at_s=1, kind="cell_heat", target="C1-R02/7", value=1e5)
+    async with running_site(tmp_path, events) as running:
+        bms = running.site.plant.bms
+        await wait_for(lambda: not bms.closed[1], "the rack to open", 20)
+        at = running.site.devices.tick
+
+        def rows(query: str) -> list[tuple[object, ...]]:
+            with closing(sqlite3.connect(running.record)) as database:
+                return database.execute(query).fetchall()
+
+        await wait_for(lambda: rows("SELECT * FROM bms_trips"), "the trip in the record")
+        trips = rows("SELECT tick, at_ms, device, alarms FROM bms_trips")
+        moments = rows("SELECT what, target, value FROM moments ORDER BY at_ms")
+
+    assert [row[2] for row in trips] == ["C1-R02"]
+    assert trips[0][3] & CELL_OVERTEMPERATURE
+    assert trips[0][0] in (at - 1, at)
+    assert abs(trips[0][1] / 1000 - trips[0][0]) < 3
+    assert moments[0] == ("cell_heat", "C1-R02/7", 1e5)
 
 
 async def test_the_coolant_set_point_is_kept_in_its_range(running):

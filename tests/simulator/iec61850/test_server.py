@@ -50,7 +50,9 @@ async def command(client: MmsClient, name: str, number: object) -> None:
     await asyncio.to_thread(operate, client, ObjectName(f"DRCC1$CO${name}", DOMAIN), control)
 
 
-def subscribe(client: MmsClient, **settings: object) -> "queue.Queue[Report]":
+def subscribe(
+    client: MmsClient, block: ObjectName = BUFFERED, **settings: object
+) -> "queue.Queue[Report]":
     reports: queue.Queue[Report] = queue.Queue()
     client.add_report_listener(
         lambda message: reports.put(decode_report(message)) if is_report(message) else None
@@ -62,7 +64,7 @@ def subscribe(client: MmsClient, **settings: object) -> "queue.Queue[Report]":
         "resv_tms": None,
         "general_interrogation": False,
     }
-    enable(client, BUFFERED, RcbSettings(**(chosen | settings)))
+    enable(client, block, RcbSettings(**(chosen | settings)))
     return reports
 
 
@@ -188,3 +190,22 @@ async def test_a_trip_shows_as_fault_alarm_and_open_breaker(tmp_path):
         client.close()
 
     assert (state, alarm, bit) == (PcsState.FAULT, True, True)
+
+
+async def test_a_trip_between_two_ticks_is_reported_at_once_with_its_own_time(tmp_path):
+    trip = event(at_s=2.35, kind="pcs_trip", target="C1-PCS", for_s=60)
+    async with running_site(tmp_path, trip) as running:
+        client = await connect(running.ports["C1-PCS"])
+        states = await asyncio.to_thread(
+            subscribe, client, ObjectName("LLN0$BR$brStat", DOMAIN), purge_buf=True
+        )
+        converter = running.site.plant.converters[0]
+        await wait_for(lambda: converter.state is PcsState.FAULT, "the trip")
+        await wait_for(lambda: not states.empty(), "the report of the states")
+        report = states.get()
+        client.close()
+
+    member = next(e.value for e in report.entries if len(e.value.members) == 3)
+    moment = member.members[2].value.timestamp()
+    assert moment % 1 == pytest.approx(0.35, abs=0.3)
+    assert moment % 1 > 0.01

@@ -122,6 +122,15 @@ async def test_reads_after_the_device_time_come_from_its_tick_until_it_is_read_a
     assert await client.read(10, 1) == (2,)
 
 
+async def test_reading_the_device_time_takes_the_newest_image_of_the_same_tick_too(client, server):
+    assert await client.read(0, 3) == (0, 100, 1)
+    server.publish([(1, image(100, 5))])
+
+    assert await client.read(10, 1) == (1,)
+    assert await client.read(0, 3) == (0, 100, 5)
+    assert await client.read(10, 1) == (5,)
+
+
 async def test_a_layout_is_served_when_all_of_it_was_read_and_the_client_went_on(
     client, server, served
 ):
