@@ -1,6 +1,7 @@
 """Who may do what: one question, one answer with its reason, denied unless a rule permits.
 
-Viewers look, operators also send orders, administrators also keep stations and users. Every caller
+Viewers look; operators also send orders, answer and shelve alarms; engineers answer and shelve
+alarms, and take them out of service; administrators also keep stations and users. Every caller
 asks `authorize` and nothing else, so that the rules can be read in one place.
 """
 
@@ -13,6 +14,7 @@ class Role(StrEnum):
 
     VIEWER = "viewer"
     OPERATOR = "operator"
+    ENGINEER = "engineer"
     ADMIN = "admin"
 
 
@@ -21,6 +23,9 @@ class Action(StrEnum):
 
     READ = "read"
     SEND_ORDER = "send_order"
+    ANSWER_ALARM = "answer_alarm"
+    SHELVE_ALARM = "shelve_alarm"
+    TAKE_ALARM_OUT = "take_alarm_out"
     CREATE_STATION = "create_station"
     KEEP_USERS = "keep_users"
 
@@ -53,7 +58,12 @@ class Decision:
 
 _PERMITS: dict[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset({Action.READ}),
-    Role.OPERATOR: frozenset({Action.READ, Action.SEND_ORDER}),
+    Role.OPERATOR: frozenset(
+        {Action.READ, Action.SEND_ORDER, Action.ANSWER_ALARM, Action.SHELVE_ALARM}
+    ),
+    Role.ENGINEER: frozenset(
+        {Action.READ, Action.ANSWER_ALARM, Action.SHELVE_ALARM, Action.TAKE_ALARM_OUT}
+    ),
     Role.ADMIN: frozenset(Action),
 }
 

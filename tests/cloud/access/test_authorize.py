@@ -3,6 +3,8 @@ import pytest
 from cloud.access import Action, Resource, Role, User, authorize
 
 STATION = Resource("station", "haibin-1")
+OPERATES = {Action.READ, Action.SEND_ORDER, Action.ANSWER_ALARM, Action.SHELVE_ALARM}
+MAINTAINS = {Action.READ, Action.ANSWER_ALARM, Action.SHELVE_ALARM, Action.TAKE_ALARM_OUT}
 
 
 def user(*roles: Role) -> User:
@@ -14,8 +16,10 @@ def user(*roles: Role) -> User:
     [
         ((), set()),
         ((Role.VIEWER,), {Action.READ}),
-        ((Role.OPERATOR,), {Action.READ, Action.SEND_ORDER}),
-        ((Role.VIEWER, Role.OPERATOR), {Action.READ, Action.SEND_ORDER}),
+        ((Role.OPERATOR,), OPERATES),
+        ((Role.ENGINEER,), MAINTAINS),
+        ((Role.VIEWER, Role.OPERATOR), OPERATES),
+        ((Role.OPERATOR, Role.ENGINEER), OPERATES | MAINTAINS),
         ((Role.ADMIN,), set(Action)),
     ],
 )

@@ -1,0 +1,179 @@
+"""One alarm whole: its journal, its occurrences, its incident from the first-out on.
+
+The story of an incident is every event of its container and of the station itself around it,
+information included (protective actions, confirmations), in the order of the devices' clocks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloud.alarms.groups import container_of
+from cloud.alarms.states import Change, State
+from cloud.db import Pool, connection
+from cloud.errors import KeyStoreError
+from cloud.vault.rows import open_event, tell_damaged
+from cloud.vault.vault import Vault
+
+BEFORE_MS: Final = 10_000
+AFTER_MS: Final = 120_000
+"""Confirmations and escalations follow a trip within seconds; two minutes show them all."""
+MOST_EVENTS: Final = 1_000
+_MOST_LINES: Final = 500
+_MOST_OCCURRENCES: Final = 50
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the journal: what happened, when by the device or the person, and who and why."""
+
+    at_ms: int
+    recorded_ms: int
+    change: Change
+    state: State
+    onset_ms: int
+    actor: str
+    reason: str
+    until_ms: int
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One time that the alarm was raised."""
+
+    onset_ms: int
+    received_ms: int
+    raised_ms: int
+    returned_ms: int | None
+    announced_ms: int | None
+    acknowledged_ms: int | None
+    acknowledged_by: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """An alarm of an incident; `cause` is the number of the alarm that it follows from."""
+
+    alarm: int
+    device: str
+    code: str
+    tag: str
+    priority: int
+    onset_ms: int
+    returned_ms: int | None
+    first_out: bool
+    cause: int | None
+
+
+@dataclass(frozen=True)
+class StoryEvent:
+    """An event of the incident's time, as it was told."""
+
+    id: str
+    device: str
+    code: str
+    tag: str
+    severity: int
+    active: bool
+    at_ms: int
+    received_ms: int
+    text_en: str
+    text_zh: str
+    value: float | None
+    limit: float | None
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What happened together.
+
+    Attributes:
+        station, scope: where; scope is the container, empty for the station itself.
+        begin_ms: device time of its first-out.
+        parts: its alarms by device time, the first-out first.
+        events: all that devices and controller told around it, by device time.
+        cut: more events happened than are here.
+        damaged: ids of events that cannot be opened.
+    """
+
+    station: str
+    scope: str
+    begin_ms: int
+    parts: tuple[Part, ...]
+    events: tuple[StoryEvent, ...]
+    cut: bool
+    damaged: tuple[str, ...]
+
+
+_JOURNAL: Final = """
+SELECT j.at_ms, (extract(epoch FROM j.recorded_at) * 1000)::bigint, j.change, j.state, j.onset_ms,
+       coalesce(t.actor, ''), coalesce(t.reason, ''), coalesce(t.until_ms, 0)
+FROM alarm_journal j LEFT JOIN alarm_acts t ON t.id = j.act
+WHERE j.alarm = %s AND j.withdraws IS NULL
+  AND NOT EXISTS (SELECT FROM alarm_journal w WHERE w.withdraws = j.id)
+ORDER BY j.at_ms DESC, j.place DESC LIMIT %s
+"""
+_OCCURRENCES: Final = """
+SELECT onset_ms, received_ms, raised_ms, returned_ms, announced_ms, acknowledged_ms, acknowledged_by
+FROM alarm_occurrences WHERE alarm = %s ORDER BY onset_ms DESC LIMIT %s
+"""
+_PARTS: Final = """
+SELECT a.id, a.device, a.code, a.tag, a.priority, o.onset_ms, o.returned_ms, o.lead, o.cause
+FROM alarm_occurrences o JOIN alarms a ON a.id = o.alarm
+WHERE o.station = %s AND o.scope = %s AND o.group_ms = %s
+ORDER BY o.onset_ms, a.priority, a.device, a.code, a.tag
+"""
+_EVENTS: Final = """
+SELECT id, device, code, tag, severity, active, at_ms,
+       (extract(epoch FROM received_at) * 1000)::bigint, sealed
+FROM events WHERE station = %s AND at_ms BETWEEN %s AND %s ORDER BY at_ms, id
+"""
+
+
+async def journal(pool: Pool, alarm: int) -> tuple[Line, ...]:
+    """Return what has become of an alarm, newest first; withdrawn rows are left out."""
+    async with connection(pool) as conn:
+        rows = await (await conn.execute(_JOURNAL, [alarm, _MOST_LINES])).fetchall()
+    return tuple(
+        Line(at_ms, recorded_ms, Change(change), State(state), *rest)
+        for at_ms, recorded_ms, change, state, *rest in rows
+    )
+
+
+async def occurrences(pool: Pool, alarm: int) -> tuple[Happened, ...]:
+    """Return the times that an alarm was raised, newest first."""
+    async with connection(pool) as conn:
+        rows = await (await conn.execute(_OCCURRENCES, [alarm, _MOST_OCCURRENCES])).fetchall()
+    return tuple(Happened(*row) for row in rows)
+
+
+async def incident(pool: Pool, vault: Vault, station: str, scope: str, begin_ms: int) -> Incident:
+    """Return the incident of a container (or the station, scope "") that began at `begin_ms`."""
+    async with connection(pool) as conn:
+        found = await (await conn.execute(_PARTS, [station, scope, begin_ms])).fetchall()
+        parts = tuple(Part(*row) for row in found)
+        last_ms = max((part.onset_ms for part in parts), default=begin_ms)
+        span = begin_ms - BEFORE_MS, last_ms + AFTER_MS
+        rows = await (await conn.execute(_EVENTS, [station, *span], binary=True)).fetchall()
+    own = [row for row in rows if not scope or container_of(row[1]) in (scope, "")]
+    events, damaged = await _opened(vault, station, own[:MOST_EVENTS])
+    cut = len(own) > MOST_EVENTS
+    return Incident(station, scope, begin_ms, parts, events, cut, damaged)
+
+
+async def _opened(
+    vault: Vault, station: str, rows: Sequence[tuple[Any, ...]]
+) -> tuple[tuple[StoryEvent, ...], tuple[str, ...]]:
+    keys = await vault.keys(station)
+    events: list[StoryEvent] = []
+    damaged: list[str] = []
+    for event, device, code, tag, severity, active, at_ms, received_ms, sealed in rows:
+        try:
+            said = open_event(keys, station, event, sealed)
+        except KeyStoreError:
+            tell_damaged("events", station, event)
+            damaged.append(event)
+            continue
+        where = event, device, code, tag, severity, active, at_ms, received_ms
+        events.append(StoryEvent(*where, said.text_en, said.text_zh, said.value, said.limit))
+    return tuple(events), tuple(damaged)
