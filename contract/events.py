@@ -206,6 +206,7 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         ),
         "protection.reset": _kind(_INFO, "protection reset", "保护复归"),
         "runaway.warning": _kind(_CRITICAL, "early signs of thermal runaway", "热失控早期征兆"),
+        "control.clock": _kind(_INFO, "wall clock stepped", "系统时钟跳变"),
         "control.local": _kind(_WARN, "station in local control", "电站处于就地控制"),
         "control.emergency_stop": _kind(_CRITICAL, "emergency stop pressed", "急停按钮已按下"),
         "control.fast_overrun": _kind(_WARN, "fast control loop overrun", "快速控制环超时"),

@@ -63,6 +63,11 @@ def plain(text: str) -> Words:
     return Words(cleaned, cleaned)
 
 
+def plain_words(words: Words) -> Words:
+    """Return words of two languages, printable and short."""
+    return Words(plain(words.en).en, plain(words.zh).zh)
+
+
 def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator[Condition]:
     """Yield what devices say of themselves, and which are silent.
 
@@ -185,10 +190,15 @@ class AlarmBook:
         self._active = current | self._active
         return events
 
-    def note(self, code: str, at_ms: int, detail: Words | None = None) -> Event:
+    def note(
+        self, code: str, at_ms: int, detail: Words | None = None, device: str = DEVICE
+    ) -> Event:
         """Return an event that is no alarm and does not clear."""
-        condition = Condition(code, DEVICE, at_ms, detail=detail)
-        return self._event(condition, active=True, at_ms=at_ms)
+        return self.tell(Condition(code, device, at_ms, detail=detail))
+
+    def tell(self, condition: Condition) -> Event:
+        """Return the event of something that happened once."""
+        return self._event(condition, active=True, at_ms=condition.at_ms)
 
     def _event(self, condition: Condition, *, active: bool, at_ms: int) -> Event:
         return make(

@@ -65,16 +65,11 @@ class CommandBook:
         self._accepted: dict[tuple[str, str], str] = {}
         self._changed: dict[str, CommandRecord] = {}
 
-    def note(self, commands: Sequence[Command], *, source: str = "none") -> None:
-        """Take commands that were issued or whose life went on.
-
-        Args:
-            commands: in the order in which it happened.
-            source: what kind of wish asked for those that are new here.
-        """
+    def note(self, commands: Sequence[Command]) -> None:
+        """Take commands that were issued or whose life went on, in the order of events."""
         for command in commands:
             known = self._open.get(command.id)
-            record = self._record(command, source if known is None else known.record.source)
+            record = self._record(command)
             if known is not None and known.record.age > record.age:
                 continue
             if record.state is CommandState.ACCEPTED:
@@ -111,7 +106,7 @@ class CommandBook:
             at_ms = newer.accepted_ms
             self._take(replace(before.record, state=CommandState.SUPERSEDED, settled_ms=at_ms))
 
-    def _record(self, command: Command, source: str) -> CommandRecord:
+    def _record(self, command: Command) -> CommandRecord:
         state = CommandState(command.state.value)
         failed = state is CommandState.FAILED
         cause = self._likely_cause(command) if failed else _NO_CAUSE
@@ -121,7 +116,7 @@ class CommandBook:
             device=command.device,
             point=command.point,
             value=command.value,
-            source=source,
+            source=command.source or "none",
             requester=shown(command.requester, MAX_NAME),
             bound_by=shown(command.bound_by),
             state=state,

@@ -1,8 +1,9 @@
 """The controller: the only one that knows all rooms of the station, and wires them.
 
-Drivers -> image and telemetry; once a second image -> limits -> target -> set-points ->
-drivers; orders -> journal -> control state; everything computed -> telemetry. A part that
-fails is started again; the cycle survives whatever goes wrong in one second of it.
+Drivers -> image and telemetry; once a second image -> protection -> plan -> set-points ->
+drivers, and in between the fast loop inside that plan; orders -> journal -> control state;
+everything computed -> telemetry. A part that fails is started again; the loops survive whatever
+goes wrong in one pass of them.
 """
 
 import asyncio
@@ -15,33 +16,43 @@ from typing import Any
 
 from cryptography import x509
 
-from contract.commands import SOURCES
-from contract.layouts import METER, STATION
+from contract.layouts import DISPATCH, METER, STATION
 from contract.orders import Outcome
 from contract.words import Words
-from station.alarms import AlarmBook, plain
+from station.alarms import AlarmBook, plain_words
+from station.centre_desk import CentreDesk
 from station.command_book import CommandBook, Page
 from station.command_cause import likely_cause
 from station.command_log import RESUME_SOURCE, CommandLog
 from station.config import Role, StationConfig
-from station.cycle import ControlCycle, ControlState, CycleResult
+from station.control.cycle import ControlCycle, ControlState, CycleResult
 from station.devices import Devices
 from station.dispatch.commands import Command
-from station.dispatch.mode import ControlMode
 from station.dispatch.regulation import load_regulation
+from station.dispatch.sources import SelfTestOutcome
 from station.executor import CommandExecutor
-from station.image import ProcessImage
+from station.image import Image, ProcessImage
 from station.journal import Journal, JournalError
+from station.loops import Loops
 from station.office import Office
-from station.protocols import DeviceStatus, Reading
+from station.protection import (
+    LimitMargins,
+    ProtectionSettings,
+    check_matrix,
+    load_cell_maps,
+    load_matrix,
+    load_rules,
+)
+from station.protection_alarms import moment_conditions
+from station.protocols import DeviceStatus, FastReading, Reading
 from station.samples import Sample
 from station.security import Identity, load_identity
 from station.security.enrol import require_own_certificate
 from station.security.identity import replace_certificate
-from station.station_row import station_sample, station_values
-from station.status import CycleClock, plain_numbers, write_status
+from station.station_row import computed_sample, dispatch_values, station_values
+from station.status import plain_numbers, write_status
 from station.supervise import Supervisor
-from station.telemetry import Telemetry, TelemetryPorts, seconds_until
+from station.telemetry import Telemetry, TelemetryPorts
 from station.tracking_error import TrackingError
 from station.uplink.link import CloudLink, Credentials
 from station.uplink.orders import OrderOffice, OrderReceiver
@@ -74,7 +85,9 @@ class Controller:
         data_dir = config.station.data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self._status_file = data_dir / "status.json"
-        self._image = ProcessImage({**config.staleness.model_dump(), STATION.name: 10.0})
+        self._image = ProcessImage(
+            {**config.staleness.model_dump(), STATION.name: 10.0, DISPATCH.name: 10.0}
+        )
         self._link = CloudLink(
             config.cloud.url,
             _credentials(identity),
@@ -92,7 +105,11 @@ class Controller:
             ),
         )
         self._devices = Devices(
-            config, self._telemetry.queue.resume_points(), self._on_reading, self._on_status
+            config,
+            self._telemetry.queue.resume_points(),
+            self._on_reading,
+            self._on_status,
+            self._on_fast,
         )
         self._work = BlockingWorker("journal")
         self._journal = Journal(data_dir / "journal.sqlite")
@@ -102,7 +119,6 @@ class Controller:
         self._command_book = CommandBook(config.station.id, self._likely_cause)
         self._wire_control()
         self._alarms = AlarmBook(config.station.id)
-        self._clock = CycleClock()
         self._watch = Watch(
             self._devices, self._executor, self._telemetry, self._link, self._alarms
         )
@@ -110,8 +126,8 @@ class Controller:
         self._values: dict[str, float] = {}
         self._files_task: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
-        self._cycle_failures = 0
-        self._last_mode: ControlMode | None = None
+        self._last_decider = ""
+        self._latches: list[dict[str, Any]] = []
         self._parts, self._carriers = Supervisor(), Supervisor()
 
     def _wire_control(self) -> None:
@@ -120,16 +136,22 @@ class Controller:
         if config.regulation is not None:
             asked = config.regulation
             regulation = load_regulation(asked.file, asked.capacity_kw, asked.period_s)
-        state = ControlState()
-        office = Office(site, state, _now_ms)
+        state, protection = ControlState(), _protection(config)
+        office = Office(site, state, protection.rules, _now_ms)
         memory = self._journal.recall()
         office.restore(memory)
+        self._latches = state.protection.latches()
         self._order_counts = Counter(memory.outcomes)
-        self._control = ControlCycle(config, regulation, state)
+        self._control = ControlCycle(config, protection, regulation, state)
+        self._centre = CentreDesk(config)
         self._tracking = TrackingError(site.rated_power_kw)
         self._executor = CommandExecutor(
-            self._devices.command, state.commands, self._tracking.accepted
+            self._devices.command,
+            self._control.points,
+            self._tracking.accepted,
+            self._likely_cause,
         )
+        self._loops = Loops(config, self._control, self._image, self._send, self._on_second)
         self._orders = OrderReceiver(
             self._link,
             self._journal,
@@ -151,10 +173,12 @@ class Controller:
         config = self._config
         self._telemetry.add_events([self._alarms.note("station.started", self._started_ms)])
         log.info("event=started station=%s epoch=%d", config.station.id, self._telemetry.epoch)
+        await self._centre.start()
         await self._devices.start()
         self._carriers.start("sender", self._telemetry.sender.run)
         self._parts.start("commits", self._telemetry.run_commits)
-        self._parts.start("cycles", self._run_cycles)
+        self._parts.start("cycles", self._loops.run_seconds)
+        self._parts.start("fast", self._loops.fast.run)
         self._parts.start("orders", self._orders.run)
         self._parts.start("live", lambda: self._telemetry.live.run(config.cloud.live_period_s))
         self._parts.start("renewal", self._renewal().run)
@@ -166,6 +190,7 @@ class Controller:
 
     async def _close(self) -> None:
         log.info("event=stopping station=%s", self._config.station.id)
+        await self._centre.close()
         await self._executor.close()
         await self._devices.close()
         await self._parts.stop()
@@ -193,6 +218,9 @@ class Controller:
     def _on_status(self, status: DeviceStatus) -> None:
         self._image.set_connected(status.device, connected=status.connected)
 
+    def _on_fast(self, reading: FastReading) -> None:
+        self._loops.on_fast(reading)
+
     def _on_quarantine(self, reason: str) -> None:
         self._watch.batch_quarantined(reason)
 
@@ -208,64 +236,66 @@ class Controller:
     def _picture(self) -> Sequence[Sample]:
         return self._image.newest()
 
-    async def _run_cycles(self) -> None:
-        last_second = 0
-        while True:
-            await asyncio.sleep(seconds_until(1.0, self._config.control.phase_s))
-            now_ms = _now_ms()
-            second = now_ms // 1000
-            if second == last_second:
-                continue
-            if last_second and second > last_second + 1:
-                self._clock.missed += second - last_second - 1
-            last_second = second
-            begun = time.perf_counter()
-            try:
-                self._cycle(now_ms)
-            except Exception:
-                self._cycle_failures += 1
-                if self._cycle_failures == 1:
-                    log.exception("event=cycle_failed")
-            self._clock.add((time.perf_counter() - begun) * 1000)
-
-    def _cycle(self, now_ms: int) -> None:
-        image = self._image.freeze(now_ms)
-        result = self._control.run(image, now_ms)
-        for command in result.issued:
+    def _send(self, commands: Sequence[Command]) -> None:
+        self._command_book.note(commands)
+        for command in commands:
             self._executor.send(command)
+
+    def _on_second(self, image: Image, result: CycleResult) -> None:
+        """Tell people and the cloud what this second brought; prepare the next one."""
+        now_ms, loops = result.at_ms, self._loops
         for meter in self._config.with_role(Role.METER)[:1]:
             self._tracking.add(image.get(meter.tag, METER.name), self._control.wanted)
-        self._watch.note_happenings(now_ms, self._clock.missed)
+        self._control.state.wishes.agc = self._centre.inputs()
+        self._watch.centre_lost = self._centre.lost
+        self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence.missed)
         conditions = self._watch.conditions(image, result)
         self._telemetry.add_events(self._alarms.update(conditions, now_ms))
-        self._note_mode(result)
-        facts = self._watch.facts(image, self._clock.last_ms)
+        self._tell_moments(result)
+        facts = self._watch.facts(image, loops.clock.last_ms, self._centre.asked_kw, loops.fast)
         values = station_values(result, image, self._config, facts)
-        row = station_sample(values, now_ms // 1000 * 1000, now_ms)
-        self._image.update(row)
-        self._telemetry.add(row)
+        self._centre.show(image, result, values["soc"], values["capacity_kwh"])
+        second_ms = now_ms // 1000 * 1000
+        for row in (
+            computed_sample(STATION, values, second_ms, now_ms),
+            computed_sample(DISPATCH, dispatch_values(result, facts), second_ms, now_ms),
+        ):
+            self._image.update(row)
+            self._telemetry.add(row)
         self._write(result, values)
 
-    def _note_mode(self, result: CycleResult) -> None:
-        if result.target.mode is not self._last_mode:
-            detail = plain(f"{result.target.mode.name.lower()} ({result.target.requester})")
-            event = self._alarms.note("control.mode_changed", result.at_ms, detail)
-            self._telemetry.add_events([event])
-            log.info("event=mode_changed mode=%s", result.target.mode.name)
-        self._last_mode = result.target.mode
+    def _tell_moments(self, result: CycleResult) -> None:
+        """Tell what happened once: the story of an incident, a new decider, a clock, a test."""
+        told = [self._alarms.tell(c) for c in moment_conditions(result.verdict.moments)]
+        decider = f"{result.mode.name} {result.step.decision.requester}"
+        if decider != self._last_decider:
+            detail = plain_words(result.step.decision.words())
+            told.append(self._alarms.note("control.mode_changed", result.at_ms, detail))
+            log.info("event=mode_changed mode=%s", result.mode.name)
+        self._last_decider = decider
+        if self._loops.clock_words is not None:
+            words, self._loops.clock_words = self._loops.clock_words, None
+            told.append(self._alarms.note("control.clock", result.at_ms, plain_words(words)))
+        test = self._control.state.wishes.self_test
+        if test is not None and test.outcome is not SelfTestOutcome.RUNNING:
+            self._control.state.wishes.self_test = None
+            passed = test.outcome is SelfTestOutcome.PASSED
+            code = "dispatch.self_test" if passed else "dispatch.self_test_failed"
+            told.append(self._alarms.note(code, result.at_ms, plain_words(test.words())))
+        self._telemetry.add_events(told)
 
     def _write(self, result: CycleResult, values: dict[str, float]) -> None:
-        """Bring the ledger of commands and the status file to the disk, off the loop."""
+        """Bring ledger, latches and status file to the disk, off the loop."""
         self._values = values
-        mode = result.target.mode.name.lower()
         self._command_book.note(self._executor.take_changed())
-        self._command_book.note(result.changed, source=mode if mode in SOURCES else "none")
+        self._command_book.note(result.changed)
         if self._files_task is None or self._files_task.done():
             page = self._command_book.page(result.at_ms)
             self._files_task = asyncio.create_task(self._write_files(page, self._status()))
 
     async def _write_files(self, page: Page, status: dict[str, Any]) -> None:
         await self._keep_commands(page)
+        await self._keep_latches()
         try:
             await self._work.call(write_status, self._status_file, status)
         except OSError as error:
@@ -281,12 +311,23 @@ class Controller:
             log.warning("event=commands_not_written reason=%r", str(error))
         self._telemetry.add_commands(page.due, self._command_log.mark)
 
+    async def _keep_latches(self) -> None:
+        """Bring what protection has latched to the disk, when it has changed."""
+        latches = self._control.state.protection.latches()
+        if latches == self._latches:
+            return
+        try:
+            await self._work.call(self._journal.keep_latches, latches)
+            self._latches = latches
+        except JournalError as error:
+            log.critical("event=latches_not_written reason=%r", str(error))
+
     def _likely_cause(self, command: Command) -> Words:
         return likely_cause(command, self._image.freeze(_now_ms()))
 
     def _status(self) -> dict[str, Any]:
         """Return what the status file says."""
-        telemetry, clock = self._telemetry, self._clock
+        telemetry, clock = self._telemetry, self._loops.clock
         sent, intake = telemetry.sender.sent, telemetry.batcher.intake
         return {
             "at_ms": _now_ms(),
@@ -294,7 +335,8 @@ class Controller:
             "cycles": clock.cycles,
             "missed": clock.missed,
             "cycle_ms": clock.report(),
-            "cycle_failures": self._cycle_failures,
+            "cycle_failures": self._loops.failures,
+            "fast_loop": self._loops.fast.report(),
             "samples_acquired": self._acquired["samples"],
             "values_acquired": self._acquired["values"],
             "samples_computed": clock.cycles,
@@ -327,7 +369,7 @@ class Controller:
                 for outcome in (Outcome.ACCEPTED, Outcome.REFUSED)
             },
             "station": plain_numbers(self._values),
-            "correction_kw": round(self._control.state.feedback.correction_kw, 2),
+            "correction_kw": round(self._control.correction_kw, 2),
             "alarms": sorted(self._alarms.active),
             "devices": {
                 tag: {
@@ -364,3 +406,21 @@ class Controller:
 
 def _credentials(identity: Identity) -> Credentials:
     return Credentials(identity.certificate_file, identity.key_file, identity.authority_file)
+
+
+def _protection(config: StationConfig) -> ProtectionSettings:
+    """Return the rules of protection in force.
+
+    Raises:
+        StationError: a file cannot be used; names file, key and remedy.
+    """
+    site, files = config.station, config.protection
+    margins = LimitMargins(
+        rated_power_kw=site.rated_power_kw,
+        soc_min=site.soc_min,
+        soc_max=site.soc_max,
+        **config.limits.model_dump(),
+    )
+    rules, matrix = load_rules(files.rules), load_matrix(files.matrix)
+    check_matrix(matrix, rules)
+    return ProtectionSettings(rules, matrix, load_cell_maps(files.cell_maps), margins)

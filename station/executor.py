@@ -6,8 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 
-from station.alarms import Condition, plain
-from station.cycle import SETPOINT
+from contract.words import Words
+from station.alarms import Condition, plain, plain_words
 from station.dispatch.commands import Command, CommandState, ConverterCommands
 from station.protocols import Accepted, CommandOutcome, DeviceCommand, Refused, TimedOut
 
@@ -23,19 +23,22 @@ class CommandExecutor:
     def __init__(
         self,
         carry: Callable[[DeviceCommand], Awaitable[CommandOutcome]],
-        converters: Mapping[str, ConverterCommands],
+        points: Mapping[tuple[str, str], ConverterCommands],
         on_accepted: Callable[[int], None],
+        likely_cause: Callable[[Command], Words],
     ) -> None:
-        """Work on these converters' commands.
+        """Work on these set-points.
 
         Args:
             carry: brings a command to its device.
-            converters: commands in flight and in force, by converter.
+            points: set-points in flight and in force, by (device, point).
             on_accepted: told when a set-point was accepted, epoch ms.
+            likely_cause: says why a set-point in force is probably not delivered.
         """
         self._carry = carry
-        self._converters = converters
+        self._points = points
         self._on_accepted = on_accepted
+        self._likely_cause = likely_cause
         self._tasks: set[asyncio.Task[None]] = set()
         self._failing: dict[str, Condition] = {}
         self._changed: list[Command] = []
@@ -54,11 +57,16 @@ class CommandExecutor:
     def conditions(self) -> Iterator[Condition]:
         """Yield converters that refuse or do not answer, and those that do not deliver."""
         yield from self._failing.values()
-        for tag, commands in self._converters.items():
+        for (tag, point), commands in self._points.items():
             if commands.undelivered and commands.in_force is not None:
                 at_ms = commands.missed_since_ms or commands.in_force.accepted_ms
-                detail = plain(commands.in_force.reason or f"{commands.in_force.value:.1f} kW")
-                yield Condition("control.not_delivered", tag, at_ms, detail=detail)
+                detail = self._why(commands.in_force)
+                yield Condition("control.not_delivered", tag, at_ms, point, detail)
+
+    def _why(self, command: Command) -> Words:
+        told = plain(command.reason or f"{command.point} = {command.value:.1f}")
+        cause = self._likely_cause(command)
+        return plain_words(Words(f"{told.en}; {cause.en}", f"{told.zh}；{cause.zh}"))
 
     async def close(self) -> None:
         """Wait for the commands under way."""
@@ -80,11 +88,12 @@ class CommandExecutor:
     def _accepted(self, command: Command, at_ms: int) -> None:
         if self._failing.pop(command.device, None) is not None:
             log.info("event=commands_accepted_again device=%s", command.device)
-        if command.point != SETPOINT:
+        commands = self._points.get((command.device, command.point))
+        if commands is None:
             settled = replace(command, state=CommandState.ACCEPTED, accepted_ms=at_ms)
             self._changed.append(settled)
             return
-        self._changed += self._converters[command.device].accept(at_ms)
+        self._changed += commands.accept(at_ms)
         self._on_accepted(at_ms)
 
     def _failed(self, command: Command, code: str, at_ms: int, reason: str) -> None:
@@ -100,8 +109,9 @@ class CommandExecutor:
             self._failing[command.device] = Condition(
                 code, command.device, at_ms, detail=detail, value=command.value
             )
-        if command.point == SETPOINT:
-            self._changed += self._converters[command.device].fail(at_ms, reason)
+        commands = self._points.get((command.device, command.point))
+        if commands is not None:
+            self._changed += commands.fail(at_ms, reason)
         else:
             state = CommandState.FAILED
             self._changed.append(replace(command, state=state, settled_ms=at_ms, reason=reason))

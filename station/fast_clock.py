@@ -1,10 +1,7 @@
-"""The deadlines of the fast loop: which slot is next, how late it began, how many were missed.
+"""The deadlines of the fast loop: its jitter, and how many it missed.
 
-Slots lie on a grid of the monotonic clock, so a wall clock that is set does not disturb them. A
-pass belongs to the slot it begins in; a slot in which no pass began is *missed*: counted, never
-made up for. Lateness is the time from the beginning of the slot to the end of its pass; it
-goes into a histogram of logarithmic bins, exact to a twelfth of its value, whatever the run's
-length.
+Times are monotonic, so a wall clock that is set does not disturb them. Jitter goes into a
+histogram of logarithmic bins, exact to a twelfth of its value, whatever the run's length.
 """
 
 import math
@@ -17,6 +14,8 @@ _BINS_PER_DECADE = 30
 _FINEST_MS = 0.01
 _DECADES = 6
 """From 10 microseconds to 10 s."""
+_NEWS_PATIENCE = 1.4
+"""News that come every period with some jitter are waited for; without them the timer acts."""
 
 
 @dataclass
@@ -57,46 +56,56 @@ class Histogram:
         ]
 
 
-class DeadlineGrid:
-    """The slots of one loop.
+class Cadence:
+    """The rhythm of a loop that news drive and a timer keeps alive.
+
+    Each pass owes the next one within one period. What a pass comes later (or earlier) than that
+    is *jitter*; a whole period without a pass is a *missed* deadline: counted, never made up for.
 
     Attributes:
-        passes: slots that had a pass.
-        missed: slots that had none.
-        lateness: from the beginning of a slot to the end of its pass.
+        passes: how many there were.
+        missed: deadlines that passed without a pass.
+        jitter: deviation of the time between two passes from the period.
+        duration: how long the passes took.
     """
 
-    def __init__(self, period_s: float, now_s: float) -> None:
-        """Begin the first slot now.
+    def __init__(self, period_s: float) -> None:
+        """Begin with the first pass, whenever it comes.
 
         Args:
-            period_s: length of a slot.
-            now_s: monotonic time.
+            period_s: time from one pass to the next.
         """
         self.period_s = period_s
         self.passes = 0
         self.missed = 0
-        self.lateness = Histogram()
-        self._origin_s = now_s
-        self._done = -1
+        self.jitter = Histogram()
+        self.duration = Histogram()
+        self._began_s: float | None = None
 
-    def wait_s(self, now_s: float) -> float:
-        """Return how long to wait for the next slot that has not had its pass, 0 when it runs."""
-        begins_s = self._origin_s + (self._done + 1) * self.period_s
-        return max(0.0, begins_s - now_s)
+    def wait_s(self, now_s: float, *, by_news: bool) -> float:
+        """Return how long the timer waits before it makes a pass by itself.
 
-    def finish(self, began_s: float, now_s: float) -> None:
-        """Note a pass that began at `began_s` and is over now."""
-        slot = int((began_s - self._origin_s) // self.period_s)
-        if slot <= self._done:
-            return
-        self.missed += slot - self._done - 1
+        Args:
+            now_s: monotonic time.
+            by_news: the last pass was driven by news: their own jitter is given time.
+        """
+        if self._began_s is None:
+            return 0.0
+        patience = _NEWS_PATIENCE if by_news else 1.0
+        return max(0.0, self._began_s + patience * self.period_s - now_s)
+
+    def note(self, began_s: float, ended_s: float) -> None:
+        """Note a pass by its monotonic times."""
+        if self._began_s is not None:
+            interval_s = began_s - self._began_s
+            self.missed += max(0, round(interval_s / self.period_s) - 1)
+            self.jitter.add(abs(interval_s - self.period_s) * 1000)
         self.passes += 1
-        self._done = slot
-        self.lateness.add((now_s - self._origin_s - slot * self.period_s) * 1000)
+        self.duration.add((ended_s - began_s) * 1000)
+        self._began_s = began_s
 
     @property
     def missed_pct(self) -> float:
-        """Share of slots without a pass, in percent."""
+        """Share of deadlines without a pass, in percent."""
         total = self.passes + self.missed
         return 100 * self.missed / total if total else 0.0

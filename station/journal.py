@@ -1,9 +1,9 @@
-"""What the station must remember of its orders across a restart.
+"""What the station must remember across a restart.
 
 One SQLite file (synchronous=FULL): the counter of the last order, every order with what
-became of it, the schedules in force, the manual set-point, and the signed receipts that the
-cloud does not have yet. An order and all its effects are written in one transaction: after a
-crash it either took effect and has its receipt, or was never seen.
+became of it, the schedules in force, the manual set-point, what protection has latched, and the
+signed receipts that the cloud does not have yet. An order and all its effects are written in one
+transaction: after a crash it either took effect and has its receipt, or was never seen.
 
 All methods block; call them from one worker thread (or before the loop begins).
 """
@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS schedules (
 CREATE TABLE IF NOT EXISTS manual (
     one INTEGER PRIMARY KEY CHECK (one = 1), order_id TEXT NOT NULL, power_kw REAL NOT NULL,
     until_ms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS latches (
+    one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL
 );
 """
 _KEEP_MS = 7 * 24 * 3_600_000
@@ -100,6 +103,7 @@ class Memory:
     schedules: tuple[StoredSchedule, ...] = ()
     setpoint: StoredSetpoint | None = None
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    latches: Sequence[Mapping[str, Any]] = ()
 
 
 class Journal:
@@ -130,12 +134,14 @@ class Journal:
             "SELECT start_ms, end_ms, order_id, payload FROM schedules ORDER BY start_ms"
         )
         manual = self._db.execute("SELECT order_id, power_kw, until_ms FROM manual").fetchone()
+        latches = self._db.execute("SELECT content FROM latches").fetchone()
         outcomes = self._db.execute("SELECT outcome, count(*) FROM orders GROUP BY outcome")
         return Memory(
             last_counter=-1 if counter is None else int(counter[0]),
             schedules=tuple(StoredSchedule(s, e, o, json.loads(p)) for s, e, o, p in schedules),
             setpoint=None if manual is None else StoredSetpoint(*manual),
             outcomes=dict(outcomes.fetchall()),
+            latches=() if latches is None else json.loads(latches[0]),
         )
 
     def record(self, records: Sequence[OrderRecord], counter: int | None, effects: Effects) -> None:
@@ -156,6 +162,21 @@ class Journal:
                     )
                 self._apply(effects)
                 self._trim()
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"journal {self._file} cannot be written: {error}; free disk space"
+            ) from error
+
+    def keep_latches(self, latches: Sequence[Mapping[str, Any]]) -> None:
+        """Write what protection has latched, in the place of what was latched before.
+
+        Raises:
+            JournalError: nothing was written.
+        """
+        content = json.dumps(list(latches), ensure_ascii=False)
+        try:
+            with self._db:
+                self._db.execute("INSERT OR REPLACE INTO latches VALUES (1, ?)", (content,))
         except sqlite3.Error as error:
             raise JournalError(
                 f"journal {self._file} cannot be written: {error}; free disk space"

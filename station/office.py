@@ -1,59 +1,103 @@
 """What the station makes of a verified order: it judges first, and only then acts.
 
-Supported are schedules, manual set-points with an end, and their release. Everything else is
-refused in words. Judging changes nothing; acting happens after the journal has the order.
+Supported are schedules, manual set-points with an end and their release, resets of protection and
+self-tests. Whether control from the Internet is taken at all is settled by the station's own
+deployment and its local/remote switch, whatever anybody has signed. Judging changes nothing;
+acting happens after the journal has the order.
 """
 
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from contract.errors import ScheduleError
+from contract.control import Reset, Setpoint, require_empty
+from contract.errors import ControlError, ScheduleError
 from contract.orders import Order, OrderKind, Outcome
 from contract.schedule import Schedule, parse
 from station.config import SiteConfig
-from station.cycle import ControlState
-from station.dispatch.mode import ManualSetpoint
+from station.control.cycle import ControlState
 from station.dispatch.schedule import why_refused
+from station.dispatch.sources import ManualSetpoint, SelfTestMemory, SelfTestOutcome
 from station.journal import Effects, Memory, StoredSchedule, StoredSetpoint
+from station.protection import (
+    Denied,
+    Deployment,
+    ProtectionState,
+    Refused,
+    Rules,
+    may_take,
+    reset,
+)
 from station.uplink.orders import Judgement
-
-_SETPOINT_FIELDS = {"power_kw", "until_ms"}
 
 
 def _refused(code: str, reason: str) -> Judgement:
     return Judgement(Outcome.REFUSED, code, reason)
 
 
+def _accepted(
+    reason: str, effects: Effects | None = None, supersedes: str | None = None
+) -> Judgement:
+    return Judgement(Outcome.ACCEPTED, "ok", reason, effects or Effects(), supersedes)
+
+
 class Office:
     """Judges and carries out orders of one station."""
 
-    def __init__(self, site: SiteConfig, state: ControlState, now_ms: Callable[[], int]) -> None:
-        """Act on this control state."""
+    def __init__(
+        self, site: SiteConfig, state: ControlState, rules: Rules, now_ms: Callable[[], int]
+    ) -> None:
+        """Act on this control state.
+
+        Args:
+            site: rating, time zone and deployment.
+            state: what orders change.
+            rules: of protection, for resets.
+            now_ms: the station's time.
+        """
         self._site = site
         self._state = state
+        self._rules = rules
         self._now_ms = now_ms
+        self._deployment = Deployment(site.deployment)
 
     def restore(self, memory: Memory) -> None:
-        """Go on with the schedules and the set-point of before a restart."""
+        """Go on with the schedules, the set-point and the latches of before a restart.
+
+        Raises:
+            LatchError: what was latched cannot be read.
+        """
         for stored in memory.schedules:
             self._put(stored)
         if memory.setpoint is not None:
-            self._state.manual = ManualSetpoint(
+            self._state.wishes.manual = ManualSetpoint(
                 memory.setpoint.power_kw, memory.setpoint.until_ms, memory.setpoint.order_id
             )
+        self._state.protection = ProtectionState.restore(memory.latches)
 
     def judge(self, order: Order) -> Judgement:
         """Say what becomes of a verified order; changes nothing."""
+        local = self._state.protection.authority.local
+        allowed = may_take(order.kind, self._deployment, local=local)
+        if isinstance(allowed, Denied):
+            return _refused(allowed.reason_code, allowed.words.en)
+        try:
+            return self._judge(order)
+        except (ControlError, ScheduleError) as error:
+            return _refused("invalid_payload", str(error))
+
+    def _judge(self, order: Order) -> Judgement:
         match order.kind:
             case OrderKind.SCHEDULE:
                 return self._judge_schedule(order)
             case OrderKind.SETPOINT:
                 return self._judge_setpoint(order)
             case OrderKind.RELEASE:
-                return Judgement(
-                    Outcome.ACCEPTED, "ok", "manual set-point released", Effects(release=True)
-                )
+                require_empty(order.payload)
+                return _accepted("manual set-point released", Effects(release=True))
+            case OrderKind.RESET:
+                return self._judge_reset(Reset.from_payload(order.payload))
+            case OrderKind.SELF_TEST:
+                require_empty(order.payload)
+                return self._judge_self_test()
             case _:
                 return _refused(
                     "unsupported", f"orders of kind {order.kind.value!r} are not supported here"
@@ -61,19 +105,24 @@ class Office:
 
     def carry_out(self, order: Order, effects: Effects) -> None:
         """Let an accepted order take effect in the next cycle."""
+        wishes = self._state.wishes
         if effects.schedule is not None:
             self._put(effects.schedule)
         if effects.setpoint is not None:
             manual = effects.setpoint
-            self._state.manual = ManualSetpoint(manual.power_kw, manual.until_ms, order.id)
+            wishes.manual = ManualSetpoint(manual.power_kw, manual.until_ms, order.id)
         if effects.release:
-            self._state.manual = None
+            wishes.manual = None
+        if order.kind is OrderKind.SELF_TEST:
+            wishes.self_test = SelfTestMemory(order.id)
+        if order.kind is OrderKind.RESET:
+            target = Reset.from_payload(order.payload).target
+            self._state.protection, _ = reset(
+                self._state.protection, target, self._now_ms(), self._rules
+            )
 
     def _judge_schedule(self, order: Order) -> Judgement:
-        try:
-            schedule = parse(order.payload)
-        except ScheduleError as error:
-            return _refused("invalid_payload", str(error))
+        schedule = parse(order.payload)
         rated_kw = self._site.rated_power_kw
         why = why_refused(
             schedule,
@@ -84,54 +133,46 @@ class Office:
         if why is not None:
             beyond = any(abs(kw) > rated_kw for kw in schedule.power_kw)
             return _refused("over_limit" if beyond else "invalid_payload", why)
-        replaced = self._state.schedules.days.get(schedule.start_ms)
-        return Judgement(
-            Outcome.ACCEPTED,
-            "ok",
+        replaced = self._state.wishes.schedules.days.get(schedule.start_ms)
+        return _accepted(
             f"schedule of {schedule.date} accepted",
             Effects(schedule=_stored(schedule, order)),
             supersedes=None if replaced is None else replaced[1],
         )
 
     def _judge_setpoint(self, order: Order) -> Judgement:
-        problem = _setpoint_problem(order.payload)
-        if problem:
-            return _refused("invalid_payload", problem)
-        power_kw = float(order.payload["power_kw"])
-        if abs(power_kw) > self._site.rated_power_kw:
+        asked = Setpoint.from_payload(order.payload)
+        rated_kw = self._site.rated_power_kw
+        if abs(asked.power_kw) > rated_kw:
             return _refused(
                 "over_limit",
-                f"power_kw = {power_kw:g} is beyond the rated power of "
-                f"{self._site.rated_power_kw:g} kW",
+                f"power_kw = {asked.power_kw:g} is beyond the rated power of {rated_kw:g} kW",
             )
-        until_ms = int(order.payload.get("until_ms", order.expires_ms))
+        until_ms = order.expires_ms if asked.until_ms is None else asked.until_ms
         if until_ms <= self._now_ms():
             return _refused("expired", "until_ms is over; give a time to come")
-        effects = Effects(setpoint=StoredSetpoint(order.id, power_kw, until_ms))
-        manual = self._state.manual
-        return Judgement(
-            Outcome.ACCEPTED,
-            "ok",
-            f"manual set-point of {power_kw:g} kW accepted",
-            effects,
+        manual = self._state.wishes.manual
+        return _accepted(
+            f"manual set-point of {asked.power_kw:g} kW accepted",
+            Effects(setpoint=StoredSetpoint(order.id, asked.power_kw, until_ms)),
             supersedes=None if manual is None else manual.order_id,
         )
 
+    def _judge_reset(self, asked: Reset) -> Judgement:
+        _, outcome = reset(self._state.protection, asked.target, self._now_ms(), self._rules)
+        if isinstance(outcome, Refused):
+            return _refused(outcome.reason_code, outcome.words.en)
+        return _accepted(f"reset: {outcome.words.en}")
+
+    def _judge_self_test(self) -> Judgement:
+        test = self._state.wishes.self_test
+        if test is not None and test.outcome is SelfTestOutcome.RUNNING:
+            return _refused("invalid_payload", "a self-test is running; wait for its result")
+        return _accepted("self-test begins when nobody of higher priority decides")
+
     def _put(self, stored: StoredSchedule) -> None:
-        self._state.schedules.put(parse(stored.payload), stored.order_id, self._now_ms())
+        self._state.wishes.schedules.put(parse(stored.payload), stored.order_id, self._now_ms())
 
 
 def _stored(schedule: Schedule, order: Order) -> StoredSchedule:
     return StoredSchedule(schedule.start_ms, schedule.end_ms, order.id, schedule.to_payload())
-
-
-def _setpoint_problem(payload: Mapping[str, Any]) -> str:
-    """Return what is wrong with the content of a SETPOINT order, empty when nothing is."""
-    if "power_kw" not in payload or set(payload) - _SETPOINT_FIELDS:
-        return "a set-point has power_kw and, if it ends before the order, until_ms"
-    power, until = payload["power_kw"], payload.get("until_ms", 0)
-    if type(power) not in (int, float) or not math.isfinite(power):
-        return f"power_kw = {power!r} is no number of kW"
-    if type(until) is not int:
-        return f"until_ms = {until!r} must be epoch milliseconds"
-    return ""

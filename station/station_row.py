@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.frame import Quality
-from contract.layouts import METER, STATION
+from contract.layouts import METER, Layout
 from station.config import Role, StationConfig
-from station.cycle import CycleResult
+from station.control.cycle import CycleResult
 from station.image import Image
 from station.plant import fresh_number
 from station.samples import RawColumns
@@ -40,6 +40,9 @@ class StationFacts:
     cycle_ms: float
     devices_stale: int
     alarm_bits: int
+    agc_kw: float = math.nan
+    fast_loop_p99_ms: float = math.nan
+    fast_loop_missed: int = 0
 
 
 def station_values(
@@ -52,19 +55,20 @@ def station_values(
     )
     soc, soh = _battery(image, config)
     capacity_kwh = config.station.capacity_kwh * (soh if math.isfinite(soh) else 1.0)
-    scheduled = cycle.target.scheduled_kw
+    scheduled = cycle.scheduled_kw
+    limits = cycle.plan.limits
     return {
         "scheduled_power_kw": math.nan if scheduled is None else scheduled,
-        "target_power_kw": cycle.target_kw,
+        "target_power_kw": cycle.step.target_kw,
         "delivered_power_kw": delivered_kw,
-        "charge_limit_kw": cycle.limits.charge.kw,
-        "discharge_limit_kw": cycle.limits.discharge.kw,
-        "charge_limit_reason": cycle.limits.charge.reason,
-        "discharge_limit_reason": cycle.limits.discharge.reason,
+        "charge_limit_kw": limits.charge.kw,
+        "discharge_limit_kw": limits.discharge.kw,
+        "charge_limit_reason": limits.charge.reason,
+        "discharge_limit_reason": limits.discharge.reason,
         "soc": soc,
         "stored_energy_kwh": soc * capacity_kwh,
         "capacity_kwh": capacity_kwh,
-        "control_mode": cycle.target.mode,
+        "control_mode": cycle.mode,
         "link_state": float(facts.link_up),
         "queued_batches": facts.queued_batches,
         "cycle_ms": facts.cycle_ms,
@@ -73,10 +77,29 @@ def station_values(
     }
 
 
-def station_sample(values: Mapping[str, float], second_ms: int, now_ms: int) -> ComputedSample:
-    """Return the row as a sample of the whole second `second_ms`."""
+def dispatch_values(cycle: CycleResult, facts: StationFacts) -> dict[str, float]:
+    """Return the row of the second's decision: who asked, what was granted, which limit bit."""
+    decision = cycle.step.decision
+    return {
+        "dispatch_source": decision.source,
+        "binding_limit": decision.binding,
+        "protection_level": cycle.verdict.level,
+        "asked_power_kw": decision.asked_kw,
+        "granted_power_kw": decision.power_kw,
+        "frequency_response_kw": decision.shift_kw,
+        "agc_power_kw": facts.agc_kw,
+        "reactive_power_target_kvar": cycle.reactive_kvar,
+        "fast_loop_p99_ms": facts.fast_loop_p99_ms,
+        "fast_loop_missed": facts.fast_loop_missed,
+    }
+
+
+def computed_sample(
+    layout: Layout, values: Mapping[str, float], second_ms: int, now_ms: int
+) -> ComputedSample:
+    """Return computed values as a sample of the whole second `second_ms`."""
     columns, quality = [], []
-    for column in STATION.columns:
+    for column in layout.columns:
         signal = column.signal
         value = values[signal.name]
         bounds = np.iinfo(signal.dtype)
@@ -85,7 +108,7 @@ def station_sample(values: Mapping[str, float], second_ms: int, now_ms: int) -> 
         quality.append(Quality.GOOD if math.isfinite(value) else Quality.MISSING)
     return ComputedSample(
         DEVICE,
-        STATION.name,
+        layout.name,
         second_ms,
         now_ms,
         tuple(columns),

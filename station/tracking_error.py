@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from station.cycle import Wanted
+from station.control.feedback import Wanted
 from station.image import PointRow
 
 SETTLING_MS = 30_000

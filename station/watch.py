@@ -1,15 +1,18 @@
 """What the controller watches beside the devices: itself, its link, its queue, its drivers."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
 
 from station.alarms import AlarmBook, Condition, device_conditions, limit_condition, plain
-from station.cycle import CycleResult
+from station.control.cycle import CycleResult
 from station.devices import Devices
-from station.dispatch.mode import ControlMode
+from station.dispatch.control_mode import ControlMode
 from station.executor import CommandExecutor
+from station.fast_loop import FastLoop
 from station.image import Image
+from station.protection_alarms import verdict_conditions
 from station.station_row import DEVICE, StationFacts
 from station.telemetry import Telemetry
 from station.uplink.link import CloudLink
@@ -29,7 +32,10 @@ _ALARM_BITS = {
     "queue.filling": 4,
     "order.refused": 5,
     "driver.restarted": 6,
+    "protection.stop": 7,
     "protection.trip": 7,
+    "protection.latched": 7,
+    "control.emergency_stop": 7,
     "clock.unsynchronised": 8,
 }
 """Bit of the signal ``station_alarms`` by event code."""
@@ -59,17 +65,22 @@ class Watch:
         self._begun_ms = _now_ms()
         self._restarts: Counter[str] = Counter()
         self._missed = 0
+        self._fast_missed = 0
+        self.centre_lost = False
 
     def conditions(self, image: Image, result: CycleResult) -> Iterator[Condition]:
         """Yield everything that is worth telling people at this moment."""
         yield from device_conditions(image, self._devices.disconnected())
         yield from self._executor.conditions()
-        yield from limit_condition("charge", result.limits.charge, result.at_ms)
-        yield from limit_condition("discharge", result.limits.discharge, result.at_ms)
-        for tag in sorted({result.plant.fire, *(c.interlock for c in result.plant.containers)}):
-            if tag:
-                yield Condition("protection.trip", tag, result.at_ms)
-        if result.target.mode is ControlMode.SAFE_STATE:
+        yield from verdict_conditions(result.verdict, result.at_ms)
+        limits = result.plan.limits
+        yield from limit_condition("charge", limits.charge, result.at_ms)
+        yield from limit_condition("discharge", limits.discharge, result.at_ms)
+        if self.centre_lost:
+            yield Condition("dispatch.agc_lost", DEVICE, result.at_ms)
+        if result.step.decision.shift_kw:
+            yield Condition("dispatch.frequency_response", DEVICE, result.at_ms)
+        if result.mode is ControlMode.SAFE_STATE:
             yield Condition("control.safe_state", DEVICE, result.at_ms)
         if not result.scheduled:
             yield Condition("schedule.missing", DEVICE, result.at_ms)
@@ -78,8 +89,12 @@ class Watch:
         if self._telemetry.sender.backlog > QUEUE_FILLING_BATCHES:
             yield Condition("queue.filling", DEVICE, result.at_ms)
 
-    def note_happenings(self, now_ms: int, missed_cycles: int) -> None:
-        """Look for what happened since the last cycle: replaced drivers, missed seconds."""
+    def note_happenings(self, now_ms: int, missed_cycles: int, fast_missed: int) -> None:
+        """Look for what happened since the last cycle: replaced drivers, missed deadlines."""
+        if fast_missed > self._fast_missed:
+            missed, self._fast_missed = fast_missed - self._fast_missed, fast_missed
+            condition = Condition("control.fast_overrun", DEVICE, now_ms, value=float(missed))
+            self._alarms.raise_for(condition, now_ms + PASSING_MS)
         for driver, count in self._devices.restarts.items():
             if count > self._restarts[driver]:
                 self._restarts[driver] = count
@@ -102,8 +117,9 @@ class Watch:
         condition = Condition("queue.quarantined", DEVICE, at_ms, reason, plain(reason))
         self._alarms.raise_for(condition, at_ms + PASSING_MS)
 
-    def facts(self, image: Image, cycle_ms: float) -> StationFacts:
-        """Return what the station's own row says of its parts."""
+    def facts(self, image: Image, cycle_ms: float, agc_kw: float, fast: FastLoop) -> StationFacts:
+        """Return what the station's own rows say of its parts."""
+        p99_ms = fast.cadence.jitter.quantile_ms(0.99)
         codes = self._alarms.active
         bits = {bit for code, bit in _ALARM_BITS.items() if code in codes}
         return StationFacts(
@@ -112,4 +128,7 @@ class Watch:
             cycle_ms=cycle_ms,
             devices_stale=len(image.stale_devices() | set(self._devices.disconnected())),
             alarm_bits=sum(1 << bit for bit in bits),
+            agc_kw=agc_kw,
+            fast_loop_p99_ms=math.nan if p99_ms is None else p99_ms,
+            fast_loop_missed=fast.cadence.missed,
         )

@@ -49,6 +49,14 @@ class LimitsConfig(Section):
     cell_temperature_near_c: float = Field(default=10, description="Likewise")
 
 
+class ProtectionConfig(Section):
+    """Files that replace the ones shipped with the station; see docs/protection.md."""
+
+    rules: Path | None = Field(default=None, description="Levels and limits (TOML)")
+    matrix: Path | None = Field(default=None, description="Causes and effects (TOML)")
+    cell_maps: Path | None = Field(default=None, description="C-rates of the cell type (TOML)")
+
+
 class RegulationConfig(Section):
     """A regulation signal that rides on the schedule."""
 

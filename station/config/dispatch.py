@@ -5,7 +5,7 @@ A source whose section is left out does not act.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -66,3 +66,42 @@ class HandoverConfig(Section):
     """How the power moves when another source takes over."""
 
     ramp_pct_per_s: float = Field(default=20.0, gt=0, le=1000, description="Of rated power")
+
+
+class ReactiveConfig(Section):
+    """Voltage and reactive support, kvar positive raise the voltage."""
+
+    mode: Literal["fixed", "power_factor", "curve"] = Field(description="How it is asked for")
+    fixed_kvar: float = Field(default=0.0, description="For fixed")
+    power_factor: float = Field(default=1.0, ge=0.1, le=1, description="For power_factor")
+    injects: bool = Field(default=True, description="The power factor raises the voltage")
+    rated_voltage_v: float = Field(default=35_000, gt=0, description="At the meter, line to line")
+    active_first: bool = Field(default=True, description="Active power has priority")
+
+
+class BalancingConfig(Section):
+    """Whether an idle station moves energy from its fullest container to its emptiest."""
+
+    allowed: bool = Field(default=False, description="Each kWh pays two conversions")
+    idle_s: float = Field(default=600, ge=60, description="Idle so long before it begins")
+    start_spread: float = Field(default=0.05, gt=0, le=1, description="Difference of SOC, 0..1")
+    stop_spread: float = Field(default=0.01, ge=0, le=1, description="Ends at this difference")
+    power_kw: float = Field(default=50, gt=0, description="Power of the transfer")
+
+    @model_validator(mode="after")
+    def _ends_below_its_start(self) -> Self:
+        if self.stop_spread >= self.start_spread:
+            raise ValueError("stop_spread must be below start_spread")
+        return self
+
+
+class SplitConfig(Section):
+    """How power is shared out over converters; their losses are parts of the rating."""
+
+    soc_gain: float = Field(default=2.0, ge=0, description="Tilt per unit of SOC above the mean")
+    temperature_gain_per_k: float = Field(default=0.02, ge=0, description="Likewise per kelvin")
+    loss_fixed: float = Field(
+        default=0.003, ge=0, lt=0.1, description="Of a converter without load"
+    )
+    loss_linear: float = Field(default=0.004, ge=0, lt=0.1, description="Times load")
+    loss_square: float = Field(default=0.008, ge=0, lt=0.2, description="Times load squared")

@@ -8,11 +8,23 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from station.config.centre import CentreConfig
 from station.config.control import (
     ControlConfig,
     LimitsConfig,
+    ProtectionConfig,
     RegulationConfig,
     SafeStateConfig,
+)
+from station.config.dispatch import (
+    BalancingConfig,
+    ConnectionConfig,
+    FastFrequencyConfig,
+    FastLoopConfig,
+    HandoverConfig,
+    PrimaryFrequencyConfig,
+    ReactiveConfig,
+    SplitConfig,
 )
 from station.config.section import Section
 from station.config.site import CloudConfig, DeviceConfig, Role, SiteConfig, StalenessConfig
@@ -29,7 +41,17 @@ class StationConfig(Section):
     control: ControlConfig = ControlConfig()
     limits: LimitsConfig = LimitsConfig()
     staleness: StalenessConfig = StalenessConfig()
+    protection: ProtectionConfig = ProtectionConfig()
     regulation: RegulationConfig | None = None
+    centre: CentreConfig | None = None
+    fast_loop: FastLoopConfig = FastLoopConfig()
+    handover: HandoverConfig = HandoverConfig()
+    split: SplitConfig = SplitConfig()
+    connection: ConnectionConfig = ConnectionConfig()
+    balancing: BalancingConfig = BalancingConfig()
+    primary_frequency: PrimaryFrequencyConfig | None = None
+    fast_frequency: FastFrequencyConfig | None = None
+    reactive: ReactiveConfig | None = None
 
     @model_validator(mode="after")
     def _plant_is_consistent(self) -> StationConfig:
@@ -108,6 +130,10 @@ def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
     regulation = config.regulation
     if regulation is not None:
         regulation = regulation.model_copy(update={"file": folder / regulation.file})
+    own = config.protection
+    protection = own.model_copy(
+        update={name: _beside(folder, getattr(own, name)) for name in type(own).model_fields}
+    )
     devices = tuple(
         device.model_copy(update={"profile": str(folder / device.profile)})
         if (folder / device.profile).is_file()
@@ -115,5 +141,11 @@ def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
         for device in config.devices
     )
     return config.model_copy(
-        update={"station": site, "cloud": cloud, "regulation": regulation, "devices": devices}
+        update={
+            "station": site,
+            "cloud": cloud,
+            "protection": protection,
+            "regulation": regulation,
+            "devices": devices,
+        }
     )

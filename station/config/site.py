@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -36,6 +37,9 @@ class SiteConfig(Section):
     data_dir: Path = Field(description="Folder for keys, queue, journal and status")
     rated_power_kw: float = Field(gt=0, description="Rated power at the meter, kW")
     capacity_kwh: float = Field(gt=0, description="Rated energy, kWh")
+    deployment: Literal["standalone", "cloud", "dispatch"] = Field(
+        default="cloud", description="dispatch: takes no control from the Internet"
+    )
     soc_min: float = Field(default=0.05, ge=0, le=1, description="No discharge below, 0..1")
     soc_max: float = Field(default=0.95, ge=0, le=1, description="No charge above, 0..1")
 

@@ -47,6 +47,7 @@ class Plant:
         self.image = ProcessImage({**config.staleness.model_dump(), "station": 10.0})
         self.power = {d.tag: 0.0 for d in config.devices if d.role == "pcs"}
         self.losses_kw = 20.0
+        self.frequency_hz = 50.0
         self.rack: dict[str, dict[str, float]] = {}
         self.pcs: dict[str, dict[str, float]] = {}
         self.silent: set[str] = set()
@@ -56,7 +57,11 @@ class Plant:
     def second(self, ms: int) -> None:
         """Every device that is not silent tells its values of this second."""
         rows = [
-            sample("METER", "meter", ms, active_power_kw=sum(self.power.values()) - self.losses_kw),
+            sample(
+                *("METER", "meter", ms),
+                active_power_kw=sum(self.power.values()) - self.losses_kw,
+                frequency_hz=self.frequency_hz,
+            ),
             sample("FIRE", "fire", ms, fire_state=self.fire_state),
         ]
         for device in self.config.devices:
@@ -64,8 +69,14 @@ class Plant:
                 changes = self.pcs.get(device.tag, {})
                 rows.append(running_pcs(device.tag, ms, self.power[device.tag], **changes))
             elif device.role == "insulation":
+                resistance = 100.0 if self.insulation_alarms else 2200.0
                 rows.append(
-                    sample(device.tag, "insulation", ms, insulation_alarms=self.insulation_alarms)
+                    sample(
+                        *(device.tag, "insulation", ms),
+                        resistance_positive_kohm=resistance,
+                        resistance_negative_kohm=2200.0,
+                        insulation_alarms=self.insulation_alarms,
+                    )
                 )
             elif device.role == "rack":
                 limits = {"charge_current_limit_a": 450, "discharge_current_limit_a": 450}

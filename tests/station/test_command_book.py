@@ -26,8 +26,8 @@ def told(book: CommandBook, now_ms: int) -> list[tuple[str, str]]:
 
 
 def test_a_command_is_kept_at_every_step_and_told_once_when_it_has_settled():
-    book, command = CommandBook("s"), issued()
-    book.note([command], source="agc")
+    book, command = CommandBook("s"), replace(issued(), source="agc")
+    book.note([command])
     first = book.page(T0)
     book.note([accepted(command, T0 + 10)])
     second = book.page(T0 + 1000)
@@ -72,8 +72,9 @@ def test_a_set_point_that_stays_accepted_is_told_after_a_minute_and_again_when_i
 
 
 def test_a_command_that_no_measurement_shows_is_told_when_it_was_accepted():
-    book, trip = CommandBook("s"), issued("trip", point="open_contactor", device="C1-R01")
-    book.note([trip, accepted(trip, T0 + 5)], source="protection")
+    book, contactor = CommandBook("s"), issued("trip", point="open_contactor", device="C1-R01")
+    trip = replace(contactor, source="protection")
+    book.note([trip, accepted(trip, T0 + 5)])
     first = told(book, T0 + 1000)
     book.note([settled(accepted(trip, T0 + 5), CommandState.DELIVERED, T0 + 400)])
     page = book.page(T0 + 2000)
@@ -113,9 +114,9 @@ def test_a_loop_of_twenty_set_points_a_second_tells_one_record_of_each_in_order(
     converter, book = ConverterCommands(rules), CommandBook("s")
     found = []
     for tick in range(100):
-        command = issued(f"c{tick:03}", T0 + 50 * tick)
+        command = replace(issued(f"c{tick:03}", T0 + 50 * tick), source="primary_frequency")
         converter.issue(command)
-        book.note([command], source="primary_frequency")
+        book.note([command])
         book.note(converter.accept(command.issued_ms + 12))
         if tick % 20 == 19:
             found += told(book, command.issued_ms + 20)

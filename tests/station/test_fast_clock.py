@@ -3,48 +3,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from station.fast_clock import DeadlineGrid, Histogram
+from station.fast_clock import Cadence, Histogram
 
 
-def test_a_pass_in_each_slot_misses_none():
-    grid = DeadlineGrid(0.05, now_s=100.0)
-
-    for k in range(20):
-        began = 100.0 + 0.05 * k + 0.001
-        grid.finish(began, began + 0.002)
-
-    assert (grid.passes, grid.missed) == (20, 0)
-    assert grid.lateness.quantile_ms(0.99) == pytest.approx(3.0, rel=0.1)
+def passes(cadence: Cadence, *times_s: float) -> None:
+    for began_s in times_s:
+        cadence.note(began_s, began_s + 0.002)
 
 
-def test_slots_slept_through_are_counted_and_not_made_up_for():
-    grid = DeadlineGrid(0.05, now_s=0.0)
-    grid.finish(0.0, 0.001)
+def test_passes_in_rhythm_miss_nothing_and_their_jitter_is_seen():
+    cadence = Cadence(0.05)
 
-    grid.finish(0.21, 0.211)
+    passes(cadence, *(100.0 + 0.05 * k + (0.004 if k % 2 else 0.0) for k in range(40)))
 
-    assert grid.missed == 3
-    assert grid.wait_s(0.211) == pytest.approx(0.25 - 0.211)
-    assert grid.missed_pct == pytest.approx(60.0)
-
-
-def test_a_second_pass_in_a_slot_is_no_second_deadline():
-    grid = DeadlineGrid(0.05, now_s=0.0)
-    grid.finish(0.0, 0.001)
-    grid.finish(0.02, 0.021)
-
-    assert (grid.passes, grid.missed) == (1, 0)
+    assert (cadence.passes, cadence.missed) == (40, 0)
+    assert cadence.jitter.quantile_ms(0.99) == pytest.approx(4.0, rel=0.1)
+    assert cadence.duration.quantile_ms(0.5) == pytest.approx(2.0, rel=0.1)
 
 
-def test_a_pass_that_overruns_its_slot_makes_the_next_one_late_or_missed():
-    grid = DeadlineGrid(0.05, now_s=0.0)
+def test_deadlines_slept_through_are_counted_and_not_made_up_for():
+    cadence = Cadence(0.05)
 
-    grid.finish(0.0, 0.12)
+    passes(cadence, 0.0, 0.21, 0.26)
 
-    assert grid.lateness.longest_ms == pytest.approx(120)
-    assert grid.wait_s(0.12) == 0.0
-    grid.finish(0.12, 0.121)
-    assert grid.missed == 1
+    assert cadence.missed == 3
+    assert cadence.missed_pct == pytest.approx(50.0)
+    assert cadence.jitter.longest_ms == pytest.approx(160.0)
+
+
+def test_the_timer_gives_news_some_patience_and_keeps_the_rhythm_without_them():
+    cadence = Cadence(0.05)
+    assert cadence.wait_s(7.0, by_news=False) == 0.0
+
+    passes(cadence, 10.0)
+
+    assert cadence.wait_s(10.01, by_news=True) == pytest.approx(0.06)
+    assert cadence.wait_s(10.01, by_news=False) == pytest.approx(0.04)
+    assert cadence.wait_s(10.2, by_news=True) == 0.0
 
 
 @given(st.lists(st.floats(0.02, 5_000), min_size=1, max_size=300), st.floats(0.01, 1))

@@ -8,11 +8,12 @@ import pytest
 
 from contract import frame
 from contract.layouts import STATION
-from station.cycle import SETPOINT
+from contract.words import Words
+from station.control.issue import SETPOINT
 from station.dispatch.commands import Command, CommandState, ConverterCommands, DeliveryRules
 from station.executor import CommandExecutor
 from station.protocols import Accepted, CommandOutcome, Refused, TimedOut
-from station.station_row import station_sample
+from station.station_row import computed_sample
 from station.status import CycleClock, plain_numbers, write_status
 from station.supervise import Supervisor
 from station.telemetry import seconds_until
@@ -25,7 +26,7 @@ def test_the_station_row_is_a_sample_like_any_other():
     values = {c.signal.name: 1.0 for c in STATION.columns}
     values |= {"scheduled_power_kw": math.nan, "soc": 0.51234, "target_power_kw": 1e12}
 
-    row = station_sample(values, 5000, 5500)
+    row = computed_sample(STATION, values, 5000, 5500)
     (found,) = frame.decode_batch(frame.encode_batch(frames_of([row])))
 
     assert (found.device, found.layout.name, found.t0_ms) == ("STATION", "station", 5000)
@@ -85,19 +86,19 @@ RULES = DeliveryRules(1.0, 10_000, 50.0, 5_000)
 async def carried_out(*outcomes: CommandOutcome):
     """An executor whose devices give these outcomes, one command each."""
     waiting = list(outcomes)
-    converters = {"C1-PCS": ConverterCommands(RULES)}
+    points = {("C1-PCS", SETPOINT): ConverterCommands(RULES)}
     accepted = []
 
     async def carry(_):
         return waiting.pop(0)
 
-    executor = CommandExecutor(carry, converters, accepted.append)
+    executor = CommandExecutor(carry, points, accepted.append, lambda _: Words("why", "原因"))
     for n in range(len(outcomes)):
         issued = command(f"c{n}")
-        converters["C1-PCS"].issue(issued)
+        points["C1-PCS", SETPOINT].issue(issued)
         executor.send(issued)
         await executor.close()
-    return executor, converters["C1-PCS"], accepted
+    return executor, points["C1-PCS", SETPOINT], accepted
 
 
 async def test_an_accepted_command_is_in_force():

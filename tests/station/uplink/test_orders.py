@@ -13,9 +13,10 @@ from contract import orders
 from contract.orders import Order, OrderKind, Outcome
 from contract.schedule import Schedule
 from station.config import SiteConfig
-from station.cycle import ControlState
+from station.control.cycle import ControlState
 from station.journal import Effects, Journal, JournalError, OrderRecord, StoredSetpoint
 from station.office import Office
+from station.protection import load_rules
 from station.uplink.orders import OrderOffice, OrderReceiver
 from station.uplink.sender import now_ms
 from tests.station.cloud_server import STATION
@@ -52,7 +53,7 @@ class Desk:
     def __init__(self, uplink, cloud, file) -> None:
         self.journal = Journal(file)
         self.state = ControlState()
-        self.office = Office(SITE, self.state, now_ms)
+        self.office = Office(SITE, self.state, load_rules(), now_ms)
         self.refusals: list[str] = []
         memory = self.journal.recall()
         self.office.restore(memory)
@@ -73,7 +74,7 @@ class Desk:
         )
 
     def power_now(self) -> float | None:
-        found = self.state.schedules.power_at(now_ms())
+        found = self.state.wishes.schedules.power_at(now_ms())
         return None if found is None else found.kw
 
     def receipts(self, cloud) -> list[orders.Receipt]:
@@ -258,11 +259,11 @@ async def test_a_manual_set_point_holds_until_it_is_released(desk, cloud):
     release = order(2, OrderKind.RELEASE)
 
     await desk.receiver.handle(orders.sign(put, cloud.order_key))
-    during = desk.state.manual
+    during = desk.state.wishes.manual
     await desk.receiver.handle(orders.sign(release, cloud.order_key))
 
     assert (during.power_kw, during.until_ms, during.order_id) == (-250.5, until, put.id)
-    assert desk.state.manual is None
+    assert desk.state.wishes.manual is None
     assert desk.journal.recall().setpoint is None
 
 
@@ -283,7 +284,7 @@ async def test_a_set_point_that_makes_no_sense_is_refused(desk, cloud, payload):
 
     await desk.receiver.handle(orders.sign(asked, cloud.order_key))
 
-    assert desk.state.manual is None
+    assert desk.state.wishes.manual is None
     assert desk.receipts(cloud)[-1].outcome is Outcome.REFUSED
 
 

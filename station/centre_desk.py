@@ -1,0 +1,115 @@
+"""Between the dispatch centre's port and the station: what it asks, what it is shown."""
+
+import math
+
+from contract.layouts import METER
+from contract.limits import LimitReason
+from station.centre import CentreState, CentreView, ModbusCentre, PortSettings
+from station.config import Role, StationConfig
+from station.control.cycle import CycleResult
+from station.control.sources import NO_REQUEST
+from station.dispatch.proposal import Source
+from station.dispatch.sources import AgcInputs
+from station.image import Image
+from station.plant import fresh_number
+from station.protection import Level
+
+
+class CentreDesk:
+    """Opens the port where one is configured; without one the centre asks for nothing.
+
+    Attributes:
+        asked_kw: what the centre asks for, NaN when nothing.
+    """
+
+    def __init__(self, config: StationConfig) -> None:
+        """Prepare; `start` opens the port."""
+        self._config = config
+        self._meter = next((m.tag for m in config.with_role(Role.METER)), "")
+        self.asked_kw = math.nan
+        self.port: ModbusCentre | None = None
+        if config.centre is not None:
+            rated_kw = config.station.rated_power_kw
+            self.port = ModbusCentre(
+                PortSettings(
+                    host=config.centre.host,
+                    port=config.centre.port,
+                    allow=config.centre.allow,
+                    timeout_s=config.centre.timeout_s,
+                    rated_kw=rated_kw,
+                    rated_kvar=rated_kw,
+                )
+            )
+
+    async def start(self) -> None:
+        """Open the port.
+
+        Raises:
+            CentreUnavailable: the address cannot be used.
+        """
+        if self.port is not None:
+            await self.port.start()
+
+    async def close(self) -> None:
+        """Close the port."""
+        if self.port is not None:
+            await self.port.close()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the centre had control and has fallen silent."""
+        return self.port is not None and self.port.lost and math.isfinite(self.asked_kw)
+
+    def inputs(self) -> AgcInputs:
+        """Return what the centre asks for at the moment."""
+        if self.port is None:
+            return NO_REQUEST
+        if self.port.lost:
+            return AgcInputs(in_control=True, alive=False, power_kw=None)
+        request = self.port.request()
+        if request is None or not request.enabled:
+            self.asked_kw = math.nan
+            return NO_REQUEST
+        self.asked_kw = request.power_kw
+        return AgcInputs(in_control=True, alive=True, power_kw=request.power_kw)
+
+    def show(self, image: Image, result: CycleResult, soc: float, capacity_kwh: float) -> None:
+        """Let the centre see the station as it is now.
+
+        Args:
+            image: the picture of this second.
+            result: what was decided.
+            soc: mean state of charge, 0..1.
+            capacity_kwh: usable energy.
+        """
+        if self.port is None:
+            return
+        site, limits, decision = self._config.station, result.plan.limits, result.step.decision
+        follows = decision.source is Source.AGC
+        self.port.show(
+            CentreView(
+                time_ms=result.at_ms,
+                power_kw=fresh_number(image, self._meter, METER.name, "active_power_kw"),
+                reactive_kvar=fresh_number(image, self._meter, METER.name, "reactive_power_kvar"),
+                frequency_hz=fresh_number(image, self._meter, METER.name, "frequency_hz"),
+                soc=soc,
+                low_kw=-limits.charge.kw,
+                high_kw=limits.discharge.kw,
+                discharge_kwh=max(0.0, soc - site.soc_min) * capacity_kwh,
+                charge_kwh=max(0.0, site.soc_max - soc) * capacity_kwh,
+                remote=not result.verdict.local,
+                state=self._state(result, follows=follows),
+                accepted_kw=decision.base_kw if follows else math.nan,
+                binding=int(decision.binding),
+            )
+        )
+
+    def _state(self, result: CycleResult, *, follows: bool) -> CentreState:
+        if self.lost:
+            return CentreState.LOST
+        if result.verdict.local or result.verdict.level >= Level.STOP:
+            return CentreState.BLOCKED
+        if not follows:
+            return CentreState.READY
+        limited = result.step.decision.binding is not LimitReason.NONE
+        return CentreState.LIMITED if limited else CentreState.FOLLOWING

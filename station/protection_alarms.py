@@ -1,0 +1,64 @@
+"""What protection found, as conditions and events that people are told.
+
+A finding is an alarm of its own level; when it goes a level further, the lower one ends and the
+higher one begins. One that is latched after its cause has gone is told as waiting for a reset.
+"""
+
+from collections.abc import Iterable, Iterator
+from types import MappingProxyType
+
+from contract.words import Words
+from station.alarms import Condition
+from station.protection import Finding, Level, Moment, Verdict
+from station.station_row import DEVICE
+
+_CODES = MappingProxyType(
+    {
+        Level.WARN: "protection.warning",
+        Level.DERATE: "protection.derate",
+        Level.STOP: "protection.stop",
+        Level.TRIP: "protection.trip",
+    }
+)
+_OWN_CODES = MappingProxyType(
+    {"runaway_early": "runaway.warning", "emergency_stop": "control.emergency_stop"}
+)
+"""Rules whose findings have a code of their own, whatever their level."""
+
+
+def verdict_conditions(verdict: Verdict, at_ms: int) -> Iterator[Condition]:
+    """Yield everything that protection holds at this moment."""
+    for finding in verdict.findings:
+        if finding.level is not Level.NORMAL:
+            yield _condition(finding)
+    if verdict.local:
+        yield Condition("control.local", DEVICE, at_ms)
+
+
+def _condition(finding: Finding) -> Condition:
+    waiting = finding.latched and not finding.standing
+    code = "protection.latched" if waiting else _OWN_CODES.get(finding.rule, _CODES[finding.level])
+    cell = f", cell {finding.cell}" if finding.cell else ""
+    cell_zh = f"，{finding.cell} 号单体" if finding.cell else ""
+    return Condition(
+        code,
+        finding.device or DEVICE,
+        finding.since_ms,
+        finding.rule,
+        Words(f"{finding.words.en}{cell}", f"{finding.words.zh}{cell_zh}"),
+        _finite(finding.value),
+        _finite(finding.limit),
+    )
+
+
+def moment_conditions(moments: Iterable[Moment]) -> Iterator[Condition]:
+    """Yield the sentences of an incident's story, each told once."""
+    for moment in moments:
+        yield Condition(
+            *(moment.code, moment.device or DEVICE, moment.at_ms, moment.tag),
+            *(moment.detail, moment.value, moment.limit),
+        )
+
+
+def _finite(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None

@@ -1,0 +1,304 @@
+"""Whole cycles on a plant that follows its set-points: what comes out at the meter."""
+
+import pytest
+
+from contract.limits import LimitReason
+from contract.schedule import Schedule
+from station.control.cycle import ControlCycle, ControlState
+from station.control.issue import SETPOINT, START
+from station.dispatch.commands import CommandState
+from station.dispatch.control_mode import ControlMode
+from station.dispatch.regulation import RegulationSignal
+from station.dispatch.sources import ManualSetpoint
+from station.protection import LimitMargins, ProtectionSettings
+from station.tracking_error import TrackingError
+from tests.station.site import Plant, site_config
+
+SCHEDULE = Schedule.from_payload(
+    {
+        "date": "2026-11-24",
+        "timezone": "Asia/Shanghai",
+        "interval_min": 15,
+        "power_kw": [400.0, -600.0, 5000.0, *[0.0] * 93],
+    }
+)
+T0 = SCHEDULE.start_ms
+
+
+def settings(config) -> ProtectionSettings:
+    """The shipped rules with this site's margins."""
+    site = config.station
+    return ProtectionSettings.shipped(
+        LimitMargins(
+            rated_power_kw=site.rated_power_kw,
+            soc_min=site.soc_min,
+            soc_max=site.soc_max,
+            **config.limits.model_dump(),
+        )
+    )
+
+
+class Run:
+    """The controller's cycle and a plant that follows a command in the next second."""
+
+    def __init__(self, tmp_path, containers: int = 1, regulation=None, **sections: dict) -> None:
+        self.config = site_config(tmp_path, containers, **sections)
+        self.plant = Plant(self.config)
+        self.state = ControlState()
+        self.state.wishes.schedules.put(SCHEDULE, "order-1", T0)
+        self.cycle = ControlCycle(self.config, settings(self.config), regulation, self.state)
+        self.error = TrackingError(self.config.station.rated_power_kw)
+        self.follows = True
+        self.commands = []
+        self.changed = []
+
+    def seconds(self, first: int, last: int):
+        """Run cycles from second `first` to `last` after midnight; return the last result."""
+        for second in range(first, last):
+            now_ms = T0 + second * 1000 + 500
+            self.plant.second(T0 + second * 1000)
+            image = self.plant.image.freeze(now_ms)
+            result = self.cycle.run(image, self.cycle.instant(now_ms, now_ms))
+            self.error.add(image.get("METER", "meter"), self.cycle.wanted)
+            self.changed += result.changed
+            for command in result.issued:
+                self.commands.append(command)
+                if command.point == "open_contactor":
+                    self.plant.rack.setdefault(command.device, {})["contactor_closed"] = 0
+                if command.point == "stop":
+                    self.plant.pcs.setdefault(command.device, {})["pcs_state"] = 1
+                    self.plant.power[command.device] = 0.0
+                if command.point != SETPOINT:
+                    continue
+                place = command.device, command.point
+                self.changed += self.cycle.points[place].accept(now_ms + 10)
+                self.error.accepted(now_ms + 10)
+                if self.follows:
+                    self.plant.power[command.device] = command.value
+        return result
+
+    @property
+    def meter_kw(self) -> float:
+        return sum(self.plant.power.values()) - self.plant.losses_kw
+
+
+def test_the_meter_shows_the_schedule_not_the_converter(tmp_path):
+    run = Run(tmp_path)
+
+    run.seconds(0, 60)
+
+    assert run.meter_kw == pytest.approx(400.0, abs=1.0)
+    assert run.plant.power["C1-PCS"] == pytest.approx(420.0, abs=1.0)
+
+
+def test_a_step_of_the_schedule_is_followed_in_its_own_second(tmp_path):
+    run = Run(tmp_path)
+    run.seconds(0, 899)
+    before = run.meter_kw
+
+    run.seconds(899, 900)
+
+    assert before == pytest.approx(400.0, abs=1.0)
+    assert run.meter_kw == pytest.approx(-600.0, abs=1.0)
+    assert run.error.report()["rms_error_pct_of_rated"] < 0.5
+
+
+def test_schedule_and_regulation_together_stay_within_two_percent(tmp_path):
+    signal = RegulationSignal((0.3, 0.5, -0.2, -0.4, 0.1), capacity_kw=100, period_s=4)
+    run = Run(tmp_path, containers=2, regulation=signal)
+
+    run.seconds(0, 1200)
+    report = run.error.report()
+
+    assert report["n"] > 1100
+    assert report["rms_error_pct_of_rated"] < 2.0
+
+
+def test_power_beyond_what_racks_allow_is_cut_and_says_which_limit(tmp_path):
+    run = Run(tmp_path)
+    run.plant.rack["C1-R02"] = {"discharge_current_limit_a": 50.0}
+
+    result = run.seconds(0, 30)
+
+    allowed_kw = 50.0 * 1372.8 / 1000 / 0.5
+    assert run.plant.power["C1-PCS"] < allowed_kw
+    assert result.plan.limits.discharge.reason is LimitReason.RACK_CURRENT
+    assert result.plan.limits.discharge.device == "C1-R02"
+    assert run.commands[-1].bound_by == "rack current limit (BMS)"
+    assert run.error.report()["n_with_start"] > 0
+
+
+def test_a_limit_that_falls_is_obeyed_in_the_same_cycle(tmp_path):
+    run = Run(tmp_path)
+    run.seconds(0, 30)
+    run.plant.rack["C1-R01"] = {"discharge_current_limit_a": 0.0}
+
+    run.seconds(30, 31)
+
+    assert run.plant.power["C1-PCS"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda p: setattr(p, "fire_state", 2), LimitReason.FIRE),
+        (lambda p: setattr(p, "insulation_alarms", 2), LimitReason.INSULATION),
+        (lambda p: p.silent.update({"C1-R01", "C1-R02"}), LimitReason.STALE_DATA),
+    ],
+)
+def test_fire_insulation_and_a_silent_bms_bring_the_power_to_zero(tmp_path, spoil, reason):
+    run = Run(tmp_path)
+    run.seconds(0, 30)
+    spoil(run.plant)
+
+    result = run.seconds(30, 40)
+
+    assert run.plant.power["C1-PCS"] == 0.0
+    assert result.plan.limits.discharge.reason is reason
+
+
+def test_the_other_container_takes_over_when_one_may_not(tmp_path):
+    run = Run(tmp_path, containers=2)
+    run.plant.rack["C1-R01"] = {"soc": 0.05}
+
+    run.seconds(0, 60)
+
+    assert run.plant.power["C1-PCS"] == 0.0
+    assert run.meter_kw == pytest.approx(400.0, abs=2.0)
+
+
+def test_a_converter_in_fault_gets_no_set_point_and_none_is_counted_as_undelivered(tmp_path):
+    run = Run(tmp_path, containers=2)
+    run.seconds(0, 30)
+    run.plant.pcs["C1-PCS"] = {"pcs_state": 4, "active_power_kw": 0.0}
+    run.plant.power["C1-PCS"] = 0.0
+    sent = len(run.commands)
+
+    result = run.seconds(30, 60)
+
+    later = [c.point for c in run.commands[sent:] if c.device == "C1-PCS"]
+    assert later == [START]
+    assert result.plan.limits.converters["C1-PCS"].discharge.reason is LimitReason.PCS_UNAVAILABLE
+    assert run.meter_kw == pytest.approx(400.0, abs=2.0)
+
+
+def test_a_converter_in_standby_is_started_and_not_every_second(tmp_path):
+    run = Run(tmp_path)
+    run.plant.pcs["C1-PCS"] = {"pcs_state": 1}
+
+    run.seconds(0, 45)
+
+    assert [c.point for c in run.commands] == [START, START]
+
+
+def test_a_tripped_converter_is_restarted_a_few_times_an_hour_and_then_left_to_people(tmp_path):
+    run = Run(tmp_path, control={"restarts_per_hour": 2})
+    run.plant.pcs["C1-PCS"] = {"pcs_state": 4}
+
+    run.seconds(0, 200)
+
+    assert [(c.point, c.issued_ms // 1000 - T0 // 1000) for c in run.commands] == [
+        (START, 0),
+        (START, 30),
+    ]
+
+
+def test_nothing_is_started_into_a_fire(tmp_path):
+    run = Run(tmp_path)
+    run.plant.pcs["C1-PCS"] = {"pcs_state": 1}
+    run.plant.fire_state = 2
+
+    run.seconds(0, 40)
+
+    assert START not in {command.point for command in run.commands}
+    assert SETPOINT not in {command.point for command in run.commands}
+
+
+def test_power_that_is_not_delivered_fails_the_command(tmp_path):
+    run = Run(tmp_path)
+    run.follows = False
+
+    run.seconds(0, 40)
+
+    failed = [c for c in run.changed if c.state is CommandState.FAILED]
+    assert "commanded" in failed[0].reason
+    assert run.cycle.points["C1-PCS", SETPOINT].undelivered
+
+
+def test_a_correction_does_not_wind_up_while_nothing_is_delivered(tmp_path):
+    run = Run(tmp_path)
+    run.seconds(0, 60)
+    learned = run.cycle.correction_kw
+    run.follows = False
+    run.plant.power["C1-PCS"] = 0.0
+    run.plant.pcs["C1-PCS"] = {"active_power_setpoint_kw": 420.0}
+
+    run.seconds(60, 120)
+
+    assert run.cycle.correction_kw == pytest.approx(learned, abs=0.5)
+
+
+def test_without_a_schedule_the_safe_state_comes_after_its_delay(tmp_path):
+    run = Run(tmp_path, safe_state={"after_s": 20, "power_kw": 0, "ramp_kw_per_s": 100})
+    run.seconds(0, 30)
+    run.state.wishes.schedules.days.clear()
+
+    held = run.seconds(30, 45)
+    power_held = run.meter_kw
+    safe = run.seconds(45, 70)
+
+    assert held.mode is ControlMode.SCHEDULE
+    assert power_held == pytest.approx(400.0, abs=1.0)
+    assert safe.mode is ControlMode.SAFE_STATE
+    assert run.plant.power["C1-PCS"] == 0.0
+    assert not safe.scheduled
+
+
+def test_a_manual_set_point_is_followed_at_the_meter(tmp_path):
+    run = Run(tmp_path)
+    run.state.wishes.manual = ManualSetpoint(-250.0, T0 + 3_600_000, "by-hand")
+
+    result = run.seconds(0, 60)
+
+    assert result.mode is ControlMode.MANUAL
+    assert run.meter_kw == pytest.approx(-250.0, abs=1.0)
+    assert run.commands[-1].requester == "by-hand"
+
+
+def test_a_station_just_started_leaves_a_running_plant_alone_until_it_knows_it(tmp_path):
+    run = Run(tmp_path)
+    run.plant.silent = {"C1-R01"}
+    run.plant.power["C1-PCS"] = 420.0
+
+    run.seconds(0, 5)
+    untouched = list(run.commands)
+    run.plant.silent = set()
+    run.seconds(5, 8)
+
+    assert untouched == []
+    assert run.commands
+    assert all(c.value > 300 for c in run.commands)
+
+
+def test_a_rack_that_stays_silent_after_the_start_stops_the_container(tmp_path):
+    run = Run(tmp_path)
+    run.plant.silent = {"C1-R01"}
+    run.plant.power["C1-PCS"] = 420.0
+
+    run.seconds(0, 15)
+
+    assert run.plant.power["C1-PCS"] == 0.0
+
+
+def test_a_station_without_any_schedule_only_cuts_what_is_beyond_a_limit(tmp_path):
+    run = Run(tmp_path)
+    run.state.wishes.schedules.days.clear()
+    run.plant.power["C1-PCS"] = 420.0
+
+    run.seconds(0, 20)
+    quiet = list(run.commands)
+    run.plant.fire_state = 2
+    run.seconds(20, 22)
+
+    assert quiet == []
+    assert run.plant.power["C1-PCS"] == 0.0
