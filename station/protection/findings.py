@@ -72,15 +72,23 @@ def find(rules: Rules, judged: Judged, latches: Latches) -> tuple[Finding, ...]:
 
 
 def still_there(kept: Latch, judged: Judged, rules: Rules) -> bool | None:
-    """Whether a latch's cause stands: True, False, or None when it cannot be seen."""
-    judgement, rule = judged.get(kept.rule), rules.find(kept.rule)
-    if judgement is None or rule is None or kept.device not in judgement.index:
+    """Whether a latch's cause stands: True, False, or None when it cannot be seen.
+
+    A cause is gone once its value is back behind limit and dead band. That of a rule or device
+    that the station no longer has is gone, too.
+    """
+    rule, judgement = rules.find(kept.rule), judged.get(kept.rule)
+    if not judged:
+        return None
+    if rule is None or judgement is None or kept.device not in judgement.index:
         return False
     j = judgement.index[kept.device]
-    at_least = [i for i, (level, _) in enumerate(rule.levels) if level >= kept.level]
-    if any(judgement.standing[i, j] or judgement.over[i, j] for i in at_least):
+    places = [i for i, (level, _) in enumerate(rule.levels) if level >= kept.level]
+    if (judgement.standing | judgement.over)[places, j].any():
         return True
-    return False if judgement.known[j] else None
+    if not judgement.known[j]:
+        return None
+    return bool((judgement.back_s[places, j] < 0).any())
 
 
 def restraint(finding: Finding, rules: Rules) -> Restraint | None:

@@ -135,7 +135,7 @@ def _judge(
     cells = None if grid is None else follow(grid, state.cells, rules.cells)
     early = watch(grid or empty_grid(), gas_readings(plant), state.early, rules.early_warning)
     courses = Courses(cells, early, rules.early_warning)
-    readings = all_readings(plant, settings.maps, courses, _inner(state, rules, settings), now_ms)
+    readings = all_readings(plant, settings.maps, courses, _inner(plant, state, settings), now_ms)
     judged: dict[str, Judgement] = {
         rule.id: judge(rule, readings[rule.quantity], state.judged.get(rule.id), dt_s)
         for rule in rules.rules
@@ -145,16 +145,22 @@ def _judge(
     return replace(state, cells=cells, early=early, judged=judged, latched=latched)
 
 
-def _inner(state: ProtectionState, rules: Rules, settings: ProtectionSettings) -> Inner:
+def _inner(plant: PlantState, state: ProtectionState, settings: ProtectionSettings) -> Inner:
     """Return what the actions and searches so far have shown."""
+    shown = feedback(plant, settings.matrix.closed_loop)
     failed = [a for a in state.actings.values() if a.failed and not a.confirmed and not a.back]
     stuck = {a.device: a.container for a in failed if a.part is Part.CONTACTOR}
     unstopped = {a.device: a.container for a in failed if a.part is Part.CONVERTER}
-    trip = _figures(rules, Quantity.INSULATION_KOHM, Level.TRIP)
+    trip = _figures(settings.rules, Quantity.INSULATION_KOHM, Level.TRIP)
     return Inner(
         stuck=frozenset(stuck),
         unstopped=frozenset(unstopped),
-        unisolated=frozenset(t for t, name in unstopped.items() if name in stuck.values()),
+        # A converter that runs without power lets a stuck contactor break nothing.
+        unisolated=frozenset(
+            tag
+            for tag, name in unstopped.items()
+            if name in stuck.values() and not shown.idle(name)
+        ),
         idle=frozenset(a.device for a in failed if a.part in (Part.COOLING, Part.VENTILATION)),
         guilty=frozenset(s.guilty for s in state.searches.values() if s.guilty),
         current_low_a=settings.matrix.closed_loop.current_low_a,
