@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from cloud.config_alarms import AlarmsSection, NotificationsSection
 from cloud.errors import ConfigError
 
 Port = Annotated[int, Field(ge=0, le=65_535, description="TCP port; 0 lets the system choose")]
@@ -252,6 +253,8 @@ class CloudConfig(_Section):
     archive: ArchiveSection | None = Field(
         None, description="none: nothing is archived, and what must be archived first is kept"
     )
+    alarms: AlarmsSection = AlarmsSection()
+    notifications: NotificationsSection = NotificationsSection()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("jobs")
@@ -318,6 +321,9 @@ def parse(raw: dict[str, Any], path: Path) -> CloudConfig:
     history = config.history
     if history.policy is not None:
         history = history.model_copy(update={"policy": base / history.policy})
+    alarms = config.alarms
+    if alarms.definitions is not None:
+        alarms = alarms.model_copy(update={"definitions": base / alarms.definitions})
     archive = None if config.archive is None else config.archive.beside(base)
     data_dir = base / config.data_dir
     if archive is not None and archive.local and _lies_in(Path(archive.url), data_dir):
@@ -334,6 +340,8 @@ def parse(raw: dict[str, Any], path: Path) -> CloudConfig:
             "history": history,
             "backup": backup,
             "archive": archive,
+            "alarms": alarms,
+            "notifications": config.notifications.beside(base),
         }
     )
 

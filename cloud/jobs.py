@@ -16,7 +16,9 @@ import psycopg
 import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from cloud import alarms
 from cloud.catalogue import LayoutCatalogue
+from cloud.config_alarms import ChannelSection
 from cloud.db.backup import back_up, backup_due
 from cloud.db.pool import Pool, connection, create_pool
 from cloud.epochs import EpochKeys
@@ -42,6 +44,7 @@ _BACKUP_LOOK_S: Final = 300.0
 _CLEAN_EVERY_S: Final = 3_600.0
 _KEYS_EVERY_S: Final = 3_600.0
 _CHECKPOINT_EVERY_S: Final = 60.0
+_ALARMS_EVERY_S: Final = 1.0
 _POOL_SIZE: Final = 8
 
 
@@ -61,6 +64,9 @@ class Jobs:
         self._restorer = Restorer(pool, vault, layouts, self._reader)
         self._retention: Retention | None = None
         self._failing: set[str] = set()
+        definitions = alarms.load(task.config.alarms.definitions)
+        self._engine = alarms.Engine(pool, vault, definitions)
+        self._notifier = alarms.Notifier(pool, vault, definitions, task.config.notifications)
 
     def schedule(self, scheduler: Any) -> None:
         """Put all jobs on the clock."""
@@ -76,6 +82,8 @@ class Jobs:
             ("backup", self.back_up, _BACKUP_LOOK_S),
             ("retention", self.retain, self._config.retain_every_s),
             ("clean", self.clean, _CLEAN_EVERY_S),
+            ("alarms", self.work_alarms, _ALARMS_EVERY_S),
+            *self._channels(),
         ):
             scheduler.add_job(
                 self._watched,
@@ -142,6 +150,25 @@ class Jobs:
                 self._pool, self._reader, self._restorer, self._policy, store
             )
         await self._retention.run(await self._stations(), dt.datetime.now(dt.UTC))
+
+    async def work_alarms(self) -> None:
+        """Notice lost links, work events into alarms, and put who is to be told into the outbox."""
+        present_ms = time.time_ns() // 1_000_000
+        await alarms.look_at_links(self._pool, present_ms)
+        await self._engine.run(present_ms)
+        await self._notifier.plan(present_ms)
+
+    def _channels(self) -> list[tuple[str, Callable[[], Awaitable[None]], float]]:
+        """One job for each channel, so that a dead receiver delays no other."""
+
+        def job(channel: ChannelSection) -> Callable[[], Awaitable[None]]:
+            async def send() -> None:
+                await self._notifier.send(channel, time.time_ns() // 1_000_000)
+
+            return send
+
+        channels = self._whole.notifications.channels
+        return [(f"notify {one.name}", job(one), _ALARMS_EVERY_S) for one in channels]
 
     async def clean(self) -> None:
         """Remove what has expired: sessions, enrolment tokens, sign-in attempts."""

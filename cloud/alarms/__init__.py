@@ -1,15 +1,65 @@
-"""Alarms: what is wrong now, at the stations and with the links to them, and what was before."""
+"""Alarms by ISA-18.2 / IEC 62682: what is wrong, who has answered it, who is told.
 
+The engine works events into alarms; lists, story and metrics read them; people act through a desk.
+`of_stations`, `of_links` and `between` read the events themselves.
+"""
+
+from cloud.alarms.acts import LONGEST_SHELF_MS, Desk, Outcome, Wanted
+from cloud.alarms.definitions import LINK_LOST, AlarmClass, Definition, Definitions, load
+from cloud.alarms.engine import Engine
+from cloud.alarms.links import look as look_at_links
+from cloud.alarms.lists import AlarmPage, AlarmSeen, Counts, Filter, Lists, counts
+from cloud.alarms.metrics import FloodNow, Metrics, flood_now, metrics
 from cloud.alarms.moment import Alarm, in_order, of_links, of_stations
+from cloud.alarms.notify import ChannelHealth, Notifier, health
+from cloud.alarms.nuisances import Nuisance, chattering, fleeting
 from cloud.alarms.past import Cursor, EventPage, PastEvent, between
+from cloud.alarms.states import OPEN, SILENT, UNANSWERED, Change, State
+from cloud.alarms.story import Incident, incident, journal, occurrences
 
 __all__ = [
+    "LINK_LOST",
+    "LONGEST_SHELF_MS",
+    "OPEN",
+    "SILENT",
+    "UNANSWERED",
     "Alarm",
+    "AlarmClass",
+    "AlarmPage",
+    "AlarmSeen",
+    "Change",
+    "ChannelHealth",
+    "Counts",
     "Cursor",
+    "Definition",
+    "Definitions",
+    "Desk",
+    "Engine",
     "EventPage",
+    "Filter",
+    "FloodNow",
+    "Incident",
+    "Lists",
+    "Metrics",
+    "Notifier",
+    "Nuisance",
+    "Outcome",
     "PastEvent",
+    "State",
+    "Wanted",
     "between",
+    "chattering",
+    "counts",
+    "fleeting",
+    "flood_now",
+    "health",
     "in_order",
+    "incident",
+    "journal",
+    "load",
+    "look_at_links",
+    "metrics",
+    "occurrences",
     "of_links",
     "of_stations",
 ]
