@@ -9,8 +9,14 @@ T0 = 1_795_000_000_000
 SETPOINT = "active_power_setpoint_kw"
 
 
-def issued(name: str = "c", at: int = T0, point: str = SETPOINT, device: str = "C1-PCS") -> Command:
-    return Command(name, device, point, 500.0, "order-1", "SOC band", at)
+def issued(
+    name: str = "c",
+    at: int = T0,
+    point: str = SETPOINT,
+    device: str = "C1-PCS",
+    source: str = "schedule",
+) -> Command:
+    return Command(name, device, point, 500.0, "order-1", "SOC band", at, source=source)
 
 
 def accepted(command: Command, at: int) -> Command:
