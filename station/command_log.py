@@ -46,6 +46,7 @@ _KEPT = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not i
 _WRITE = f"""
 INSERT INTO commands ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
 ON CONFLICT (id) DO UPDATE SET {_KEPT}
+WHERE (excluded.settled_ms, excluded.accepted_ms) >= (commands.settled_ms, commands.accepted_ms)
 """  # noqa: S608 - names of a dataclass
 _READ = f"SELECT {', '.join(_COLUMNS)} FROM commands"  # noqa: S608
 _KEEP_MS = 30 * 24 * 3_600_000

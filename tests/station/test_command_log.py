@@ -31,6 +31,16 @@ def test_the_newest_state_is_kept_and_what_is_older_than_a_month_forgotten(tmp_p
     assert log.counts() == {"delivered": 1}
 
 
+def test_an_earlier_state_that_comes_again_does_not_open_a_settled_command(tmp_path):
+    log = CommandLog(tmp_path / "c", "s")
+    log.write(page(DELIVERED, due=True))
+
+    log.write(page(RECORD))
+    log.write(page(ACCEPTED))
+
+    assert log.counts() == {"delivered": 1}
+
+
 def test_a_crash_between_issue_and_settling_leaves_commands_that_are_unknown(tmp_path):
     contactor = replace(ACCEPTED, id="d", point="open_contactor")
     log = CommandLog(tmp_path / "c", "s")
