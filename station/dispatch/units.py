@@ -115,7 +115,9 @@ class SplitSettings:
             hundredth of the converters' losses at the spreads of a healthy station.
         temperature_gain_per_k: likewise per kelvin above the mean, less load when hotter.
         start_loss: what starting another converter must save, in parts of its limit. It keeps
-            converters from being started and stopped by every small change of power.
+            converters from being started and stopped by every small change of power: with the
+            default curve, until the power has moved by 4 % of a rating past the point of
+            change, or a resting battery is 3 % of SOC better placed at a fifth of its power.
         rack_voltage_slope: relative change of a rack's open-circuit voltage per unit of SOC;
             LFP cells move by 0.1 V of 3.3 V over the middle 80 % (see the published curves
             in the simulator's cell tables).
@@ -123,7 +125,7 @@ class SplitSettings:
 
     soc_gain: float = 2.0
     temperature_gain_per_k: float = 0.02
-    start_loss: float = 0.0005
+    start_loss: float = 0.0002
     rack_voltage_slope: float = 0.04
 
 
