@@ -23,7 +23,8 @@ from rich.console import Console
 
 from launcher import demo_config, report, scenario
 from launcher.cloud_client import CloudClient
-from launcher.demo_config import Folders
+from launcher.demo_config import Folders, Ports
+from launcher.dispatch_centre import DispatchCentre
 from launcher.errors import LauncherError
 from launcher.stack import Stack, market_today, schedule_for
 
@@ -57,7 +58,8 @@ def run_demo(options: DemoOptions) -> int:
     _check_report(options.report)
     stop = _StopSignal()
     with _folders(options.keep) as folders:
-        stack = Stack(folders, chosen)
+        ports = Ports() if options.keep is None else Ports.fixed()
+        stack = Stack(folders, chosen, ports=ports)
         try:
             return _Demo(console, stack, options, stop).run()
         except _StoppedError:
@@ -119,6 +121,7 @@ class _Demo:
         self.options = options
         self.stop = stop
         self.cuts = scenario.cable_cuts(stack.scenario)
+        self.requests = scenario.agc_requests(stack.scenario)
 
     def run(self) -> int:
         with self._step("Virtual plant: 2 converters, 20 racks, 8,320 cells"):
@@ -134,8 +137,22 @@ class _Demo:
                 self._send_schedule(client)
             self._show_addresses()
             started = time.monotonic()
-            self._watch(started)
+            with self._dispatch_centre():
+                self._watch(started)
             return self._finish(client, time.monotonic() - started)
+
+    @contextlib.contextmanager
+    def _dispatch_centre(self) -> Iterator[None]:
+        """Let the grid's dispatch centre ask what the scenario says, where it says anything."""
+        if not self.requests:
+            yield
+            return
+        centre = DispatchCentre("127.0.0.1", self.stack.centre_port, self.requests)
+        centre.start()
+        try:
+            yield
+        finally:
+            centre.stop()
 
     @contextlib.contextmanager
     def _step(self, title: str) -> Iterator[None]:
@@ -235,6 +252,8 @@ class _Demo:
             scenario=self.stack.scenario.stem,
             duration_s=duration_s,
         )
+        if self.options.keep is not None:
+            self.stack.write_station(self.stack.addresses["edge"])
         self._show_result(result)
         if self.options.report is not None:
             self.options.report.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")

@@ -4,13 +4,14 @@ They are ordinary configuration files: with `--keep FOLDER` a newcomer finds the
 start each tier by hand.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from launcher.paths import DATA
+from launcher.ports import free_block
 
 CONTAINERS = 2
 RACKS_PER_CONTAINER = 10
@@ -24,6 +25,8 @@ STATION_ID = "demo"
 STATION_NAME = "Demo station"
 STATION_NAME_ZH = "示范电站"
 TIMEZONE = "Asia/Shanghai"
+_PLANT_PORTS = 3 + 6 * CONTAINERS
+"""Meter, two panels, and of each container converter, batteries and four auxiliaries."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,28 @@ class Folders:
         self.cloud.chmod(0o711)
 
 
-def write_plant(folders: Folders, scenario: Path) -> Path:
+@dataclass(frozen=True)
+class Ports:
+    """Where everything listens; 0: wherever is free, so that runs do not meet."""
+
+    plant: int = 0
+    web: int = 0
+    edge: int = 0
+    enrol: int = 0
+    centre: int = 0
+
+    @classmethod
+    def fixed(cls) -> "Ports":
+        """Ports that stay, for a run whose files are used again.
+
+        Raises:
+            LauncherError: not enough are free.
+        """
+        base = free_block(len(fields(cls)) - 1 + _PLANT_PORTS)
+        return cls(base + 4, base, base + 1, base + 2, base + 3)
+
+
+def write_plant(folders: Folders, scenario: Path, base_port: int = 0) -> Path:
     """The virtual plant's configuration."""
     return _write(
         folders.plant / "plant.toml",
@@ -80,28 +104,43 @@ def write_plant(folders: Folders, scenario: Path) -> Path:
                 "capacity_ah": CAPACITY_AH,
                 "pcs_rated_kw": PCS_RATED_KW,
             },
+            "ports": {"base": base_port},
         },
     )
 
 
-def write_cloud(folders: Folders, workers: int) -> Path:
-    """The cloud's configuration: the embedded database, free ports."""
+def write_cloud(folders: Folders, workers: int, ports: Ports) -> Path:
+    """The cloud's configuration: the embedded database."""
     return _write(
         folders.cloud / "cloud.toml",
         {
             "data_dir": str(folders.cloud),
             "workers": workers,
             "database": {"dsn": "embedded"},
-            "web": {"host": "127.0.0.1", "port": 0},
-            "edge": {"host": "127.0.0.1", "port": 0},
-            "enrol": {"host": "127.0.0.1", "port": 0},
+            "web": {"host": "127.0.0.1", "port": ports.web},
+            "edge": {"host": "127.0.0.1", "port": ports.edge},
+            "enrol": {"host": "127.0.0.1", "port": ports.enrol},
         },
     )
 
 
-def write_station(
-    folders: Folders, ports: dict[str, int], *, edge_url: str, enrol_url: str, ca: Path
-) -> Path:
+@dataclass(frozen=True)
+class Neighbours:
+    """Whom the station talks to beside its devices.
+
+    Attributes:
+        edge_url, enrol_url: of the cloud.
+        ca: its authority's certificate.
+        centre_port: where the grid's dispatch centre connects.
+    """
+
+    edge_url: str
+    enrol_url: str
+    ca: Path
+    centre_port: int
+
+
+def write_station(folders: Folders, ports: dict[str, int], neighbours: Neighbours) -> Path:
     """The station's configuration: every device of the plant, and the way to the cloud."""
     return _write(
         folders.station / "station.toml",
@@ -117,8 +156,14 @@ def write_station(
                 "soc_min": 0.05,
                 "soc_max": 0.95,
             },
-            "cloud": {"url": edge_url, "enrol_url": enrol_url, "ca": str(ca)},
+            "cloud": {
+                "url": neighbours.edge_url,
+                "enrol_url": neighbours.enrol_url,
+                "ca": str(neighbours.ca),
+            },
             "safe_state": {"after_s": 900, "power_kw": 0.0},
+            "centre": {"port": neighbours.centre_port},
+            "primary_frequency": {"dead_band_hz": 0.05, "droop_pct": 2.0},
             "regulation": {
                 "file": str(DATA / "market" / "regulation_signal.csv"),
                 "capacity_kw": REGULATION_KW,

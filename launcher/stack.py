@@ -21,6 +21,7 @@ from launcher.cloud_client import CloudClient
 from launcher.demo_config import Folders
 from launcher.errors import LauncherError
 from launcher.paths import DATA
+from launcher.ports import free_block
 from launcher.relay import Relay
 
 _PLANT_READY_S = 60.0
@@ -44,6 +45,8 @@ class Stack:
     folders: Folders
     scenario: Path
     workers: int = 1
+    ports: demo_config.Ports = field(default_factory=demo_config.Ports)
+    device_ports: dict[str, int] = field(default_factory=dict)
     plant: processes.Child | None = None
     cloud: processes.Child | None = None
     station: processes.Child | None = None
@@ -51,20 +54,22 @@ class Stack:
     sign_in: SignIn | None = None
     addresses: dict[str, str] = field(default_factory=dict)
     station_config: Path | None = None
+    centre_port: int = 0
 
     def start_plant(self) -> dict[str, int]:
         """Start the virtual plant; return the port of every device."""
         self.folders.make()
-        config = demo_config.write_plant(self.folders, self.scenario)
+        config = demo_config.write_plant(self.folders, self.scenario, self.ports.plant)
         self.plant = processes.start(
             "plant", ["simulator", str(config)], self.folders.logs / "plant.log"
         )
-        return dict(self.plant.wait_ready(_PLANT_READY_S)["ports"])
+        self.device_ports = dict(self.plant.wait_ready(_PLANT_READY_S)["ports"])
+        return self.device_ports
 
     def start_cloud(self) -> dict[str, str]:
         """Start database and workers; return the addresses."""
         self.folders.make()
-        config = demo_config.write_cloud(self.folders, self.workers)
+        config = demo_config.write_cloud(self.folders, self.workers, self.ports)
         self.cloud = processes.start(
             "cloud", ["cloud", str(config)], self.folders.logs / "cloud.log"
         )
@@ -104,13 +109,7 @@ class Stack:
         if edge.port is None:
             raise LauncherError(f"the cloud's edge address has no port: {self.addresses['edge']}")
         self.relay = Relay(edge.port)
-        self.station_config = demo_config.write_station(
-            self.folders,
-            ports,
-            edge_url=f"https://127.0.0.1:{self.relay.start()}",
-            enrol_url=self.addresses["enrol"],
-            ca=Path(self.addresses["ca"]),
-        )
+        self.station_config = self.write_station(f"https://127.0.0.1:{self.relay.start()}", ports)
         done = subprocess.run(
             [
                 *(sys.executable, "-P", "-m", "station", "enrol", str(self.station_config)),
@@ -123,6 +122,17 @@ class Stack:
         token_file.unlink(missing_ok=True)
         if done.returncode != 0:
             raise LauncherError(f"the station could not enrol: {done.stderr.strip()}")
+
+    def write_station(self, edge_url: str, ports: dict[str, int] | None = None) -> Path:
+        """Write the station's configuration with this way to the cloud."""
+        self.centre_port = self.centre_port or self.ports.centre or free_block(1)
+        neighbours = demo_config.Neighbours(
+            edge_url=edge_url,
+            enrol_url=self.addresses["enrol"],
+            ca=Path(self.addresses["ca"]),
+            centre_port=self.centre_port,
+        )
+        return demo_config.write_station(self.folders, ports or self.device_ports, neighbours)
 
     def start_station(self) -> None:
         """Start the controller and wait until the cloud has acknowledged a first batch."""

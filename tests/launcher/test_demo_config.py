@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from launcher import demo_config, scenario
-from launcher.demo_config import Folders
+from launcher.demo_config import Folders, Neighbours
 from simulator.config import load_config
 from simulator.plant import Plant
 from simulator.record import Record
@@ -30,9 +30,7 @@ def test_every_address_of_the_plant_is_a_device_of_the_station(folders, tmp_path
     file = demo_config.write_station(
         folders,
         ports,
-        edge_url="https://127.0.0.1:1",
-        enrol_url="https://127.0.0.1:2",
-        ca=tmp_path / "ca.pem",
+        Neighbours("https://127.0.0.1:1", "https://127.0.0.1:2", tmp_path / "ca.pem", 2502),
     )
     known = station_config.load(file).devices
 
@@ -48,7 +46,7 @@ def test_each_container_has_its_fire_panel_and_ventilation(folders, tmp_path):
     ports = dict(zip(tags, np.arange(20_000, 20_000 + len(tags)).tolist(), strict=True))
 
     file = demo_config.write_station(
-        folders, ports, edge_url="https://a", enrol_url="https://b", ca=tmp_path / "ca.pem"
+        folders, ports, Neighbours("https://a", "https://b", tmp_path / "ca.pem", 2502)
     )
     devices = {device.tag: device for device in station_config.load(file).devices}
 
