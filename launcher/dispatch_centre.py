@@ -42,10 +42,8 @@ class DispatchCentre:
         Raises:
             LauncherError: nobody answers at the port.
         """
-        from pymodbus.client import ModbusTcpClient
-
         host, port = self._address
-        self._client: Any = ModbusTcpClient(host, port=port, timeout=1.0, retries=0)
+        self._client = _client(host, port)
         if not self._client.connect():
             raise LauncherError(f"the station's dispatch port {host}:{port} does not answer")
         self._begun_s = time.monotonic()
@@ -88,3 +86,9 @@ class DispatchCentre:
             # The station is away for a moment: the line is taken up again with the next beat.
             self._client.close()
             self._client.connect()
+
+
+def _client(host: str, port: int) -> Any:
+    from pymodbus.client import ModbusTcpClient
+
+    return ModbusTcpClient(host, port=port, timeout=1.0, retries=0)
