@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-import apprise
 import httpx
 
 from cloud.alarms.messages import Message
@@ -32,9 +31,6 @@ _ROBOTS: Final = {
     "dingtalk": "https://oapi.dingtalk.com/robot/send",
 }
 _MOST_ERROR: Final = 300
-_ASSET: Final = apprise.AppriseAsset(
-    app_id="Stationmaster", app_desc="Stationmaster", app_url="", async_mode=False
-)
 
 
 class NotDelivered(CloudError):  # noqa: N818 - an outcome; it is tried again
@@ -72,8 +68,13 @@ def secret_of(path: Path) -> str:
 
 
 def _through_apprise(channel: ChannelSection, message: Message) -> None:
+    import apprise  # noqa: PLC0415 - only who sends needs it, and it takes its time
+
     secret = secret_of(channel.secret_file) if channel.secret_file else ""
-    sender = apprise.Apprise(asset=_ASSET)
+    asset = apprise.AppriseAsset(
+        app_id="Stationmaster", app_desc="Stationmaster", app_url="", async_mode=False
+    )
+    sender = apprise.Apprise(asset=asset)
     if not sender.add(_apprise_url(channel, secret)):
         raise NotDelivered(f"channel {channel.name}: its address is not understood; check it")
     with apprise.LogCapture(level=logging.WARNING) as log:  # type: ignore[no-untyped-call]

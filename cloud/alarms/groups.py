@@ -7,6 +7,7 @@ is marked as a consequence where its definition says that it may follow from an 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cloud.alarms.definitions import Definitions, Incident, Within
@@ -17,6 +18,7 @@ Key = tuple[int, int]
 """Alarm and onset in ms: one occurrence."""
 
 
+@lru_cache(maxsize=16_384)
 def container_of(device: str) -> str:
     """Container that a device's tag names ("C1" of "C1-R07"); empty for the station's own."""
     found = _CONTAINER.match(device)
@@ -89,34 +91,6 @@ def incidents(members: Iterable[Member], limits: Incident) -> list[list[Member]]
     return found
 
 
-def arrange(
-    scope: Sequence[Member], station: Sequence[Member], definitions: Definitions
-) -> dict[Key, Place]:
-    """Find the incidents of one scope and the causes of its members.
-
-    Args:
-        scope: occurrences of one container, or of the station itself, from the beginning of an
-            incident on.
-        station: all occurrences of the station among which a cause may be.
-        definitions: which alarms join incidents, and what follows from what.
-    """
-    joining = [one for one in scope if definitions.find(one.code, one.tag).joins_incidents]
-    nearby = _nearby(station)
-    longest_ms = round(definitions.incident.longest_s * 1000)
-    places: dict[Key, Place] = {}
-    for group in incidents(joining, definitions.incident):
-        first = group[0]
-        urgency = min(member.priority for member in group)
-        for member in group:
-            places[member.key] = Place(
-                first.onset_ms,
-                member is first and len(group) > 1,
-                urgency,
-                _cause_of(member, nearby, definitions, longest_ms),
-            )
-    return places
-
-
 def place_of(within: Within, device: str) -> str:
     """What two devices must share to be as near as a definition asks."""
     match within:
@@ -128,12 +102,12 @@ def place_of(within: Within, device: str) -> str:
             return ""
 
 
-_Nearby = dict[tuple[str, Within, str], list[Member]]
+Nearby = dict[tuple[str, Within, str], list[Member]]
 
 
-def _nearby(members: Iterable[Member]) -> _Nearby:
+def by_place(members: Iterable[Member]) -> Nearby:
     """Index members by code and place, each list in order of device time."""
-    found: _Nearby = {}
+    found: Nearby = {}
     for member in sorted(members, key=lambda one: one.order):
         for within in Within:
             place = place_of(within, member.device)
@@ -141,8 +115,33 @@ def _nearby(members: Iterable[Member]) -> _Nearby:
     return found
 
 
+def arrange(scope: Sequence[Member], station: Nearby, definitions: Definitions) -> dict[Key, Place]:
+    """Find the incidents of one scope and the causes of its members.
+
+    Args:
+        scope: occurrences of one container, or of the station itself, from the beginning of an
+            incident on.
+        station: all occurrences of the station among which a cause may be, by their places.
+        definitions: which alarms join incidents, and what follows from what.
+    """
+    joining = [one for one in scope if definitions.find(one.code, one.tag).joins_incidents]
+    longest_ms = round(definitions.incident.longest_s * 1000)
+    places: dict[Key, Place] = {}
+    for group in incidents(joining, definitions.incident):
+        first = group[0]
+        urgency = min(member.priority for member in group)
+        for member in group:
+            places[member.key] = Place(
+                first.onset_ms,
+                member is first and len(group) > 1,
+                urgency,
+                _cause_of(member, station, definitions, longest_ms),
+            )
+    return places
+
+
 def _cause_of(
-    member: Member, nearby: _Nearby, definitions: Definitions, longest_ms: int
+    member: Member, nearby: Nearby, definitions: Definitions, longest_ms: int
 ) -> Key | None:
     """The earliest alarm that explains a member and stood, or had just stood, when it came."""
     best: Member | None = None

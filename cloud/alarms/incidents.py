@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloud.alarms.definitions import Definitions
-from cloud.alarms.groups import Key, Member, Place, arrange
+from cloud.alarms.groups import Key, Member, Place, arrange, by_place
 from cloud.alarms.store import Connection
 
 _BEGIN: Final = """
@@ -81,9 +81,13 @@ async def rearrange(
     cursor = await conn.execute(_MEMBERS, [station, oldest_ms], binary=True)
     members = [Member(*row) for row in await cursor.fetchall()]
     places: dict[Key, Place] = {}
-    for scope, begin_ms in begins.items():
-        own = [one for one in members if one.scope == scope and one.onset_ms >= begin_ms]
-        places |= arrange(own, members, definitions)
+    by_scope: dict[str, list[Member]] = {scope: [] for scope in begins}
+    for one in members:
+        if one.onset_ms >= begins.get(one.scope, one.onset_ms + 1):
+            by_scope[one.scope].append(one)
+    nearby = by_place(members)
+    for own in by_scope.values():
+        places |= arrange(own, nearby, definitions)
     await _write(conn, places, touched.alarms)
 
 

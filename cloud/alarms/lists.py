@@ -253,12 +253,14 @@ class Counts:
         unanswered: of them, by priority.
         silent: shelved, suppressed, out of service: by state.
         worst: most urgent priority by (station, scope).
+        by_station: open ones by station and priority.
     """
 
     open: Mapping[int, int]
     unanswered: Mapping[int, int]
     silent: Mapping[State, int]
     worst: Mapping[tuple[str, str], int]
+    by_station: Mapping[str, Mapping[int, int]]
 
 
 _COUNTS: Final = f"""
@@ -279,9 +281,13 @@ async def counts(pool: Pool, station: str | None = None) -> Counts:
     opened: dict[int, int] = dict.fromkeys((1, 2, 3, 4), 0)
     unanswered = dict(opened)
     worst: dict[tuple[str, str], int] = {}
+    by_station: dict[str, dict[int, int]] = {}
     for name, scope, priority, answered, number in rows:
         worst[name, scope] = min(priority, worst.get((name, scope), priority))
+        own = by_station.setdefault(name, {})
+        own[priority] = own.get(priority, 0) + number
         if station is None or name == station:
             opened[priority] += number
             unanswered[priority] += 0 if answered else number
-    return Counts(opened, unanswered, {State(state): n for state, n in silent}, worst)
+    of_state = {State(state): n for state, n in silent}
+    return Counts(opened, unanswered, of_state, worst, by_station)

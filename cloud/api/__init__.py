@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from cloud.api import (
+    alarms,
     commands,
     control,
     events,
@@ -26,6 +27,7 @@ for _part in (
     history_plan,
     signals,
     events,
+    alarms,
     commands,
     stream,
 ):

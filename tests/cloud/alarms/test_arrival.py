@@ -174,7 +174,7 @@ async def test_a_batch_that_breaks_off_has_changed_nothing_and_is_done_anew(
 ):
     await put(pool, vault, [Happened("rack.alarm", "C1-R01", 0, tag="rack_alarms.2")])
 
-    async def broken(*_):
+    async def broken(*_: object):
         raise OSError("killed")
 
     with monkeypatch.context() as patch:
