@@ -7,7 +7,6 @@ from contract.limits import LimitReason
 from station.centre import CentreState, CentreView, ModbusCentre, PortSettings
 from station.config import Role, StationConfig
 from station.control.cycle import CycleResult
-from station.control.sources import NO_REQUEST
 from station.dispatch.proposal import Source
 from station.dispatch.sources import AgcInputs
 from station.image import Image
@@ -60,16 +59,16 @@ class CentreDesk:
         """Whether the centre had control and has fallen silent."""
         return self.port is not None and self.port.lost and math.isfinite(self.asked_kw)
 
-    def inputs(self) -> AgcInputs:
+    def inputs(self) -> AgcInputs | None:
         """Return what the centre asks for at the moment."""
         if self.port is None:
-            return NO_REQUEST
+            return None
         if self.port.lost:
             return AgcInputs(in_control=True, alive=False, power_kw=None)
         request = self.port.request()
         if request is None or not request.enabled:
             self.asked_kw = math.nan
-            return NO_REQUEST
+            return AgcInputs(in_control=False, alive=True, power_kw=None)
         self.asked_kw = request.power_kw
         return AgcInputs(in_control=True, alive=True, power_kw=request.power_kw)
 
@@ -84,7 +83,11 @@ class CentreDesk:
         """
         if self.port is None:
             return
-        site, limits, decision = self._config.station, result.plan.limits, result.step.decision
+        site, limits, decision = (
+            self._config.station,
+            result.plan.limits,
+            result.step.outcome.decision,
+        )
         follows = decision.source is Source.AGC
         self.port.show(
             CentreView(
@@ -111,5 +114,5 @@ class CentreDesk:
             return CentreState.BLOCKED
         if not follows:
             return CentreState.READY
-        limited = result.step.decision.binding is not LimitReason.NONE
+        limited = result.step.outcome.decision.binding is not LimitReason.NONE
         return CentreState.LIMITED if limited else CentreState.FOLLOWING

@@ -137,12 +137,12 @@ class Controller:
             asked = config.regulation
             regulation = load_regulation(asked.file, asked.capacity_kw, asked.period_s)
         state, protection = ControlState(), _protection(config)
-        office = Office(site, state, protection.rules, _now_ms)
+        self._control = ControlCycle(config, protection, regulation, state)
+        office = Office(site, state, protection.rules, self._control, _now_ms)
         memory = self._journal.recall()
         office.restore(memory)
         self._latches = state.protection.latches()
         self._order_counts = Counter(memory.outcomes)
-        self._control = ControlCycle(config, protection, regulation, state)
         self._centre = CentreDesk(config)
         self._tracking = TrackingError(site.rated_power_kw)
         self._executor = CommandExecutor(
@@ -267,18 +267,18 @@ class Controller:
     def _tell_moments(self, result: CycleResult) -> None:
         """Tell what happened once: the story of an incident, a new decider, a clock, a test."""
         told = [self._alarms.tell(c) for c in moment_conditions(result.verdict.moments)]
-        decider = f"{result.mode.name} {result.step.decision.requester}"
+        decider = f"{result.mode.name} {result.step.outcome.decision.requester}"
         if decider != self._last_decider:
-            detail = plain_words(result.step.decision.words())
+            detail = plain_words(result.step.outcome.decision.words())
             told.append(self._alarms.note("control.mode_changed", result.at_ms, detail))
             log.info("event=mode_changed mode=%s", result.mode.name)
         self._last_decider = decider
         if self._loops.clock_words is not None:
             words, self._loops.clock_words = self._loops.clock_words, None
             told.append(self._alarms.note("control.clock", result.at_ms, plain_words(words)))
-        test = self._control.state.wishes.self_test
+        test = self._control.self_test
         if test is not None and test.outcome is not SelfTestOutcome.RUNNING:
-            self._control.state.wishes.self_test = None
+            self._control.forget_self_test()
             passed = test.outcome is SelfTestOutcome.PASSED
             code = "dispatch.self_test" if passed else "dispatch.self_test_failed"
             told.append(self._alarms.note(code, result.at_ms, plain_words(test.words())))

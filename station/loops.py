@@ -13,7 +13,7 @@ from contract.words import Words
 from station.config import Role, StationConfig
 from station.control.cycle import ControlCycle, CycleResult
 from station.control.picture import FastPicture
-from station.control.sources import Instant
+from station.control.wishes import Instant
 from station.dispatch.clock import ClockMemory, ClockSettings, read_clock
 from station.dispatch.commands import Command
 from station.fast_loop import FastLoop

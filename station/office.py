@@ -7,6 +7,7 @@ acting happens after the journal has the order.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 from contract.control import Reset, Setpoint, require_empty
 from contract.errors import ControlError, ScheduleError
@@ -39,11 +40,27 @@ def _accepted(
     return Judgement(Outcome.ACCEPTED, "ok", reason, effects or Effects(), supersedes)
 
 
+class SelfTestDesk(Protocol):
+    """Whoever carries self-tests out."""
+
+    @property
+    def self_test(self) -> SelfTestMemory | None:
+        """The test under way, or the result of the last one."""
+
+    def begin_self_test(self, order_id: str) -> None:
+        """Let a test begin with the next step."""
+
+
 class Office:
     """Judges and carries out orders of one station."""
 
     def __init__(
-        self, site: SiteConfig, state: ControlState, rules: Rules, now_ms: Callable[[], int]
+        self,
+        site: SiteConfig,
+        state: ControlState,
+        rules: Rules,
+        self_test: SelfTestDesk,
+        now_ms: Callable[[], int],
     ) -> None:
         """Act on this control state.
 
@@ -51,8 +68,10 @@ class Office:
             site: rating, time zone and deployment.
             state: what orders change.
             rules: of protection, for resets.
+            self_test: begins self-tests.
             now_ms: the station's time.
         """
+        self._self_test = self_test
         self._site = site
         self._state = state
         self._rules = rules
@@ -114,7 +133,7 @@ class Office:
         if effects.release:
             wishes.manual = None
         if order.kind is OrderKind.SELF_TEST:
-            wishes.self_test = SelfTestMemory(order.id)
+            self._self_test.begin_self_test(order.id)
         if order.kind is OrderKind.RESET:
             target = Reset.from_payload(order.payload).target
             self._state.protection, _ = reset(
@@ -165,7 +184,7 @@ class Office:
         return _accepted(f"reset: {outcome.words.en}")
 
     def _judge_self_test(self) -> Judgement:
-        test = self._state.wishes.self_test
+        test = self._self_test.self_test
         if test is not None and test.outcome is SelfTestOutcome.RUNNING:
             return _refused("invalid_payload", "a self-test is running; wait for its result")
         return _accepted("self-test begins when nobody of higher priority decides")

@@ -55,11 +55,11 @@ def station_values(
     )
     soc, soh = _battery(image, config)
     capacity_kwh = config.station.capacity_kwh * (soh if math.isfinite(soh) else 1.0)
-    scheduled = cycle.scheduled_kw
+    scheduled = cycle.step.outcome.scheduled_kw
     limits = cycle.plan.limits
     return {
         "scheduled_power_kw": math.nan if scheduled is None else scheduled,
-        "target_power_kw": cycle.step.target_kw,
+        "target_power_kw": cycle.step.outcome.power_kw,
         "delivered_power_kw": delivered_kw,
         "charge_limit_kw": limits.charge.kw,
         "discharge_limit_kw": limits.discharge.kw,
@@ -79,7 +79,7 @@ def station_values(
 
 def dispatch_values(cycle: CycleResult, facts: StationFacts) -> dict[str, float]:
     """Return the row of the second's decision: who asked, what was granted, which limit bit."""
-    decision = cycle.step.decision
+    decision = cycle.step.outcome.decision
     return {
         "dispatch_source": decision.source,
         "binding_limit": decision.binding,
@@ -88,7 +88,7 @@ def dispatch_values(cycle: CycleResult, facts: StationFacts) -> dict[str, float]
         "granted_power_kw": decision.power_kw,
         "frequency_response_kw": decision.shift_kw,
         "agc_power_kw": facts.agc_kw,
-        "reactive_power_target_kvar": cycle.reactive_kvar,
+        "reactive_power_target_kvar": math.fsum(cycle.step.kvar.values()),
         "fast_loop_p99_ms": facts.fast_loop_p99_ms,
         "fast_loop_missed": facts.fast_loop_missed,
     }

@@ -78,11 +78,11 @@ class Watch:
         yield from limit_condition("discharge", limits.discharge, result.at_ms)
         if self.centre_lost:
             yield Condition("dispatch.agc_lost", DEVICE, result.at_ms)
-        if result.step.decision.shift_kw:
+        if result.step.outcome.decision.shift_kw:
             yield Condition("dispatch.frequency_response", DEVICE, result.at_ms)
         if result.mode is ControlMode.SAFE_STATE:
             yield Condition("control.safe_state", DEVICE, result.at_ms)
-        if not result.scheduled:
+        if result.step.outcome.alone:
             yield Condition("schedule.missing", DEVICE, result.at_ms)
         if not self._link.is_up and result.at_ms - self._begun_ms > LINK_PATIENCE_MS:
             yield Condition("link.down", DEVICE, result.at_ms)

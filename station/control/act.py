@@ -1,4 +1,4 @@
-"""One step inside the plan: decide, hand over, share out, send what is due.
+"""One step inside the plan: decide, share out, send what is due.
 
 Called once with every new plan and then up to twenty times a second. A step in which nothing has
 changed costs next to nothing; a converter that trips is left out of the next step at once, and
@@ -7,25 +7,20 @@ the others take its part.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contract.layouts import METER, PCS
 from station.config import Role, StationConfig
 from station.control.issue import ACTIVE_KW, Converters, ConverterView, Issuer, Reason
 from station.control.picture import FastPicture
 from station.control.plan import Plan
-from station.control.sources import Instant, Measured, Sources
-from station.dispatch.arbiter import arbitrate
+from station.control.settings import dispatch_settings, rated_voltage_v
+from station.control.wishes import Instant, Wishes
 from station.dispatch.commands import Command
-from station.dispatch.decision import Decision
-from station.dispatch.handover import HandoverMemory, HandoverSettings, hand_over
-from station.dispatch.proposal import Source
-from station.dispatch.sources import (
-    BalancingMemory,
-    BalancingSettings,
-    Reserve,
-    balance,
-)
+from station.dispatch.decide import decide
+from station.dispatch.regulation import RegulationSignal
+from station.dispatch.room import DispatchInputs, DispatchMemory, Outcome
+from station.dispatch.sources import Reserve, SelfTestMemory, split_reactive
 from station.dispatch.split import SplitResult, SplitSettings, resplit, split
 from station.image import Image
 from station.plant import PcsState, fresh_number, pcs_state
@@ -40,46 +35,73 @@ class Step:
     """What one step decided and sent.
 
     Attributes:
-        decision: who asked, what was granted, which limit bit.
-        power_kw: what the converters do together, with the meter feedback's correction.
-        target_kw: what is aimed at, at the meter.
-        wished_kw: the same before limits.
-        follows_meter: the meter must show it; otherwise it is the converters' power.
-        drives: somebody wants this power.
+        outcome: who asked, what was granted, which limit bit.
+        wished_kw: what was asked for, before limits.
         setpoints: kW by converter.
+        kvar: by converter that runs.
         issued: commands to be handed to the drivers now.
     """
 
-    decision: Decision
-    power_kw: float
-    target_kw: float
+    outcome: Outcome
     wished_kw: float
-    follows_meter: bool
-    drives: bool
     setpoints: Mapping[str, float]
+    kvar: Mapping[str, float]
     issued: tuple[Command, ...]
+
+    @property
+    def limited(self) -> bool:
+        """Whether something kept the station from what was asked for."""
+        return abs(self.outcome.power_kw - self.wished_kw) > ACTIVE_KW
 
 
 class Actor:
-    """Carries the memory from step to step."""
+    """Carries the memory from step to step.
 
-    def __init__(self, config: StationConfig, sources: Sources, issuer: Issuer) -> None:
+    Attributes:
+        setpoints: kW by converter, of the last step.
+        last: the last step.
+    """
+
+    def __init__(
+        self,
+        config: StationConfig,
+        regulation: RegulationSignal | None,
+        wishes: Wishes,
+        issuer: Issuer,
+    ) -> None:
         """Derive the rules from the configuration."""
-        self._config = config
-        self._sources = sources
+        self._settings = dispatch_settings(config)
+        self._regulation = regulation
+        self._wishes = wishes
         self._issuer = issuer
         self._stale_ms = round(config.fast_loop.stale_s * 1000)
         self._meter = next((m.tag for m in config.with_role(Role.METER)), "")
-        ramp_kw_per_s = config.handover.ramp_pct_per_s / 100 * config.station.rated_power_kw
-        self._handover = HandoverSettings(ramp_kw_per_s)
-        self._handed = HandoverMemory()
+        self._rated_v = rated_voltage_v(config)
+        self._circle_kva = {pcs.tag: pcs.rated_kw or 0.0 for pcs in config.with_role(Role.PCS)}
         self._split = SplitSettings(config.split.soc_gain, config.split.temperature_gain_per_k)
-        self._balancing = BalancingSettings(**config.balancing.model_dump())
-        self._balanced = BalancingMemory()
+        self._memory = DispatchMemory()
         self._divided: tuple[Plan, SplitResult] | None = None
+        self._moved_ms = -_SETTLED_MS
         self.setpoints: dict[str, float] = {}
         self.last: Step | None = None
-        self._moved_ms = -_SETTLED_MS
+
+    @property
+    def responds(self) -> bool:
+        """Whether converters must stay running for frequency response."""
+        return self._settings.primary is not None or self._settings.fast is not None
+
+    @property
+    def self_test(self) -> SelfTestMemory | None:
+        """The self-test under way, or the result of the last one."""
+        return self._memory.self_test
+
+    def begin_self_test(self, order_id: str) -> None:
+        """Let a self-test begin with the next step."""
+        self._memory = replace(self._memory, self_test=SelfTestMemory(order_id))
+
+    def forget_self_test(self) -> None:
+        """The result has been told."""
+        self._memory = replace(self._memory, self_test=None)
 
     def step(self, plan: Plan, image: Image, fast: FastPicture, now: Instant) -> Step:
         """Decide and send.
@@ -91,74 +113,55 @@ class Actor:
             now: the moment.
         """
         views, lost = self._converters(plan, image, fast)
-        proposals = self._sources.fast(self._measured(plan, image, fast, views, now), now)
-        decision = arbitrate(plan.bounds, (*plan.proposals, *proposals))
-        handed, self._handed = hand_over(self._handover, self._handed, decision, now.steady_ms)
-        drives = decision.source is not Source.NONE or decision.shift_kw != 0
-        falling = decision.source is Source.SAFE_STATE and not self._sources.holds
-        follows = drives and not falling
-        power_kw = handed.power_kw + (plan.correction_kw if follows else 0.0)
-        if drives:
-            setpoints = self._share(plan, power_kw, lost)
-            setpoints |= self._transfer(plan, decision, now)
+        running = {tag: self._circle_kva[tag] for tag, v in views.items() if v.state in DELIVERS}
+        inputs = self._inputs(plan, image, fast, running, now)
+        outcome, self._memory = decide(self._settings, self._memory, inputs, now.steady_ms)
+        if outcome.drives:
+            correction_kw = plan.correction_kw if outcome.follows_meter else 0.0
+            self.setpoints = self._share(plan, outcome.power_kw + correction_kw, lost)
+            self.setpoints |= outcome.transfer
         else:
-            setpoints = _held(plan)
-        self.setpoints = setpoints
-        issued = self._send(plan, setpoints, views, decision, drives=drives, now=now)
+            self.setpoints = _held(plan)
+        kvar = split_reactive(outcome.kvar, self.setpoints, running) if self._gives_kvar else {}
+        issued = self._send(plan, outcome, views, kvar, now)
         if issued:
             self._moved_ms = now.steady_ms
-        self.last = Step(
-            decision=decision,
-            power_kw=math.fsum(setpoints.values()),
-            target_kw=handed.power_kw,
-            wished_kw=handed.power_kw if handed.ramping else decision.asked_kw,
-            follows_meter=follows,
-            drives=drives,
-            setpoints=setpoints,
-            issued=tuple(issued),
-        )
+        asked_kw = outcome.power_kw if outcome.ramping else outcome.decision.asked_kw
+        self.last = Step(outcome, asked_kw, self.setpoints, kvar, tuple(issued))
         return self.last
+
+    @property
+    def _gives_kvar(self) -> bool:
+        return self._rated_v < math.inf
 
     def _share(self, plan: Plan, power_kw: float, lost: frozenset[str]) -> dict[str, float]:
         """Divide the power: anew with every plan, along the plan's division in between."""
         if self._divided is None or self._divided[0] is not plan:
-            division = split(power_kw, plan.units, self._split)
-            self._divided = (plan, division)
-            if not lost:
-                return dict(division.powers)
+            self._divided = (plan, split(power_kw, plan.units, self._split))
         whole = self._divided[1]
         if not lost and math.isclose(power_kw, whole.asked_kw, abs_tol=ACTIVE_KW):
             return dict(whole.powers)
         return dict(resplit(whole, lost, power_kw).powers)
 
-    def _transfer(self, plan: Plan, decision: Decision, now: Instant) -> Mapping[str, float]:
-        """Return what an idle station moves between its containers."""
-        idle = abs(decision.asked_kw) <= ACTIVE_KW and abs(decision.power_kw) <= ACTIVE_KW
-        containers = {
-            unit.device: Reserve(unit.soc, unit.charge_kw, unit.discharge_kw) for unit in plan.units
-        }
-        powers, self._balanced = balance(
-            self._balancing, self._balanced, containers, now.steady_ms, idle=idle
-        )
-        return powers
-
     def _send(
         self,
         plan: Plan,
-        setpoints: Mapping[str, float],
+        outcome: Outcome,
         views: Mapping[str, ConverterView],
-        decision: Decision,
-        *,
-        drives: bool,
+        kvar: Mapping[str, float],
         now: Instant,
     ) -> list[Command]:
         if plan.verdict.local:
             return []
-        why = Reason(decision.source.name.lower(), decision.requester or "none", drives)
-        due = {tag: kw for tag, kw in setpoints.items() if tag in plan.known}
-        held = plan.verdict.held
-        picture = Converters(views, plan.limits, held)
-        return self._issuer.active_power(due, picture, why, now.wall_ms)
+        decision = outcome.decision
+        why = Reason(decision.source.name.lower(), decision.requester or "none", outcome.drives)
+        due = {tag: kw for tag, kw in self.setpoints.items() if tag in plan.known}
+        converters = Converters(views, plan.limits, plan.verdict.held)
+        active = self._issuer.active_power(due, converters, why, now.wall_ms)
+        support = Reason("voltage_support", "voltage_support", drives=True)
+        known = {tag: one for tag, one in kvar.items() if tag in plan.known}
+        reactive = self._issuer.reactive_power(known, plan.verdict.held, support, now.wall_ms)
+        return [*active, *reactive]
 
     def _converters(
         self, plan: Plan, image: Image, fast: FastPicture
@@ -179,31 +182,51 @@ class Actor:
             views[tag] = ConverterView(state, container.converter.setpoint_kw)
         return views, frozenset(lost)
 
-    def _measured(
+    def _inputs(
         self,
         plan: Plan,
         image: Image,
         fast: FastPicture,
-        views: Mapping[str, ConverterView],
+        running: Mapping[str, float],
         now: Instant,
-    ) -> Measured:
-        since_ms = now.wall_ms - self._stale_ms
-        frequency_hz = fast.number(self._meter, "frequency_hz", since_ms)
-        power_kw = fast.number(self._meter, "active_power_kw", since_ms)
-        if not math.isfinite(frequency_hz):
-            frequency_hz = fresh_number(image, self._meter, METER.name, "frequency_hz")
-        if not math.isfinite(power_kw):
-            power_kw = fresh_number(image, self._meter, METER.name, "active_power_kw")
+    ) -> DispatchInputs:
+        soc = [unit.soc for unit in plan.units if math.isfinite(unit.soc)]
         own_kw = math.fsum(
             container.converter.power_kw
             for container in plan.plant.containers
-            if views[container.converter.device].state in DELIVERS
+            if container.converter.device in running
         )
         if now.steady_ms - self._moved_ms < _SETTLED_MS:
             own_kw = math.nan  # meter and converters speak of different moments
-        soc = [unit.soc for unit in plan.units if math.isfinite(unit.soc)]
-        mean = math.fsum(soc) / len(soc) if soc else math.nan
-        return Measured(self._meter, frequency_hz, power_kw, own_kw, mean)
+        voltage_v = fresh_number(image, self._meter, METER.name, "voltage_ab_v")
+        wishes = self._wishes
+        return DispatchInputs(
+            bounds=plan.bounds,
+            wall_ms=now.wall_ms,
+            effect_ms=now.effect_ms,
+            schedules=wishes.schedules,
+            regulation=self._regulation,
+            manual=wishes.manual,
+            agc=wishes.agc,
+            frequency_hz=self._newest(image, fast, "frequency_hz", now),
+            voltage=voltage_v / self._rated_v,
+            meter_kw=self._newest(image, fast, "active_power_kw", now),
+            own_kw=own_kw,
+            soc=math.fsum(soc) / len(soc) if soc else math.nan,
+            containers={
+                unit.device: Reserve(unit.soc, unit.charge_kw, unit.discharge_kw)
+                for unit in plan.units
+            },
+            apparent_kva=math.fsum(running.values()),
+            meter=self._meter,
+        )
+
+    def _newest(self, image: Image, fast: FastPicture, signal: str, now: Instant) -> float:
+        """Return what the meter says: between the seconds if it does, else in the second."""
+        value = fast.number(self._meter, signal, now.wall_ms - self._stale_ms)
+        if math.isfinite(value):
+            return value
+        return fresh_number(image, self._meter, METER.name, signal)
 
 
 def _held(plan: Plan) -> dict[str, float]:

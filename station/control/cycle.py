@@ -1,30 +1,29 @@
 """The controller's cycle: a plan once a second, steps within it, and what both remember.
 
-Picture -> protection -> proposals -> meter feedback -> plan; plan and fast values -> decision ->
-hand-over -> split -> commands. No clock, socket or file: times and pictures are passed in,
+Picture -> protection -> meter feedback -> plan; plan and fast values -> decision -> split ->
+commands. No clock, socket or file: times and pictures are passed in,
 set-points and changed commands come out.
 """
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from contract.layouts import METER, PCS
+from contract.layouts import PCS
 from station.config import Role, StationConfig
-from station.control.act import DELIVERS, Actor, Step
+from station.control.act import Actor, Step
 from station.control.feedback import MeterFeedback, Wanted
-from station.control.issue import ACTIVE_KW, REACTIVE, SETPOINT, Issuer, Points, Reason
+from station.control.issue import REACTIVE, SETPOINT, Issuer, Points
 from station.control.picture import FastPicture
 from station.control.plan import Fleet, Plan, bounds_of, units_of
-from station.control.reactive import ReactiveSupport
-from station.control.sources import Instant, Sources, Wishes
+from station.control.wishes import Instant, Wishes
 from station.dispatch.commands import Command
-from station.dispatch.control_mode import ControlMode, control_mode
+from station.dispatch.control_mode import ControlMode
 from station.dispatch.regulation import RegulationSignal
+from station.dispatch.sources import SelfTestMemory
 from station.dispatch.tracking import FeedbackSettings
 from station.image import Image
-from station.plant import fresh_number, pcs_state, read_plant
+from station.plant import read_plant
 from station.protection import (
     PlantState,
     ProtectionSettings,
@@ -43,7 +42,6 @@ class ControlState:
 
     wishes: Wishes = field(default_factory=Wishes)
     protection: ProtectionState = field(default_factory=ProtectionState)
-    mode: ControlMode = ControlMode.IDLE
 
 
 @dataclass(frozen=True)
@@ -55,22 +53,16 @@ class CycleResult:
         plan: what was allowed and asked for.
         step: what was decided and sent first.
         mode: who is in charge.
-        scheduled_kw: what the schedule asks for, None without one.
-        reactive_kvar: what the converters give together.
         issued: commands to be handed to the drivers now, protective ones first.
         changed: commands whose life went on.
-        scheduled: somebody asks for power.
     """
 
     at_ms: int
     plan: Plan
     step: Step
     mode: ControlMode
-    scheduled_kw: float | None
-    reactive_kvar: float
     issued: tuple[Command, ...]
     changed: tuple[Command, ...]
-    scheduled: bool
 
     @property
     def plant(self) -> PlantState:
@@ -97,10 +89,8 @@ class ControlCycle:
         self._config = config
         self._protection = protection
         self.state = state
-        self._sources = Sources(config, regulation)
         self._issuer = Issuer(config)
-        self._actor = Actor(config, self._sources, self._issuer)
-        self._reactive = ReactiveSupport(config)
+        self._actor = Actor(config, regulation, state.wishes, self._issuer)
         self._fleet = Fleet.of(config, may_sleep=False)
         control = config.control
         rated_kw = math.fsum(pcs.rated_kw or 0.0 for pcs in config.with_role(Role.PCS))
@@ -112,7 +102,6 @@ class ControlCycle:
                 arrived_kw=control.delivery_tolerance_pct / 100 * rated_kw,
             ),
         )
-        self._meter = next((m.tag for m in config.with_role(Role.METER)), "")
         self._first_ms: int | None = None
         self._plan: Plan | None = None
         self._image: Image | None = None
@@ -132,6 +121,19 @@ class ControlCycle:
         """What the meter feedback adds."""
         return self._feedback.state.correction_kw
 
+    @property
+    def self_test(self) -> SelfTestMemory | None:
+        """The self-test under way, or the result of the last one."""
+        return self._actor.self_test
+
+    def begin_self_test(self, order_id: str) -> None:
+        """Let a self-test begin with the next step."""
+        self._actor.begin_self_test(order_id)
+
+    def forget_self_test(self) -> None:
+        """The result has been told."""
+        self._actor.forget_self_test()
+
     def instant(self, wall_ms: int, steady_ms: int) -> Instant:
         """Return a moment with the time at which its set-points are seen at the meter."""
         return Instant(wall_ms, steady_ms, wall_ms + round(self._config.control.lead_s * 1000))
@@ -144,42 +146,29 @@ class ControlCycle:
             plant, self.state.protection, self._protection, now.wall_ms
         )
         changed = self._observe(image, now.wall_ms)
-        measured_kw = fresh_number(image, self._meter, METER.name, "active_power_kw")
-        proposals = self._sources.slow(
-            self.state.wishes, None if last is None else last.decision, measured_kw, now
-        )
         self._feedback.learn(image, plant, limited=last is None or _says_nothing_of_losses(last))
-        circle_kva = self._running_kva(image)
-        support = self._reactive.want(image, measured_kw, circle_kva, now)
         self._plan = Plan(
             at_ms=now.wall_ms,
             plant=plant,
             verdict=verdict,
             bounds=bounds_of(verdict.limits),
-            proposals=(*proposals, *support.proposals),
             correction_kw=self.correction_kw,
             units=units_of(self._fleet, plant, verdict, self._actor.setpoints),
             known=self._known(plant, now.wall_ms),
         )
         self._image = image
         step = self._actor.step(self._plan, image, fast or FastPicture(), now)
-        if step.follows_meter:
-            wanted = Wanted(step.wished_kw, _is_limited(step))
+        if step.outcome.follows_meter:
+            wanted = Wanted(step.wished_kw, step.limited)
             self._feedback.remember(now.effect_ms // 1000, wanted)
-        shares = self._reactive.share(support, step.setpoints, circle_kva)
-        reactive = self._issue_reactive(shares, self._plan, now)
-        self.state.mode = self._mode(verdict, step)
-        issued = (*_protective(verdict, now.wall_ms), *step.issued, *reactive)
+        issued = (*_protective(verdict, now.wall_ms), *step.issued)
         return CycleResult(
             at_ms=now.wall_ms,
             plan=self._plan,
             step=step,
-            mode=self.state.mode,
-            scheduled_kw=self._sources.scheduled_kw,
-            reactive_kvar=math.fsum(shares.values()),
+            mode=_mode(verdict, step),
             issued=issued,
             changed=(*changed, *issued),
-            scheduled=not self._sources.alone,
         )
 
     def act(self, fast: FastPicture, now: Instant) -> Step | None:
@@ -187,25 +176,6 @@ class ControlCycle:
         if self._plan is None or self._image is None:
             return None
         return self._actor.step(self._plan, self._image, fast, now)
-
-    def _issue_reactive(
-        self, shares: Mapping[str, float], plan: Plan, now: Instant
-    ) -> list[Command]:
-        if plan.verdict.local:
-            return []
-        due = {tag: kvar for tag, kvar in shares.items() if tag in plan.known}
-        why = Reason("voltage_support", "voltage_support", drives=True)
-        return self._issuer.reactive_power(due, plan.verdict.held, why, now.wall_ms)
-
-    def _mode(self, verdict: Verdict, step: Step) -> ControlMode:
-        if verdict.emergency_stop:
-            return ControlMode.EMERGENCY_STOP
-        if verdict.local:
-            return ControlMode.LOCAL
-        before = self.state.mode
-        if before in (ControlMode.LOCAL, ControlMode.EMERGENCY_STOP):
-            before = ControlMode.IDLE
-        return control_mode(step.decision.source, self._sources.safe.stage, before)
 
     def _observe(self, image: Image, now_ms: int) -> list[Command]:
         """Compare what converters do with what they were told."""
@@ -233,21 +203,16 @@ class ControlCycle:
             if over or (container.converter.fresh and all(rack.fresh for rack in container.racks))
         )
 
-    def _running_kva(self, image: Image) -> Mapping[str, float]:
-        """Return the apparent-power circle of each converter that runs."""
-        return {
-            pcs.tag: pcs.rated_kw or 0.0
-            for pcs in self._config.with_role(Role.PCS)
-            if pcs_state(image, pcs.tag) in DELIVERS
-        }
+
+def _mode(verdict: Verdict, step: Step) -> ControlMode:
+    if verdict.emergency_stop:
+        return ControlMode.EMERGENCY_STOP
+    return ControlMode.LOCAL if verdict.local else step.outcome.mode
 
 
 def _says_nothing_of_losses(step: Step) -> bool:
-    return not step.follows_meter or _is_limited(step) or step.decision.shift_kw != 0
-
-
-def _is_limited(step: Step) -> bool:
-    return abs(step.target_kw - step.wished_kw) > ACTIVE_KW
+    outcome = step.outcome
+    return not outcome.follows_meter or step.limited or outcome.decision.shift_kw != 0
 
 
 def _protective(verdict: Verdict, now_ms: int) -> list[Command]:

@@ -1,4 +1,4 @@
-"""The plan of one second: what the plant may do, what the slow sources ask for, who may work.
+"""The plan of one second: what the plant may do, and who may work.
 
 Everything that is done until the next second is done within it.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from station.config import Role, StationConfig
-from station.dispatch.proposal import Bounds, Proposal
+from station.dispatch.proposal import Bounds
 from station.dispatch.split import SplitUnit
 from station.dispatch.units import LossCurve, RackUnit
 from station.protection import ContainerState, PlantState, RackState, StationLimits, Verdict
@@ -16,14 +16,13 @@ from station.protection import ContainerState, PlantState, RackState, StationLim
 
 @dataclass(frozen=True)
 class Plan:
-    """What one second allows and wants.
+    """What one second allows.
 
     Attributes:
         at_ms: epoch time.
         plant: what protection saw.
         verdict: what it decided.
         bounds: what the station may do at all, kW.
-        proposals: of the slow sources.
         correction_kw: what the meter feedback adds to the converters.
         units: the converters as the split sees them.
         known: converters whose racks have all been heard since the start.
@@ -33,7 +32,6 @@ class Plan:
     plant: PlantState
     verdict: Verdict
     bounds: Bounds
-    proposals: tuple[Proposal, ...]
     correction_kw: float
     units: tuple[SplitUnit, ...]
     known: frozenset[str]

@@ -251,7 +251,7 @@ def test_without_a_schedule_the_safe_state_comes_after_its_delay(tmp_path):
     assert power_held == pytest.approx(400.0, abs=1.0)
     assert safe.mode is ControlMode.SAFE_STATE
     assert run.plant.power["C1-PCS"] == 0.0
-    assert not safe.scheduled
+    assert safe.step.outcome.alone
 
 
 def test_a_manual_set_point_is_followed_at_the_meter(tmp_path):

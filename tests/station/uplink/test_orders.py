@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,6 +14,7 @@ from contract.orders import Order, OrderKind, Outcome
 from contract.schedule import Schedule
 from station.config import SiteConfig
 from station.control.cycle import ControlState
+from station.dispatch.sources import SelfTestMemory
 from station.journal import Effects, Journal, JournalError, OrderRecord, StoredSetpoint
 from station.office import Office
 from station.protection import load_rules
@@ -47,13 +48,24 @@ def order(counter: int = 1, kind: OrderKind = OrderKind.SCHEDULE, **changes: obj
     return Order(counter=counter, kind=kind, **facts)
 
 
+@dataclass
+class SelfTests:
+    """Begins self-tests as the control cycle does."""
+
+    self_test: SelfTestMemory | None = None
+
+    def begin_self_test(self, order_id: str) -> None:
+        self.self_test = SelfTestMemory(order_id)
+
+
 class Desk:
     """One station process's order parts, with what they did."""
 
     def __init__(self, uplink, cloud, file) -> None:
         self.journal = Journal(file)
         self.state = ControlState()
-        self.office = Office(SITE, self.state, load_rules(), now_ms)
+        self.tests = SelfTests()
+        self.office = Office(SITE, self.state, load_rules(), self.tests, now_ms)
         self.refusals: list[str] = []
         memory = self.journal.recall()
         self.office.restore(memory)
