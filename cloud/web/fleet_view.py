@@ -2,10 +2,10 @@
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from cloud import fleet
-from cloud.alarms import Alarm
 from cloud.fleet import Station
 from cloud.web import format as form
 from cloud.web.look import StationLook, state_words
@@ -18,15 +18,18 @@ _TOLERANCE_SHARE = 0.02
 _PRIORITIES = (1, 2, 3, 4)
 _MINUTE_MS = 60_000
 
+Alarms = Mapping[str, Mapping[int, int]]
+"""Open alarms by station and priority."""
 
-async def view(visit: Visit, looks: list[StationLook], standing: list[Alarm]) -> dict[str, Any]:
+
+async def view(visit: Visit, looks: list[StationLook], alarms: Alarms) -> dict[str, Any]:
     """Tiles and rows of the fleet page."""
-    rows = [await _row(visit, look, standing) for look in looks]
-    content = {"rows": rows, "tiles": _tiles(visit, looks, standing)}
+    rows = [await _row(visit, look, alarms.get(look.station.id, {})) for look in looks]
+    content = {"rows": rows, "tiles": _tiles(visit, looks, alarms)}
     return {**content, "digest": digest(content)}
 
 
-def _tiles(visit: Visit, looks: list[StationLook], standing: list[Alarm]) -> list[dict[str, str]]:
+def _tiles(visit: Visit, looks: list[StationLook], alarms: Alarms) -> list[dict[str, str]]:
     t = visit.t
     fresh = [look for look in looks if look.linked(visit.now_ms)]
 
@@ -63,7 +66,7 @@ def _tiles(visit: Visit, looks: list[StationLook], standing: list[Alarm]) -> lis
             *(str(len(fresh)), ""),
             t("of {m} in all", m=len(looks)),
         ),
-        _tile(t("Standing alarms"), *(str(len(standing)), "", _by_priority(visit, standing))),
+        _alarm_tile(visit, alarms),
     ]
 
 
@@ -83,21 +86,21 @@ def _duration(t: Any, energy_kwh: float | None, power_kw: float | None) -> str:
     return str(t("for {span}", span=form.span(energy_kwh / power_kw * 3600)))
 
 
-def _by_priority(visit: Visit, standing: list[Alarm]) -> str:
-    urgent = sum(alarm.priority <= _PRIORITIES[1] for alarm in standing)
-    if not standing:
-        return visit.t("none stands")
-    return visit.t("{n} of priority 1 or 2", n=urgent)
+def _alarm_tile(visit: Visit, alarms: Alarms) -> dict[str, str]:
+    t = visit.t
+    total = sum(number for own in alarms.values() for number in own.values())
+    urgent = sum(own.get(priority, 0) for own in alarms.values() for priority in _PRIORITIES[:2])
+    detail = t("{n} of priority 1 or 2", n=urgent) if total else t("none is active")
+    return _tile(t("Active alarms"), form.number(total, 0), "", detail)
 
 
-async def _row(visit: Visit, look: StationLook, standing: list[Alarm]) -> dict[str, Any]:
+async def _row(visit: Visit, look: StationLook, own: Mapping[int, int]) -> dict[str, Any]:
     station = look.station
     power, planned = look.point("delivered_power_kw"), look.point("scheduled_power_kw")
     out, into = look.point("discharge_limit_kw"), look.point("charge_limit_kw")
     off = None if power is None or planned is None else power - planned
     linked = look.linked(visit.now_ms)
     soc = look.point("soc")
-    own = [alarm.priority for alarm in standing if alarm.station == station.id]
     state, mode = _state(visit, look, power)
     next_time, next_words = await _next_change(visit, station)
     return {
@@ -121,7 +124,7 @@ async def _row(visit: Visit, look: StationLook, standing: list[Alarm]) -> dict[s
         "available": f"{form.megawatt(out)} / {form.megawatt(into)}",
         "next_time": next_time,
         "next_words": next_words,
-        "alarms": [(p, own.count(p)) for p in _PRIORITIES if p in own],
+        "alarms": [(p, own[p]) for p in _PRIORITIES if own.get(p)],
         "age": form.span(look.age_s(visit.now_ms)),
     }
 

@@ -4,13 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cloud.alarms import Alarm
 from cloud.web import format as form
-from cloud.web.alarm_view import address, place
-from cloud.web.look import StationLook, standing_alarms
-from cloud.web.visit import Visit, digest
-
-_BANNER_ALARMS = 4
+from cloud.web.alarm_banner import banner
+from cloud.web.look import StationLook
+from cloud.web.visit import Visit
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,6 @@ async def frame(
         crumbs: the way to here.
     """
     zone = zone_of(looks, here)
-    standing = await standing_alarms(visit.parts, looks, visit.now_ms)
     return {
         "page": page,
         "here": here,
@@ -51,33 +47,8 @@ async def frame(
             }
             for look in looks
         ],
-        "banner": banner(visit, looks, standing),
+        "banner": await banner(visit, looks),
     }
-
-
-def banner(visit: Visit, looks: list[StationLook], standing: list[Alarm]) -> dict[str, Any]:
-    """The four most urgent alarms and how many stand."""
-    by_id = {look.station.id: look for look in looks}
-    highest = []
-    for alarm in standing[:_BANNER_ALARMS]:
-        station = by_id[alarm.station].station
-        highest.append(
-            {
-                "priority": alarm.priority,
-                "text": alarm.text(visit.language),
-                "time": form.clock(alarm.since_ms, station.zone),
-                "where": place(alarm, station, visit.language),
-                "href": address(alarm, by_id[alarm.station].topology),
-            }
-        )
-    worst = highest[0] if highest else None
-    view = {
-        "highest": highest,
-        "count": len(standing),
-        "worst": worst["priority"] if worst else "",
-        "said": f"{worst['text']}, {worst['where']}" if worst else "",
-    }
-    return {**view, "digest": digest(view)}
 
 
 def zone_of(looks: list[StationLook], here: str) -> ZoneInfo:

@@ -4,9 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from cloud import alarms, fleet
+from cloud import fleet
 from cloud.access import Action, Resource, authorize
-from cloud.alarms import Alarm
 from cloud.api.context import Desk
 from cloud.errors import NotFound
 from cloud.fleet import Station, Topology, link_lost, stale_after_ms
@@ -52,16 +51,6 @@ async def look_at_all(parts: Desk) -> list[StationLook]:
         known = devices.get(station.id, set()) | (set(image.frames) if image else set())
         looks.append(StationLook(station, fleet.from_devices(known), image))
     return looks
-
-
-async def standing_alarms(
-    parts: Desk, looks: list[StationLook], now_ms: int, station: str | None = None
-) -> list[Alarm]:
-    """Alarms of the moment of all stations, or of one, lost links among them."""
-    seen = [one for one in looks if station is None or one.station.id == station]
-    links = [(one.station.id, one.image.received_ms if one.image else None) for one in seen]
-    found = await alarms.of_stations(parts.services.pool, parts.services.vault, station)
-    return alarms.in_order([*found, *alarms.of_links(links, now_ms)])
 
 
 def pick(looks: list[StationLook], station: str) -> StationLook:

@@ -8,14 +8,16 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from cloud import fleet
+from cloud.alarms.lists import Filter, counts
 from cloud.api.image import live_answer
 from cloud.api.schedules import soc_now
 from cloud.errors import NotFound
 from cloud.fleet import ROUND_TRIP_EFFICIENCY, Station
 from cloud.web import alarm_view, command_view, fleet_view, history_view, order_view
 from cloud.web import format as form
-from cloud.web.frame_view import Crumb, banner, frame
-from cloud.web.look import StationLook, day_of, facts_of, look_at_all, pick, standing_alarms
+from cloud.web.alarm_banner import banner, lists_of
+from cloud.web.frame_view import Crumb, frame
+from cloud.web.look import StationLook, day_of, facts_of, look_at_all, pick
 from cloud.web.visit import PageVisit, Visit
 from contract.schedule import points_of_day
 
@@ -30,11 +32,10 @@ _HOUR_MS = 3_600_000
 async def fleet_page(visit: PageVisit) -> Response:
     """All stations at a glance."""
     looks = await look_at_all(visit.parts)
-    standing = await standing_alarms(visit.parts, looks, visit.now_ms)
     context = await frame(
         visit, looks, page="fleet", here="fleet", crumbs=[Crumb(visit.t("Fleet"))]
     )
-    context["fleet"] = await fleet_view.view(visit, looks, standing)
+    context["fleet"] = await _fleet(visit, looks)
     context["facts"] = _fleet_facts(visit, looks)
     return visit.render("fleet.html", context)
 
@@ -57,18 +58,6 @@ def _fleet_facts(visit: Visit, looks: list[StationLook]) -> dict[str, Any]:
     }
 
 
-@router.get("/alarms")
-async def alarm_page(visit: PageVisit) -> Response:
-    """What is wrong now."""
-    looks = await look_at_all(visit.parts)
-    standing = await standing_alarms(visit.parts, looks, visit.now_ms)
-    context = await frame(
-        visit, looks, page="alarms", here="alarms", crumbs=[Crumb(visit.t("Alarms"))]
-    )
-    context["alarms"] = alarm_view.table(visit, looks, standing)
-    return visit.render("alarms.html", context)
-
-
 @router.get("/stations/{station}")
 async def station_page(visit: PageVisit, station: str) -> Response:
     """What the station does, what it may do, and why not more."""
@@ -81,14 +70,13 @@ async def station_page(visit: PageVisit, station: str) -> Response:
         here=f"station:{station}",
         crumbs=[_fleet_crumb(visit), Crumb(look.station.title(visit.language))],
     )
-    standing = await standing_alarms(visit.parts, looks, visit.now_ms, station)
     context |= {
         "station": look.station,
         "topology": look.topology,
         "rated": form.megawatt(look.station.rated_power_kw),
         "minus_rated": form.megawatt(-look.station.rated_power_kw),
         "soc_band": _band(look.station),
-        "alarms": alarm_view.panel(visit, look, standing),
+        "alarms": await _alarms(visit, look),
         "orders": await _orders(visit, look.station),
         "history": history_view.of_station(look),
         "facts": facts_of(visit, look),
@@ -116,7 +104,6 @@ async def rack_page(visit: PageVisit, station: str, rack: str) -> Response:
             Crumb(form.tag(rack)),
         ],
     )
-    standing = await standing_alarms(visit.parts, looks, visit.now_ms, station)
     facts = facts_of(visit, look)
     facts |= {
         "rack": rack,
@@ -127,7 +114,7 @@ async def rack_page(visit: PageVisit, station: str, rack: str) -> Response:
         "station": look.station,
         "container": container,
         "tag": rack,
-        "alarms": alarm_view.panel(visit, look, standing, rack),
+        "alarms": await _alarms(visit, look, rack),
         "history": history_view.of_rack(look, rack),
         "facts": facts,
         "live": live_answer(look.image),
@@ -260,26 +247,14 @@ async def _schedule_facts(visit: Visit, look: StationLook, day: dt.date) -> dict
 async def banner_fragment(visit: PageVisit) -> Response:
     """The alarm banner."""
     looks = await look_at_all(visit.parts)
-    standing = await standing_alarms(visit.parts, looks, visit.now_ms)
-    return visit.fragment("fragments/banner.html", "banner", banner(visit, looks, standing))
+    return visit.fragment("fragments/banner.html", "banner", await banner(visit, looks))
 
 
 @router.get("/fragments/fleet")
 async def fleet_fragment(visit: PageVisit) -> Response:
     """Tiles and table of the fleet."""
     looks = await look_at_all(visit.parts)
-    standing = await standing_alarms(visit.parts, looks, visit.now_ms)
-    view = await fleet_view.view(visit, looks, standing)
-    return visit.fragment("fragments/fleet.html", "fleet", view)
-
-
-@router.get("/fragments/alarms")
-async def alarm_table_fragment(visit: PageVisit) -> Response:
-    """The table of standing alarms."""
-    looks = await look_at_all(visit.parts)
-    standing = await standing_alarms(visit.parts, looks, visit.now_ms)
-    view = alarm_view.table(visit, looks, standing)
-    return visit.fragment("fragments/alarm_table.html", "alarms", view)
+    return visit.fragment("fragments/fleet.html", "fleet", await _fleet(visit, looks))
 
 
 @router.get("/fragments/stations/{station}/alarms")
@@ -289,8 +264,7 @@ async def alarms_fragment(
     """The alarms of one station or device."""
     looks = await look_at_all(visit.parts)
     look = pick(looks, station)
-    standing = await standing_alarms(visit.parts, looks, visit.now_ms, station)
-    view = alarm_view.panel(visit, look, standing, device)
+    view = await _alarms(visit, look, device)
     return visit.fragment("fragments/alarms.html", "alarms", view)
 
 
@@ -308,6 +282,17 @@ async def commands_fragment(visit: PageVisit, station: str) -> Response:
     choice = command_view.Choice.read(visit.request.query_params)
     view = await command_view.table(visit, look, choice)
     return visit.fragment("fragments/commands.html", "commands", view)
+
+
+async def _fleet(visit: Visit, looks: list[StationLook]) -> dict[str, Any]:
+    counted = await counts(visit.parts.services.pool)
+    return await fleet_view.view(visit, looks, counted.by_station)
+
+
+async def _alarms(visit: Visit, look: StationLook, device: str | None = None) -> dict[str, Any]:
+    wanted = Filter(station=look.station.id, text=device or "")
+    found = await lists_of(visit).find(wanted, limit=alarm_view.PANEL_ROWS)
+    return alarm_view.panel(visit, look, found, device)
 
 
 async def _orders(visit: Visit, station: Station) -> dict[str, Any]:

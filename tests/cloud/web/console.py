@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import uvicorn
 from argon2 import PasswordHasher
 
-from cloud import fleet
+from cloud import alarms, fleet
 from cloud.access import Passwords, ensure_admin
 from cloud.app import Worker, open_worker
 from cloud.config import CloudConfig
@@ -29,6 +29,7 @@ ZONE = "Asia/Shanghai"
 STATION = "haibin-1"
 FACTS = fleet.StationFacts(STATION, "Haibin 1", "海滨一站", ZONE, RATED_KW, CAPACITY_KWH)
 _HISTORY_MS = 20 * 60_000
+_ALARMS_EVERY_S = 0.2
 
 
 def quick_passwords() -> Passwords:
@@ -70,11 +71,13 @@ def running_console(dsn: str, data_dir: Path, history_ms: int = _HISTORY_MS) -> 
         async with open_worker(config, dsn) as worker, _serving(worker, listener):
             found.append(await _fill(worker, listener, history_ms))
             feeding = asyncio.ensure_future(found[0].feeder.run())
+            alarming = asyncio.ensure_future(_work_alarms(worker))
             stopping = asyncio.ensure_future(asyncio.to_thread(stop.wait))
-            await asyncio.wait({feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({feeding, stopping, alarming}, return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set():
                 feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=stop.is_set())
+                alarming.cancel()
+            await asyncio.gather(feeding, alarming, return_exceptions=stop.is_set())
 
     def run() -> None:
         try:
@@ -92,6 +95,16 @@ def running_console(dsn: str, data_dir: Path, history_ms: int = _HISTORY_MS) -> 
     finally:
         stop.set()
         thread.join(20)
+
+
+async def _work_alarms(worker: Worker) -> None:
+    """Do what the job does: notice lost links, work events into alarms."""
+    services = worker.services
+    engine = alarms.Engine(services.pool, services.vault, alarms.load())
+    while True:
+        await alarms.look_at_links(services.pool, now_ms())
+        await engine.run(now_ms())
+        await asyncio.sleep(_ALARMS_EVERY_S)
 
 
 @asynccontextmanager

@@ -83,9 +83,10 @@ function keys() {
   let armed = -Infinity;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, dialog, [role=grid]")) return;
+    if (event.target.closest("input, textarea, select, dialog, [role=grid]:not([data-keys])")) return;
     if (event.key === "?") return one("#help").showModal();
     if (event.key === "g") { armed = event.timeStamp; return; }
+    if (event.timeStamp - armed < KEY_WINDOW_MS) event.preventDefault();
     const station = location.pathname.match(/^\/stations\/[^/]+/)?.[0] ?? one(".rail .l2")?.getAttribute("href");
     const places = { f: "/", a: "/alarms", s: station, p: station && `${station}/schedule`, h: station && `${station}/history` };
     const to = places[event.key];
@@ -105,17 +106,36 @@ function signsOfLife() {
   for (const kind of ["pointerdown", "pointermove", "keydown", "wheel"]) addEventListener(kind, note, { passive: true });
 }
 
-// The banner renews itself; a new alarm of priority 1 or 2 is also said.
+// The plant tree shows the most urgent priority that is open in each branch.
+function plantTree({ dataset }) {
+  const worst = JSON.parse(dataset.tree);
+  for (const place of all(".rail [data-tree]")) {
+    const priority = worst[place.dataset.tree];
+    if (place.querySelector(`.x${priority}`) || (!priority && !place.firstChild)) continue;
+    place.replaceChildren(...(priority ? [one("#marks-of-tree").content.querySelector(`.x${priority}`).cloneNode(true)] : []));
+  }
+  write(one("[data-open-alarms]"), Number(dataset.count) ? dataset.count : "");
+}
+
+// The banner renews itself; the newest alarm of priority 1 or 2 is also said, at most every 5 s: what
+// comes sooner waits, and of several the newest is said.
 function alarmsAloud() {
-  let said = one("#banner")?.dataset.said ?? "";
+  const newest = () => Number(one("#banner")?.dataset.newest ?? 0);
+  let known = newest();
   let at = -Infinity;
-  document.addEventListener("htmx:afterSwap", () => {
-    const banner = one("#banner");
-    if (!banner || banner.dataset.said === said) return;
-    said = banner.dataset.said;
-    if (!said || Number(banner.dataset.worst) > 2 || performance.now() - at < SHOUT_EVERY_MS) return;
+  let later = 0;
+  const shout = () => {
+    later = 0;
+    const said = one("#banner")?.dataset.said;
+    if (!said) return;
     at = performance.now();
     write(one("#shout"), said);
+  };
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.elt.id === "banner") plantTree(event.detail.elt);
+    if (newest() <= known) return;
+    known = newest();
+    if (!later) later = setTimeout(shout, Math.max(0, at + SHOUT_EVERY_MS - performance.now()));
   });
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.status === 401) sessionEnded();

@@ -1,0 +1,163 @@
+"""The story of an incident: its first-out, what followed, what protection and people did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from cloud.alarms.states import ACTS
+from cloud.alarms.story import Incident, Line, Part, StoryEvent
+from cloud.web import alarm_view as view
+from cloud.web import alarm_words as words
+from cloud.web import format as form
+from cloud.web.look import StationLook
+from cloud.web.visit import Visit
+from contract.events import Severity
+
+ACTS_OF_PARTS = 30
+"""Of so many alarms of an incident the answers of people are told with it."""
+_ACTION, _CONFIRMED = "protection.action", "protection.confirmed"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person did to an alarm of an incident."""
+
+    part: Part
+    line: Line
+
+
+def address(incident: Incident) -> str:
+    """The page of an incident."""
+    query = urlencode({"scope": incident.scope})
+    return f"/alarms/incidents/{quote(incident.station)}/{incident.begin_ms}?{query}"
+
+
+def title(visit: Visit, look: StationLook, incident: Incident) -> str:
+    """Where it happened."""
+    where = incident.scope or look.station.title(visit.language)
+    return visit.t("Trip group {place}, first-out order", place=where)
+
+
+def page(
+    visit: Visit, look: StationLook, incident: Incident, answers: Sequence[Answer]
+) -> dict[str, Any]:
+    """The story as a page of its own."""
+    t, zone = visit.t, look.station.zone
+    told = lines(visit, look, incident, answers=answers)
+    first = next((one for one in told if one["first"]), None)
+    last_ms = max((one["at_ms"] for one in told), default=incident.begin_ms)
+    actions = sum(event.code == _ACTION for event in incident.events)
+    confirmed = sum(event.code == _CONFIRMED for event in incident.events)
+    notes = [
+        t("Everything that the devices and the controller of this place told, by their clocks.")
+    ]
+    if incident.cut:
+        notes.append(t("More happened than is shown here."))
+    if incident.damaged:
+        notes.append(
+            t("{n} events are damaged in the store and left out.", n=len(incident.damaged))
+        )
+    return {
+        "title": title(visit, look, incident),
+        "where": look.station.title(visit.language),
+        "first": "" if first is None else f"{first['text']}, {first['device']}",
+        "begin": f"{form.day(incident.begin_ms, zone)} {view.moment(incident.begin_ms, zone)}",
+        "end": f"{form.day(last_ms, zone)} {view.moment(last_ms, zone)}",
+        "count": form.number(len(incident.parts), 0),
+        "actions": t("{n}, {m} of them confirmed", n=actions, m=confirmed) if actions else "",
+        "lines": told,
+        "note": " ".join(notes),
+        "links": [
+            (f"/stations/{quote(incident.station)}", t("Show the station")),
+            (f"/alarms?{urlencode({'q': incident.scope or incident.station})}", t("Alarms")),
+        ],
+    }
+
+
+def lines(
+    visit: Visit,
+    look: StationLook,
+    incident: Incident,
+    *,
+    own: int | None = None,
+    answers: Sequence[Answer] = (),
+) -> list[dict[str, Any]]:
+    """What was told around an incident and what people answered, in order of time.
+
+    Args:
+        visit: the reader.
+        look: the station.
+        incident: it.
+        own: number of the alarm beside which it is shown.
+        answers: what people did to its alarms.
+    """
+    parts = {(part.device, part.code, part.tag, part.onset_ms): part for part in incident.parts}
+    told = []
+    for event in incident.events:
+        name = event.device, event.code, event.tag, event.at_ms
+        line = _event(visit, event, parts.get(name), own) | _stamp(look, incident, event.at_ms)
+        told.append(line)
+    told += [
+        _answer(visit, one) | _stamp(look, incident, one.line.at_ms)
+        for one in answers
+        if one.line.change in ACTS
+    ]
+    return sorted(told, key=lambda line: line["at_ms"])
+
+
+def _event(visit: Visit, event: StoryEvent, part: Part | None, own: int | None) -> dict[str, Any]:
+    t = visit.t
+    part = part if event.active else None
+    text = event.text_zh if visit.language.startswith("zh") else event.text_en
+    informs = event.severity == Severity.INFORMATION
+    tags = []
+    if part is not None and part.first_out:
+        tags.append((t("first-out"), True))
+    if part is not None and part.cause is not None:
+        tags.append((t("consequence of {id}", id=part.cause), False))
+    if not informs and not event.active:
+        tags.append((t("returned"), False))
+    value, unit = words.figure(event.code, event.tag, event.value)
+    limit, limit_unit = words.figure(event.code, event.tag, event.limit)
+    priority = part.priority if part else max(Severity) + 1 - event.severity
+    return {
+        "text": text[:1].upper() + text[1:],
+        "tags": tags,
+        "detail": "",
+        "device": event.device,
+        "priority": None if informs or not event.active else priority,
+        "mark": "",
+        "value": f"{value} {unit}".strip(),
+        "limit": f"{limit} {limit_unit}".strip(),
+        "first": part is not None and part.first_out,
+        "own": own is not None and part is not None and part.alarm == own,
+    }
+
+
+def _answer(visit: Visit, one: Answer) -> dict[str, Any]:
+    t, line = visit.t, one.line
+    what = words.change_words(t, line.change)
+    who = t("by {user}", user=line.actor)
+    return {
+        "text": f"{what}: {one.part.code}",
+        "tags": [],
+        "detail": f"{who}: {line.reason}" if line.reason else who,
+        "device": one.part.device,
+        "priority": None,
+        "mark": "",
+        "value": "",
+        "limit": "",
+        "first": False,
+        "own": False,
+    }
+
+
+def _stamp(look: StationLook, incident: Incident, at_ms: int) -> dict[str, Any]:
+    after_s = (at_ms - incident.begin_ms) / 1000
+    return {
+        "at_ms": at_ms,
+        "time": view.moment(at_ms, look.station.zone),
+        "utc": view.utc(at_ms),
+        "offset": f"{form.number(after_s, 3, signed=True)} s",
+    }
