@@ -22,7 +22,7 @@ from contract.words import Words
 from station.alarms import AlarmBook, plain_words
 from station.centre_desk import CentreDesk
 from station.command_book import CommandBook, Page
-from station.command_cause import likely_cause
+from station.command_cause import cause_of
 from station.command_log import RESUME_SOURCE, CommandLog
 from station.config import Role, StationConfig
 from station.control.cycle import ControlCycle, ControlState, CycleResult
@@ -323,7 +323,8 @@ class Controller:
             log.critical("event=latches_not_written reason=%r", str(error))
 
     def _likely_cause(self, command: Command) -> Words:
-        return likely_cause(command, self._image.freeze(_now_ms()))
+        image = self._image.freeze(_now_ms())
+        return cause_of(command, image, self._config, self._control.plan)
 
     def _status(self) -> dict[str, Any]:
         """Return what the status file says."""

@@ -112,6 +112,11 @@ class ControlCycle:
         return self._issuer.points
 
     @property
+    def plan(self) -> Plan | None:
+        """The plan of this second, None before the first."""
+        return self._plan
+
+    @property
     def wanted(self) -> OrderedDict[int, Wanted]:
         """What was wanted at the meter, by second."""
         return self._feedback.wanted

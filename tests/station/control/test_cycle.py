@@ -51,11 +51,12 @@ class Run:
         self.follows = True
         self.commands = []
         self.changed = []
+        self.now_ms = T0
 
     def seconds(self, first: int, last: int):
         """Run cycles from second `first` to `last` after midnight; return the last result."""
         for second in range(first, last):
-            now_ms = T0 + second * 1000 + 500
+            self.now_ms = now_ms = T0 + second * 1000 + 500
             self.plant.second(T0 + second * 1000)
             image = self.plant.image.freeze(now_ms)
             result = self.cycle.run(image, self.cycle.instant(now_ms, now_ms))
