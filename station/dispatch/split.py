@@ -138,11 +138,12 @@ def _along_ramp(  # noqa: PLR0917 - arrays of one and the same fleet
         # Nobody starts on one side while another still stands on the other.
         return np.asarray(np.where(other_side, crossing, lowest), dtype=np.float64)
     everyone = np.ones((1, len(high)), dtype=np.bool_)
-    # Units that should not run are brought down, unless the others alone cannot get there.
-    ceiling = np.where(wanted, highest, lowest)
+    # Units that should not run are brought down; while the others cannot carry all yet, these
+    # go as high as they can and the rest stays with the leaving ones.
+    floor, ceiling = lowest, np.where(wanted, highest, lowest)
     if ceiling.sum() < load_kw:
-        ceiling = highest
-    loads: Floats = water_fill(everyone, lowest, ceiling, marginal, slope, load_kw)[0]
+        floor, ceiling = ceiling, highest
+    loads: Floats = water_fill(everyone, floor, ceiling, marginal, slope, load_kw)[0]
     return loads
 
 

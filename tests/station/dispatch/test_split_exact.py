@@ -1,6 +1,7 @@
 import itertools
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,8 +101,7 @@ def replace_ramp(unit: SplitUnit, ramp_kw: float) -> SplitUnit:
 
 
 def moved(unit: SplitUnit, power_kw: float, ramp_kw: float) -> SplitUnit:
-    fields = {**unit.__dict__, "power_kw": power_kw, "ramp_kw": ramp_kw}
-    return SplitUnit(**fields)
+    return replace(unit, power_kw=power_kw, ramp_kw=ramp_kw)
 
 
 @given(st.floats(0, 5000), st.floats(0, 5000), plants())
@@ -272,9 +272,40 @@ def test_units_do_not_flap_when_the_power_swings_about_the_point_of_change():
         now = {tag for tag, kw in found.powers.items() if kw}
         changes += running is not None and now != running
         running = now
-        units = [SplitUnit(**{**unit.__dict__, "active": unit.device in now}) for unit in four()]
+        units = [replace(unit, active=unit.device in now) for unit in four()]
 
     assert changes <= 1
+
+
+def test_nobody_starts_on_one_side_while_another_is_still_on_the_other():
+    curve = LossCurve.of_rating(1000.0)
+    units = [
+        SplitUnit("A", 1000, 1000, curve, ramp_kw=50, power_kw=-100),
+        SplitUnit("B", 1000, 1000, curve, ramp_kw=50),
+    ]
+
+    found = split(100, units)
+
+    assert found.powers == {"A": -50, "B": 0}
+    assert found.limited is LimitReason.RAMP
+
+
+def test_units_that_should_not_run_are_brought_down_along_their_ramps():
+    units = [replace(unit, ramp_kw=50.0, power_kw=150.0, active=True) for unit in four()]
+    sums = []
+
+    for _ in range(12):
+        found = split(300, units, PLAIN)
+        sums.append(found.power_kw)
+        units = [
+            replace(u, power_kw=found.powers[u.device], active=bool(found.powers[u.device]))
+            for u in units
+        ]
+
+    assert sorted(found.powers.values()) == [0, 0, 0, 300]
+    assert sums[0] == 400
+    assert sums[1:] == pytest.approx([300] * 11)
+    assert len(found.sleeping) == 3
 
 
 def test_the_fuller_battery_discharges_more_and_charges_less():
