@@ -128,11 +128,15 @@ def _step(
     smooth = np.where(fresh, value, np.where(known, smooth, before.smooth))
     usual = np.where(np.isnan(before.usual), smooth, before.usual)
     away = smooth - usual
-    scale = np.maximum(floor, _MEAN_DEVIATION_TO_SIGMA * before.deviation)
+    # A fault that grows slowly must not widen what is tolerated without end.
+    scale = np.clip(
+        _MEAN_DEVIATION_TO_SIGMA * before.deviation, floor, settings.most_floors * floor
+    )
     excess = (np.abs(away) / scale - settings.begin_z) / (settings.full_z - settings.begin_z)
     evidence = np.clip(excess, 0, 1)
-    # At first the mean of all that was seen, later a slow mean: no long blind start.
-    gain = np.maximum(1 - np.exp(-dt / settings.baseline_s), np.minimum(1, dt / (seen + 1e-6)))
+    # While it settles the mean of all that was seen, then a slow mean: no long blind start.
+    first = np.where(seen <= settings.settle_s, np.minimum(1, dt / (seen + 1e-6)), 0)
+    gain = np.maximum(1 - np.exp(-dt / settings.baseline_s), first)
     learn = known & (evidence < _FREEZE_FROM) & (dt > 0)
     usual = np.where(learn, usual + gain * away, usual)
     deviation = np.where(

@@ -171,6 +171,7 @@ class EarlySettings(Section):
     plateau_v: tuple[float, float] = Field(description="Rack median inside: voltage counts fully")
     outside_plateau: float = Field(gt=1, description="Scale of the voltage residual outside")
     gas_floor_ppm: float = Field(gt=0, description="Least scale of a gas rise")
+    most_floors: float = Field(ge=1, description="A scale grows to no more floors than this")
     begin_z: float = Field(gt=0)
     full_z: float = Field(gt=0)
     gas_joins_from: float = Field(gt=0, description="Cell evidence from which gas is added to it")

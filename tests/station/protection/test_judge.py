@@ -181,7 +181,7 @@ def test_every_shipped_rule_speaks_both_languages_and_names_its_source():
         ("delay_s = 5", "delay = 5", "unknown key"),
         ('code = "runaway.warning"', 'code = "runaway.warn"', "is not in the event catalogue"),
         ("zh = ", "cn = ", "name"),
-        ("full_z = 20", "full_z = 2", "full_z must be above begin_z"),
+        ("full_z = 15", "full_z = 2", "full_z must be above begin_z"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_file_key_and_remedy(tmp_path, old, new, told):
