@@ -1,5 +1,16 @@
 """`python -m launcher`: the command line."""
 
-from launcher.main import main
+import signal
+import sys
 
-main()
+_STOPPED = 130
+"""128 + SIGINT, as shells say it."""
+
+# The bootstrap script lets Ctrl-C be ignored while the interpreter starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    from launcher.main import main
+
+    main()
+except KeyboardInterrupt:
+    sys.exit(_STOPPED)

@@ -8,25 +8,23 @@ import contextlib
 import datetime as dt
 import json
 import os
-import shutil
-import signal
-import tempfile
 import time
 import webbrowser
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
 
 from launcher import demo_config, report, scenario
 from launcher.cloud_client import CloudClient
-from launcher.demo_config import Folders, Ports
+from launcher.demo_config import Ports
+from launcher.demo_folder import left_behind, run_folder
 from launcher.dispatch_centre import DispatchCentre
 from launcher.errors import LauncherError
 from launcher.stack import Stack, market_today, schedule_for
+from launcher.stopping import StoppedError, StopSignal
 
 _RECEIPT_S = 30.0
 _STATUS_EVERY_S = 10.0
@@ -34,6 +32,10 @@ _POLL_S = 0.2
 _DRAIN_S = 60.0
 # Samples younger than this when the stop begins may be between device and queue.
 _SETTLE_S = 2
+_STOPPED = 130
+"""128 + SIGINT, as shells say it."""
+_LEAST_SHOWN = 1e-4
+"""The station's figures have four decimals; less is a zero, and none is a minus zero."""
 
 
 @dataclass(frozen=True)
@@ -56,35 +58,18 @@ def run_demo(options: DemoOptions) -> int:
     console = Console(highlight=False, soft_wrap=True)
     chosen = scenario.find(options.scenario)
     _check_report(options.report)
-    stop = _StopSignal()
-    with _folders(options.keep) as folders:
+    stop = StopSignal()
+    for folder in left_behind():
+        console.print(f"  Left behind by an earlier run; remove it with: rm -r {folder}")
+    with run_folder(options.keep) as folders:
         ports = Ports() if options.keep is None else Ports.fixed()
-        stack = Stack(folders, chosen, ports=ports)
+        stack = Stack(folders, chosen, ports=ports, scenario_waits=True, checkpoint=stop.check)
         try:
             return _Demo(console, stack, options, stop).run()
-        except _StoppedError:
-            console.print("Stopped while starting.")
-            return 130
+        except StoppedError:
+            return _STOPPED
         finally:
-            stack.stop()
-
-
-class _StoppedError(Exception):
-    """Ctrl-C or SIGTERM came before the demo ran."""
-
-
-class _StopSignal:
-    """Remembers Ctrl-C and SIGTERM; a second Ctrl-C ends at once."""
-
-    def __init__(self) -> None:
-        self.set = False
-        signal.signal(signal.SIGINT, self._note)
-        signal.signal(signal.SIGTERM, self._note)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.set and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.set = True
+            stack.stop(lambda name: console.print(f"  {name} stops …"))
 
 
 def _check_report(path: Path | None) -> None:
@@ -95,26 +80,9 @@ def _check_report(path: Path | None) -> None:
         )
 
 
-@contextlib.contextmanager
-def _folders(keep: Path | None) -> Iterator[Folders]:
-    """The run's folder: the user's own, or a temporary one that is removed at the end."""
-    if keep is not None:
-        if keep.exists() and any(keep.iterdir()):
-            raise LauncherError(
-                f"--keep {keep}: the folder is not empty. Remedy: name a new or empty folder."
-            )
-        yield Folders(keep.resolve())
-        return
-    root = Path(tempfile.mkdtemp(prefix="stationmaster-demo-"))
-    try:
-        yield Folders(root)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
-
-
 class _Demo:
     def __init__(
-        self, console: Console, stack: Stack, options: DemoOptions, stop: _StopSignal
+        self, console: Console, stack: Stack, options: DemoOptions, stop: StopSignal
     ) -> None:
         self.console = console
         self.stack = stack
@@ -122,8 +90,10 @@ class _Demo:
         self.stop = stop
         self.cuts = scenario.cable_cuts(stack.scenario)
         self.requests = scenario.agc_requests(stack.scenario)
+        self.story = scenario.story(stack.scenario)
 
     def run(self) -> int:
+        self.console.print(f"  Scenario {self.stack.scenario.stem}: {self.story.description}\n")
         with self._step("Virtual plant: 2 converters, 20 racks, 8,320 cells"):
             ports = self.stack.start_plant()
         with self._step("Cloud: PostgreSQL, ingest, console"):
@@ -135,7 +105,9 @@ class _Demo:
                 self.stack.start_station()
             with self._step("Schedule signed, sent, accepted"):
                 self._send_schedule(client)
+            self.stop.check()
             self._show_addresses()
+            self.stack.begin_scenario()
             started = time.monotonic()
             with self._dispatch_centre():
                 self._watch(started)
@@ -156,8 +128,7 @@ class _Demo:
 
     @contextlib.contextmanager
     def _step(self, title: str) -> Iterator[None]:
-        if self.stop.set:
-            raise _StoppedError
+        self.stop.check()
         self.console.print(f"  {title} …", end=" ")
         begun = time.monotonic()
         yield
@@ -169,6 +140,7 @@ class _Demo:
             client.send_schedule(demo_config.STATION_ID, schedule_for(date))
         end = time.monotonic() + _RECEIPT_S
         while not all(order.get("receipt") for order in client.orders(demo_config.STATION_ID)):
+            self.stop.check()
             if time.monotonic() > end:
                 raise LauncherError(f"the station sent no receipt within {_RECEIPT_S:.0f} s.")
             time.sleep(_POLL_S)
@@ -198,6 +170,7 @@ class _Demo:
             for cut in self.cuts
             for action in ((cut.at_s, "pull"), (cut.at_s + cut.for_s, "plug"))
         ]
+        happenings = list(self.story.happenings)
         shown = -_STATUS_EVERY_S
         while not self.stop.set:
             elapsed = time.monotonic() - started
@@ -205,6 +178,9 @@ class _Demo:
                 break
             while pending and elapsed >= pending[0][0]:
                 self._cable(pending.pop(0)[1])
+            while happenings and elapsed >= happenings[0].at_s:
+                happening = happenings.pop(0)
+                self.console.print(f"  {_clock(elapsed)}  Scenario: {happening.words}")
             if elapsed - shown >= _STATUS_EVERY_S:
                 shown = elapsed
                 self._show_status(elapsed)
@@ -226,11 +202,8 @@ class _Demo:
 
     def _check_alive(self) -> None:
         for child in (self.stack.plant, self.stack.cloud, self.stack.station):
-            if child is not None and not child.running():
-                raise LauncherError(
-                    f"{child.name} ended by itself with status {child.process.returncode}; "
-                    f"its log is {child.log}"
-                )
+            if child is not None:
+                child.require_running()
 
     def _show_status(self, elapsed: float) -> None:
         self.console.print("  " + status_line(self.stack.status(), elapsed))
@@ -287,11 +260,10 @@ class _Demo:
 
 def status_line(status: dict[str, Any], elapsed_s: float) -> str:
     """One line about the station: time, link, power, SOC, queue, cycle."""
-    minutes, seconds = divmod(int(elapsed_s), 60)
     station = status.get("station", {})
     cycle = status.get("cycle_ms") or {}
     return (
-        f"{minutes:3d}:{seconds:02d}  link {status.get('link', '–')}  "
+        f"{_clock(elapsed_s)}  link {status.get('link', '–')}  "
         f"power {_text(station.get('delivered_power_kw'))} kW "
         f"(target {_text(station.get('target_power_kw'))})  "
         f"SOC {_text(_percent(station.get('soc')))} %  "
@@ -299,12 +271,21 @@ def status_line(status: dict[str, Any], elapsed_s: float) -> str:
     )
 
 
+def _clock(elapsed_s: float) -> str:
+    minutes, seconds = divmod(int(elapsed_s), 60)
+    return f"{minutes:3d}:{seconds:02d}"
+
+
 def _percent(share: float | None) -> float | None:
     return None if share is None else share * 100
 
 
 def _text(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.3g}" if abs(value) < 10 else f"{value:,.1f}"  # noqa: PLR2004 - display
+    if value is None:
+        return "–"
+    if abs(value) < _LEAST_SHOWN:
+        return "0"
+    return f"{value:,.3g}" if abs(value) < 10 else f"{value:,.1f}"  # noqa: PLR2004 - display
 
 
 def _has_screen() -> bool:

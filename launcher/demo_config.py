@@ -60,6 +60,11 @@ class Folders:
         """The plant's own record of what its devices served."""
         return self.plant / "record.sqlite"
 
+    @property
+    def scenario_start(self) -> Path:
+        """Its coming into being begins the clock of a scenario that waits for it."""
+        return self.plant / "scenario-begins"
+
     def make(self) -> None:
         """Create the folders; others may pass through (the database runs as another account)."""
         for folder in (self.root, self.plant, self.cloud, self.station, self.logs):
@@ -89,12 +94,16 @@ class Ports:
         return cls(base + 4, base, base + 1, base + 2, base + 3)
 
 
-def write_plant(folders: Folders, scenario: Path, base_port: int = 0) -> Path:
-    """The virtual plant's configuration."""
+def write_plant(
+    folders: Folders, scenario: Path, base_port: int = 0, *, start_file: Path | None = None
+) -> Path:
+    """The virtual plant's configuration; the scenario begins at once, or with `start_file`."""
+    waiting = {} if start_file is None else {"scenario_start_file": str(start_file)}
     return _write(
         folders.plant / "plant.toml",
         {
             "scenario": str(scenario),
+            **waiting,
             "record": str(folders.record),
             "ports_out": str(folders.plant / "ports.json"),
             "plant": {

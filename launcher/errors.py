@@ -17,6 +17,14 @@ class ChildStartError(LauncherError):
         self.log = log
 
 
+class ChildEndedError(LauncherError):
+    """A process ended by itself while it was needed."""
+
+    def __init__(self, name: str, ending: str, log: Path) -> None:
+        super().__init__(f"{name}: {ending}. Its log is {log}; the last lines are above.")
+        self.log = log
+
+
 class CloudAnswerError(LauncherError):
     """The cloud answered a request of the launcher with a refusal."""
 

@@ -29,7 +29,8 @@ ConfigFile = Annotated[Path, typer.Argument(help="The TOML file that describes i
 @app.command()
 def demo(
     minutes: Annotated[
-        float, typer.Option(help="Stop by itself after so many minutes; 0: run until Ctrl-C.")
+        float,
+        typer.Option(min=0.0, help="Stop by itself after so many minutes; 0: run until Ctrl-C."),
     ] = 0.0,
     scenario: Annotated[
         str, typer.Option(help="What happens: a name from data/simulator/scenarios, or a file.")

@@ -1,4 +1,7 @@
-"""Child processes: started with a log of their own, ready when they say so, ended by their id."""
+"""Child processes: started with a log of their own, ready when they say so, ended by their id.
+
+They end in good order with this process, however it ends: the kernel sends them SIGTERM.
+"""
 
 import json
 import os
@@ -8,15 +11,18 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
-from launcher.errors import ChildStartError
+from cloud.children import die_with_parent
+from launcher.errors import ChildEndedError, ChildStartError
 
 _LOG_TAIL_LINES = 15
+_POLL_S = 0.1
 
 
 @dataclass
@@ -37,28 +43,50 @@ class Child:
         """Whether the head of the tree still runs."""
         return self.process.poll() is None
 
-    def wait_ready(self, deadline_s: float) -> dict[str, Any]:
-        """Return the JSON line with `ready`.
+    def wait_ready(
+        self, deadline_s: float, checkpoint: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Return the JSON line with `ready`; `checkpoint` is called while it waits.
 
         Raises:
             ChildStartError: it ended, or said nothing before the deadline.
         """
         end = time.monotonic() + deadline_s
         while time.monotonic() < end:
+            checkpoint()
             try:
-                line = self.lines.get(timeout=0.1)
+                line = self.lines.get(timeout=_POLL_S)
             except queue.Empty:
                 if not self.running() and self.lines.empty():
-                    self._fail(f"it ended with status {self.process.returncode}")
+                    self._show_tail()
+                    raise ChildStartError(self.name, self.ending(), self.log) from None
                 continue
             if line.get("ready"):
                 return line
-        return self._fail(f"it was not ready after {deadline_s:.0f} s")
+        self._show_tail()
+        raise ChildStartError(self.name, f"it was not ready after {deadline_s:.0f} s", self.log)
 
-    def _fail(self, reason: str) -> dict[str, Any]:
+    def require_running(self) -> None:
+        """Go on.
+
+        Raises:
+            ChildEndedError: it has ended by itself.
+        """
+        if not self.running():
+            self._show_tail()
+            raise ChildEndedError(self.name, self.ending(), self.log)
+
+    def ending(self) -> str:
+        """How it ended, in words."""
+        status = self.process.returncode
+        if status is not None and status < 0:
+            return f"it was killed (signal {-status})"
+        return f"it ended with status {status}"
+
+    def _show_tail(self) -> None:
+        """Print the last lines of its log."""
         tail = self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-        print("\n".join(tail), file=sys.stderr)
-        raise ChildStartError(self.name, reason, self.log)
+        print("\n".join(["", *tail]), file=sys.stderr)
 
     def tree(self) -> list[psutil.Process]:
         """The process and all its descendants that run now."""
@@ -91,7 +119,10 @@ def _kill(process: psutil.Process) -> None:
 
 
 def start(name: str, arguments: list[str], log: Path, *, cwd: Path | None = None) -> Child:
-    """Start `python -m ...` in a session of its own, so that Ctrl-C reaches only us."""
+    """Start `python -m ...` in a session of its own, so that Ctrl-C reaches only us.
+
+    The thread that calls this must live as long as the child: the kernel ties the two.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         process = subprocess.Popen(
@@ -101,6 +132,7 @@ def start(name: str, arguments: list[str], log: Path, *, cwd: Path | None = None
             stderr=sink,
             cwd=cwd,
             start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - one prctl call
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
     child = Child(name, process, log)
@@ -109,6 +141,33 @@ def start(name: str, arguments: list[str], log: Path, *, cwd: Path | None = None
         target=_collect, args=(process.stdout, child.lines, log), name=f"{name}-out", daemon=True
     ).start()
     return child
+
+
+def run_to_end(arguments: list[str], checkpoint: Callable[[], None]) -> tuple[int, str]:
+    """Run `python -m ...` and return its status and what it wrote to standard error.
+
+    `checkpoint` is called while it runs; what that raises ends the process first.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - one prctl call
+    ) as process:
+        try:
+            while True:
+                checkpoint()
+                try:
+                    _, said = process.communicate(timeout=_POLL_S)
+                except subprocess.TimeoutExpired:
+                    continue
+                return process.returncode, said
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _collect(stream: IO[bytes], lines: "queue.Queue[dict[str, Any]]", log: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from launcher.errors import ScenarioError
 from launcher.paths import SCENARIOS
 
+_CUT = "uplink_cut"
+
 
 @dataclass(frozen=True)
 class CableCut:
@@ -28,6 +30,22 @@ class AgcRequest:
     at_s: float
     for_s: float
     power_kw: float
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event in words; `at_s` from the scenario's begin."""
+
+    at_s: float
+    words: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a scenario is about, and its events in time order without the cuts of the cable."""
+
+    description: str
+    happenings: tuple[Happening, ...]
 
 
 def find(name: str) -> Path:
@@ -50,7 +68,7 @@ def cable_cuts(path: Path) -> list[CableCut]:
         ScenarioError: the file is no TOML, or a cut lacks its times.
     """
     cuts = []
-    for number, event in _events(path, "uplink_cut"):
+    for number, event in _events(path, _CUT):
         try:
             cuts.append(CableCut(float(event["at_s"]), float(event["for_s"])))
         except (KeyError, TypeError, ValueError) as error:
@@ -78,10 +96,45 @@ def agc_requests(path: Path) -> list[AgcRequest]:
     return sorted(requests, key=lambda request: request.at_s)
 
 
+def story(path: Path) -> Story:
+    """Tell a scenario in words.
+
+    Raises:
+        ScenarioError: the file is no TOML, or an event lacks its time.
+    """
+    document = _document(path)
+    happenings = []
+    for number, event in enumerate(document.get("events", []), 1):
+        if event.get("kind") == _CUT:
+            continue
+        try:
+            happenings.append(Happening(float(event["at_s"]), _words(event)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ScenarioError(
+                f"{path}: event {number} needs at_s in seconds and kind."
+            ) from error
+    happenings.sort(key=lambda happening: happening.at_s)
+    return Story(str(document.get("description", "")), tuple(happenings))
+
+
+def _words(event: dict[str, Any]) -> str:
+    """Return for instance `cell heat at C2-R04/217, value 200, for 120 s`."""
+    words = str(event["kind"]).replace("_", " ")
+    if event.get("target"):
+        words += f" at {event['target']}"
+    if "value" in event:
+        words += f", value {float(event['value']):g}"
+    return words + (f", for {float(event['for_s']):g} s" if "for_s" in event else "")
+
+
 def _events(path: Path, kind: str) -> list[tuple[int, dict[str, Any]]]:
     """The events of one kind, with their numbers in the file."""
+    events = _document(path).get("events", [])
+    return [(number, event) for number, event in enumerate(events, 1) if event.get("kind") == kind]
+
+
+def _document(path: Path) -> dict[str, Any]:
     try:
-        events = tomllib.loads(path.read_text()).get("events", [])
+        return tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ScenarioError(f"{path}: {error}. Remedy: mend the file.") from error
-    return [(number, event) for number, event in enumerate(events, 1) if event.get("kind") == kind]

@@ -3,11 +3,10 @@
 The demo shows it to people; the end-to-end tests pull it apart.
 """
 
+import contextlib
 import csv
 import datetime as dt
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,11 +39,18 @@ class SignIn:
 
 @dataclass
 class Stack:
-    """Starts the tiers in order, keeps hold of them, stops them in reverse."""
+    """Starts the tiers in order, keeps hold of them, stops them in reverse.
+
+    Attributes:
+        scenario_waits: the scenario's clock begins with `begin_scenario`, not with the plant.
+        checkpoint: called while a tier is waited for; what it raises ends the wait.
+    """
 
     folders: Folders
     scenario: Path
     workers: int = 1
+    scenario_waits: bool = False
+    checkpoint: Callable[[], None] = lambda: None
     ports: demo_config.Ports = field(default_factory=demo_config.Ports)
     device_ports: dict[str, int] = field(default_factory=dict)
     plant: processes.Child | None = None
@@ -59,12 +65,20 @@ class Stack:
     def start_plant(self) -> dict[str, int]:
         """Start the virtual plant; return the port of every device."""
         self.folders.make()
-        config = demo_config.write_plant(self.folders, self.scenario, self.ports.plant)
+        start_file = self.folders.scenario_start if self.scenario_waits else None
+        config = demo_config.write_plant(
+            self.folders, self.scenario, self.ports.plant, start_file=start_file
+        )
         self.plant = processes.start(
             "plant", ["simulator", str(config)], self.folders.logs / "plant.log"
         )
-        self.device_ports = dict(self.plant.wait_ready(_PLANT_READY_S)["ports"])
+        ready = self.plant.wait_ready(_PLANT_READY_S, self.checkpoint)
+        self.device_ports = dict(ready["ports"])
         return self.device_ports
+
+    def begin_scenario(self) -> None:
+        """Let the clock of a scenario that waits begin now."""
+        self.folders.scenario_start.touch()
 
     def start_cloud(self) -> dict[str, str]:
         """Start database and workers; return the addresses."""
@@ -73,7 +87,7 @@ class Stack:
         self.cloud = processes.start(
             "cloud", ["cloud", str(config)], self.folders.logs / "cloud.log"
         )
-        ready = self.cloud.wait_ready(_CLOUD_READY_S)
+        ready = self.cloud.wait_ready(_CLOUD_READY_S, self.checkpoint)
         self.addresses = dict(ready["addresses"])
         first = ready.get("first_sign_in")
         if first:
@@ -110,18 +124,11 @@ class Stack:
             raise LauncherError(f"the cloud's edge address has no port: {self.addresses['edge']}")
         self.relay = Relay(edge.port)
         self.station_config = self.write_station(f"https://127.0.0.1:{self.relay.start()}", ports)
-        done = subprocess.run(
-            [
-                *(sys.executable, "-P", "-m", "station", "enrol", str(self.station_config)),
-                *("--token-file", str(token_file)),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = ["station", "enrol", str(self.station_config), "--token-file", str(token_file)]
+        status, said = processes.run_to_end(words, self.checkpoint)
         token_file.unlink(missing_ok=True)
-        if done.returncode != 0:
-            raise LauncherError(f"the station could not enrol: {done.stderr.strip()}")
+        if status != 0:
+            raise LauncherError(f"the station could not enrol: {said.strip()}")
 
     def write_station(self, edge_url: str, ports: dict[str, int] | None = None) -> Path:
         """Write the station's configuration with this way to the cloud."""
@@ -139,10 +146,9 @@ class Stack:
         self.launch_station()
         end = time.monotonic() + _FIRST_BATCH_S
         while self.status().get("batches_acked", 0) < 1:
-            if self.station is None or not self.station.running():
-                raise LauncherError(
-                    f"the station ended; its log is {self.folders.logs / 'station.log'}"
-                )
+            self.checkpoint()
+            assert self.station is not None  # noqa: S101 - launched above
+            self.station.require_running()
             if time.monotonic() > end:
                 raise LauncherError(
                     f"no batch was acknowledged in {_FIRST_BATCH_S:.0f} s; "
@@ -176,10 +182,11 @@ class Stack:
         return memory
 
     def stop(self, progress: Callable[[str], None] = lambda _: None) -> None:
-        """Stop everything in reverse order of start."""
+        """Stop everything in reverse order of start; `progress` hears the name of each part."""
         for child in (self.station, self.cloud, self.plant):
             if child is not None and child.running():
-                progress(child.name)
+                with contextlib.suppress(OSError):  # a closed terminal keeps nothing running
+                    progress(child.name)
                 child.stop()
         if self.relay is not None:
             self.relay.stop()

@@ -43,6 +43,47 @@ def test_help_imports_neither_arrays_nor_servers():
     assert not imported & {"numpy", "fastapi", "pydantic", "cryptography", "psycopg"}
 
 
+def test_a_word_that_is_no_command_fails_before_anything_is_made(tmp_path: Path):
+    script = tmp_path / "stationmaster"
+    script.write_bytes(Path(STATIONMASTER).read_bytes())
+    script.chmod(0o755)
+
+    done = subprocess.run([script, "train"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "no command 'train'" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["stationmaster"]
+
+
+def test_the_script_knows_every_command():
+    for command in re.findall(r"│ (\w+) ", run("--help").stdout):
+        assert run(command, "--help").returncode == 0, command
+
+
+def test_help_installs_nothing_where_something_is_installed(tmp_path: Path):
+    script = tmp_path / "stationmaster"
+    script.write_bytes(Path(STATIONMASTER).read_bytes())
+    script.chmod(0o755)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "constraints.txt").touch()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / ".installed-base").write_text("of an earlier version")
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+
+    done = subprocess.run([script, "demo", "--help"], capture_output=True, text=True, check=False)
+
+    assert done.stdout.splitlines() == ["-P -m launcher demo --help"]
+
+
+def test_minutes_below_zero_are_refused():
+    done = run("demo", "--no-browser", "--minutes", "-1")
+
+    assert done.returncode == 2
+    assert "--minutes" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["simulate", "station", "cloud"])
 def test_a_missing_configuration_file_is_named_with_a_remedy(command: str):
     done = run(command, "no-such-file.toml")

@@ -57,3 +57,30 @@ def test_the_launcher_reads_every_scenario(path: Path):
     assert scenario.find(path.stem) == path.resolve()
     scenario.cable_cuts(path)
     scenario.agc_requests(path)
+    scenario.story(path)
+
+
+def test_a_scenario_is_told_in_the_order_of_its_events(tmp_path: Path):
+    path = tmp_path / "s.toml"
+    path.write_text(
+        'description = "Two things."\n'
+        '[[events]]\nkind = "cell_heat"\ntarget = "C2-R04/217"\nat_s = 30\nvalue = 200\n'
+        '[[events]]\nkind = "uplink_cut"\nat_s = 5\nfor_s = 9\n'
+        '[[events]]\nkind = "pcs_trip"\ntarget = "C1-PCS"\nat_s = 10\nfor_s = 30\n'
+    )
+
+    story = scenario.story(path)
+
+    assert story.description == "Two things."
+    assert [(one.at_s, one.words) for one in story.happenings] == [
+        (10.0, "pcs trip at C1-PCS, for 30 s"),
+        (30.0, "cell heat at C2-R04/217, value 200"),
+    ]
+
+
+def test_an_event_without_its_time_is_named(tmp_path: Path):
+    path = tmp_path / "s.toml"
+    path.write_text('[[events]]\nkind = "pcs_trip"\n')
+
+    with pytest.raises(ScenarioError, match="event 1 needs at_s"):
+        scenario.story(path)
