@@ -54,6 +54,10 @@ class SimulatorConfig(Strict):
     ] = 20
     start_soc: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     scenario: str = "normal-day"
+    scenario_start_file: Annotated[
+        Path | None,
+        Field(description="The scenario begins when this file exists; without it, at once."),
+    ] = None
     record: Path | None = None
     ports_out: Path | None = None
     cell: Path = DATA / "battery" / "lfp-280ah.toml"
@@ -90,7 +94,7 @@ def load_config(path: Path) -> SimulatorConfig:
     """
     config = load_toml(path, SimulatorConfig)
     base = path.resolve().parent
-    names = ("record", "ports_out", "cell", "icd")
+    names = ("record", "ports_out", "scenario_start_file", "cell", "icd")
     paths = {n: base / p for n in names if (p := getattr(config, n)) is not None}
     for key in ("cell", "icd"):
         if not paths[key].is_file():

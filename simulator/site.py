@@ -14,7 +14,7 @@ from pathlib import Path
 from simulator.config import SimulatorConfig
 from simulator.plant import Plant
 from simulator.record import Record
-from simulator.scenario import ScenarioPlayer
+from simulator.scenario import Happening, ScenarioPlayer
 from simulator.scenario_file import load_scenario
 from simulator.servers import Devices
 from simulator.watch import Watch
@@ -48,6 +48,8 @@ class Site:
         self.devices = Devices(self.plant, self.record, config.icd)
         self._player = ScenarioPlayer(scenario, self.devices, base / config.scenario)
         self._watch = Watch(self.plant, self.record)
+        self._waits_for = config.scenario_start_file
+        self._scenario_from_s: float = self._start_tick
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[dict[str, int]], None]) -> None:
         """Serve until `stop` is set; `on_ready` gets the ports once all servers listen."""
@@ -74,7 +76,7 @@ class Site:
         done = max(done, due - _LONGEST_CATCH_UP_S * per_s)
         while done < due:
             reached = min((done // per_s + 1) * per_s, due)
-            begun = await self._player.play(reached / per_s - self._start_tick)
+            begun = await self._play(reached / per_s)
             self.devices.carry_out()
             self._step((reached - done) / per_s)
             done = reached
@@ -86,6 +88,14 @@ class Site:
             elif done == due:
                 self.devices.refresh(round(done * 1000 / per_s))
             self._watch.look(tick, begun)
+
+    async def _play(self, now_s: float) -> list[Happening]:
+        """Play the scenario, whose clock begins with the file that it waits for."""
+        if self._waits_for is not None:
+            if not self._waits_for.exists():
+                return []
+            self._waits_for, self._scenario_from_s = None, now_s
+        return await self._player.play(now_s - self._scenario_from_s)
 
     def _step(self, seconds: float) -> None:
         """Advance by seconds of device time."""

@@ -70,12 +70,17 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running_site(
-    folder: Path, events: str = "", cells: int = 150, racks: int = 2
+    folder: Path,
+    events: str = "",
+    cells: int = 150,
+    racks: int = 2,
+    begins_with: Path | None = None,
 ) -> AsyncIterator[Running]:
     scenario = folder / "scenario.toml"
     scenario.write_text(f'name = "test"\ndescription = ""\n{events}')
     config = SimulatorConfig(
         scenario="scenario.toml",
+        scenario_start_file=begins_with,
         record=folder / "record.sqlite",
         plant=PlantConfig(containers=1, racks_per_container=racks, cells_per_rack=cells),
     )

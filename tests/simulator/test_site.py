@@ -340,3 +340,18 @@ async def test_a_scenario_for_another_plant_is_refused_before_it_starts(tmp_path
     with pytest.raises(ConfigError, match=r"events\.0\.target"):
         async with running_site(tmp_path, event(at_s=1, kind=kind, target=target)):
             pass
+
+
+async def test_a_scenario_that_waits_begins_with_its_file(tmp_path):
+    begin = tmp_path / "begin"
+    scenario = event(kind="pcs_trip", target="C1-PCS", at_s=0.0)
+    async with running_site(tmp_path, scenario, begins_with=begin) as running:
+        converter = running.site.plant.converters[0]
+        await next_tick(running)
+        await next_tick(running)
+        before = converter.alarms
+
+        begin.touch()
+
+        await wait_for(lambda: converter.alarms, "the trip")
+        assert before == 0
