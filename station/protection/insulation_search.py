@@ -14,7 +14,7 @@ from enum import StrEnum
 from contract.words import Words
 from station.protection.effects import Key, Part, Wish
 from station.protection.matrix import ClosedLoop, InsulationSearch
-from station.protection.states import ContainerState
+from station.protection.states import ContainerState, InsulationState
 from station.protection.verdict import Finding, Moment
 
 
@@ -121,13 +121,20 @@ def _is_open(view: SearchView, device: str) -> bool:
     )
 
 
-def _judge(search: Search, view: SearchView, now_ms: int) -> tuple[Search, tuple[Moment, ...]]:
+def _monitor(view: SearchView) -> InsulationState | None:
     device = view.finding.device
-    monitor = next((m for m in view.container.insulation if m.device == device), None)
+    return next((m for m in view.container.insulation if m.device == device), None)
+
+
+def _judge(search: Search, view: SearchView, now_ms: int) -> tuple[Search, tuple[Moment, ...]]:
+    monitor = _monitor(view)
     if monitor is None or not monitor.fresh or math.isnan(monitor.resistance_kohm):
         return search, ()
     if monitor.resistance_kohm < view.recovered_kohm:
         return _next(search, view, now_ms)
+    if any(_is_open(view, rack) for rack in search.order[search.opened :]):
+        # Others were opened meanwhile, by another cause: nobody can be blamed.
+        return _end(search, view, now_ms)
     guilty = search.order[search.opened - 1]
     detail = Words(
         f"the insulation fault is in {guilty}: {monitor.resistance_kohm:.0f} kohm once it was open",
@@ -142,17 +149,40 @@ def _judge(search: Search, view: SearchView, now_ms: int) -> tuple[Search, tuple
 
 
 def _next(search: Search, view: SearchView, now_ms: int) -> tuple[Search, tuple[Moment, ...]]:
-    """Open the next rack; with none left the fault is in no rack."""
-    if search.opened < len(search.order):
-        return (
-            replace(search, opened=search.opened + 1, phase=Phase.OPEN, since_ms=now_ms),
-            (),
+    """Open the next rack that is not open already; with none left the search ends."""
+    opened = search.opened + 1
+    while opened <= len(search.order) and _is_open(view, search.order[opened - 1]):
+        opened += 1
+    if opened <= len(search.order):
+        return replace(search, opened=opened, phase=Phase.OPEN, since_ms=now_ms), ()
+    return _end(search, view, now_ms)
+
+
+def _end(search: Search, view: SearchView, now_ms: int) -> tuple[Search, tuple[Moment, ...]]:
+    """End a search that could name no rack; what was opened stays open until the reset."""
+    ended = replace(search, phase=Phase.NOT_FOUND, since_ms=now_ms)
+    detail = _not_found(search, view)
+    tag = "insulation-not-found"
+    return ended, (Moment("protection.action", view.finding.device, now_ms, detail, tag=tag),)
+
+
+def _not_found(search: Search, view: SearchView) -> Words:
+    """Say where to look when no rack could be named."""
+    stuck = [rack for rack in search.order if rack in view.stuck]
+    names = ", ".join(stuck)
+    monitor = _monitor(view)
+    if monitor is not None and monitor.resistance_kohm >= view.recovered_kohm:
+        return Words(
+            "the insulation is back since racks were opened together: measure each of them",
+            "多个电池簇同时断开后绝缘恢复:请逐簇测量",
         )
-    detail = Words(
-        "all racks are open and the insulation is still low: look at DC bus and converter",
-        "所有电池簇均已断开,绝缘仍低:请检查直流母线和 PCS",
+    if stuck:
+        return Words(
+            f"the insulation is still low and {names} did not open: look there first",
+            f"绝缘仍低且 {names} 未断开:请先检查该簇",
+        )
+    return Words(
+        "all racks say open and the insulation is still low: look at DC bus, converter and for "
+        "a welded contactor",
+        "所有电池簇均显示断开,绝缘仍低:请检查直流母线、PCS 及接触器是否粘连",
     )
-    moment = Moment(
-        "protection.action", view.finding.device, now_ms, detail, tag="insulation-not-found"
-    )
-    return replace(search, phase=Phase.NOT_FOUND, since_ms=now_ms), (moment,)

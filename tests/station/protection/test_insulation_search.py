@@ -120,11 +120,24 @@ def test_a_search_goes_on_after_a_restart():
     assert len(world.points("C1-R01")) == 1
 
 
-def test_a_rack_that_does_not_open_is_skipped_and_escalated():
+def test_a_rack_that_does_not_open_is_skipped_and_the_rest_opened_together():
     world = leaking("C1-R03")
     world.deaf.add("C1-R01")
 
-    verdict = world.run(80)
+    verdict = world.run(60)
 
     assert finding(verdict, "contactor_welded").device == "C1-R01"
     assert not world.boxes["C1"].running
+    told = [m for m in world.moments if m.tag == "insulation-not-found"]
+    assert "measure each of them" in told[0].detail.en
+
+
+def test_a_guilty_rack_that_does_not_open_is_named_as_the_place_to_look():
+    world = leaking("C1-R03")
+    world.deaf.add("C1-R03")
+
+    world.run(90)
+
+    told = [m for m in world.moments if m.tag == "insulation-not-found"]
+    assert "C1-R03 did not open: look there first" in told[0].detail.en
+    assert "请先检查该簇" in told[0].detail.zh
