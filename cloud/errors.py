@@ -19,6 +19,17 @@ class ConfigError(CloudError):
         super().__init__(f"{file}: {key} = {value!r}: {problem}")
 
 
+class DataInUseError(CloudError):
+    """A living cloud works on the data folder."""
+
+    def __init__(self, data_dir: Path, holder: str) -> None:
+        self.data_dir, self.holder = data_dir, holder
+        super().__init__(
+            f"{data_dir} is in use by process {holder or '(starting)'}: stop that cloud, or name "
+            "another data_dir; several clouds share one database server, never one data_dir"
+        )
+
+
 class DatabaseError(CloudError):
     """The database cannot be started, reached or migrated."""
 

@@ -1,8 +1,9 @@
 """Command line of the cloud: `python -m cloud CONFIG.toml`.
 
-Standard output carries JSON lines: {"step": ...} while it starts, then one
-{"ready": true, "addresses": {...}} with the first sign-in when it was made in this start; with
---prepare one {"prepared": true}, and it ends. Logs go to standard error.
+On a terminal it says in words where the console is. To programs, standard output carries JSON
+lines: {"step": ...} while it starts, then one {"ready": true, "addresses": {...}} with the first
+sign-in when it was made in this start; with --prepare one {"prepared": true}, and it ends. Logs go
+to standard error.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud.config import load
+from cloud.data_lock import held
 from cloud.errors import CloudError, ConfigError
 from cloud.history.retention import policy
 from cloud.supervisor import Supervisor
@@ -31,12 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="migrate the database, make missing keys and the first administrator, and end",
     )
     chosen = parser.parse_args(arguments)
+    say = _tell if sys.stdout.isatty() else _say
     try:
         config = load(chosen.config)
         policy.load(config.history.policy)
         set_up_logging(config)
-        supervisor = Supervisor(config, _say)
-        supervisor.prepare() if chosen.prepare else supervisor.run()
+        with held(config.data_dir):
+            supervisor = Supervisor(config, say)
+            supervisor.prepare() if chosen.prepare else supervisor.run()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return _WRONG_CONFIG
@@ -48,3 +52,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(line: dict[str, Any]) -> None:
     print(json.dumps(line), flush=True)
+
+
+def _tell(line: dict[str, Any]) -> None:
+    """Say to people what `_say` says to programs."""
+    for words in in_words(line):
+        print(words, flush=True)
+
+
+def in_words(line: dict[str, Any]) -> list[str]:
+    """Return what a person needs of one message of the supervisor; nothing while it starts."""
+    if line.get("prepared"):
+        file = line.get("first_sign_in_file")
+        return ["Database and keys are ready.", *([f"First sign-in in {file}"] if file else [])]
+    if not line.get("ready"):
+        return []
+    addresses, first = line["addresses"], line.get("first_sign_in")
+    console = addresses.get("web", "none: this cloud only does jobs (workers = 0)")
+    words = [f"Console   {console}"]
+    if first:
+        words += [f"User      {first['user']}", f"Password  {first['password']}"]
+    words += [f"Stations  {addresses['edge']}"] if "edge" in addresses else []
+    return [*words, "Ctrl-C stops it."]

@@ -4,7 +4,9 @@ It is the witness against which others count losses, so it is written by its own
 second and at the end, and can be read meanwhile.
 """
 
+import fcntl
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -65,6 +67,7 @@ class Record:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _hold(path)
             self._database = sqlite3.connect(path, check_same_thread=False)
             self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
             self._database.executescript(_SCHEMA)
@@ -103,6 +106,7 @@ class Record:
             self._thread = None
             self._write()
             self._database.close()
+            os.close(self._lock)
 
     def _put(self, statement: str, row: object) -> None:
         if self._thread is not None:
@@ -125,6 +129,27 @@ class Record:
                     self._database.executemany(statement, rows)  # type: ignore[arg-type]
         except sqlite3.Error:
             _log.exception("event=record_lost rows=%d", sum(map(len, by_statement.values())))
+
+
+def _hold(record: Path) -> int:
+    """Take the lock beside a record, which the kernel gives back with this process.
+
+    Raises:
+        SimulatorError: another plant that lives writes this record.
+    """
+    handle = os.open(record.with_name(record.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(handle, 20).decode(errors="replace").strip()
+        os.close(handle)
+        raise SimulatorError(
+            f"record {record} is in use by process {holder or '(starting)'}: stop that plant, or "
+            "name another record"
+        ) from error
+    os.truncate(handle, 0)
+    os.write(handle, f"{os.getpid()}\n".encode())
+    return handle
 
 
 def _now_ms() -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from station import config as configuration
 from station.config import ConfigError, StationConfig
+from station.data_lock import held
 from station.errors import StationError
 from station.security import Identity, load_identity
 from station.security.enrol import EnrolmentOffer, enrol, read_token
@@ -79,7 +80,8 @@ def _enrol(parsed: argparse.Namespace) -> int:
         authority=Path(str(cloud.ca)),
         token=read_token(Path(str(token_file))),
     )
-    enrol(offer, config.station.data_dir)
+    with held(config.station.data_dir):
+        enrol(offer, config.station.data_dir)
     print(f"station {config.station.id} is enrolled; its identity is in {config.station.data_dir}")
     return 0
 
@@ -87,7 +89,10 @@ def _enrol(parsed: argparse.Namespace) -> int:
 def _run(config: StationConfig) -> int:
     identity = load_identity(config.station.data_dir, config.station.id)
     os.umask(0o077)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with (
+        held(config.station.data_dir),
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
         runner.run(_serve(config, identity))
     return 0
 

@@ -80,3 +80,18 @@ async def test_a_taken_port_ends_with_one_line_that_says_which(tmp_path):
 
     assert process.returncode == 2
     assert f"METER cannot listen on 127.0.0.1:{port}" in errors
+
+
+def test_a_second_plant_on_the_same_record_is_told_who_has_it(tmp_path):
+    config = tmp_path / "plant.toml"
+    config.write_text('record = "r.sqlite"\n' + SMALL)
+    first = start(config)
+    first_line(first)
+
+    second = start(config)
+    _, errors = second.communicate(timeout=30)
+
+    assert second.returncode == 2
+    assert f"in use by process {first.pid}" in errors
+    first.terminate()
+    assert first.wait(30) == 0
