@@ -41,9 +41,9 @@ async def banner(visit: Visit, looks: Sequence[StationLook]) -> dict[str, Any]:
     by_id = {look.station.id: look for look in looks}
     content = {
         "highest": [_shown(visit, by_id[alarm.station], alarm) for alarm in highest],
-        "count": sum(counted.open.values()),
-        "unacknowledged": sum(counted.unanswered.values()),
-        "shelved": counted.silent.get(State.SHELVED, 0),
+        "count": form.number(sum(counted.open.values()), 0),
+        "unacknowledged": form.number(sum(counted.unanswered.values()), 0),
+        "shelved": form.number(counted.silent.get(State.SHELVED, 0), 0),
         "newest": 0 if newest is None else newest.announced_ms or 0,
         "said": "" if newest is None else _said(visit, by_id[newest.station], newest),
         "tree": tree(counted),

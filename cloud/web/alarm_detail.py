@@ -62,7 +62,6 @@ def detail(
         "due_ms": alarm.respond_by_ms,
         "why": _why(visit, alarm, zone),
         "acts": acts(visit, alarm),
-        "may_act": may_answer(visit, alarm.station),
         "links": _links(visit, look, alarm),
         "story": _group(visit, look, alarm, past.incident),
         "journal": [_line(visit, zone, one) for one in past.journal[:_JOURNAL_SHOWN]],
@@ -70,26 +69,41 @@ def detail(
     return {**content, "url": f"/fragments/alarms/{alarm.id}", "digest": digest(content)}
 
 
-def may_answer(visit: Visit, station: str | None = None) -> bool:
-    """Whether the reader may acknowledge alarms."""
-    resource = Resource("station", station)
-    return authorize(visit.session.user, Action.ANSWER_ALARM, resource).allowed
+_ASKED = {
+    "acknowledge": Action.ANSWER_ALARM,
+    "acknowledge-visible": Action.ANSWER_ALARM,
+    "reset": Action.ANSWER_ALARM,
+    "shelve": Action.SHELVE_ALARM,
+    "unshelve": Action.SHELVE_ALARM,
+    "out-of-service": Action.TAKE_ALARM_OUT,
+    "in-service": Action.TAKE_ALARM_OUT,
+}
 
 
-def acts(visit: Visit, alarm: AlarmSeen) -> list[tuple[str, str]]:
-    """What can be done to an alarm in its state; what its class forbids, the dialog refuses."""
+def may(visit: Visit, act: str, station: str | None = None) -> bool:
+    """Whether the reader's role permits an act."""
+    return authorize(visit.session.user, _ASKED[act], Resource("station", station)).allowed
+
+
+def acts(visit: Visit, alarm: AlarmSeen) -> list[tuple[str, str, bool]]:
+    """What can be done to an alarm in its state, and whether the reader may do it.
+
+    Shelving is offered for safety alarms too: its dialog says why it is refused.
+    """
     t = visit.t
-    put_aside = [("shelve", t("Shelve…")), ("out-of-service", t("Out of service…"))]
-    return {
+    answer = ("acknowledge", t("Acknowledge"))
+    shelve, take_out = ("shelve", t("Shelve…")), ("out-of-service", t("Out of service…"))
+    offered = {
         State.NORMAL: [],
-        State.UNACKNOWLEDGED: [("acknowledge", t("Acknowledge")), *put_aside],
-        State.RETURNED: [("acknowledge", t("Acknowledge")), *put_aside],
-        State.ACKNOWLEDGED: put_aside,
-        State.LATCHED: [("reset", t("Reset")), *put_aside],
-        State.SHELVED: [("unshelve", t("Unshelve")), put_aside[1]],
-        State.SUPPRESSED: [put_aside[1]],
-        State.OUT_OF_SERVICE: [("back-to-service", t("Back in service…"))],
+        State.UNACKNOWLEDGED: [answer, shelve, take_out],
+        State.RETURNED: [answer, shelve, take_out],
+        State.ACKNOWLEDGED: [shelve, take_out],
+        State.LATCHED: [("reset", t("Reset")), shelve, take_out],
+        State.SHELVED: [("unshelve", t("Unshelve")), take_out],
+        State.SUPPRESSED: [take_out],
+        State.OUT_OF_SERVICE: [("in-service", t("Back in service…"))],
     }[alarm.state]
+    return [(key, label, may(visit, key, alarm.station)) for key, label in offered]
 
 
 def _why(visit: Visit, alarm: AlarmSeen, zone: ZoneInfo) -> str:
@@ -121,13 +135,14 @@ def _group(
     visit: Visit, look: StationLook, alarm: AlarmSeen, incident: Incident | None
 ) -> dict[str, Any] | None:
     """The incident as a short list, as far as it fits beside the list."""
-    if incident is None:
+    if incident is None or not stories.is_group(incident):
         return None
     lines = stories.lines(visit, look, incident, own=alarm.id)
     return {
         "title": stories.title(visit, look, incident),
         "lines": lines[:_GROUP_SHOWN],
         "more": max(0, len(lines) - _GROUP_SHOWN),
+        "more_text": form.number(len(lines) - _GROUP_SHOWN, 0),
         "href": stories.address(incident),
     }
 

@@ -92,8 +92,31 @@ def buttons(visit: Visit, choice: Choice) -> list[dict[str, Any]]:
             button("shelve", t("Shelve…"), "s"),
         ],
         "shelved": [button("unshelve", t("Unshelve"))],
-        "out_of_service": [button("back-to-service", t("Back in service…"))],
+        "out_of_service": [button("in-service", t("Back in service…"))],
     }.get(choice.tab, [])
+
+
+def services(visit: Visit) -> list[tuple[str, str, str, str]]:
+    """The dialogs that take alarms out of service and put them back: key, title, note, button."""
+    t = visit.t
+    return [
+        (
+            "out-of-service",
+            t("Take alarm out of service"),
+            t(
+                "The alarm is not raised to anybody until a person puts it back: for repair or"
+                " rebuilding of its device. Everybody sees it in its own list, with who took it"
+                " out and why."
+            ),
+            t("Take out of service"),
+        ),
+        (
+            "in-service",
+            t("Put alarm back in service"),
+            t("Where its condition stands, it is raised anew."),
+            t("Put back"),
+        ),
+    ]
 
 
 def table(

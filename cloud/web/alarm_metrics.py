@@ -176,7 +176,9 @@ def _tiles(visit: Visit, found: Found, definitions: Definitions) -> list[dict[st
         lists.tile(
             t("Time to acknowledge"),
             form.span(answered.median_s),
-            t("9 of 10 within {span}", span=form.span(answered.p90_s)),
+            t("9 of 10 within {span}", span=form.span(answered.p90_s))
+            if answered.count
+            else t("none acknowledged yet"),
         ),
         lists.tile(
             t("Answered in time"),

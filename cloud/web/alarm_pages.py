@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse, Response
 
 from cloud import alarms
 from cloud.alarms import course
-from cloud.alarms.acts import MOST_ALARMS
 from cloud.errors import NotFound
 from cloud.web import alarm_detail, alarm_list, alarm_metrics, alarm_story
 from cloud.web import alarm_words as words
@@ -136,8 +135,11 @@ async def alarm_page(
     context |= {
         "alarms": table,
         "tabs": alarm_list.tabs(visit),
-        "acts": alarm_list.buttons(visit, choice),
-        "may_act": alarm_detail.may_answer(visit),
+        "acts": [
+            one | {"may": alarm_detail.may(visit, one["key"])}
+            for one in alarm_list.buttons(visit, choice)
+        ],
+        "services": alarm_list.services(visit),
         "tiles": await room.tiles(counted),
         "detail": await room.detail(chosen),
         "reason_chars": _REASON_CHARS,
@@ -147,7 +149,6 @@ async def alarm_page(
             "flood": room.definitions.flood.begins_over,
             "rate": "/fragments/alarm-rate",
             "chosen": "" if chosen is None else str(chosen.id),
-            "most": MOST_ALARMS,
         },
     }
     return visit.render("alarms.html", context)

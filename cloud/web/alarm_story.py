@@ -10,6 +10,7 @@ from cloud.alarms.story import Incident, Line, Part, StoryEvent
 from cloud.web import alarm_view as view
 from cloud.web import alarm_words as words
 from cloud.web import format as form
+from cloud.web.alarm_banner import definitions_of
 from cloud.web.look import StationLook
 from cloud.web.visit import Visit
 from contract.events import Severity
@@ -31,6 +32,12 @@ def address(incident: Incident) -> str:
     """The page of an incident."""
     query = urlencode({"scope": incident.scope})
     return f"/alarms/incidents/{quote(incident.station)}/{incident.begin_ms}?{query}"
+
+
+def is_group(incident: Incident) -> bool:
+    """Whether there is a story: alarms together, or a protection that has acted."""
+    acted = any(event.code in (_ACTION, _CONFIRMED) for event in incident.events)
+    return acted or len(incident.parts) > 1
 
 
 def title(visit: Visit, look: StationLook, incident: Incident) -> str:
@@ -120,13 +127,13 @@ def _event(visit: Visit, event: StoryEvent, part: Part | None, own: int | None) 
         tags.append((t("returned"), False))
     value, unit = words.figure(event.code, event.tag, event.value)
     limit, limit_unit = words.figure(event.code, event.tag, event.limit)
-    priority = part.priority if part else max(Severity) + 1 - event.severity
+    rule = definitions_of(visit).find(event.code, event.tag, event.severity)
     return {
         "text": text[:1].upper() + text[1:],
         "tags": tags,
         "detail": "",
         "device": event.device,
-        "priority": None if informs or not event.active else priority,
+        "priority": None if informs or not event.active else rule.priority,
         "mark": "",
         "value": f"{value} {unit}".strip(),
         "limit": f"{limit} {limit_unit}".strip(),
@@ -140,9 +147,9 @@ def _answer(visit: Visit, one: Answer) -> dict[str, Any]:
     what = words.change_words(t, line.change)
     who = t("by {user}", user=line.actor)
     return {
-        "text": f"{what}: {one.part.code}",
+        "text": what,
         "tags": [],
-        "detail": f"{who}: {line.reason}" if line.reason else who,
+        "detail": " · ".join(part for part in (one.part.code, who, line.reason) if part),
         "device": one.part.device,
         "priority": None,
         "mark": "",

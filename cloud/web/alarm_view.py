@@ -137,5 +137,5 @@ def panel(
     url = f"/fragments/stations/{quote(look.station.id)}/alarms{query}"
     more = found.total - len(rows)
     all_of = f"/alarms?{urlencode({'q': device or look.station.id})}"
-    content = {"rows": rows, "more": more, "all": all_of}
+    content = {"rows": rows, "more": more, "more_text": form.number(more, 0), "all": all_of}
     return {**content, "url": url, "digest": digest(content)}

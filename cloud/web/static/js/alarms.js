@@ -1,5 +1,5 @@
 // The alarm page: the list by keyboard and pointer, its filter and pages, the alarm that is chosen.
-import { act, named, openRemove, openShelve, tell } from "./alarms_acts.js";
+import { act, named, openService, openShelve, tell } from "./alarms_acts.js";
 import { RateChart } from "./alarms_rate.js";
 import { AlarmRows } from "./alarms_rows.js";
 import { startTicking, tick } from "./alarms_time.js";
@@ -74,8 +74,8 @@ const acts = {
   "acknowledge-visible": () => act("acknowledge", rows.rows.filter((row) => row.dataset.open).map(named)),
   shelve: (of) => openShelve(of),
   unshelve: (of) => act("unshelve", of.map(named)),
-  "out-of-service": (of) => openRemove(of),
-  "back-to-service": (of) => act("back-to-service", of.map(named)),
+  "out-of-service": (of) => openService(of, "out-of-service"),
+  "in-service": (of) => openService(of, "in-service"),
   reset: (of) => act("reset", of.map(named)),
 };
 
@@ -118,6 +118,9 @@ document.addEventListener("click", (event) => {
   if (button) run(button.dataset.act, button);
   const row = event.target.closest("#alarm-rows tbody tr");
   if (row) rows.click(row, { extend: event.shiftKey, add: event.ctrlKey || event.metaKey });
+});
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches("#alarm-rows tbody tr")) rows.focused(event.target);
 });
 document.addEventListener("dblclick", (event) => { if (event.target.closest("#alarm-rows tbody tr")) open(); });
 document.addEventListener("keydown", (event) => {

@@ -2,7 +2,7 @@
 // said in the polite live region; a refusal stays on the page with its rule and its remedy.
 import { ask, cloudNow } from "./console.js";
 import { one, say, write } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, NO_VALUE } from "./format.js";
 import { pageData, sentences, t } from "./words.js";
 
 const facts = pageData("facts");
@@ -13,38 +13,63 @@ const done = {
   shelve: (n) => t("{n} shelved", { n }),
   unshelve: (n) => t("{n} no longer shelved", { n }),
   "out-of-service": (n) => t("{n} taken out of service", { n }),
-  "back-to-service": (n) => t("{n} back in service", { n }),
+  "in-service": (n) => t("{n} back in service", { n }),
   reset: (n) => t("{n} reset", { n }),
 };
+const TOGETHER = new Set(["acknowledge", "reset"]);
+
+// The rules of the cloud by a part of its words; each says the rule and what to do.
+const RULES = [
+  [/there is nothing to acknowledge/, () => t("It has been answered already: there is nothing to acknowledge.")],
+  [/needs no answer/, () => t("It has been put aside or suppressed: it needs no answer until it comes back.")],
+  [/acknowledge it first/, () => t("It is not acknowledged yet: acknowledge it first, then reset it.")],
+  [/still stands; there is nothing to reset/, () => t("Its condition still stands: find and remove the cause, then reset it.")],
+  [/is not latched/, () => t("It is not latched: there is nothing to reset.")],
+  [/never shelved/, () => t("A safety alarm cannot be shelved: it would hide a danger. Acknowledge it and act on it.")],
+  [/out of service already/, () => t("It is out of service already: see its list.")],
+  [/is not shelved/, () => t("It is not shelved any more: see the active alarms.")],
+  [/in service already/, () => t("It is in service already: see the active alarms.")],
+  [/come again since/, () => t("It has come again since you looked: look again, then acknowledge that.")],
+  [/at most 8 h/, () => t("An alarm is shelved for at most 8 h: choose a shorter time.")],
+  [/no role of/, () => t("Your role does not permit it. Ask an administrator for the role that does.")],
+  [/there is no alarm/, () => t("There is no such alarm: load the page again.")],
+];
+
+/** The rule behind a refusal, in the reader's language; the cloud's own words where it is another. */
+export function rule(message) {
+  return RULES.find(([pattern]) => pattern.test(message))?.[1]() ?? message;
+}
 
 /** An alarm as an act names it: which, and the newest onset that its person has seen. */
 export const named = ({ dataset }) => ({ id: Number(dataset.id), onset_ms: Number(dataset.onset) });
 
-/** Send an act for these alarms; true when the cloud has done it. */
-export async function act(kind, alarms, more = {}) {
-  if (!alarms.length) {
-    tell(t("No alarm is chosen."));
-    return false;
-  }
-  try {
-    const answer = await ask(`/api/v1/alarms/${kind}`, { method: "POST", body: { alarms, ...more } });
-    const refused = answer.refused ?? [];
-    const told = done[kind](answer.done.length);
-    if (refused.length) tell(sentences(`${told}${t(".")}`, t("{n} refused:", { n: refused.length }), why(refused[0])), true);
-    else tell(told);
-    return refused.length < alarms.length;
-  } catch (error) {
-    tell(sentences(t("Nothing was done."), why(error.answer ?? { message: error.message })), true);
-    return false;
-  } finally {
-    document.body.dispatchEvent(new Event("sm:acted"));
-  }
+/** Send an act for these alarms; what became of it is told. */
+export async function act(kind, alarms, body) {
+  if (!alarms.length) return tell(t("No alarm is chosen."));
+  const found = { done: 0, refused: [] };
+  for (const request of requests(kind, alarms, body)) await send(request, found);
+  const { refused } = found;
+  const told = found.done ? done[kind](found.done) : t("Nothing was done");
+  const why = [...new Set(refused.map(rule))];
+  tell(sentences(`${told}${t(".")}`, found.done && refused.length ? t("{n} refused:", { n: refused.length }) : "", ...why), refused.length > 0);
+  document.body.dispatchEvent(new Event("sm:acted"));
 }
 
-// The words of a refusal in the reader's language: the rule, then what to do.
-function why({ message = "", remedy = "", reason_en, reason_zh, remedy_en, remedy_zh }) {
-  const chinese = document.documentElement.lang.startsWith("zh");
-  return sentences((chinese ? reason_zh : reason_en) ?? message, (chinese ? remedy_zh : remedy_en) ?? remedy);
+// Answers go together in one request, what has a reason goes alarm by alarm.
+function requests(kind, alarms, body) {
+  if (!TOGETHER.has(kind)) return alarms.map(({ id }) => [`/api/v1/alarms/${id}/${kind}`, body, 1]);
+  const seen = Object.fromEntries(alarms.map(({ id, onset_ms: onset }) => [id, onset]));
+  return [[`/api/v1/alarms/${kind}`, { alarms: alarms.map(({ id }) => id), seen_onset_ms: seen }, alarms.length]];
+}
+
+async function send([path, body, count], found) {
+  try {
+    const answer = await ask(path, { method: "POST", body });
+    found.done += answer.done.length;
+    found.refused.push(...Object.values(answer.refused));
+  } catch (error) {
+    found.refused.push(...Array(count).fill(error.message));
+  }
 }
 
 /** Said aloud; a refusal is shown too, until the next act. */
@@ -56,31 +81,33 @@ export function tell(words, refused = false) {
   write(place, refused ? words : "");
 }
 
-/** Ask for reason and time, then shelve these rows. A safety alarm is refused before anything is asked. */
+/** Ask for reason and time, then shelve these rows; of safety alarms it is refused before. */
 export function openShelve(rows) {
   const dialog = one("#shelve");
   const { reason, minutes } = dialog.querySelector("form").elements;
   const locked = rows.every((row) => row.dataset.safety);
-  const until = () => write(one("[data-back]", dialog), locked ? "\u2013" : clock(cloudNow() + Number(minutes.value) * MINUTE_MS, facts.zone));
+  const until = () => write(one("[data-back]", dialog), locked ? NO_VALUE : clock(cloudNow() + Number(minutes.value) * MINUTE_MS, facts.zone));
   one('[data-note="usual"]', dialog).hidden = locked;
   one('[data-note="safety"]', dialog).hidden = !locked;
   for (const field of [reason, minutes, one('[value="ok"]', dialog)]) field.disabled = locked;
   minutes.onchange = until;
+  open(dialog, rows, (alarms) => act("shelve", alarms, { hours: Number(minutes.value) / 60, reason: reason.value.trim() }));
   until();
-  ask_(dialog, rows, () => ["shelve", { minutes: Number(minutes.value), reason: reason.value.trim() }]);
 }
 
-/** Ask for a reason, then take these rows' alarms out of service. */
-export function openRemove(rows) {
-  const dialog = one("#remove");
+/** Ask for a reason, then take these rows' alarms out of service, or put them back. */
+export function openService(rows, kind) {
+  const dialog = one(`#${kind}`);
   const { reason } = dialog.querySelector("form").elements;
-  ask_(dialog, rows, () => ["out-of-service", { reason: reason.value.trim() }]);
+  open(dialog, rows, (alarms) => act(kind, alarms, { reason: reason.value.trim() }));
 }
 
-// The safe button is first in the focus order and Escape leaves; only "ok" with a reason acts.
-function ask_(dialog, rows, what) {
+// The safe button comes first and Escape leaves; only "ok" with a reason acts. What it acts on is
+// settled when it opens, whatever the list shows afterwards.
+function open(dialog, rows, go) {
   const form = dialog.querySelector("form");
   const wrong = one("[data-wrong]", dialog);
+  const alarms = rows.map(named);
   form.reset();
   wrong.hidden = true;
   write(one("[data-of]", dialog), rows.length === 1 ? rows[0].dataset.label : t("{n} alarms", { n: rows.length }));
@@ -92,9 +119,6 @@ function ask_(dialog, rows, what) {
     form.elements.reason.focus();
   };
   dialog.returnValue = "";
-  const alarms = rows.map(named);
-  dialog.onclose = () => { if (dialog.returnValue === "ok") act(...withAlarms(what(), alarms)); };
+  dialog.onclose = () => { if (dialog.returnValue === "ok") go(alarms); };
   dialog.showModal();
 }
-
-const withAlarms = ([kind, more], alarms) => [kind, alarms, more];

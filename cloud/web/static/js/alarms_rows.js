@@ -49,6 +49,16 @@ export class AlarmRows {
     this.#go(id, extend);
   }
 
+  /** A row that has come into focus by itself is the current one. */
+  focused(row) {
+    if (row.dataset.id === this.current) return;
+    this.current = row.dataset.id;
+    this.chosen = new Set([this.current]);
+    this.anchor = this.current;
+    this.#paint();
+    this.changed();
+  }
+
   /** Take over a key in the list; true when it was one of its own. */
   key(event) {
     const { rows } = this;

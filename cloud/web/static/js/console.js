@@ -114,7 +114,7 @@ function plantTree({ dataset }) {
     if (place.querySelector(`.x${priority}`) || (!priority && !place.firstChild)) continue;
     place.replaceChildren(...(priority ? [one("#marks-of-tree").content.querySelector(`.x${priority}`).cloneNode(true)] : []));
   }
-  write(one("[data-open-alarms]"), Number(dataset.count) ? dataset.count : "");
+  write(one("[data-open-alarms]"), Number(dataset.count) ? dataset.open : "");
 }
 
 // The banner renews itself; the newest alarm of priority 1 or 2 is also said, at most every 5 s: what
