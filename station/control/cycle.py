@@ -23,7 +23,7 @@ from station.dispatch.regulation import RegulationSignal
 from station.dispatch.sources import SelfTestMemory
 from station.dispatch.tracking import FeedbackSettings
 from station.image import Image
-from station.plant import read_plant
+from station.plant import PcsState, pcs_state, read_plant
 from station.protection import (
     PlantState,
     ProtectionSettings,
@@ -32,6 +32,8 @@ from station.protection import (
     protect,
 )
 
+_FOLLOWS = (None, PcsState.RUNNING, PcsState.DERATED)
+"""States in which a converter follows set-points; None: not known, so it may."""
 _START_GRACE_MS = 10_000
 """A station just started waits so long for racks it has not heard; then their silence counts."""
 
@@ -188,6 +190,9 @@ class ControlCycle:
         measured = {SETPOINT: "active_power_kw", REACTIVE: "reactive_power_kvar"}
         for (tag, point), commands in self.points.items():
             row = image.get(tag, PCS.name)
+            if pcs_state(image, tag) not in _FOLLOWS:
+                changed += commands.stop(now_ms)
+                continue
             value = math.nan if row is None or row.stale else row.number(measured[point])
             measured_ms = 0 if row is None else row.sample.time_ms
             changed += commands.observe(value, measured_ms, now_ms)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from station.config import Role, StationConfig
 from station.dispatch.proposal import Bounds
-from station.dispatch.split import SplitUnit
-from station.dispatch.units import LossCurve, RackUnit
+from station.dispatch.split import LossCurve, RackUnit, SplitUnit
 from station.protection import ContainerState, PlantState, RackState, StationLimits, Verdict
 
 

@@ -128,6 +128,19 @@ class ConverterCommands:
         self.before, self.in_force = self.in_force, None
         return [failed]
 
+    def stop(self, at_ms: int) -> list[Command]:
+        """The converter runs no more: it follows nothing, and what it had to deliver has failed.
+
+        Returns the commands whose state changed.
+        """
+        current = self.in_force
+        self.before = self.in_force = None
+        self.missed_since_ms, self.undelivered = None, False
+        if current is None or current.state is not CommandState.ACCEPTED:
+            return []
+        reason = "the converter stopped before it was delivered"
+        return [replace(current, state=CommandState.FAILED, settled_ms=at_ms, reason=reason)]
+
     def observe(self, measured_kw: float, measured_ms: int, now_ms: int) -> list[Command]:
         """Compare a measurement with what is in force; return commands whose state changed.
 

@@ -97,7 +97,7 @@ async def carried_out(*outcomes: CommandOutcome):
         issued = command(f"c{n}")
         points["C1-PCS", SETPOINT].issue(issued)
         executor.send(issued)
-        await executor.close()
+        await executor.settled()
     return executor, points["C1-PCS", SETPOINT], accepted
 
 
@@ -125,6 +125,20 @@ async def test_a_failed_command_is_a_condition_until_one_is_accepted(outcome, co
     assert [c.code for c in failing] == [code]
     assert outcome.reason in failing[0].detail.en
     assert list(both.conditions()) == []
+
+
+async def test_a_command_after_the_close_is_settled_without_an_alarm_or_a_word(caplog):
+    executor, converter, _ = await carried_out()
+    await executor.close()
+
+    late = command("late")
+    converter.issue(late)
+    executor.send(late)
+
+    changed = executor.take_changed()
+    assert [(c.state, c.reason) for c in changed] == [(CommandState.FAILED, "the station stops")]
+    assert list(executor.conditions()) == []
+    assert caplog.text == ""
 
 
 async def test_a_part_that_fails_is_started_again_and_counted():

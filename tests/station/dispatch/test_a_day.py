@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from station.dispatch.split import SplitUnit, equal_split, split
-from station.dispatch.units import LossCurve, SplitResult
+from station.dispatch.split import LossCurve, SplitResult, SplitUnit, equal_split, split
 
 RATED_KW, ENERGY_KWH, COUNT = 1000.0, 2000.0, 8
 STEP_S = 300

@@ -145,3 +145,14 @@ def test_an_unknown_measurement_is_not_taken_for_delivery():
 
     assert commands.observe(math.nan, 101_000, 101_000) == []
     assert states(commands.observe(math.nan, 106_000, 106_000)) == [CommandState.FAILED]
+
+
+def test_a_converter_that_stops_follows_nothing_and_has_not_delivered():
+    commands = accepted(500.0)
+
+    (failed,) = commands.stop(100_500)
+
+    assert (failed.state, failed.settled_ms) == (CommandState.FAILED, 100_500)
+    assert "stopped" in failed.reason
+    assert commands.wants(500.0, FREE, 100_600)
+    assert commands.stop(100_700) == []

@@ -27,8 +27,7 @@ from station.dispatch.sources import (
     SelfTestMemory,
     SelfTestSettings,
 )
-from station.dispatch.split import SplitResult, SplitUnit, resplit, split
-from station.dispatch.units import LossCurve
+from station.dispatch.split import LossCurve, SplitResult, SplitUnit, resplit, split
 
 DAY = dt.date(2026, 11, 24)
 START_MS = Schedule(DAY, "Asia/Shanghai", 15, (0.0,) * 96).start_ms

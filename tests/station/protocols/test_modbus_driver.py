@@ -17,6 +17,7 @@ from station.protocols.driver import (
     DeviceStatus,
     FastHealth,
     FastReading,
+    MissedReading,
     Reading,
     Refused,
     TimedOut,
@@ -49,6 +50,7 @@ class Record:
         self.statuses: list[DeviceStatus] = []
         self.fast: list[FastReading] = []
         self.fast_health: list[FastHealth] = []
+        self.missed: list[MissedReading] = []
 
     def __call__(self, publication) -> None:
         match publication:
@@ -60,6 +62,8 @@ class Record:
                 self.fast.append(publication)
             case FastHealth():
                 self.fast_health.append(publication)
+            case MissedReading():
+                self.missed.append(publication)
 
     def times(self, device: str, layout: str) -> list[int]:
         return [r.time_ms for r in self.readings if (r.device, r.layout) == (device, layout)]
@@ -126,7 +130,17 @@ async def test_a_rack_arrives_with_values_quality_and_device_time():
     assert cells.quality.tolist() == [Quality.GOOD] * 831 + [Quality.INVALID]
 
 
-async def test_a_tick_in_the_middle_of_a_reading_mixes_no_cells_of_two_ticks():
+def without_picture(folder: Path) -> str:
+    """The rack's profile for a device that keeps no picture of the moment its time was read."""
+    text = find("bms-416.toml").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("holds_s")]
+    assert len(lines) + 1 == len(text.splitlines())
+    file = folder / "bms.toml"
+    file.write_text("\n".join(lines))
+    return str(file)
+
+
+async def test_a_tick_in_the_middle_of_a_reading_mixes_no_cells_of_two_ticks(tmp_path):
     bank, tick = Bank(), [1_700_000_000]
 
     def hook(bank, request):
@@ -139,7 +153,7 @@ async def test_a_tick_in_the_middle_of_a_reading_mixes_no_cells_of_two_ticks():
     bank.before_reply = hook
     async with (
         ModbusServer({1: bank}) as server,
-        running(rack_spec(server.port)) as (_, record),
+        running(replace(rack_spec(server.port), profile=without_picture(tmp_path))) as (_, record),
     ):
         await wait_for(lambda: record.times("R01", CELLS), "cells")
 
@@ -147,6 +161,26 @@ async def test_a_tick_in_the_middle_of_a_reading_mixes_no_cells_of_two_ticks():
     assert set(cells.values[0].tolist()) == {3001}
     assert cells.time_ms == 1_700_000_001_000
     assert record.times("R01", "rack")[:2] == [1_700_000_000_000, 1_700_000_001_000]
+    told = [(m.device, m.layout, m.time_ms, m.kind) for m in record.missed]
+    assert told == [("R01", CELLS, 1_700_000_000_000, "torn")]
+
+
+async def test_a_picture_that_the_device_holds_is_taken_though_its_clock_has_moved_on(tmp_path):
+    images = {}
+    for tick in (0, 1):
+        made = rack_image(1_700_000_000 + tick, 3000 + tick)
+        images[tick] = made
+    unit = SimulatedUnit("R01", images[0], bms.DEVICE_TIME, bms.layouts(416))
+    served = []
+
+    def tick_in_the_middle(device, layout, tick):
+        served.append((device, layout, tick))
+
+    server = SimulatedServer("BMS", {1: unit}, tick_in_the_middle)
+    reads = iter(range(1, 100))
+    find_ = Image.find
+
+    await server.start("127.0.0.1", 0)
 
 
 async def test_a_wrong_device_clock_makes_values_questionable():

@@ -18,6 +18,7 @@ from station.protocols.driver import (
     DriverSetup,
     FastHealth,
     FastReading,
+    MissedReading,
     Reading,
     Refused,
     ResumePoint,
@@ -55,6 +56,7 @@ def test_a_reading_arrives_as_it_left(reading):
 @pytest.mark.parametrize(
     "message",
     [
+        MissedReading("C1-R03", "rack.cells/416", 1_700_000_000_000, "torn", "the clock moved on"),
         DeviceStatus("C1-PCS", connected=True, reason="answers", since_ms=1),
         ResumePoint("C1-PCS/LLN0.BR.brMeas", "00ff"),
         DeviceCommand("id", "C1-PCS", "active_power_setpoint_kw", -12.5, 9),

@@ -18,22 +18,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from contract.limits import LimitReason
-from station.dispatch.commitment import Choice, commit
-from station.dispatch.fleet import build_fleet
-from station.dispatch.shares import ConverterShare, split_power
-from station.dispatch.units import Flags, Fleet, Floats, SplitResult, SplitSettings, SplitUnit
-from station.dispatch.waterfill import usable_slope, water_fill
-
-__all__ = [
-    "ConverterShare",
-    "SplitResult",
-    "SplitSettings",
-    "SplitUnit",
-    "equal_split",
-    "resplit",
-    "split",
-    "split_power",
-]
+from station.dispatch.split.commitment import Choice, commit
+from station.dispatch.split.fleet import build_fleet
+from station.dispatch.split.units import Flags, Fleet, Floats, SplitResult, SplitSettings, SplitUnit
+from station.dispatch.split.water_fill import usable_slope, water_fill
 
 _EXACT_KW = 1e-6
 _NO_POWER_KW = 1e-9

@@ -9,9 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.limits import LimitReason
-from station.dispatch.split import SplitSettings, SplitUnit, equal_split, resplit, split
-from station.dispatch.units import LossCurve, RackUnit
-from station.dispatch.waterfill import usable_slope, water_fill
+from station.dispatch.split import (
+    LossCurve,
+    RackUnit,
+    SplitSettings,
+    SplitUnit,
+    equal_split,
+    resplit,
+    split,
+)
+from station.dispatch.split.water_fill import usable_slope, water_fill
 
 PLAIN = SplitSettings(soc_gain=0.0, temperature_gain_per_k=0.0, start_loss=0.0)
 limits = st.one_of(st.just(0.0), st.floats(1.0, 2000.0))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from station.dispatch.units import Flags, Floats, Indices, LossCurve, SplitUnit
+from station.dispatch.split.units import Flags, Floats, Indices, LossCurve, SplitUnit
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ Many sets of units are solved at once, one per row of `masks`.
 
 import numpy as np
 
-from station.dispatch.units import Flags, Floats
+from station.dispatch.split.units import Flags, Floats
 
 _LEAST_BEND = 2e-6
 """Rise of marginal loss over a unit's range below which it counts as this much: units with a

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from station.dispatch.racks import ac_limit_kw, rack_shares
-from station.dispatch.units import Flags, Fleet, Floats, SplitSettings, SplitUnit
+from station.dispatch.split.racks import ac_limit_kw, rack_shares
+from station.dispatch.split.units import Flags, Fleet, Floats, SplitSettings, SplitUnit
 
 _LEAST_LIMIT_KW = 1e-6
 """A limit below a milliwatt is none."""

@@ -13,8 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from station.dispatch.units import Flags, Floats, Indices
-from station.dispatch.waterfill import water_fill
+from station.dispatch.split.units import Flags, Floats, Indices
+from station.dispatch.split.water_fill import water_fill
 
 _EXACT_KW = 1e-7
 _GAIN_KW = 1e-9
