@@ -8,7 +8,7 @@ hard-wired trip that protects people.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import IntEnum
 from functools import lru_cache
 
@@ -66,8 +66,14 @@ class PcsState(IntEnum):
 _DELIVERS = {PcsState.RUNNING, PcsState.DERATED}
 
 
-def read_plant(image: Image, config: StationConfig) -> PlantState:
-    """Return the plant as protection sees it."""
+def read_plant(image: Image, config: StationConfig, asleep: Collection[str] = ()) -> PlantState:
+    """Return the plant as protection sees it.
+
+    Args:
+        image: the frozen picture.
+        config: who is what.
+        asleep: converters that the station has stopped to save their losses, and may start again.
+    """
     racks = _racks(image, config)
     panels = [(p.container, _fire(image, p.tag)) for p in config.with_role(Role.FIRE)]
     monitors = [_insulation(image, m, racks) for m in config.with_role(Role.INSULATION)]
@@ -77,7 +83,7 @@ def read_plant(image: Image, config: StationConfig) -> PlantState:
         containers=tuple(
             ContainerState(
                 name=pcs.container,
-                converter=_converter(image, pcs),
+                converter=_converter(image, pcs, asleep=pcs.tag in asleep),
                 racks=tuple(state for container, state in racks if container == pcs.container),
                 interlock=_interlock(monitors, pcs.container),
                 chiller=_chiller(image, _tag_in(config, Role.CHILLER, pcs.container)),
@@ -165,16 +171,16 @@ def _interlock(monitors: list[tuple[str, InsulationState]], container: str) -> s
     )
 
 
-def _converter(image: Image, device: DeviceConfig) -> ConverterState:
+def _converter(image: Image, device: DeviceConfig, *, asleep: bool) -> ConverterState:
     row = _Row(image.get(device.tag, PCS.name))
     state = row.integer("pcs_state")
+    delivers = state in _DELIVERS and row.integer("breaker_closed") != 0
     return ConverterState(
         device=device.tag,
         rated_kw=device.rated_kw or 0.0,
         fresh=row.fresh,
-        available=state in _DELIVERS
-        and row.integer("remote_control") != 0
-        and row.integer("breaker_closed") != 0,
+        available=row.integer("remote_control") != 0
+        and (delivers or (asleep and state == PcsState.STANDBY)),
         power_kw=row.number("active_power_kw"),
         setpoint_kw=row.number("active_power_setpoint_kw"),
         running=None if state is None else state in _DELIVERS,

@@ -100,6 +100,9 @@ class SplitConfig(Section):
 
     soc_gain: float = Field(default=2.0, ge=0, description="Tilt per unit of SOC above the mean")
     temperature_gain_per_k: float = Field(default=0.02, ge=0, description="Likewise per kelvin")
+    sleep_after_s: float | None = Field(
+        default=None, ge=10, description="Stop a converter so long without power; none: never"
+    )
     loss_fixed: float = Field(
         default=0.003, ge=0, lt=0.1, description="Of a converter without load"
     )

@@ -14,6 +14,7 @@ from station.config import Role, StationConfig
 from station.control.issue import ACTIVE_KW, Converters, ConverterView, Issuer, Reason
 from station.control.picture import FastPicture
 from station.control.plan import Plan
+from station.control.rest import Rest
 from station.control.settings import dispatch_settings, rated_voltage_v
 from station.control.wishes import Instant, Wishes
 from station.dispatch.commands import Command
@@ -60,6 +61,7 @@ class Actor:
     Attributes:
         setpoints: kW by converter, of the last step.
         last: the last step.
+        rest: converters that are stopped to save their losses.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class Actor:
         self._circle_kva = {pcs.tag: pcs.rated_kw or 0.0 for pcs in config.with_role(Role.PCS)}
         self._split = SplitSettings(config.split.soc_gain, config.split.temperature_gain_per_k)
         self._memory = DispatchMemory()
+        asked_s = config.split.sleep_after_s
+        self.rest = Rest(None if asked_s is None or self.responds else round(asked_s * 1000))
         self._divided: tuple[Plan, SplitResult] | None = None
         self._moved_ms = -_SETTLED_MS
         self.setpoints: dict[str, float] = {}
@@ -156,12 +160,21 @@ class Actor:
         decision = outcome.decision
         why = Reason(decision.source.name.lower(), decision.requester or "none", outcome.drives)
         due = {tag: kw for tag, kw in self.setpoints.items() if tag in plan.known}
-        converters = Converters(views, plan.limits, plan.verdict.held)
+        running = {tag for tag, view in views.items() if view.state in DELIVERS}
+        stops = self._rest(running, now)
+        asleep = frozenset(self.rest.asleep)
+        converters = Converters(views, plan.limits, plan.verdict.held, asleep)
         active = self._issuer.active_power(due, converters, why, now.wall_ms)
         support = Reason("voltage_support", "voltage_support", drives=True)
         known = {tag: one for tag, one in kvar.items() if tag in plan.known}
         reactive = self._issuer.reactive_power(known, plan.verdict.held, support, now.wall_ms)
-        return [*active, *reactive]
+        return [*active, *reactive, *stops]
+
+    def _rest(self, running: set[str], now: Instant) -> list[Command]:
+        """Send to sleep what the split can do without."""
+        sleeping = frozenset() if self._divided is None else self._divided[1].sleeping
+        tired = self.rest.fall_asleep(sleeping, self.setpoints, running, now.steady_ms)
+        return [self._issuer.stop(tag, now.wall_ms) for tag in tired]
 
     def _converters(
         self, plan: Plan, image: Image, fast: FastPicture
@@ -177,7 +190,8 @@ class Actor:
             newer = fast.number(tag, "pcs_state", since_ms)
             if math.isfinite(newer) and int(newer) in set(PcsState):
                 state = PcsState(int(newer))
-                if state not in DELIVERS and container.converter.available:
+                awake = container.converter.available and tag not in self.rest.asleep
+                if state not in DELIVERS and awake:
                     lost.add(tag)
             views[tag] = ConverterView(state, container.converter.setpoint_kw)
         return views, frozenset(lost)

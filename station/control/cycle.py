@@ -93,7 +93,7 @@ class ControlCycle:
         self.state = state
         self._issuer = Issuer(config)
         self._actor = Actor(config, regulation, state.wishes, self._issuer)
-        self._fleet = Fleet.of(config, may_sleep=False)
+        self._fleet = Fleet.of(config, may_sleep=self._actor.rest.after_ms is not None)
         control = config.control
         rated_kw = math.fsum(pcs.rated_kw or 0.0 for pcs in config.with_role(Role.PCS))
         self._feedback = MeterFeedback(
@@ -148,7 +148,7 @@ class ControlCycle:
     def run(self, image: Image, now: Instant, fast: FastPicture | None = None) -> CycleResult:
         """Make the plan of a second and the first step in it."""
         last = self._actor.last
-        plant = read_plant(image, self._config)
+        plant = read_plant(image, self._config, self._actor.rest.asleep)
         verdict, self.state.protection = protect(
             plant, self.state.protection, self._protection, now.wall_ms
         )

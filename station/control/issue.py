@@ -20,6 +20,7 @@ from station.protection import Bound, StationLimits
 SETPOINT = "active_power_setpoint_kw"
 REACTIVE = "reactive_power_setpoint_kvar"
 START = "start"
+STOP = "stop"
 _RESTART_PAUSE_MS = 30_000
 """A converter takes up to half a minute to synchronise; asking again earlier helps nobody."""
 _HOUR_MS = 3_600_000
@@ -41,11 +42,12 @@ class ConverterView:
 
 @dataclass(frozen=True)
 class Converters:
-    """All converters at this moment: how they are, what they may do, which are held."""
+    """All converters at this moment: how they are, what they may do, who is held or sleeps."""
 
     views: Mapping[str, ConverterView]
     limits: StationLimits
     held: frozenset[str]
+    asleep: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class Issuer:
             if tag in converters.held:
                 continue
             view = converters.views[tag]
-            if why.drives and view.state in _STARTABLE and not _interlocked(limits, tag):
+            wanted = why.drives and tag not in converters.asleep
+            if wanted and view.state in _STARTABLE and not _interlocked(limits, tag):
                 issued += self._start(tag, view.state, why, now_ms)
             if view.state is not None and view.state not in (PcsState.RUNNING, PcsState.DERATED):
                 continue
@@ -112,6 +115,10 @@ class Issuer:
                 continue
             issued += self._set(tag, kw, limits, why, now_ms)
         return issued
+
+    def stop(self, tag: str, now_ms: int) -> Command:
+        """Return the command that sends a converter to sleep."""
+        return _command((tag, STOP), 1.0, Reason("balancing", "rest", drives=True), now_ms)
 
     def reactive_power(
         self, setpoints: Mapping[str, float], held: frozenset[str], why: Reason, now_ms: int

@@ -49,6 +49,7 @@ class Run:
         self.cycle = ControlCycle(self.config, settings(self.config), regulation, self.state)
         self.error = TrackingError(self.config.station.rated_power_kw)
         self.follows = True
+        self.starts = False
         self.commands = []
         self.changed = []
         self.now_ms = T0
@@ -69,6 +70,8 @@ class Run:
                 if command.point == "stop":
                     self.plant.pcs.setdefault(command.device, {})["pcs_state"] = 1
                     self.plant.power[command.device] = 0.0
+                if command.point == START and self.starts:
+                    self.plant.pcs.pop(command.device, None)
                 if command.point != SETPOINT:
                     continue
                 place = command.device, command.point
@@ -303,3 +306,29 @@ def test_a_station_without_any_schedule_only_cuts_what_is_beyond_a_limit(tmp_pat
 
     assert quiet == []
     assert run.plant.power["C1-PCS"] == 0.0
+
+
+def test_a_converter_that_is_not_needed_sleeps_and_wakes_when_it_is(tmp_path):
+    run = Run(tmp_path, containers=2, split={"sleep_after_s": 20})
+    run.starts = True
+
+    run.seconds(0, 60)
+    asleep = [c.device for c in run.commands if c.point == "stop"]
+    meter_kw = run.meter_kw
+    run.state.wishes.manual = ManualSetpoint(1500.0, T0 + 3_600_000, "by-hand")
+    before = len(run.commands)
+    run.seconds(60, 100)
+
+    assert len(asleep) == 1
+    assert meter_kw == pytest.approx(400.0, abs=2.0)
+    assert [c.device for c in run.commands[before:] if c.point == START] == asleep
+    assert run.meter_kw == pytest.approx(1500.0, abs=2.0)
+
+
+def test_no_converter_sleeps_at_a_station_that_answers_the_frequency(tmp_path):
+    sections = {"split": {"sleep_after_s": 20}, "primary_frequency": {}}
+    run = Run(tmp_path, containers=2, **sections)
+
+    run.seconds(0, 60)
+
+    assert "stop" not in {command.point for command in run.commands}
