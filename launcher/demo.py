@@ -32,6 +32,7 @@ _POLL_S = 0.2
 _DRAIN_S = 60.0
 # Samples younger than this when the stop begins may be between device and queue.
 _SETTLE_S = 2
+_SHOWN_MISSING = 5
 _STOPPED = 130
 """128 + SIGINT, as shells say it."""
 _LEAST_SHOWN = 1e-4
@@ -251,11 +252,24 @@ class _Demo:
         self.console.print(
             f"  Samples   {result['samples_stored']:,} stored of {result['samples_acquired']:,} "
             f"served; {result['samples_lost']} lost, {result['samples_duplicated']} duplicated\n"
+            f"{_named(result['missing'])}"
             f"  Latency   p50 {_text(latency.get('p50'))} s, p99 {_text(latency.get('p99'))} s\n"
             f"  Bytes     {_text(result['wire_bytes_per_value'])} a value on the wire, "
             f"{_text(result['disk_bytes_per_value'])} on disk\n"
             f"  Schedule  {_text(schedule.get('rms_error_pct_of_rated'))} % of rated, RMS"
         )
+
+
+def _named(missing: list[dict[str, Any]]) -> str:
+    """The first of the missing samples, a line each."""
+    lines = [
+        f"            {one['device']} {one['layout']} of "
+        f"{dt.datetime.fromtimestamp(one['tick'], dt.UTC):%H:%M:%S} UTC: {one['reason']}"
+        for one in missing[:_SHOWN_MISSING]
+    ]
+    if len(missing) > _SHOWN_MISSING:
+        lines.append("            … and more: --report FILE names them")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def status_line(status: dict[str, Any], elapsed_s: float) -> str:

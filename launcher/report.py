@@ -12,16 +12,27 @@ from typing import Any
 from launcher.cloud_client import CloudClient
 
 _MS = 1000
+_MOST_NAMED = 100
+_NO_REASON = "the station tells of no failed reading: look into its log and the cloud's"
 
 
 @dataclass(frozen=True)
 class Count:
-    """Samples of one device and layout: served by the device, held by the cloud."""
+    """Samples of one device and layout: served by the device, held by the cloud.
+
+    Attributes:
+        missing: device times, epoch s, of those that were served and are not held.
+    """
 
     served: int
     stored: int
-    lost: int
     duplicated: int
+    missing: tuple[int, ...] = ()
+
+    @property
+    def lost(self) -> int:
+        """How many are missing."""
+        return len(self.missing)
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,8 @@ def count(client: CloudClient, station: str, ticks: dict[Stream, set[int]]) -> d
         counts[stream] = Count(
             served=len(wanted),
             stored=len(held & wanted),
-            lost=len(wanted - held),
             duplicated=int(answer["duplicated"]),
+            missing=tuple(sorted(wanted - held)),
         )
     return counts
 
@@ -90,6 +101,8 @@ def build(
         "samples_stored": sum(c.stored for c in counts.values()),
         "samples_lost": sum(c.lost for c in counts.values()),
         "samples_duplicated": sum(c.duplicated for c in counts.values()),
+        "missing": _missing(counts, status),
+        "readings_missed": (status.get("readings_missed") or {}).get("counts"),
         "samples_acquired_by_station": status.get("samples_acquired"),
         "values_stored": values,
         "wire_bytes_per_value": _ratio(ledger["wire_bytes"], values),
@@ -103,6 +116,22 @@ def build(
         "driver_restarts": status.get("driver_restarts"),
         "rss_mb": memory_mb,
     }
+
+
+def _missing(counts: dict[Stream, Count], status: dict[str, Any]) -> list[dict[str, Any]]:
+    """Name what is missing, with the station's reason where it gave one."""
+    newest = (status.get("readings_missed") or {}).get("newest", ())
+    reasons = {(m["device"], m["layout"], m["time_ms"] // _MS): m["reason"] for m in newest}
+    gone = [(stream, tick) for stream, one in counts.items() for tick in one.missing]
+    return [
+        {
+            "device": stream.device,
+            "layout": stream.layout,
+            "tick": tick,
+            "reason": reasons.get((stream.device, stream.layout, tick), _NO_REASON),
+        }
+        for stream, tick in gone[:_MOST_NAMED]
+    ]
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from station.config import DeviceConfig, Role, StationConfig
 from station.protocols import (
@@ -17,6 +18,7 @@ from station.protocols import (
     FastReading,
     Reading,
     Refused,
+    missed_report,
 )
 
 _HEARTBEAT = "heartbeat"
@@ -105,6 +107,10 @@ class Devices:
             for tag, connection in self.connections.items()
             if connection.connected is False
         }
+
+    def missed_report(self) -> dict[str, Any]:
+        """Return counts and names of the samples that devices were asked for in vain."""
+        return missed_report(host.missed for host in self.hosts.values())
 
     @property
     def restarts(self) -> dict[str, int]:

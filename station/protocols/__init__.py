@@ -8,12 +8,14 @@ from station.protocols.driver import (
     DeviceStatus,
     FastHealth,
     FastReading,
+    MissedReading,
     Reading,
     Refused,
     ResumePoint,
     TimedOut,
 )
 from station.protocols.host import DriverHost
+from station.protocols.missed import report as missed_report
 
 __all__ = [
     "Accepted",
@@ -24,8 +26,10 @@ __all__ = [
     "DriverHost",
     "FastHealth",
     "FastReading",
+    "MissedReading",
     "Reading",
     "Refused",
     "ResumePoint",
     "TimedOut",
+    "missed_report",
 ]

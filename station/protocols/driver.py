@@ -115,6 +115,26 @@ class FastHealth:
 
 
 @dataclass(frozen=True)
+class MissedReading:
+    """A sample that the driver asked for and did not get whole, told so that nothing goes unsaid.
+
+    Attributes:
+        device: tag of the device.
+        layout: name of the layout in ``contract.layouts``.
+        time_ms: device time of the sample; of a device that did not tell it, the second in
+            which it was asked.
+        kind: ``torn`` (its clock moved on while it was read) or ``no_answer``.
+        reason: what happened, in words.
+    """
+
+    device: str
+    layout: str
+    time_ms: int
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class DeviceStatus:
     """Whether a device answers; published on each change, with the reason in words."""
 
@@ -179,7 +199,7 @@ class TimedOut:
 
 
 CommandOutcome = Accepted | Refused | TimedOut
-Publication = Reading | FastReading | FastHealth | DeviceStatus | ResumePoint
+Publication = Reading | FastReading | FastHealth | MissedReading | DeviceStatus | ResumePoint
 Publish = Callable[[Publication], None]
 
 

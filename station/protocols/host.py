@@ -27,12 +27,14 @@ from station.protocols.driver import (
     DriverSetup,
     FastHealth,
     FastReading,
+    MissedReading,
     Reading,
     Refused,
     ResumePoint,
     TimedOut,
 )
 from station.protocols.errors import WireError
+from station.protocols.missed import MissedReadings
 from station.protocols.tasks import end
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class DriverHost:
         resume_points: newest resume token of each buffered source. It only covers readings
             already handed to `on_reading`: store it in one transaction with them, hand it to
             the next host as `resume`, and nothing is lost or doubled over a station restart.
+        missed: samples that this family's devices were asked for in vain, since the start.
         fast_health: newest word of each fast lane, by device; none while no process lives.
     """
 
@@ -106,6 +109,7 @@ class DriverHost:
         self._on_status = on_status
         self._on_fast = on_fast or (lambda _reading: None)
         self.fast_health: dict[str, FastHealth] = {}
+        self.missed = MissedReadings()
         self._timing = timing or HostTiming()
         self._jitter = jitter or random.Random()  # noqa: S311 - spreads load, guards nothing
         self._pending: dict[str, asyncio.Future[CommandOutcome]] = {}
@@ -225,12 +229,8 @@ class DriverHost:
         while (message := await wire.receive(reader)) is not None:
             self._heard = time.monotonic()
             match message:
-                case Reading():
-                    self._on_reading(message)
-                case FastReading():
-                    self._on_fast(message)
-                case FastHealth():
-                    self.fast_health[message.device] = message
+                case Reading() | FastReading() | MissedReading() | FastHealth():
+                    self._take_values(message)
                 case ResumePoint():
                     self.resume_points[message.key] = message.token
                 case DeviceStatus():
@@ -244,6 +244,18 @@ class DriverHost:
                     self._failure = message.reason
                 case _:
                     raise WireError(f"a driver process sends no {type(message).__name__}")
+
+    def _take_values(self, message: Reading | FastReading | MissedReading | FastHealth) -> None:
+        """Hand on what devices said, and note what they were asked for in vain."""
+        match message:
+            case Reading():
+                self._on_reading(message)
+            case FastReading():
+                self._on_fast(message)
+            case MissedReading():
+                self.missed.note(message)
+            case FastHealth():
+                self.fast_health[message.device] = message
 
     def _settle(self, outcome: CommandOutcome) -> None:
         future = self._pending.get(outcome.id)

@@ -24,6 +24,7 @@ from station.protocols.driver import (
     DriverSetup,
     FastHealth,
     FastReading,
+    MissedReading,
     Reading,
     Refused,
     ResumePoint,
@@ -61,6 +62,7 @@ Message = (
     Reading
     | FastReading
     | FastHealth
+    | MissedReading
     | DeviceStatus
     | ResumePoint
     | DeviceCommand
@@ -77,6 +79,7 @@ _PLAIN: Mapping[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         FastHealth,
+        MissedReading,
         DeviceStatus,
         ResumePoint,
         DeviceCommand,

@@ -31,7 +31,8 @@ def test_a_sample_that_the_cloud_lacks_is_lost_and_one_held_twice_is_duplicated(
 
     counts = report.count(_Cloud([100, 100, 102]), "demo", ticks)
 
-    assert counts == {Stream("METER", "meter"): Count(served=3, stored=2, lost=1, duplicated=1)}
+    assert counts == {Stream("METER", "meter"): Count(3, 2, duplicated=1, missing=(101,))}
+    assert counts[Stream("METER", "meter")].lost == 1
 
 
 def test_what_was_served_after_the_stop_is_not_counted(tmp_path: Path):
@@ -42,8 +43,20 @@ def test_what_was_served_after_the_stop_is_not_counted(tmp_path: Path):
 
 def test_the_report_has_every_figure_that_it_promises():
     result = report.build(
-        status={"cycle_ms": {"p50": 3.0, "p99": 9.0}, "cloud_latency_s": {"p50": 1.0, "p99": 2.0}},
-        counts={Stream("METER", "meter"): Count(3, 2, 1, 0)},
+        status={
+            "cycle_ms": {"p50": 3.0, "p99": 9.0},
+            "cloud_latency_s": {"p50": 1.0, "p99": 2.0},
+            "readings_missed": {
+                "counts": {"torn": 1, "no_answer": 0},
+                "newest": [
+                    {"device": "METER", "layout": "meter", "time_ms": 101_000, "reason": "torn"}
+                ],
+            },
+        },
+        counts={
+            Stream("METER", "meter"): Count(3, 2, 0, (101,)),
+            Stream("PANEL", "panel"): Count(3, 2, 0, (102,)),
+        },
         ledger={"values": 100, "wire_bytes": 40, "disk_bytes": 30},
         orders=[{"receipt": {"outcome": "accepted"}}, {"receipt": {"outcome": "refused"}}, {}],
         memory_mb={"station": 80.0},
@@ -52,8 +65,13 @@ def test_the_report_has_every_figure_that_it_promises():
         duration_s=12.3,
     )
 
-    assert result["samples_acquired"] == 3
-    assert result["samples_lost"] == 1
+    assert result["samples_acquired"] == 6
+    assert result["samples_lost"] == 2
+    assert result["readings_missed"] == {"torn": 1, "no_answer": 0}
+    named = [(one["device"], one["tick"], one["reason"]) for one in result["missing"]]
+    assert named[0] == ("METER", 101, "torn")
+    assert named[1][:2] == ("PANEL", 102)
+    assert "tells of no failed reading" in named[1][2]
     assert result["wire_bytes_per_value"] == 0.4
     assert result["orders"] == {"sent": 3, "accepted": 1, "refused": 1}
     for key in ("points", "cells", "cycle_ms", "cloud_latency_s", "samples_stored"):

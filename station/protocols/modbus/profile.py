@@ -156,10 +156,14 @@ class DeviceTime(Place):
     Attributes:
         unit: of the register.
         max_error_s: a clock that differs more from the station's makes values questionable.
+        holds_s: reading this register makes the device answer the reads that follow on the
+            same connection from the picture of that moment, for so long; 0 where the device
+            keeps no such picture.
     """
 
     unit: Literal["s", "ms"] = "s"
     max_error_s: float = Field(default=60.0, gt=0)
+    holds_s: float = Field(default=0.0, ge=0)
 
 
 class Expectation(Place):

@@ -1,8 +1,10 @@
 """One Modbus unit: asked block by block, each of its ticks handed over exactly once.
 
 The device's own clock is the identity of a sample. A reading of several requests is coherent
-only if the clock did not move meanwhile, so it is read again at the end; a torn reading is
-read afresh. What came whole in the first request needs no second look.
+if the device holds the picture that goes with its time until the last of them is answered; of
+any other device only if the clock did not move meanwhile, so it is read again at the end, and a
+torn reading is read afresh. What came whole in the first request needs no second look. What was
+asked for and not got whole is told by name.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ from enum import Enum
 import numpy as np
 
 from contract.frame import Quality
-from station.protocols.driver import DeviceSpec, Publish, Reading
+from station.protocols.driver import DeviceSpec, MissedReading, Publish, Reading
 from station.protocols.errors import BadReply, ProtocolError
 from station.protocols.health import Health, now_ms
 from station.protocols.modbus.client import Connection
@@ -88,21 +90,40 @@ class Unit:
             self._verified = True
         for _ in range(TORN_ATTEMPTS):
             registers = np.zeros(self._plan.size, np.uint16)
-            await self._fetch(connection, 0, registers)
-            time_ms = self._time_ms(registers, cycle_ms)
-            if all(self._handed_over.get(d.layout.name) == time_ms for d in self._decoders):
-                return self._nothing_new()
-            self._moved_s = time.monotonic()
-            self._hand_over(registers, time_ms, publish, whole=False)
-            for number in range(1, len(self._plan.blocks)):
-                await self._fetch(connection, number, registers)
-            if await self._still_at(connection, time_ms):
+            asked_s, time_ms = time.monotonic(), cycle_ms
+            try:
+                await self._fetch(connection, 0, registers)
+                time_ms = self._time_ms(registers, cycle_ms)
+                if all(self._handed_over.get(d.layout.name) == time_ms for d in self._decoders):
+                    return self._nothing_new()
+                self._moved_s = time.monotonic()
+                self._hand_over(registers, time_ms, publish, whole=False)
+                for number in range(1, len(self._plan.blocks)):
+                    await self._fetch(connection, number, registers)
+                whole = self._held(asked_s) or await self._still_at(connection, time_ms)
+            except ProtocolError as error:
+                self._tell_missed(time_ms, "no_answer", str(error), publish)
+                raise
+            if whole:
                 self._hand_over(registers, time_ms, publish, whole=True)
                 return Poll.NEWS
+            self._tell_missed(time_ms, "torn", "the device's clock moved on meanwhile", publish)
         raise BadReply(
             f"the device's clock moved in each of {TORN_ATTEMPTS} readings: "
             "it ticks faster than it can be read; make the period longer or read less"
         )
+
+    def _held(self, asked_s: float) -> bool:
+        """Whether the device still held its picture when the last block had come."""
+        place = self.profile.time
+        return place is not None and time.monotonic() - asked_s < place.holds_s
+
+    def _tell_missed(self, time_ms: int, kind: str, reason: str, publish: Publish) -> None:
+        """Name the layouts of a device time that were not handed over."""
+        for decoder in self._decoders:
+            name = decoder.layout.name
+            if self._handed_over.get(name) != time_ms:
+                publish(MissedReading(self.spec.device, name, time_ms, kind, reason))
 
     def _nothing_new(self) -> Poll:
         polling = self.profile.polling

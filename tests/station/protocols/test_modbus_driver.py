@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -163,24 +165,6 @@ async def test_a_tick_in_the_middle_of_a_reading_mixes_no_cells_of_two_ticks(tmp
     assert record.times("R01", "rack")[:2] == [1_700_000_000_000, 1_700_000_001_000]
     told = [(m.device, m.layout, m.time_ms, m.kind) for m in record.missed]
     assert told == [("R01", CELLS, 1_700_000_000_000, "torn")]
-
-
-async def test_a_picture_that_the_device_holds_is_taken_though_its_clock_has_moved_on(tmp_path):
-    images = {}
-    for tick in (0, 1):
-        made = rack_image(1_700_000_000 + tick, 3000 + tick)
-        images[tick] = made
-    unit = SimulatedUnit("R01", images[0], bms.DEVICE_TIME, bms.layouts(416))
-    served = []
-
-    def tick_in_the_middle(device, layout, tick):
-        served.append((device, layout, tick))
-
-    server = SimulatedServer("BMS", {1: unit}, tick_in_the_middle)
-    reads = iter(range(1, 100))
-    find_ = Image.find
-
-    await server.start("127.0.0.1", 0)
 
 
 async def test_a_wrong_device_clock_makes_values_questionable():
