@@ -11,6 +11,8 @@ from station.alarms import Condition, plain, plain_words
 from station.dispatch.commands import Command, CommandState, ConverterCommands
 from station.protocols import Accepted, CommandOutcome, DeviceCommand, Refused, TimedOut
 
+_STOPPING_REASON = "the station stops"
+
 log = logging.getLogger(__name__)
 
 _DEADLINE_MS = 2000
@@ -42,9 +44,13 @@ class CommandExecutor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failing: dict[str, Condition] = {}
         self._changed: list[Command] = []
+        self._closed = False
 
     def send(self, command: Command) -> None:
-        """Bring a command on its way."""
+        """Bring a command on its way; once closed, settle it as not sent."""
+        if self._closed:
+            self._settle_failed(command, time.time_ns() // 1_000_000, _STOPPING_REASON)
+            return
         task = asyncio.create_task(self._send(command), name=f"command-{command.device}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -69,6 +75,11 @@ class CommandExecutor:
         return plain_words(Words(f"{told.en}; {cause.en}", f"{told.zh}；{cause.zh}"))
 
     async def close(self) -> None:
+        """Take no more commands and wait for those under way."""
+        self._closed = True
+        await self.settled()
+
+    async def settled(self) -> None:
         """Wait for the commands under way."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -109,6 +120,9 @@ class CommandExecutor:
             self._failing[command.device] = Condition(
                 code, command.device, at_ms, detail=detail, value=command.value
             )
+        self._settle_failed(command, at_ms, reason)
+
+    def _settle_failed(self, command: Command, at_ms: int, reason: str) -> None:
         commands = self._points.get((command.device, command.point))
         if commands is not None:
             self._changed += commands.fail(at_ms, reason)
