@@ -93,12 +93,21 @@ def advance_search(
     return search, ()
 
 
-def search_wishes(search: Search, finding: Finding, confirm_s: float) -> dict[Key, Wish]:
-    """Return the contactors that a search holds open."""
+def search_wishes(
+    search: Search, finding: Finding, confirm_s: float, converter: str
+) -> dict[Key, Wish]:
+    """Return the contactors that a search holds open.
+
+    When it could name no rack, the fault lies on the bus or behind a contactor that only says
+    that it is open, so the converter is stopped as well.
+    """
+    keys = [(rack, Part.CONTACTOR) for rack in search.order[: search.opened]]
+    if search.phase is Phase.NOT_FOUND:
+        keys.append((converter, Part.CONVERTER))
     return {
-        (rack, Part.CONTACTOR): Wish(
-            device=rack,
-            part=Part.CONTACTOR,
+        (device, part): Wish(
+            device=device,
+            part=part,
             container=search.container,
             on=False,
             finding=finding,
@@ -106,7 +115,7 @@ def search_wishes(search: Search, finding: Finding, confirm_s: float) -> dict[Ke
             confirm_s=confirm_s,
             in_local=False,
         )
-        for rack in search.order[: search.opened]
+        for device, part in keys
     }
 
 

@@ -201,7 +201,8 @@ def _search(
         )
         search, told = advance_search(state.searches.get(container.name), view, now_ms)
         searches[container.name] = search
-        wishes |= search_wishes(search, finding, _confirm_s(settings.rules, finding))
+        confirm_s = _confirm_s(settings.rules, finding)
+        wishes |= search_wishes(search, finding, confirm_s, container.converter.device)
         moments += told
     return searches, wishes, tuple(moments)
 

@@ -127,18 +127,45 @@ def test_gas_joins_a_cell_that_shows_something_and_names_it():
     assert (early(verdict).device, early(verdict).cell) == ("C1-R02", 3)
 
 
-def test_a_warning_derates_and_ventilates_and_never_trips():
+def test_a_warning_derates_and_ventilates_first_and_stops_when_it_stays_a_minute():
     world = settled()
     before = world.boxes["C1"].power_kw
     world.boxes["C1"].wished_kw = 1000.0
     world.true_v["C1-R03"][6] -= 0.16
 
-    verdict = world.run(120)
+    warned = world.run(45)
+    derated_kw = world.boxes["C1"].power_kw
+    stopped = world.run(75)
 
     assert before == 600.0
-    assert verdict.level is Level.DERATE
+    assert warned.level is Level.DERATE
     assert world.boxes["C1"].ventilation == 1
-    assert world.boxes["C1"].power_kw < 700.0
+    assert 0 < derated_kw < 700.0
+    assert stopped.level is Level.STOP
+    assert world.boxes["C1"].power_kw == 0
+    assert len(world.closed("C1")) == 4
+
+
+def test_a_sign_that_stays_though_the_power_is_gone_parts_its_rack():
+    world = settled()
+    world.true_c["C1-R03"][6] += 6.0
+
+    verdict = world.run(300)
+
+    assert finding(verdict, "runaway_standing").device == "C1-R03"
+    assert world.closed("C1") == ["C1-R01", "C1-R02", "C1-R04"]
+    assert world.boxes["C1"].running
+
+
+def test_a_sign_that_goes_within_the_three_minutes_parts_nothing():
+    world = settled()
+    world.true_c["C1-R03"][6] += 6.0
+    world.run(120)
+    world.true_c["C1-R03"][6] -= 6.0
+
+    verdict = world.run(300)
+
+    assert finding(verdict, "runaway_standing") is None
     assert len(world.closed("C1")) == 4
 
 

@@ -141,3 +141,15 @@ def test_a_guilty_rack_that_does_not_open_is_named_as_the_place_to_look():
     told = [m for m in world.moments if m.tag == "insulation-not-found"]
     assert "C1-R03 did not open: look there first" in told[0].detail.en
     assert "请先检查该簇" in told[0].detail.zh
+
+
+def test_a_fault_of_no_rack_leaves_the_container_without_its_converter():
+    world = World()
+    world.run(3)
+    world.boxes["C1"].bus_leaks = True
+
+    world.run(120)
+
+    assert world.closed("C1") == []
+    assert not world.boxes["C1"].running
+    assert ("C1-PCS", "stop") in world.points()

@@ -138,6 +138,25 @@ def test_a_cell_that_runs_away_is_parted_at_once_with_its_converter_stopped():
     assert ("C1-R02", "open_contactor") in world.points()
 
 
+@row("runaway_suspected")
+def test_two_full_signs_of_a_cell_part_its_rack_and_its_neighbours_go_on_with_half():
+    world = warm_up()
+    world.run(150)
+    world.boxes["C1"].wished_kw = 1000.0
+    world.heat_cell("C1-R02", 4, kelvin=6.0, volt=-0.16)
+
+    while len(world.closed("C1")) == 4:
+        assert world.second < 300
+        verdict = world.run(1)
+    verdict = world.run(3)
+
+    assert finding(verdict, "runaway_early").level is Level.TRIP
+    assert world.closed("C1") == ["C1-R01", "C1-R03", "C1-R04"]
+    assert world.boxes["C1"].running
+    assert verdict.limits.converters["C1-PCS"].discharge.kw == pytest.approx(500.0)
+    assert [m.device for m in world.told("protection.confirmed")][-1] == "C1-R02"
+
+
 @row("cell_trip")
 @pytest.mark.parametrize(
     "changes",
