@@ -76,6 +76,23 @@ class CommandBook:
                 self._supersede(record)
             self._take(record)
 
+    def settle(self, device: str, point: str, at_ms: int, *, delivered: bool) -> None:
+        """Settle what a device was told at a point, by what the plant itself has shown since.
+
+        Args:
+            device: tag of the device.
+            point: what was written.
+            at_ms: when the plant was seen.
+            delivered: it has done it; else it has not in the time it had.
+        """
+        for one in list(self._open.values()):
+            record = one.record
+            if (record.device, record.point) != (device, point) or record.settled_ms:
+                continue
+            state = CommandState.DELIVERED if delivered else CommandState.FAILED
+            reason = "" if delivered else "not confirmed by the plant"
+            self._take(replace(record, state=state, settled_ms=at_ms, reason=reason))
+
     def page(self, now_ms: int) -> Page:
         """Return what is to be kept and told since the last page."""
         changed = tuple(self._changed.values())

@@ -19,7 +19,7 @@ from cryptography import x509
 from contract.layouts import DISPATCH, METER, STATION
 from contract.orders import Outcome
 from contract.words import Words
-from station.alarms import AlarmBook, plain_words
+from station.alarms import AlarmBook
 from station.centre_desk import CentreDesk
 from station.command_book import CommandBook, Page
 from station.command_cause import cause_of
@@ -29,21 +29,12 @@ from station.control.cycle import ControlCycle, ControlState, CycleResult
 from station.devices import Devices
 from station.dispatch.commands import Command
 from station.dispatch.regulation import load_regulation
-from station.dispatch.sources import SelfTestOutcome
 from station.executor import CommandExecutor
 from station.image import Image, ProcessImage
 from station.journal import Journal, JournalError
 from station.loops import Loops
 from station.office import Office
-from station.protection import (
-    LimitMargins,
-    ProtectionSettings,
-    check_matrix,
-    load_cell_maps,
-    load_matrix,
-    load_rules,
-)
-from station.protection_alarms import moment_conditions
+from station.protection_files import protection_settings
 from station.protocols import DeviceStatus, FastReading, Reading
 from station.samples import Sample
 from station.security import Identity, load_identity
@@ -51,6 +42,7 @@ from station.security.enrol import require_own_certificate
 from station.security.identity import replace_certificate
 from station.station_row import computed_sample, dispatch_values, station_values
 from station.status import plain_numbers, write_status
+from station.story import Story
 from station.supervise import Supervisor
 from station.telemetry import Telemetry, TelemetryPorts
 from station.tracking_error import TrackingError
@@ -126,7 +118,7 @@ class Controller:
         self._values: dict[str, float] = {}
         self._files_task: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
-        self._last_decider = ""
+        self._story = Story(self._alarms, self._command_book, self._control)
         self._latches: list[dict[str, Any]] = []
         self._parts, self._carriers = Supervisor(), Supervisor()
 
@@ -136,7 +128,7 @@ class Controller:
         if config.regulation is not None:
             asked = config.regulation
             regulation = load_regulation(asked.file, asked.capacity_kw, asked.period_s)
-        state, protection = ControlState(), _protection(config)
+        state, protection = ControlState(), protection_settings(config)
         self._control = ControlCycle(config, protection, regulation, state)
         office = Office(site, state, protection.rules, self._control, _now_ms)
         memory = self._journal.recall()
@@ -251,7 +243,7 @@ class Controller:
         self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence.missed)
         conditions = self._watch.conditions(image, result)
         self._telemetry.add_events(self._alarms.update(conditions, now_ms))
-        self._tell_moments(result)
+        self._telemetry.add_events(self._story.tell(result, loops.take_clock_words()))
         facts = self._watch.facts(image, loops.clock.last_ms, self._centre.asked_kw, loops.fast)
         values = station_values(result, image, self._config, facts)
         self._centre.show(image, result, values["soc"], values["capacity_kwh"])
@@ -263,26 +255,6 @@ class Controller:
             self._image.update(row)
             self._telemetry.add(row)
         self._write(result, values)
-
-    def _tell_moments(self, result: CycleResult) -> None:
-        """Tell what happened once: the story of an incident, a new decider, a clock, a test."""
-        told = [self._alarms.tell(c) for c in moment_conditions(result.verdict.moments)]
-        decider = f"{result.mode.name} {result.step.outcome.decision.requester}"
-        if decider != self._last_decider:
-            detail = plain_words(result.step.outcome.decision.words())
-            told.append(self._alarms.note("control.mode_changed", result.at_ms, detail))
-            log.info("event=mode_changed mode=%s", result.mode.name)
-        self._last_decider = decider
-        if self._loops.clock_words is not None:
-            words, self._loops.clock_words = self._loops.clock_words, None
-            told.append(self._alarms.note("control.clock", result.at_ms, plain_words(words)))
-        test = self._control.self_test
-        if test is not None and test.outcome is not SelfTestOutcome.RUNNING:
-            self._control.forget_self_test()
-            passed = test.outcome is SelfTestOutcome.PASSED
-            code = "dispatch.self_test" if passed else "dispatch.self_test_failed"
-            told.append(self._alarms.note(code, result.at_ms, plain_words(test.words())))
-        self._telemetry.add_events(told)
 
     def _write(self, result: CycleResult, values: dict[str, float]) -> None:
         """Bring ledger, latches and status file to the disk, off the loop."""
@@ -407,21 +379,3 @@ class Controller:
 
 def _credentials(identity: Identity) -> Credentials:
     return Credentials(identity.certificate_file, identity.key_file, identity.authority_file)
-
-
-def _protection(config: StationConfig) -> ProtectionSettings:
-    """Return the rules of protection in force.
-
-    Raises:
-        StationError: a file cannot be used; names file, key and remedy.
-    """
-    site, files = config.station, config.protection
-    margins = LimitMargins(
-        rated_power_kw=site.rated_power_kw,
-        soc_min=site.soc_min,
-        soc_max=site.soc_max,
-        **config.limits.model_dump(),
-    )
-    rules, matrix = load_rules(files.rules), load_matrix(files.matrix)
-    check_matrix(matrix, rules)
-    return ProtectionSettings(rules, matrix, load_cell_maps(files.cell_maps), margins)

@@ -34,7 +34,6 @@ class Loops:
         clock: durations and missed seconds of the plant loop.
         fast: the fast loop.
         failures: plant cycles that raised.
-        clock_words: what has happened to the wall clock, to be told once.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Loops:
         self.clock = CycleClock()
         self.fast = FastLoop(config.fast_loop.period_s, self._fast_pass)
         self.failures = 0
-        self.clock_words: Words | None = None
+        self._clock_words: Words | None = None
 
     def on_fast(self, reading: FastReading) -> None:
         """Take what a device said between the seconds; the meter's word is acted upon at once."""
@@ -75,6 +74,11 @@ class Loops:
             self.fast.news()
         elif "pcs_state" in reading.values:
             self.fast.at_once()
+
+    def take_clock_words(self) -> Words | None:
+        """Return what has happened to the wall clock since the last call."""
+        words, self._clock_words = self._clock_words, None
+        return words
 
     async def run_seconds(self) -> None:
         """Make a cycle each second until cancelled."""
@@ -115,6 +119,6 @@ class Loops:
         )
         told = reading.words()
         if told is not None:
-            self.clock_words = told
+            self._clock_words = told
             log.warning("event=clock_%s step_ms=%d", reading.moment, reading.step_ms)
         return self._control.instant(reading.time_ms, steady_ms)

@@ -26,6 +26,21 @@ _OWN_CODES = MappingProxyType(
 """Rules whose findings have a code of their own, whatever their level."""
 
 
+_POINTS = MappingProxyType(
+    {
+        "contactor-off": "open_contactor",
+        "contactor-on": "close_contactor",
+        "converter-off": "stop",
+        "cooling-off": "cooling",
+        "cooling-on": "cooling",
+        "ventilation-off": "ventilation",
+        "ventilation-on": "ventilation",
+    }
+)
+"""The command behind a sentence about an action, by the sentence's tag."""
+_SETTLES = MappingProxyType({"protection.confirmed": True, "protection.escalated": False})
+
+
 def verdict_conditions(verdict: Verdict, at_ms: int) -> Iterator[Condition]:
     """Yield everything that protection holds at this moment."""
     for finding in verdict.findings:
@@ -58,6 +73,14 @@ def moment_conditions(moments: Iterable[Moment]) -> Iterator[Condition]:
             *(moment.code, moment.device or DEVICE, moment.at_ms, moment.tag),
             *(moment.detail, moment.value, moment.limit),
         )
+
+
+def confirmations(moments: Iterable[Moment]) -> Iterator[tuple[str, str, int, bool]]:
+    """Yield (device, point, time, done) of every protective command whose effect is known."""
+    for moment in moments:
+        point = _POINTS.get(moment.tag)
+        if point is not None and moment.code in _SETTLES:
+            yield moment.device, point, moment.at_ms, _SETTLES[moment.code]
 
 
 def _finite(value: float) -> float | None:

@@ -140,3 +140,23 @@ def test_the_book_stays_small_whatever_is_never_settled():
 
     assert len(book._open) <= MOST_OPEN + 2
     assert [record.id for record in book.page(T0).due] == ["c0", "c5499"]
+
+
+def test_what_protection_told_a_device_settles_by_what_the_plant_shows():
+    book = CommandBook("s")
+    trips = [
+        replace(issued(device, point="open_contactor", device=device), source="protection")
+        for device in ("C1-R01", "C1-R02")
+    ]
+    book.note([accepted(trip, T0 + 5) for trip in trips])
+    book.page(T0 + 1000)
+
+    book.settle("C1-R01", "open_contactor", T0 + 1500, delivered=True)
+    book.settle("C1-R02", "open_contactor", T0 + 3500, delivered=False)
+    book.settle("C1-R03", "open_contactor", T0 + 3500, delivered=False)
+
+    settled_ones = {record.id: record for record in book.page(T0 + 4000).due}
+    assert settled_ones["C1-R01"].state is Kept.DELIVERED
+    assert settled_ones["C1-R02"].state is Kept.FAILED
+    assert settled_ones["C1-R02"].reason == "not confirmed by the plant"
+    assert len(settled_ones) == 2
