@@ -28,8 +28,8 @@ def test_the_default_schedule_charges_in_the_valley_and_discharges_when_power_is
     assert all(v for p, v in zip(power, valley, strict=True) if p < 0)
     assert all(c > threshold for p, c in zip(power, price, strict=True) if p > 0)
     assert max(map(abs, power)) <= RATED_KW
-    assert 0.7 * CAPACITY_KWH < sum(p for p in power if p > 0) / 4 < 0.9 * CAPACITY_KWH
-    assert 0.7 * CAPACITY_KWH < -sum(p for p in power if p < 0) / 4 < 0.9 * CAPACITY_KWH
+    assert 0.38 * CAPACITY_KWH < sum(p for p in power if p > 0) / 4 < 0.42 * CAPACITY_KWH
+    assert 0.43 * CAPACITY_KWH < -sum(p for p in power if p < 0) / 4 < 0.47 * CAPACITY_KWH
 
 
 def test_the_schedule_carries_the_prices_of_the_day():
