@@ -95,7 +95,8 @@ class ChannelSection(_Section):
         schemes = _SCHEMES[self.kind]
         given = urlsplit(self.address or "").scheme
         if self.address is not None and given not in schemes:
-            raise ValueError(f"address of kind {self.kind} begins with {' or '.join(schemes)}://")
+            known = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise ValueError(f"address of kind {self.kind} begins with {known}")
         if self.kind in ("smtp", "webhook") and self.address is None:
             raise ValueError(f"kind {self.kind} needs an address")
         if self.kind == "smtp" and not (self.sender and self.to):

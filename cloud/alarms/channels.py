@@ -95,7 +95,7 @@ def _apprise_url(channel: ChannelSection, secret: str) -> str:
         if secret:
             asked["+Authorization"] = f"Bearer {secret}"
         scheme = "jsons" if parts.scheme == "https" else "json"
-        return f"{scheme}://{host}{parts.path}?{urlencode(asked, safe='+')}"
+        return f"{scheme}://{host}{parts.path}?{urlencode(asked, safe='+', quote_via=quote)}"
     mode = "ssl" if parts.scheme == "smtps" else "starttls"
     scheme = "mailto" if channel.plain else "mailtos"
     asked |= {
@@ -107,7 +107,7 @@ def _apprise_url(channel: ChannelSection, secret: str) -> str:
     login = (
         f"{quote(channel.user or '', safe='')}:{quote(secret, safe='')}@" if channel.user else ""
     )
-    return f"{scheme}://{login}{host}?{urlencode(asked)}"
+    return f"{scheme}://{login}{host}?{urlencode(asked, quote_via=quote)}"
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

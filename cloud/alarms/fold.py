@@ -269,6 +269,7 @@ def life_to_json(life: Life) -> dict[str, object]:
         "onset_ms": life.onset_ms,
         "raised_ms": life.raised_ms,
         "shown": life.shown,
+        "owed": life.owed,
         "shelved_until_ms": life.shelved_until_ms,
         "out_of_service": life.out_of_service,
         "suppressed": life.suppressed,

@@ -66,6 +66,7 @@ class Life:
         base: state by condition and answers alone.
         onset_ms, raised_ms: of the newest period of its condition; 0 before the first.
         shown: whether that period has been visible at any moment.
+        owed: whether an earlier period, returned meanwhile, still waits for its answer.
         shelved_until_ms: end of its shelf life, None when not shelved.
         out_of_service: whether it is.
         covered: whether a cause stands that it would only follow from.
@@ -76,6 +77,7 @@ class Life:
     onset_ms: int = 0
     raised_ms: int = 0
     shown: bool = False
+    owed: bool = False
     shelved_until_ms: int | None = None
     out_of_service: bool = False
     covered: bool = False
@@ -150,8 +152,6 @@ def step(life: Life, given: Input, rule: Definition) -> tuple[Life, Transition |
     the same: somebody did it.
     """
     after = _change(life, given, rule)
-    if life.silent and not after.silent:
-        after = _visible_again(after, given.change)
     if not after.silent and after.base is not State.NORMAL and not after.shown:
         after = replace(after, shown=True)
     tells = given.change in ACTS or after.state is not life.state or _is_new(given)
@@ -172,20 +172,26 @@ def _change(life: Life, given: Input, rule: Definition) -> Life:  # noqa: PLR091
     match given.change:
         case Change.RAISED:
             begun = replace(life, onset_ms=given.onset_ms, raised_ms=given.raised_ms, shown=False)
-            return replace(begun, base=State.UNACKNOWLEDGED, suppressed=life.covered)
+            owed = life.owed or life.base is State.RETURNED
+            return replace(begun, base=State.UNACKNOWLEDGED, owed=owed, suppressed=life.covered)
         case Change.RETURNED:
             return replace(life, base=_returned(life, rule))
         case Change.ACKNOWLEDGED:
-            return replace(life, base=_acknowledged(life, given, rule))
+            base = _acknowledged(life, given, rule)
+            return replace(life, base=base, owed=life.owed and base is life.base)
         case Change.RESET:
             seen = life.base is State.LATCHED and life.raised_ms <= given.raised_ms
             return replace(life, base=State.NORMAL) if seen else life
         case Change.SHELVED:
             return replace(life, shelved_until_ms=given.until_ms) if rule.shelvable else life
         case Change.UNSHELVED | Change.SHELF_EXPIRED:
-            return replace(life, shelved_until_ms=None)
-        case Change.TAKEN_OUT | Change.PUT_BACK:
-            return replace(life, out_of_service=given.change is Change.TAKEN_OUT)
+            shelved = life.shelved_until_ms is not None
+            return replace(life, shelved_until_ms=None, base=_anew(life, ended=shelved))
+        case Change.TAKEN_OUT:
+            return replace(life, out_of_service=True)
+        case Change.PUT_BACK:
+            base = _anew(life, ended=life.out_of_service)
+            return replace(life, out_of_service=False, base=base)
         case Change.SUPPRESSED | Change.UNSUPPRESSED:
             covered = given.change is Change.SUPPRESSED
             suppressed = covered and (life.suppressed or life.active)
@@ -196,7 +202,7 @@ def _returned(life: Life, rule: Definition) -> State:
     if life.base is State.ACKNOWLEDGED:
         return State.LATCHED if rule.latching else State.NORMAL
     if life.base is State.UNACKNOWLEDGED:
-        was_seen = life.shown or not life.silent
+        was_seen = life.shown or life.owed or not life.silent
         return State.RETURNED if was_seen or rule.latching else State.NORMAL
     return life.base
 
@@ -211,11 +217,9 @@ def _acknowledged(life: Life, given: Input, rule: Definition) -> State:
     return life.base
 
 
-def _visible_again(life: Life, change: Change) -> Life:
+def _anew(life: Life, *, ended: bool) -> State:
     """ISA-18.2: an alarm whose condition still stands after a person's silence is alarmed anew.
 
     After suppression by design it stays as it was answered: nobody has put it aside.
     """
-    if change is not Change.UNSUPPRESSED and life.base is State.ACKNOWLEDGED:
-        return replace(life, base=State.UNACKNOWLEDGED)
-    return life
+    return State.UNACKNOWLEDGED if ended and life.base is State.ACKNOWLEDGED else life.base

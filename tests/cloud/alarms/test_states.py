@@ -119,6 +119,23 @@ def test_a_latching_alarm_that_came_and_went_in_silence_still_waits_for_people()
     assert (found.state, found.shown) == (R, True)
 
 
+def test_what_came_and_went_unseen_needs_no_answer_and_what_was_seen_before_still_does():
+    fresh = after(life(N, **SHELF), Change.RAISED, **RAISED)
+    unseen = after(after(replace(fresh, shown=False), Change.RETURNED), Change.UNSHELVED)
+    owing = after(life(R, **SHELF), Change.RAISED, **RAISED)
+    seen = after(after(owing, Change.RETURNED), Change.UNSHELVED)
+
+    assert (fresh.shown, unseen.state) == (False, N)
+    assert (owing.shown, seen.state) == (False, R)
+    assert after(seen, Change.ACKNOWLEDGED, raised_ms=200).state is N
+
+
+def test_a_period_that_begins_in_silence_has_not_been_shown():
+    shown_before = replace(life(N, **SHELF), shown=True)
+
+    assert not after(shown_before, Change.RAISED, **RAISED).shown
+
+
 def test_an_act_is_told_though_it_changes_nothing():
     _, row = step(life(N), Input(200, Change.ACKNOWLEDGED, actor="ann", act=7), RACK)
 
@@ -162,15 +179,14 @@ class NothingIsLost(RuleBasedStateMachine):
 
     @rule(ms=st.integers(1, 50))
     def time_passes(self, ms):
-        was_shelved = self.now < self.shelved_until
         self.now += ms
-        if was_shelved and self.now >= self.shelved_until:
-            self.answered = False
+        self.note_expiry()
 
     @precondition(lambda self: not self.standing)
     @rule()
     def appear(self):
         self.now += 1
+        self.note_expiry()
         self.periods.append(Period(self.now, self.now, "e", self.now, clean=True))
         self.answered = False
 
@@ -178,6 +194,7 @@ class NothingIsLost(RuleBasedStateMachine):
     @rule()
     def clear(self):
         self.now += 1
+        self.note_expiry()
         ended = replace(self.periods[-1], cleared_ms=self.now, returned_ms=self.now)
         self.periods[-1] = ended
 
