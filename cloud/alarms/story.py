@@ -20,6 +20,7 @@ AFTER_MS: Final = 120_000
 """Confirmations and escalations follow a trip within seconds; two minutes show them all."""
 MOST_EVENTS: Final = 1_000
 _MOST_LINES: Final = 500
+_PROTECTION: Final = "protection."
 _MOST_OCCURRENCES: Final = 50
 
 
@@ -147,8 +148,19 @@ async def occurrences(pool: Pool, alarm: int) -> tuple[Happened, ...]:
     return tuple(Happened(*row) for row in rows)
 
 
-async def incident(pool: Pool, vault: Vault, station: str, scope: str, begin_ms: int) -> Incident:
-    """Return the incident of a container (or the station, scope "") that began at `begin_ms`."""
+async def incident(
+    pool: Pool,
+    vault: Vault,
+    station: str,
+    scope: str,
+    begin_ms: int,
+    *,
+    most: int = MOST_EVENTS,
+) -> Incident:
+    """Return the incident of a container (or the station, scope "") that began at `begin_ms`.
+
+    Of more than `most` events the first are kept, and what protection did: that is its story.
+    """
     async with connection(pool) as conn:
         found = await (await conn.execute(_PARTS, [station, scope, begin_ms])).fetchall()
         parts = tuple(Part(*row) for row in found)
@@ -156,9 +168,16 @@ async def incident(pool: Pool, vault: Vault, station: str, scope: str, begin_ms:
         span = begin_ms - BEFORE_MS, last_ms + AFTER_MS
         rows = await (await conn.execute(_EVENTS, [station, *span], binary=True)).fetchall()
     own = [row for row in rows if not scope or container_of(row[1]) in (scope, "")]
-    events, damaged = await _opened(vault, station, own[:MOST_EVENTS])
-    cut = len(own) > MOST_EVENTS
-    return Incident(station, scope, begin_ms, parts, events, cut, damaged)
+    events, damaged = await _opened(vault, station, _kept(own, most))
+    return Incident(station, scope, begin_ms, parts, events, len(own) > most, damaged)
+
+
+def _kept(rows: Sequence[tuple[Any, ...]], most: int) -> list[tuple[Any, ...]]:
+    """Return at most `most` rows, in their order; of too many, those of protection come first."""
+    if len(rows) <= most:
+        return list(rows)
+    ranked = sorted(range(len(rows)), key=lambda i: (not rows[i][2].startswith(_PROTECTION), i))
+    return [rows[i] for i in sorted(ranked[:most])]
 
 
 async def _opened(

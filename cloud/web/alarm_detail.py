@@ -17,7 +17,7 @@ from cloud.web import format as form
 from cloud.web.look import StationLook
 from cloud.web.visit import Visit, digest
 
-_GROUP_SHOWN = 8
+GROUP_SHOWN = 8
 _JOURNAL_SHOWN = 30
 
 
@@ -140,9 +140,8 @@ def _group(
     lines = stories.lines(visit, look, incident, own=alarm.id)
     return {
         "title": stories.title(visit, look, incident),
-        "lines": lines[:_GROUP_SHOWN],
-        "more": max(0, len(lines) - _GROUP_SHOWN),
-        "more_text": form.number(len(lines) - _GROUP_SHOWN, 0),
+        "lines": lines[:GROUP_SHOWN],
+        "more": incident.cut or len(lines) > GROUP_SHOWN,
         "href": stories.address(incident),
     }
 

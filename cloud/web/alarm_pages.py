@@ -105,7 +105,12 @@ class _Room:
         incident = None
         if alarm.group_ms is not None:
             incident = await alarms.incident(
-                services.pool, services.vault, alarm.station, alarm.scope, alarm.group_ms
+                services.pool,
+                services.vault,
+                alarm.station,
+                alarm.scope,
+                alarm.group_ms,
+                most=2 * alarm_detail.GROUP_SHOWN,
             )
         return alarm_detail.detail(
             self.visit,

@@ -412,6 +412,42 @@ def test_no_alarm_page_cuts_text_or_scrolls_sideways(visit, console, language, t
     assert problems == []
 
 
+def test_urgent_alarms_that_come_close_together_are_all_said(visit, console):
+    with visit() as visitor:
+        page = visitor.open("/alarms")
+        happen(console, event("fire.alarm", "FIRE", 3_000))
+        shout = page.locator("#shout")
+        expect(shout).to_have_text("Priority 1: Fire alarm, Haibin 1 · FIRE", timeout=10_000)
+
+        happen(console, event("pcs.trip", "C1-PCS", 1_000))
+
+        expect(shout).to_have_text("Priority 2: PCS tripped, Haibin 1 · C1-PCS", timeout=15_000)
+
+
+def test_a_viewer_reads_all_and_can_act_on_nothing(visit, console):
+    happen(console, event("pcs.alarm", "C1-PCS"))
+
+    async def look_only(role: str) -> None:
+        async with connection(console.worker.services.pool) as conn:
+            await conn.execute("UPDATE users SET roles = ARRAY[%s]", [role])
+
+    console.do(look_only("viewer"))
+    try:
+        with visit() as visitor:
+            page = visitor.open("/alarms")
+            expect(page.locator(ROWS)).to_have_count(1)
+            buttons = page.locator("#alarm-list [data-act], #alarm-detail [data-act]")
+            expect(page.locator("#alarm-detail")).to_contain_text("Cause")
+            assert all(button.is_disabled() for button in buttons.all())
+            page.locator(ROWS).first.focus()
+            page.keyboard.press("a")
+            page.keyboard.press("s")
+            expect(page.locator("#shelve")).to_be_hidden()
+            expect(page.locator(f"{ROWS}.un")).to_have_count(1)
+    finally:
+        console.do(look_only("admin"))
+
+
 def test_every_refusal_of_an_act_has_words_of_the_page_in_both_languages(visit):
     definitions = alarms.load()
     lives = [
