@@ -257,6 +257,17 @@ class CloudConfig(_Section):
     notifications: NotificationsSection = NotificationsSection()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @field_validator("workers")
+    @classmethod
+    def _serves_somebody(cls, workers: int, info: ValidationInfo) -> int:
+        database = info.data.get("database")
+        if workers == 0 and isinstance(database, DatabaseSection) and database.embedded:
+            raise ValueError(
+                "leaves an embedded database without console and without stations; set it to 1,"
+                " or set database.dsn to the server that other clouds with workers use"
+            )
+        return workers
+
     @field_validator("jobs")
     @classmethod
     def _does_something(cls, jobs: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's
@@ -299,7 +310,17 @@ def load(path: Path) -> CloudConfig:
         raise ConfigError(path, "file", str(path), f"cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(path, "file", str(path), f"is not TOML: {error}") from error
+    _require_no_other_tier(raw, path)
     return parse(raw, path)
+
+
+def _require_no_other_tier(raw: dict[str, Any], path: Path) -> None:
+    """Name a file of another tier, instead of its first key that is unknown here."""
+    for tier, keys in (("station", {"station", "devices"}), ("plant", {"plant", "ports"})):
+        found = sorted(keys & raw.keys())
+        if found and "data_dir" not in raw:
+            problem = f"is of the file of a {tier}; give the cloud's, with data_dir"
+            raise ConfigError(path, found[0], "...", problem)
 
 
 def parse(raw: dict[str, Any], path: Path) -> CloudConfig:

@@ -12,11 +12,21 @@ class CloudError(Exception):
 
 
 class ConfigError(CloudError):
-    """The configuration cannot be used; nothing has been started."""
+    """The configuration cannot be used; nothing has been started.
 
-    def __init__(self, file: Path | str, key: str, value: object, problem: str) -> None:
-        self.file, self.key, self.value, self.problem = str(file), key, value, problem
-        super().__init__(f"{file}: {key} = {value!r}: {problem}")
+    `file` is None where the key is wrong and only the caller knows from which file it came.
+    """
+
+    def __init__(self, file: Path | str | None, key: str, value: object, problem: str) -> None:
+        self.file = None if file is None else str(file)
+        self.key, self.value, self.problem = key, value, problem
+        super().__init__(f"{file or 'configuration'}: {key} = {value!r}: {problem}")
+
+    def of(self, file: Path) -> "ConfigError":
+        """Return the same error with a file's name, unless it has one."""
+        if self.file is not None:
+            return self
+        return ConfigError(file, self.key, self.value, self.problem)
 
 
 class DataInUseError(CloudError):

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             supervisor = Supervisor(config, say)
             supervisor.prepare() if chosen.prepare else supervisor.run()
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        print(error.of(chosen.config), file=sys.stderr)
         return _WRONG_CONFIG
     except CloudError as error:
         print(f"the cloud did not start: {error}", file=sys.stderr)

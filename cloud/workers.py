@@ -86,7 +86,7 @@ def _bind(name: str, section: ListenSection) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigError(
-            "configuration", f"{name}.port", section.port, f"{error.strerror}; choose another, or 0"
+            None, f"{name}.port", section.port, f"{error.strerror}; choose another, or 0"
         ) from error
     listener.setblocking(False)
     return listener

@@ -18,7 +18,7 @@ def _existing(config: Path) -> str:
     if not config.is_file():
         raise LauncherError(
             f"there is no configuration file {config}. Remedy: give the path of a TOML file; "
-            "docs/operator.md shows one, and `./stationmaster demo --keep FOLDER` writes a set."
+            "docs/engineer.md shows one, and `./stationmaster demo --keep FOLDER` writes a set."
         )
     return str(config.resolve())
 

@@ -15,7 +15,8 @@ class ConfigError(SimulatorError):
         self.key = key
         self.value = value
         self.remedy = remedy
-        super().__init__(f"{file}: {key} = {value!r}: {remedy}")
+        shown = "" if value is None else f" = {value!r}"
+        super().__init__(f"{file}: {key}{shown}: {remedy}")
 
 
 class IcdError(SimulatorError):

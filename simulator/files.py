@@ -29,13 +29,22 @@ def load_toml(path: Path, model: type[_Model]) -> _Model:
     try:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(path, "file", error.strerror, "name a file that can be read") from error
+        remedy = f"cannot be read ({error.strerror}); name a file that can"
+        raise ConfigError(path, "file", None, remedy) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(path, "TOML", str(error), "mend the line named") from error
+        raise ConfigError(path, "TOML", None, f"{error}; mend the line named") from error
     try:
         return model.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         value = None if first["type"] == "missing" else first["input"]
-        raise ConfigError(path, key, value, first["msg"]) from error
+        raise ConfigError(path, key, value, _remedy(first["type"], first["msg"])) from error
+
+
+def _remedy(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "is required; add it"
+    if kind == "extra_forbidden":
+        return "is not a known key; check its spelling or remove it"
+    return message.removeprefix("Value error, ")

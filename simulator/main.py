@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from simulator.config import load_config
-from simulator.errors import SimulatorError
+from simulator.errors import ServerStartError, SimulatorError
 from simulator.site import Site
 
 _EXIT_CONFIG = 2
@@ -38,6 +38,9 @@ def run(config_path: Path, *, ready: Ready | None = None) -> int:
         config = load_config(config_path)
         site = Site(config, config_path.resolve().parent)
         asyncio.run(_serve(site, config.ports_out, ready or _announce))
+    except ServerStartError as error:
+        print(f"simulator: {config_path}: ports.base: {error}", file=sys.stderr)
+        return _EXIT_CONFIG
     except SimulatorError as error:
         print(f"simulator: {error}", file=sys.stderr)
         return _EXIT_CONFIG

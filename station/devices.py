@@ -59,7 +59,7 @@ class Devices:
         self.hosts = {
             driver: DriverHost(
                 driver,
-                [_spec(device) for device in devices],
+                [spec_of(device) for device in devices],
                 on_reading,
                 self._note_status,
                 on_fast=on_fast,
@@ -150,7 +150,8 @@ class Devices:
         self._on_status(status)
 
 
-def _spec(device: DeviceConfig) -> DeviceSpec:
+def spec_of(device: DeviceConfig) -> DeviceSpec:
+    """What a driver must know of a device."""
     return DeviceSpec(
         device=device.tag,
         profile=device.profile,

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=parsed.log_level.upper(), format=_LOG_FORMAT, stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("httpcore").setLevel(logging.WARNING)
-    return _guarded(lambda: _run(configuration.load(parsed.config)))
+    return _guarded(lambda: _run(parsed.config))
 
 
 def _run_parser() -> argparse.ArgumentParser:
@@ -86,8 +86,36 @@ def _enrol(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _run(config: StationConfig) -> int:
+def _check_named_files(config: StationConfig, file: Path) -> None:
+    """Load the files that a configuration names for devices and signals, and forget them.
+
+    Raises:
+        ConfigError: one of them cannot be used; names the key that names it.
+    """
+    from station.devices import spec_of  # noqa: PLC0415 - enrolment needs no drivers
+    from station.dispatch.regulation import load_regulation  # noqa: PLC0415 - nor this
+    from station.protocols import ProtocolError, UnknownDriver, check_device  # noqa: PLC0415 - nor these
+
+    for number, device in enumerate(config.devices):
+        try:
+            check_device(device.driver, spec_of(device))
+        except ProtocolError as error:
+            driver = isinstance(error, UnknownDriver)
+            key, value = ("driver", device.driver) if driver else ("profile", device.profile)
+            raise ConfigError(file, f"devices[{number}].{key}", value, str(error)) from error
+    signal_file = config.regulation
+    if signal_file is not None:
+        try:
+            load_regulation(signal_file.file, signal_file.capacity_kw, signal_file.period_s)
+        except StationError as error:
+            key, value = "regulation.file", str(signal_file.file)
+            raise ConfigError(file, key, value, str(error)) from error
+
+
+def _run(file: Path) -> int:
+    config = configuration.load(file)
     identity = load_identity(config.station.data_dir, config.station.id)
+    _check_named_files(config, file)
     os.umask(0o077)
     with (
         held(config.station.data_dir),

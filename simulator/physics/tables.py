@@ -120,7 +120,7 @@ def load_cell(path: Path, capacity_ah: float | None = None) -> CellTables:
     except KeyError as error:
         raise ConfigError(path, str(error.args[0]), None, "add this key") from error
     except (OSError, ValueError) as error:
-        raise ConfigError(path, "cell", str(error), "mend the file or its tables") from error
+        raise ConfigError(path, "cell", None, f"{error}; mend the file or its tables") from error
     return _tabulate(parameters, ocv, resistance * scale, entropy * _MV)
 
 

@@ -26,7 +26,9 @@ class PrimaryFrequencyConfig(Section):
     @model_validator(mode="after")
     def _band_is_open(self) -> Self:
         if self.soc_low >= self.soc_high:
-            raise ValueError("soc_low must be below soc_high")
+            raise ValueError(
+                f"soc_low must be below soc_high; they are {self.soc_low:g} and {self.soc_high:g}"
+            )
         return self
 
 
@@ -43,7 +45,9 @@ class FastFrequencyConfig(Section):
     @model_validator(mode="after")
     def _thresholds_are_in_order(self) -> Self:
         if self.low_hz >= self.high_hz:
-            raise ValueError("low_hz must be below high_hz")
+            raise ValueError(
+                f"low_hz must be below high_hz; they are {self.low_hz:g} and {self.high_hz:g}"
+            )
         return self
 
 
@@ -91,7 +95,10 @@ class BalancingConfig(Section):
     @model_validator(mode="after")
     def _ends_below_its_start(self) -> Self:
         if self.stop_spread >= self.start_spread:
-            raise ValueError("stop_spread must be below start_spread")
+            raise ValueError(
+                "stop_spread must be below start_spread; they are "
+                f"{self.stop_spread:g} and {self.start_spread:g}"
+            )
         return self
 
 

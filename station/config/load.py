@@ -107,6 +107,7 @@ def load(file: Path) -> StationConfig:
         raise ConfigError(file, "(file)", None, f"cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(file, "(file)", None, f"is no TOML: {error}") from error
+    _require_no_other_tier(document, file)
     try:
         config = StationConfig.model_validate(document)
     except ValidationError as error:
@@ -116,7 +117,29 @@ def load(file: Path) -> StationConfig:
         if first["type"] == "extra_forbidden":
             remedy = "unknown key; remove it or mend its spelling"
         raise ConfigError(file, _key_text(path), _value_at(document, path), remedy) from error
+    _require_own_addresses(config, file)
     return _with_absolute_paths(config, file.resolve().parent)
+
+
+def _require_no_other_tier(document: dict[str, Any], file: Path) -> None:
+    """Name a file of another tier, instead of its first key that is unknown here."""
+    for tier, keys in (("cloud", {"data_dir", "workers", "edge"}), ("plant", {"plant", "ports"})):
+        found = sorted(keys & document.keys())
+        if found and not {"station", "devices"} & document.keys():
+            remedy = f"this is the file of a {tier}; give the station's, with [station]"
+            raise ConfigError(file, found[0], None, remedy)
+
+
+def _require_own_addresses(config: StationConfig, file: Path) -> None:
+    """Two devices behind one address would be one device read twice."""
+    known: dict[tuple[str, int, int, str], str] = {}
+    for number, device in enumerate(config.devices):
+        address = (device.host, device.port, device.unit, device.ied)
+        other = known.setdefault(address, device.tag)
+        if other != device.tag:
+            where = f"{device.host}:{device.port} unit {device.unit}"
+            remedy = f"{device.tag} and {other} are both at {where}; give each its own"
+            raise ConfigError(file, f"devices[{number}].port", device.port, remedy)
 
 
 def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:

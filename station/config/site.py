@@ -55,7 +55,9 @@ class SiteConfig(Section):
     @model_validator(mode="after")
     def _band_is_open(self) -> SiteConfig:
         if self.soc_min >= self.soc_max:
-            raise ValueError("soc_min must be below soc_max")
+            raise ValueError(
+                f"soc_min must be below soc_max; they are {self.soc_min:g} and {self.soc_max:g}"
+            )
         return self
 
 

@@ -14,8 +14,10 @@ from station.protocols.driver import (
     ResumePoint,
     TimedOut,
 )
+from station.protocols.errors import ProtocolError, UnknownDriver
 from station.protocols.host import DriverHost
 from station.protocols.missed import report as missed_report
+from station.protocols.preflight import check_device
 
 __all__ = [
     "Accepted",
@@ -27,9 +29,12 @@ __all__ = [
     "FastHealth",
     "FastReading",
     "MissedReading",
+    "ProtocolError",
     "Reading",
     "Refused",
     "ResumePoint",
     "TimedOut",
+    "UnknownDriver",
+    "check_device",
     "missed_report",
 ]

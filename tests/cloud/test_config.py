@@ -1,5 +1,6 @@
 """A wrong configuration names file, key, value and remedy."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from cloud.config import load
 from cloud.errors import ConfigError
 from cloud.main import main
+from cloud.workers import bind
+
+MANAGED = '[database]\ndsn = "postgresql://a@127.0.0.1/c"'
 
 
 @pytest.mark.parametrize(
@@ -15,7 +19,14 @@ from cloud.main import main
         ("", "data_dir", "is required; add it"),
         ('data_dir = "d"\nworker = 2', "worker", "not a known key"),
         ('data_dir = "d"\nworkers = -1', "workers", "greater than or equal to 0"),
-        ('data_dir = "d"\nworkers = 0\njobs = false', "jobs", "leave nothing to run"),
+        (
+            f'data_dir = "d"\nworkers = 0\njobs = false\n{MANAGED}',
+            "jobs",
+            "leave nothing to run",
+        ),
+        ('data_dir = "d"\nworkers = 0', "workers", "without console and without stations"),
+        ('[station]\nid = "s"', "station", "the file of a station"),
+        ('scenario = "hot-cell"\n[plant]\ncontainers = 2', "plant", "the file of a plant"),
         ('data_dir = "d"\njobs = false', "jobs", "set database.dsn to the server"),
         ('data_dir = "d"\n[web]\ntrusted_proxies = ["*"]', "web.trusted_proxies.0", "IP address"),
         (
@@ -54,3 +65,14 @@ def test_paths_count_from_the_folder_of_the_file(tmp_path: Path):
     assert config.keys_dir == Path("/secret/keys")
     assert config.database.password_file == tmp_path / "password"
     assert config.database.embedded
+
+
+def test_a_port_in_use_is_named_with_its_file(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        path = tmp_path / "cloud.toml"
+        path.write_text(f'data_dir = "d"\n[web]\nport = {used.getsockname()[1]}')
+
+        with pytest.raises(ConfigError) as caught:
+            bind(load(path))
+
+    assert str(caught.value.of(path)).startswith(f"{path}: web.port = ")

@@ -39,6 +39,16 @@ def test_a_wrong_key_is_named_with_its_file_and_a_remedy(tmp_path, text, key):
     assert caught.value.remedy
 
 
+def test_what_the_parser_says_stands_in_the_place_of_the_remedy(tmp_path):
+    path = tmp_path / "plant.toml"
+    path.write_text("speed = ")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+
+    assert str(caught.value).startswith(f"{path}: TOML: Invalid value (at")
+
+
 def test_paths_are_relative_to_the_configuration(tmp_path):
     path = tmp_path / "plant.toml"
     path.write_text('record = "out/record.sqlite"')

@@ -5,6 +5,7 @@ import json
 import os
 import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -95,3 +96,15 @@ def test_a_second_plant_on_the_same_record_is_told_who_has_it(tmp_path):
     assert f"in use by process {first.pid}" in errors
     first.terminate()
     assert first.wait(30) == 0
+
+
+def test_a_port_in_use_is_named_with_file_and_key(tmp_path):
+    config = tmp_path / "plant.toml"
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        config.write_text(f"{SMALL}[ports]\nbase = {used.getsockname()[1]}\n")
+
+        process = start(config)
+        _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 2
+    assert f"{config}: ports.base: METER cannot listen" in errors

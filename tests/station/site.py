@@ -22,6 +22,8 @@ def site_document(data_dir: Path, containers: int = 1, **sections: dict) -> dict
             {**device, "tag": f"{c}-R01", "role": "rack", "container": c},
             {**device, "tag": f"{c}-R02", "role": "rack", "container": c},
         ]
+    for number, described in enumerate(devices):
+        described["port"] = 1502 + number
     return {
         "station": {
             "id": "test-station",

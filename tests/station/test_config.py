@@ -47,11 +47,12 @@ def changed(path: str, value: object) -> dict:
         ("station.rated_power_kw", -5, "station.rated_power_kw = -5", "greater than 0"),
         ("station.rated_power_kw", "much", "station.rated_power_kw = 'much'", "valid number"),
         ("station.timezone", "Mars/Olympus", "station.timezone = 'Mars/Olympus'", "IANA"),
-        ("station.soc_max", 0.01, "station", "soc_min must be below soc_max"),
+        ("station.soc_max", 0.01, "station", "soc_max; they are 0.05 and 0.01"),
         ("station.id", "a b", "station.id = 'a b'", "pattern"),
         ("control.feedbak_gain", 1, "control.feedbak_gain = 1", "mend its spelling"),
         ("cloud.url", "http://127.0.0.1", "cloud.url", "pattern"),
         ("devices.2.rated_kw", 0, "devices[2].rated_kw = 0", "greater than 0"),
+        ("devices.1.port", 1502, "devices[1].port = 1502", "FIRE and METER are both at"),
         ("devices.4.container", "C9", "(file)", "no converter in container 'C9'"),
         ("devices.1.tag", "METER", "(file)", "'METER' is used twice"),
         ("devices.1.role", "toaster", "devices[1].role = 'toaster'", "'pcs'"),
@@ -80,3 +81,14 @@ def test_a_converter_without_rating_and_a_file_that_is_no_toml_are_refused(tmp_p
         load(tmp_path / "bad.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [('data_dir = "d"\n[edge]\nport = 1', "of a cloud"), ("[plant]\nracks = 1", "of a plant")],
+)
+def test_the_file_of_another_tier_is_called_so(tmp_path, text, words):
+    (tmp_path / "other.toml").write_text(text)
+
+    with pytest.raises(ConfigError, match=words):
+        load(tmp_path / "other.toml")

@@ -22,7 +22,7 @@ def write_site(tmp_path, cloud: TestCloud):
     keep = {"METER", "FIRE"}
     document["devices"] = [d for d in document["devices"] if d["tag"] in keep]
     for device, profile in zip(document["devices"], ("meter.toml", "fire.toml"), strict=True):
-        device |= {"profile": profile, "port": 1}
+        device |= {"profile": profile, "host": f"127.0.0.{device['port'] % 100}", "port": 1}
     file = tmp_path / "station.toml"
     file.write_bytes(tomli_w.dumps(document).encode())
     return file
@@ -90,6 +90,49 @@ def test_a_wrong_configuration_ends_with_one_sentence(tmp_path, capsys):
 
     assert status == 2
     assert capsys.readouterr().err.startswith(f"error: {file}: station.id = 5")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("profile", "nope.toml", "shipped are: bms-416.toml"),
+        ("driver", "modbos", "choose one of iec61850, modbus"),
+    ],
+)
+def test_a_device_that_cannot_be_served_is_refused_before_anything_starts(
+    tmp_path, capsys, key, value, words
+):
+    TestCloud(tmp_path / "cloud").identity(tmp_path / "station")
+    document = site_document(tmp_path / "station")
+    document["station"]["id"] = STATION
+    document["devices"] = document["devices"][:1]
+    document["devices"][0] |= {"profile": "meter.toml", key: value}
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(document).encode())
+
+    status = main([str(file)])
+
+    said = capsys.readouterr().err
+    assert status == 2
+    assert f"{file}: devices[0].{key} = '{value}'" in said
+    assert words in said
+
+
+def test_a_regulation_signal_that_is_not_there_is_named_with_its_key(tmp_path, capsys):
+    TestCloud(tmp_path / "cloud").identity(tmp_path / "station")
+    document = site_document(
+        tmp_path / "station", regulation={"file": "none.csv", "capacity_kw": 100}
+    )
+    document["station"]["id"] = STATION
+    document["devices"] = document["devices"][:1]
+    document["devices"][0]["profile"] = "meter.toml"
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(document).encode())
+
+    status = main([str(file)])
+
+    assert status == 2
+    assert f"{file}: regulation.file = '{tmp_path / 'none.csv'}'" in capsys.readouterr().err
 
 
 def test_a_station_that_is_not_enrolled_says_how(tmp_path, capsys):

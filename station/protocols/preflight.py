@@ -1,0 +1,31 @@
+"""Whether a device could be served at all: driver and profile, checked before anything starts.
+
+Nothing is connected to and no protocol library is loaded; a driver that somebody else ships
+checks its own profiles when its process starts.
+"""
+
+from station.protocols.driver import DeviceSpec, available_drivers
+from station.protocols.errors import UnknownDriver
+from station.protocols.iec61850 import mapping as mappings
+from station.protocols.iec61850 import scl
+from station.protocols.modbus import profile as profiles
+from station.protocols.profile_files import find
+
+
+def check_device(driver: str, spec: DeviceSpec) -> None:
+    """Load what describes a device.
+
+    Raises:
+        ProtocolError: nobody offers the driver, or the profile is missing or wrong.
+    """
+    known = available_drivers()
+    if driver not in known:
+        raise UnknownDriver(
+            f"driver {driver!r} is unknown; choose one of {', '.join(sorted(known))}"
+        )
+    if driver == "modbus":
+        profiles.load(spec.profile)
+    elif driver == "iec61850":
+        signal_map = mappings.load(spec.mapping)
+        ied = scl.load(find(spec.profile), spec.ied)
+        mappings.bind(spec.mapping or mappings.STANDARD, signal_map, ied)
