@@ -13,7 +13,7 @@ class ControlConfig(Section):
     """The 1 s loop, the meter feedback and the life of commands."""
 
     phase_s: float = Field(default=0.5, ge=0, lt=1, description="Second's fraction of a cycle")
-    lead_s: float = Field(default=0.6, ge=0, le=5, description="Set-point to meter delay")
+    lead_s: float = Field(default=0.15, ge=0, le=5, description="Set-point to meter delay")
     dead_band_pct: float = Field(default=0.1, ge=0, le=5, description="Of converter rating")
     refresh_s: float = Field(default=10, ge=1, description="Repeat an unchanged set-point")
     deliver_within_s: float = Field(default=10, gt=0, description="Else 'not delivered'")

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from station.control.issue import ACTIVE_KW
 
+_AGAIN_MS = 30_000
+"""A converter that goes on running is told again after the time it takes to stop."""
+
 
 @dataclass
 class Rest:
@@ -18,6 +21,7 @@ class Rest:
     after_ms: int | None
     asleep: set[str] = field(default_factory=set)
     _idle_since_ms: dict[str, int] = field(default_factory=dict)
+    _told_ms: dict[str, int] = field(default_factory=dict)
 
     def fall_asleep(
         self,
@@ -45,5 +49,7 @@ class Rest:
             for tag, begun_ms in sorted(self._idle_since_ms.items())
             if tag in running and now_ms - begun_ms >= self.after_ms
         ]
+        told = [tag for tag in tired if now_ms - self._told_ms.get(tag, -_AGAIN_MS) >= _AGAIN_MS]
+        self._told_ms |= dict.fromkeys(told, now_ms)
         self.asleep |= set(tired)
-        return tired
+        return told
