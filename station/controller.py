@@ -36,6 +36,7 @@ from station.loops import Loops
 from station.office import Office
 from station.protection_files import protection_settings
 from station.protocols import DeviceStatus, FastReading, Reading
+from station.realtime import ask_for_priority
 from station.samples import Sample
 from station.security import Identity, load_identity
 from station.security.enrol import require_own_certificate
@@ -163,6 +164,7 @@ class Controller:
     async def run(self, stop: asyncio.Event) -> None:
         """Run the station until `stop` is set, then leave everything in good order."""
         config = self._config
+        ask_for_priority(config.fast_loop.realtime_priority, threads_too=False)
         self._telemetry.add_events([self._alarms.note("station.started", self._started_ms)])
         log.info("event=started station=%s epoch=%d", config.station.id, self._telemetry.epoch)
         await self._centre.start()

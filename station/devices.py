@@ -64,6 +64,7 @@ class Devices:
                 self._note_status,
                 on_fast=on_fast,
                 resume=resume,
+                realtime=config.fast_loop.realtime_priority,
             )
             for driver, devices in families.items()
         }

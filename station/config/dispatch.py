@@ -63,6 +63,9 @@ class FastLoopConfig(Section):
     """The loop of frequency response and hard limits at the meter."""
 
     period_s: float = Field(default=0.05, ge=0.02, le=1.0, description="One pass each")
+    realtime_priority: int = Field(
+        default=10, ge=0, le=99, description="Of the control processes, where allowed; 0: none"
+    )
     stale_s: float = Field(default=0.5, gt=0, description="An older frequency counts as unknown")
 
 

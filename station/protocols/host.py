@@ -88,6 +88,7 @@ class DriverHost:
         resume: Mapping[str, str] | None = None,
         timing: HostTiming | None = None,
         jitter: random.Random | None = None,
+        realtime: int = 0,
     ) -> None:
         """Prepare, without starting anything.
 
@@ -100,8 +101,10 @@ class DriverHost:
             resume: resume points of an earlier station process.
             timing: the host's patience.
             jitter: source of chance for the pauses.
+            realtime: priority of the process in the real-time class; 0: none.
         """
         self.driver = driver
+        self._realtime = realtime
         self.devices = tuple(devices)
         self.restarts = 0
         self.resume_points: dict[str, str] = dict(resume or {})
@@ -219,6 +222,8 @@ class DriverHost:
             str(os.getpid()),
             "--log-level",
             logging.getLevelName(log.getEffectiveLevel()),
+            "--realtime",
+            str(self._realtime),
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
         )

@@ -28,6 +28,7 @@ from station.protocols.driver import (
     load_driver,
 )
 from station.protocols.errors import ProtocolError, WireError
+from station.realtime import ask_for_priority
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +138,7 @@ def main() -> NoReturn:
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--log-level", default="INFO")
+    parser.add_argument("--realtime", type=int, default=0)
     arguments = parser.parse_args()
     _die_with(arguments.parent)
     # A terminal's Ctrl-C reaches the whole group; the host alone decides when a driver ends.
@@ -144,6 +146,7 @@ def main() -> NoReturn:
     logging.basicConfig(
         level=arguments.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    ask_for_priority(arguments.realtime, threads_too=True)
     # pymodbus repeats every failure in words of its own; ours are logged once.
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     try:
