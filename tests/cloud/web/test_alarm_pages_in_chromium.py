@@ -292,6 +292,7 @@ def test_an_incident_is_read_as_one_story(visit, console, language, story, words
         expect(page.locator(ROWS).first).to_contain_text(words[0])
         page.locator(ROWS).first.focus()
         page.keyboard.press("a")
+        expect(page.locator("#say")).not_to_be_empty()
         expect(page.locator("#trip-group li").first).to_contain_text(words[0])
         page.click(f"#trip-group a:has-text('{story}')")
 
@@ -305,6 +306,9 @@ def test_an_incident_is_read_as_one_story(visit, console, language, story, words
         page.emulate_media(media="print")
         expect(page.locator("[data-act=print]")).to_be_hidden()
         expect(page.locator("#banner")).to_be_hidden()
+        expect(page.locator("html")).to_have_attribute("data-theme", "light")
+        page.emulate_media(media="screen")
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
 @pytest.mark.parametrize(

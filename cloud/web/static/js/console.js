@@ -54,6 +54,17 @@ function themes() {
   });
 }
 
+// Paper is white: a page of the dark theme is printed in the light one.
+function paper() {
+  const { dataset } = document.documentElement;
+  let chosen = null;
+  matchMedia("print").addEventListener("change", ({ matches }) => {
+    if (matches) chosen = dataset.theme;
+    dataset.theme = matches ? "light" : chosen ?? dataset.theme;
+    repaint();
+  });
+}
+
 let clockOffsetMs = 0;
 
 /** The cloud's time now, epoch milliseconds. */
@@ -144,6 +155,7 @@ function alarmsAloud() {
 
 menu();
 themes();
+paper();
 startClock();
 keys();
 signsOfLife();
