@@ -228,6 +228,10 @@ class _Demo:
         )
         if self.options.keep is not None:
             self.stack.write_station(self.stack.addresses["edge"])
+            self.console.print(
+                f"  Kept in {self.options.keep}; user and password stay valid. "
+                "docs/engineer.md says how to start it again."
+            )
         self._show_result(result)
         if self.options.report is not None:
             self.options.report.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")

@@ -162,13 +162,18 @@ class Scenario(Strict):
     events: tuple[ScenarioEvent, ...] = ()
 
 
+def scenario_file(name: str, base: Path) -> Path:
+    """Return where a scenario lies, by its name or by a path relative to `base`."""
+    return base / name if name.endswith(".toml") else _SCENARIOS / f"{name}.toml"
+
+
 def load_scenario(name: str, base: Path) -> Scenario:
     """Read a scenario by its name in data/simulator/scenarios or by a path.
 
     Raises:
         ConfigError: there is none, or it is malformed.
     """
-    path = base / name if name.endswith(".toml") else _SCENARIOS / f"{name}.toml"
+    path = scenario_file(name, base)
     if not name.endswith(".toml") and not path.is_file():
         known = ", ".join(sorted(p.stem for p in _SCENARIOS.glob("*.toml")))
         raise ConfigError(base, "scenario", name, f"choose one of {known}, or a path to a .toml")

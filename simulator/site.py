@@ -15,7 +15,7 @@ from simulator.config import SimulatorConfig
 from simulator.plant import Plant
 from simulator.record import Record
 from simulator.scenario import Happening, ScenarioPlayer
-from simulator.scenario_file import load_scenario
+from simulator.scenario_file import load_scenario, scenario_file
 from simulator.servers import Devices
 from simulator.watch import Watch
 
@@ -46,7 +46,7 @@ class Site:
         self.plant = Plant(parameters, start_epoch_s=self._start_tick)
         self.record = Record(config.record)
         self.devices = Devices(self.plant, self.record, config.icd)
-        self._player = ScenarioPlayer(scenario, self.devices, base / config.scenario)
+        self._player = ScenarioPlayer(scenario, self.devices, scenario_file(config.scenario, base))
         self._watch = Watch(self.plant, self.record)
         self._waits_for = config.scenario_start_file
         self._scenario_from_s: float = self._start_tick
