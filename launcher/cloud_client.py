@@ -70,6 +70,23 @@ class CloudClient:
         query = {"from": start_ms, "to": end_ms}
         return dict(self._call("GET", f"/api/v1/stations/{station}/ledger", query=query))
 
+    def order(self, station: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a control order (`setpoint`, `release`, `reset`, `self-test`); return its facts."""
+        return dict(self._call("POST", f"/api/v1/stations/{station}/control/{what}", body))
+
+    def commands(
+        self, station: str, start_ms: int, end_ms: int, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """The newest commands of a station that were issued in a range, newest first."""
+        query = {"from": start_ms, "to": end_ms, "limit": limit}
+        answer = self._call("GET", f"/api/v1/stations/{station}/commands", query=query)
+        return list(answer["commands"])
+
+    def events(self, station: str, start_ms: int, end_ms: int) -> list[dict[str, Any]]:
+        """The events of a station in a range, newest first."""
+        query = {"from": start_ms, "to": end_ms}
+        return list(self._call("GET", f"/api/v1/stations/{station}/events", query=query)["events"])
+
     def _call(
         self,
         method: str,

@@ -1,0 +1,121 @@
+"""Who decides about the power: people, dispatch centre, schedule; also without the cloud."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from launcher.dispatch_centre import DispatchCentre
+from launcher.scenario import AgcRequest
+from tests.end_to_end.house import House
+from tests.waiting import wait_until
+
+WHY = {"reason": "end-to-end test"}
+RATED_KW = 3450.0
+NEAR_KW = 0.02 * RATED_KW
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def delivered_kw(house: House) -> float:
+    power = house.stack.status().get("station", {}).get("delivered_power_kw")
+    return float("nan") if power is None else float(power)
+
+
+def is_near(house: House, kw: float) -> Callable[[], bool]:
+    return lambda: abs(delivered_kw(house) - kw) < NEAR_KW
+
+
+@contextmanager
+def asking(house: House, power_kw: float) -> Iterator[DispatchCentre]:
+    """The dispatch centre has control and asks for one power."""
+    request = AgcRequest(0.0, float("inf"), power_kw)
+    centre = DispatchCentre("127.0.0.1", house.stack.centre_port, [request])
+    centre.start()
+    try:
+        yield centre
+    finally:
+        centre.stop()
+
+
+def receipt_of(house: House, order_id: str) -> dict:
+    found: list[dict] = []
+
+    def answered() -> bool:
+        orders = house.client.orders("demo")
+        found[:] = [o["receipt"] for o in orders if o["id"] == order_id and o["receipt"]]
+        return bool(found)
+
+    wait_until(answered, "the station's receipt", 30)
+    return found[0]
+
+
+def test_a_person_decides_until_the_release_and_the_meter_shows_it(house: House):
+    begun_ms = now_ms()
+    order = house.client.order("demo", "setpoint", WHY | {"power_kw": -500.0, "minutes": 5})
+    receipt = receipt_of(house, order["id"])
+    wait_until(is_near(house, -500.0), "-500 kW at the meter", 40)
+
+    house.client.order("demo", "release", WHY)
+    wait_until(lambda: not is_near(house, -500.0)(), "the schedule's power again", 60)
+
+    assert receipt["outcome"] == "accepted"
+    commands = house.client.commands("demo", begun_ms, now_ms())
+    by_hand = [c for c in commands if c["requester"] == order["id"]]
+    assert by_hand
+    assert {c["source"] for c in by_hand} == {"manual"}
+
+
+def test_the_dispatch_centre_takes_control_and_gives_it_back(house: House):
+    with asking(house, 800.0) as centre:
+        wait_until(is_near(house, 800.0), "800 kW at the meter", 40)
+        asked = centre.asked_kw
+
+    wait_until(lambda: not is_near(house, 800.0)(), "the schedule's power again", 60)
+
+    assert asked == 800.0
+    assert centre.refused == 0
+
+
+def test_control_goes_on_without_the_cloud_and_its_record_comes_in_order_afterwards(house: House):
+    relay = house.stack.relay
+    assert relay is not None
+    relay.pull()
+    begun_ms = now_ms()
+    with asking(house, -700.0):
+        wait_until(is_near(house, -700.0), "-700 kW at the meter", 40)
+    wait_until(lambda: not is_near(house, -700.0)(), "the schedule's power again", 60)
+    ended_ms = now_ms()
+    unheard = house.client.commands("demo", begun_ms, ended_ms)
+
+    relay.plug()
+    house.wait_drained()
+    wait_until(
+        lambda: any(
+            c["source"] == "agc" for c in house.client.commands("demo", begun_ms, ended_ms)
+        ),
+        "the commands of the time without cloud",
+        60,
+    )
+
+    commands = house.client.commands("demo", begun_ms, ended_ms)
+    issued = [c["issued_ms"] for c in commands]
+    assert unheard == []
+    assert issued == sorted(issued, reverse=True)
+    assert {c["state"] for c in commands} <= {"accepted", "delivered", "superseded"}
+    events = house.client.events("demo", begun_ms, ended_ms)
+    assert [e["code"] for e in events].count("control.mode_changed") >= 2
+    assert any("dispatch centre" in e["text_en"] for e in events)
+
+
+def test_a_self_test_is_ordered_and_its_result_is_told(house: House):
+    begun_ms = now_ms()
+    house.client.order("demo", "self-test", WHY)
+
+    def told() -> list[dict]:
+        events = house.client.events("demo", begun_ms, now_ms() + 1)
+        return [e for e in events if e["code"].startswith("dispatch.self_test")]
+
+    wait_until(lambda: bool(told()), "the self-test's result", 150)
+    assert told()[0]["code"] == "dispatch.self_test", told()[0]["text_en"]
