@@ -57,12 +57,14 @@ class Engine:
             found = await conn.execute(_STATIONS, [now_ms])
             stations = [row[0] for row in await found.fetchall()]
         taken = 0
-        for station in stations:
-            more = True
-            while more:
+        while stations:  # in turn, so that a backlog of one delays no other
+            unfinished = []
+            for station in stations:
                 rows = await self.work(station, now_ms)
                 taken += rows
-                more = rows == BATCH
+                if rows == BATCH:
+                    unfinished.append(station)
+            stations = unfinished
         return taken
 
     async def work(self, station: str, now_ms: int) -> int:
