@@ -1,0 +1,316 @@
+"""docs/protection.md, dispatch.md and operator.md: examples load, tables say what the files say."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from cloud.api.control import ResetRequest
+from contract.commands import SOURCES
+from contract.limits import LimitReason
+from contract.orders import REASONS
+from station.config import StationConfig, load
+from station.dispatch.arbiter import PRIORITY, Bounds, Proposal, Source, arbitrate
+from station.dispatch.clock import ClockSettings
+from station.dispatch.commands import CommandState
+from station.dispatch.sources import AgcSettings, ConnectionSettings, SelfTestSettings
+from station.fast_loop import FastLoop
+from station.protection import (
+    Deployment,
+    Level,
+    ResetRule,
+    check_matrix,
+    load_cell_maps,
+    load_matrix,
+    load_rules,
+)
+from station.protection.matrix import Deed, Row
+from station.protection.rules import Rule
+from tests.station.site import site_document
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "station" / "protection"
+PROTECTION = (ROOT / "docs" / "protection.md").read_text("utf-8")
+DISPATCH = (ROOT / "docs" / "dispatch.md").read_text("utf-8")
+OPERATOR = (ROOT / "docs" / "operator.md").read_text("utf-8")
+SCENARIOS = sorted((ROOT / "data" / "simulator" / "scenarios").glob("*.toml"))
+
+GIVEN = {
+    "connection.peak_kw",
+    "connection.feed_in_kw",
+    "split.sleep_after_s",
+    "reactive.mode",
+    "centre.port",
+    "regulation.file",
+    "regulation.capacity_kw",
+}
+"""Keys without a default, shown with a value that stands for one."""
+
+
+def examples(text: str) -> list[str]:
+    return re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+
+
+def row_of(text: str, name: str) -> list[str]:
+    """The cells of the one table row that begins with this name in code."""
+    found = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith(f"| `{name}` |")
+    ]
+    assert len(found) == 1, f"{name} stands in {len(found)} rows"
+    return found[0]
+
+
+def sections() -> dict[str, dict]:
+    """Every section of the station's file that the two documents show, by name."""
+    found: dict[str, dict] = {}
+    for text in [*examples(DISPATCH), *examples(PROTECTION)]:
+        found |= {k: v for k, v in tomllib.loads(text).items() if k in StationConfig.model_fields}
+    return found
+
+
+# Configuration
+
+
+def test_every_section_shown_is_loaded_together_by_the_station(tmp_path):
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(site_document(tmp_path, **sections())).encode())
+
+    config = load(file)
+
+    assert config.protection.rules == tmp_path / "protection/rules.toml"
+    assert config.fast_frequency is not None
+    assert config.centre is not None
+
+
+def test_every_section_about_control_is_shown():
+    elsewhere = {"station", "devices", "cloud", "staleness"}  # docs/engineer.md
+
+    assert set(sections()) == set(StationConfig.model_fields) - elsewhere
+
+
+@pytest.mark.parametrize("name", sorted(sections()))
+def test_a_section_shows_every_key_with_its_default(tmp_path, name):
+    shown = sections()[name]
+    whole = StationConfig.model_validate(site_document(tmp_path, **sections()))
+    model = type(getattr(whole, name))
+
+    assert set(shown) == set(model.model_fields)
+    for key, field in model.model_fields.items():
+        if f"{name}.{key}" in GIVEN or name == "protection":
+            assert field.is_required() or field.default is None, key
+        else:
+            value = getattr(model.model_validate(shown), key)
+            assert value == field.default, f"{name}.{key}: the document says {value}"
+
+
+# Protection's own files
+
+
+def shipped_with(name: str, header: str, example: str) -> str:
+    """The shipped file with the example in the place of the item of the same id, or added."""
+    parts = re.split(
+        rf"^(?=\[\[{header}\]\])", (SHIPPED / name).read_text("utf-8"), flags=re.MULTILINE
+    )
+    own = tomllib.loads(example)[header][0]["id"]
+    return "\n".join([*(part for part in parts if f'id = "{own}"\n' not in part), example])
+
+
+def test_the_examples_of_own_files_are_loaded_and_fit_one_another(tmp_path):
+    rule, row, maps = (text for text in examples(PROTECTION) if text.startswith(("[[", "[charge")))
+    for name, text in (
+        ("rules.toml", shipped_with("rules.toml", "rules", rule)),
+        ("matrix.toml", shipped_with("matrix.toml", "rows", row)),
+        ("cell_maps.toml", maps),
+    ):
+        (tmp_path / name).write_text(text, "utf-8")
+
+    rules, matrix = load_rules(tmp_path / "rules.toml"), load_matrix(tmp_path / "matrix.toml")
+    check_matrix(matrix, rules)
+
+    assert len(rules.rules) == len(load_rules().rules)
+    assert rules.find("hydrogen").trip.limit == 500
+    assert matrix.rows[-1].id == "spread_wide"
+    assert load_cell_maps(tmp_path / "cell_maps.toml").charge.peak == pytest.approx(0.5)
+
+
+def as_shown(rule: Rule, level: Level) -> str:
+    """One cell of the table of rules."""
+    figures = rule.level(level)
+    if figures is None:
+        return ""
+    is_fact = figures.limit == 0.5 and not rule.unit and rule.id != "fire_state"
+    told = [
+        f"yes, {figures.delay_s:g} s" if is_fact else f"{figures.limit:g}, {figures.delay_s:g} s"
+    ]
+    if figures.factor is not None:
+        told.append(f"× {figures.factor:g}")
+    marks = {ResetRule.OPERATOR: ["R"], ResetRule.NAMED: ["N"]}
+    return ", ".join([*told, *marks.get(figures.reset, [])])
+
+
+@pytest.mark.parametrize("rule", load_rules().rules, ids=lambda rule: rule.id)
+def test_the_table_of_rules_says_what_the_file_says(rule: Rule):
+    levels = (Level.WARN, Level.DERATE, Level.STOP, Level.TRIP)
+    table = PROTECTION.split("## Rules")[1].split("### Limits")[0]
+
+    shown = row_of(table, rule.id)
+
+    assert shown[1] == rule.name.zh
+    assert shown[3:] == [as_shown(rule, level) for level in levels]
+
+
+SAID = {
+    Deed.STOP_CONVERTER: "stop ",
+    Deed.OPEN_CONTACTORS: "open ",
+    Deed.COOLING_OFF: "cooling off",
+    Deed.COOLING_ON: "cooling on",
+    Deed.VENTILATION_ON: "ventilation on",
+    Deed.FIND_INSULATION_FAULT: "search",
+}
+
+
+@pytest.mark.parametrize("row", load_matrix().rows, ids=lambda row: row.id)
+def test_the_matrix_in_words_says_what_the_file_says(row: Row):
+    table = PROTECTION.split("## Cause and effect")[1].split("## The closed loop")[0]
+
+    _, causes, reach, done, beside = row_of(table, row.id)
+
+    assert causes == ", ".join(f"`{cause}`" for cause in row.causes)
+    assert reach == row.reach
+    assert {deed for deed, words in SAID.items() if words in done} == {e.do for e in row.effects}
+    assert ("held" in done) == row.block_restart
+    assert ("also in local control" in done) == row.in_local
+    assert beside.endswith(" %") == (row.neighbours is not None)
+    assert row.neighbours is None or f"{row.neighbours:.0%}".replace("%", " %") in beside
+
+
+def test_the_figures_of_early_warning_and_closed_loop_are_those_of_the_files():
+    flat = " ".join(PROTECTION.split())
+    early, matrix, trips = load_rules().early_warning, load_matrix(), load_rules()
+    loop, search = matrix.closed_loop, matrix.insulation_search
+
+    for words in (
+        f"A sign counts from {early.begin_z:g} scales on and is full at {early.full_z:g}",
+        f"that is {early.full_z * early.temperature_floor_k:g} K where a cell is quiet",
+        f"at least {early.voltage_floor_v * 1000:g} mV",
+        f"at least {early.gas_floor_ppm:g} ppm",
+        f"in the first {early.settle_s / 60:g} minutes",
+        f"below {early.plateau_v[0]:g} V or above {early.plateau_v[1]:g} V",
+        f"to fall below {loop.current_low_a:g} A",
+        f"It is sent on every {loop.repeat_s:g} s",
+        f"(at most {search.bring_down_s:g} s)",
+        f"is given {search.settle_s:g} s",
+        f"more than {matrix.first_out.window_s:g} s off is not believed",
+        f"derate to {trips.find('runaway_early').derate.factor:.0%}".replace("%", " %"),
+        f"{trips.find('panel_silent').stop.delay_s:g} s after its data have become stale",
+    ):
+        assert words in flat, words
+    assert loop.attempts == 2  # "sent a second time"
+
+
+def test_levels_deployments_and_refusals_of_a_reset_are_named():
+    for level in list(Level)[1:]:
+        assert f"| {level.words.en} | {level.words.zh} |" in PROTECTION
+    for deployment in Deployment:
+        assert f"| `{deployment}`" in PROTECTION
+    for code in ("cause_stands", "invalid_payload", "local_control", "deployment"):
+        assert code in REASONS
+        assert f"| `{code}` |" in PROTECTION
+
+
+def test_the_reset_shown_is_one_that_the_cloud_takes():
+    (body,) = re.findall(r"```json\n(.*?)```", PROTECTION, flags=re.DOTALL)
+
+    assert ResetRequest.model_validate(json.loads(body)).target == "C1-R04"
+
+
+# Dispatch
+
+
+def test_the_sources_stand_in_the_order_of_their_priority():
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| ([^|]+) \|", DISPATCH, flags=re.MULTILINE)
+
+    assert rows == [
+        (str(n), source.name.lower(), source.words.zh) for n, source in enumerate(PRIORITY, 1)
+    ]
+    assert {name for _, name, _ in rows} == set(SOURCES)
+
+
+def test_the_decision_shown_is_the_one_that_the_arbiter_makes():
+    (shown,) = re.findall(r"```text\n(.*?)```", DISPATCH, flags=re.DOTALL)
+    hot = LimitReason.CELL_TEMPERATURE
+
+    decision = arbitrate(
+        Bounds(-3000, 2200, hot, hot, "C2-R04", "C2-R04"),
+        [
+            Proposal.definite(Source.SCHEDULE, "7f3a", 1500.0),
+            Proposal.definite(Source.AGC, "dispatch_centre", 2000.0),
+            Proposal(Source.PRIMARY_FREQUENCY, "METER", shift_kw=500.0),
+            Proposal(
+                *(Source.FEED_IN_LIMIT, "METER"), high_kw=2600, reason=LimitReason.FEED_IN_LIMIT
+            ),
+        ],
+    )
+
+    told = [decision.words().en, *(step.words().en for step in decision.steps)]
+    assert shown.splitlines() == told
+
+
+def test_the_figures_that_are_built_in_are_those_of_the_code():
+    flat = " ".join(DISPATCH.split())
+    clock, test = ClockSettings(), SelfTestSettings(1.0)
+    *steps, last = (f"{pct:g}" for pct in test.steps_pct)
+
+    for words in (
+        f"held for {AgcSettings().hold_s:g} s more",
+        f"trusted for {ConnectionSettings().trust_s:g} s",
+        f"Steps of {', '.join(steps)} and {last} % of rated power",
+        f"within {test.settle_s:g} s, within {test.tolerance_pct:g} % of rated power",
+        f"and stay for {test.stay_s:g} s",
+        f"jumps by {clock.step_ms / 1000:g} s or more",
+        f"run evenly for {clock.stable_s:g} s",
+    ):
+        assert words in flat, words
+
+
+def test_every_figure_of_the_fast_loop_and_every_state_of_a_command_is_explained():
+    for key in FastLoop(0.05, lambda: None).report():
+        assert f"`fast_loop.{key}`" in DISPATCH
+    for state in CommandState:
+        assert f"| {state} |" in DISPATCH
+
+
+# Operators
+
+
+@pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
+def test_every_scenario_is_on_the_operators_list(file: Path):
+    table = OPERATOR.split("## Scenarios")[1]
+
+    assert len(row_of(table, file.stem)) == 2
+
+
+def test_the_operators_list_names_no_scenario_that_is_not_there():
+    listed = re.findall(r"^\| `([\w-]+)` \|", OPERATOR.split("## Scenarios")[1], flags=re.MULTILINE)
+
+    assert listed
+    assert set(listed) <= {file.stem for file in SCENARIOS}
+
+
+@pytest.mark.parametrize("name", ["protection.md", "dispatch.md", "operator.md"])
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there(name: str):
+    text = (ROOT / "docs" / name).read_text("utf-8")
+
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#?([^)]*)\)", text):
+        file = ROOT / "docs" / (target or name)
+        assert file.exists(), target
+        headings = (
+            re.findall(r"^#+ (.+)$", file.read_text("utf-8"), flags=re.MULTILINE) if anchor else []
+        )
+        slugs = {re.sub(r"[^\w -]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+        assert not anchor or anchor in slugs, f"{target}#{anchor}"
