@@ -302,6 +302,13 @@ def test_the_operators_list_names_no_scenario_that_is_not_there():
     assert set(listed) <= {file.stem for file in SCENARIOS}
 
 
+def test_the_readme_names_scenarios_that_are_there():
+    named = re.findall(r"--scenario ([\w-]+)", (ROOT / "README.md").read_text("utf-8"))
+
+    assert named
+    assert set(named) <= {file.stem for file in SCENARIOS}
+
+
 @pytest.mark.parametrize("name", ["protection.md", "dispatch.md", "operator.md"])
 def test_every_link_leads_to_a_file_and_a_heading_that_are_there(name: str):
     text = (ROOT / "docs" / name).read_text("utf-8")
