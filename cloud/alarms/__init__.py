@@ -1,7 +1,7 @@
 """Alarms by ISA-18.2 / IEC 62682: what is wrong, who has answered it, who is told.
 
 The engine works events into alarms; lists, story and metrics read them; people act through a desk.
-`of_stations`, `of_links` and `between` read the events themselves.
+`between` reads the events themselves.
 """
 
 from cloud.alarms.acts import LONGEST_SHELF_MS, Desk, Outcome, Wanted
@@ -10,7 +10,6 @@ from cloud.alarms.engine import Engine
 from cloud.alarms.links import look as look_at_links
 from cloud.alarms.lists import AlarmPage, AlarmSeen, Counts, Filter, Lists, counts
 from cloud.alarms.metrics import FloodNow, Metrics, flood_now, metrics
-from cloud.alarms.moment import Alarm, in_order, of_links, of_stations
 from cloud.alarms.notify import ChannelHealth, Notifier, health
 from cloud.alarms.nuisances import Nuisance, chattering, fleeting
 from cloud.alarms.past import Cursor, EventPage, PastEvent, between
@@ -23,7 +22,6 @@ __all__ = [
     "OPEN",
     "SILENT",
     "UNANSWERED",
-    "Alarm",
     "AlarmClass",
     "AlarmPage",
     "AlarmSeen",
@@ -53,13 +51,10 @@ __all__ = [
     "fleeting",
     "flood_now",
     "health",
-    "in_order",
     "incident",
     "journal",
     "load",
     "look_at_links",
     "metrics",
     "occurrences",
-    "of_links",
-    "of_stations",
 ]

@@ -15,7 +15,7 @@ from cloud.errors import NotFound
 
 router = APIRouter(prefix="/alarms", tags=["alarms"], responses=ERRORS)
 
-_MOST_ROWS = 500
+MOST_ROWS = 500
 _MOST_REASON = 500
 AlarmId = Annotated[int, Path(ge=1, description="number of the alarm")]
 Answerer = Annotated[Session, Depends(permitted(Action.ANSWER_ALARM, "alarm"))]
@@ -35,7 +35,7 @@ class ListQuery(BaseModel):
     station: str | None = Field(None, max_length=32)
     scope: str | None = Field(None, max_length=64, description="container; empty: the station's")
     text: str = Field("", max_length=100, description="part of a name, code, title or cause")
-    limit: int = Field(50, ge=1, le=_MOST_ROWS)
+    limit: int = Field(50, ge=1, le=MOST_ROWS)
     offset: int = Field(0, ge=0, le=1_000_000)
 
 
@@ -127,14 +127,15 @@ class RangeQuery(BaseModel):
     start_ms: int = Field(alias="from", ge=0, description="epoch ms")
     end_ms: int = Field(alias="to", ge=0, description="epoch ms, not included")
     station: str | None = Field(None, max_length=32)
-    limit: int = Field(50, ge=1, le=_MOST_ROWS)
+    limit: int = Field(50, ge=1, le=MOST_ROWS)
 
 
 def _definitions(parts: Desk) -> alarms.Definitions:
     return alarms.load(parts.services.config.alarms.definitions)
 
 
-def _lists(parts: Desk) -> alarms.Lists:
+def lists_of(parts: Desk) -> alarms.Lists:
+    """Lists of alarms by the definitions in force."""
     services = parts.services
     return alarms.Lists(services.pool, services.vault, _definitions(parts))
 
@@ -174,7 +175,7 @@ async def list_alarms(
         scope=asked.scope,
         text=asked.text.strip(),
     )
-    return _listed(await _lists(parts).find(wanted, limit=asked.limit, offset=asked.offset))
+    return _listed(await lists_of(parts).find(wanted, limit=asked.limit, offset=asked.offset))
 
 
 @router.get("/counts")
@@ -201,11 +202,11 @@ async def count_alarms(parts: DeskOf, _: Reader, station: str | None = None) -> 
 async def list_standing(
     parts: DeskOf,
     _: Reader,
-    limit: Annotated[int, Query(ge=1, le=_MOST_ROWS)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 50,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> AlarmsAnswer:
     """Open alarms whose condition has stood for longer than a day: nobody waits for them."""
-    return _listed(await _lists(parts).standing(now_ms(), limit=limit, offset=offset))
+    return _listed(await lists_of(parts).standing(now_ms(), limit=limit, offset=offset))
 
 
 @router.get("/nuisances/{kind}")
@@ -255,7 +256,7 @@ async def list_channels(parts: DeskOf, _: Reader) -> list[Facts]:
 async def show_alarm(parts: DeskOf, _: Reader, alarm: AlarmId) -> Facts:
     """One alarm with its definition, journal, occurrences, and its incident from first-out on."""
     services = parts.services
-    found = await _lists(parts).one(alarm)
+    found = await lists_of(parts).one(alarm)
     if found is None:
         raise NotFound(f"there is no alarm {alarm}")
     story = None

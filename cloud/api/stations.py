@@ -4,14 +4,16 @@ import datetime as dt
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, field_validator
 
 from cloud import alarms, fleet
 from cloud.access import audit
+from cloud.alarms import AlarmSeen, State
+from cloud.api.alarms import MOST_ROWS, lists_of
 from cloud.api.answers import ERRORS
-from cloud.api.context import DeskOf, Reader, StationKeeper
-from cloud.api.image import LiveAnswer, live_answer, now_ms
+from cloud.api.context import Desk, DeskOf, Reader, StationKeeper
+from cloud.api.image import LiveAnswer, live_answer
 from cloud.fleet import Station
 
 router = APIRouter(prefix="/stations", tags=["stations"], responses=ERRORS)
@@ -58,13 +60,16 @@ class TokenAnswer(BaseModel):
 
 
 class AlarmAnswer(BaseModel):
-    """A condition that stands at this moment."""
+    """An open alarm: one that somebody must answer, or whose condition stands."""
 
+    id: int = Field(description="number of the alarm; `/api/v1/alarms` knows more of it")
     station: str
     device: str
     code: str
     priority: int = Field(description="1 critical, 2 high, 3 medium, 4 low")
-    since_ms: int
+    state: State
+    active: bool = Field(description="its condition stands")
+    since_ms: int = Field(description="onset by the device's clock, epoch ms")
     text_en: str
     text_zh: str
     value: float | None
@@ -96,9 +101,14 @@ class StationList(BaseModel):
 
 
 class AlarmList(BaseModel):
-    """Standing alarms, most urgent first."""
+    """The first open alarms, unanswered ones before others, and how many there are by priority.
+
+    What is shelved, suppressed or out of service is not among them.
+    """
 
     alarms: list[AlarmAnswer]
+    open: dict[int, int] = Field(description="all that are open, by priority")
+    unanswered: dict[int, int] = Field(description="of them, those that nobody has acknowledged")
 
 
 async def told(parts: DeskOf, station: Station) -> StationAnswer:
@@ -162,15 +172,28 @@ async def show_live(parts: DeskOf, _: Reader, station: StationId) -> dict[str, A
 
 
 @router.get("/{station}/alarms")
-async def show_alarms(parts: DeskOf, _: Reader, station: StationId) -> AlarmList:
-    """The alarms that stand at this moment."""
+async def show_alarms(
+    parts: DeskOf,
+    _: Reader,
+    station: StationId,
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
+) -> AlarmList:
+    """The open alarms of a station: unanswered first, then the most urgent, then the newest."""
     await fleet.find(parts.services.pool, station)
-    image = await parts.services.live.latest(station)
-    received = None if image is None else image.received_ms
-    standing = alarms.in_order(
-        [
-            *await alarms.of_stations(parts.services.pool, parts.services.vault, station),
-            *alarms.of_links([(station, received)], now_ms()),
-        ]
+    return await open_alarms(parts, station, limit)
+
+
+async def open_alarms(parts: Desk, station: str, limit: int) -> AlarmList:
+    """The first `limit` open alarms of a station, as its list and its stream tell them."""
+    page = await lists_of(parts).find(alarms.Filter(station=station), limit=limit)
+    counted = await alarms.counts(parts.services.pool, station)
+    return AlarmList(
+        alarms=[_alarm_answer(alarm) for alarm in page.alarms],
+        open=dict(counted.open),
+        unanswered=dict(counted.unanswered),
     )
-    return AlarmList(alarms=[AlarmAnswer(**vars(alarm)) for alarm in standing])
+
+
+def _alarm_answer(alarm: AlarmSeen) -> AlarmAnswer:
+    facts = {name: value for name, value in vars(alarm).items() if name in AlarmAnswer.model_fields}
+    return AlarmAnswer(**facts, since_ms=alarm.onset_ms)

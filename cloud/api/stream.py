@@ -1,7 +1,8 @@
 """The live stream of a station: server-sent events, one image a second, alarms when they change.
 
 Events: "live" (a new image), "pulse" (nothing new; the cloud's clock, so that a page can tell a
-lost station from a lost connection), "alarms" (the standing alarms, when they have changed),
+lost station from a lost connection), "alarms" (the first open alarms and the counts of all, when
+they have changed: a flood is told by its numbers),
 "signed_out" (the session has ended; the stream closes).
 """
 
@@ -13,12 +14,12 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from cloud import alarms, fleet
+from cloud import fleet
 from cloud.access import Session, sessions
 from cloud.api.answers import ERRORS
 from cloud.api.context import Desk, DeskOf, Reader
 from cloud.api.image import live_answer, now_ms
-from cloud.api.stations import StationId
+from cloud.api.stations import AlarmList, StationId, open_alarms
 from cloud.errors import Unavailable
 from cloud.live import LiveImage
 
@@ -26,6 +27,7 @@ router = APIRouter(prefix="/stations", tags=["live"], responses=ERRORS)
 
 _PULSE_S = 1.0
 _ALARMS_EVERY_S = 2.0
+_ALARMS_TOLD = 20
 _SESSION_EVERY_S = 15.0
 _RETRY_MS = 2_000
 
@@ -36,7 +38,7 @@ _RETRY_MS = 2_000
     responses={200: {"content": {"text/event-stream": {}}}},
 )
 async def stream(parts: DeskOf, session: Reader, station: StationId) -> StreamingResponse:
-    """Live values as server-sent events. The data of each event is JSON as of `/live`."""
+    """Live values as server-sent events; their data is JSON as of `/live` and `/alarms`."""
     await fleet.find(parts.services.pool, station)
     return StreamingResponse(
         _events(parts, session, station),
@@ -84,7 +86,7 @@ class _Watch:
     def __init__(self, parts: Desk, session: Session, station: str) -> None:
         self._parts, self._session, self._station = parts, session, station
         self._alarms_at = self._session_at = 0.0
-        self._told: str | None = None
+        self._told: AlarmList | None = None
         self.signed_out = False
 
     async def look(self) -> list[tuple[str, Any]]:
@@ -99,11 +101,8 @@ class _Watch:
                 return [("signed_out", {})]
         if clock - self._alarms_at >= _ALARMS_EVERY_S:
             self._alarms_at = clock
-            services = self._parts.services
-            standing = await alarms.of_stations(services.pool, services.vault, self._station)
-            data = [vars(alarm) for alarm in standing]
-            told = json.dumps(data, sort_keys=True)
-            if told != self._told:
-                self._told = told
-                due.append(("alarms", data))
+            found = await open_alarms(self._parts, self._station, _ALARMS_TOLD)
+            if found != self._told:
+                self._told = found
+                due.append(("alarms", found.model_dump(mode="json")))
         return due

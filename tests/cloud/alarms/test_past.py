@@ -4,9 +4,22 @@ from cloud import alarms
 from cloud.alarms import Cursor
 from cloud.db import connection
 from cloud.errors import BadQuery
-from tests.cloud.alarms.test_moment import happen
+from cloud.vault.rows import EventContent, seal_event
 
 STATION = "haibin-1"
+
+
+async def happen(
+    pool, vault, event, at_ms, *, active, severity=3, device="C1-R07", code="rack.alarm"
+):
+    content = EventContent("rack alarm", "电池簇告警", 3.66, 3.65)
+    sealed = seal_event(await vault.keys("haibin-1"), "haibin-1", event, content)
+    async with connection(pool) as conn:
+        await conn.execute(
+            "INSERT INTO events (station, id, device, code, severity, active, at_ms, sealed)"
+            " VALUES ('haibin-1', %s, %s, %s, %s, %s, %s, %b)",
+            (event, device, code, severity, active, at_ms, sealed),
+        )
 
 
 async def ids(pool, vault, *, limit, start_ms=0, end_ms=10_000):

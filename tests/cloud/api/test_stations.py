@@ -1,7 +1,9 @@
 import pytest
 
+from cloud import alarms
 from cloud.access import Role
 from cloud.db import connection
+from tests.cloud.web.feeder import now_ms
 
 FACTS = {
     "id": "demo",
@@ -84,14 +86,57 @@ async def test_a_station_without_image_says_never(admin):
     assert (live["link"], live["at_ms"], live["points"]) == ("never", None, {})
 
 
-async def test_standing_alarms_are_told_in_both_languages(feeder, viewer):
+async def work(cloud) -> None:
+    """Let the engine work what has arrived."""
+    services = cloud.worker.services
+    await alarms.Engine(services.pool, services.vault, alarms.load()).run(now_ms() + 20_000)
+
+
+async def test_open_alarms_are_told_in_both_languages(cloud, feeder, viewer):
     await feeder.raise_event("C1-R07", "cell.temperature", active=True)
+    await work(cloud)
 
-    alarms = (await viewer.get("/api/v1/stations/haibin-1/alarms")).json()["alarms"]
+    (alarm,) = (await viewer.get("/api/v1/stations/haibin-1/alarms")).json()["alarms"]
 
-    assert [(a["device"], a["priority"], a["text_zh"]) for a in alarms] == [
-        ("C1-R07", 2, "单体温度越限")
-    ]
+    assert (alarm["device"], alarm["priority"], alarm["text_zh"]) == ("C1-R07", 2, "单体温度越限")
+    assert (alarm["state"], alarm["active"]) == ("unacknowledged", True)
+    assert 0 <= now_ms() - alarm["since_ms"] < 60_000
+
+
+async def test_open_alarms_are_bounded_and_unanswered_ones_come_first(cloud, feeder, operator):
+    path = "/api/v1/stations/haibin-1/alarms"
+    for rack in ("C1-R01", "C1-R02", "C1-R03"):
+        await feeder.raise_event(rack, "rack.warning", active=True)
+    await feeder.raise_event("C2-R04", "cell.temperature", active=True)
+    await work(cloud)
+    urgent = (await operator.get(path)).json()["alarms"][0]
+    await operator.post("/api/v1/alarms/acknowledge", json={"alarms": [urgent["id"]]})
+
+    told = (await operator.get(path, params={"limit": 3})).json()
+
+    assert [a["code"] for a in told["alarms"]] == ["rack.warning"] * 3
+    assert told["open"] == {"1": 0, "2": 1, "3": 0, "4": 3}
+    assert told["unanswered"] == {"1": 0, "2": 0, "3": 0, "4": 3}
+    assert (await operator.get(path)).json()["alarms"][3]["id"] == urgent["id"]
+    for limit in (0, 501):
+        assert (await operator.get(path, params={"limit": limit})).status_code == 422
+
+
+async def test_what_is_shelved_or_suppressed_is_not_among_the_open_alarms(cloud, feeder, operator):
+    path = "/api/v1/stations/haibin-1/alarms"
+    await feeder.raise_event("C1-PCS", "pcs.alarm", active=True)
+    await feeder.raise_event("C1-R07", "protection.trip", active=True)
+    await feeder.raise_event("C1-R07", "protection.latched", active=True)
+    await work(cloud)
+    found = {a["code"]: a["id"] for a in (await operator.get(path)).json()["alarms"]}
+    assert set(found) == {"pcs.alarm", "protection.trip"}
+
+    shelved = {"reason": "known", "hours": 1}
+    await operator.post(f"/api/v1/alarms/{found['pcs.alarm']}/shelve", json=shelved)
+
+    told = (await operator.get(path)).json()
+    assert [a["code"] for a in told["alarms"]] == ["protection.trip"]
+    assert sum(told["open"].values()) == 1
 
 
 async def test_what_does_not_exist_is_named(viewer):

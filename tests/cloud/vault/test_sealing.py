@@ -102,9 +102,13 @@ def migrate_before(dsn: str) -> None:
 
 
 async def all_is_there(pool, vault: Vault) -> None:
-    standing = await alarms.of_stations(pool, vault)
-    assert sorted(alarm.device for alarm in standing) == [f"R{n}" for n in range(EVENTS)]
-    assert {(a.text_en, a.text_zh, a.value, a.limit) for a in standing} == {
+    told = [
+        event
+        for station in ("alpha", "beta")
+        for event in (await alarms.between(pool, vault, station, 0, EVENTS, limit=EVENTS)).events
+    ]
+    assert sorted(event.device for event in told) == [f"R{n}" for n in range(EVENTS)]
+    assert {(e.text_en, e.text_zh, e.value, e.limit) for e in told} == {
         (f"cell at {VALUE}", f"单体 {VALUE}", VALUE, 3.65)
     }
     (seen,) = await orders.list_orders(pool, vault, "alpha")
