@@ -317,10 +317,9 @@ def load(path: Path) -> CloudConfig:
 def _require_no_other_tier(raw: dict[str, Any], path: Path) -> None:
     """Name a file of another tier, instead of its first key that is unknown here."""
     for tier, keys in (("station", {"station", "devices"}), ("plant", {"plant", "ports"})):
-        found = sorted(keys & raw.keys())
-        if found and "data_dir" not in raw:
-            problem = f"is of the file of a {tier}; give the cloud's, with data_dir"
-            raise ConfigError(path, found[0], "...", problem)
+        if keys & raw.keys() and "data_dir" not in raw:
+            problem = f"is the file of a {tier}; give the cloud's, which has data_dir"
+            raise ConfigError(path, "file", path.name, problem)
 
 
 def parse(raw: dict[str, Any], path: Path) -> CloudConfig:

@@ -124,10 +124,9 @@ def load(file: Path) -> StationConfig:
 def _require_no_other_tier(document: dict[str, Any], file: Path) -> None:
     """Name a file of another tier, instead of its first key that is unknown here."""
     for tier, keys in (("cloud", {"data_dir", "workers", "edge"}), ("plant", {"plant", "ports"})):
-        found = sorted(keys & document.keys())
-        if found and not {"station", "devices"} & document.keys():
-            remedy = f"this is the file of a {tier}; give the station's, with [station]"
-            raise ConfigError(file, found[0], None, remedy)
+        if keys & document.keys() and not {"station", "devices"} & document.keys():
+            remedy = f"is the file of a {tier}; give the station's, which has [station]"
+            raise ConfigError(file, "(file)", None, remedy)
 
 
 def _require_own_addresses(config: StationConfig, file: Path) -> None:

@@ -25,8 +25,8 @@ MANAGED = '[database]\ndsn = "postgresql://a@127.0.0.1/c"'
             "leave nothing to run",
         ),
         ('data_dir = "d"\nworkers = 0', "workers", "without console and without stations"),
-        ('[station]\nid = "s"', "station", "the file of a station"),
-        ('scenario = "hot-cell"\n[plant]\ncontainers = 2', "plant", "the file of a plant"),
+        ('[station]\nid = "s"', "file", "the file of a station"),
+        ('scenario = "hot-cell"\n[plant]\ncontainers = 2', "file", "the file of a plant"),
         ('data_dir = "d"\njobs = false', "jobs", "set database.dsn to the server"),
         ('data_dir = "d"\n[web]\ntrusted_proxies = ["*"]', "web.trusted_proxies.0", "IP address"),
         (
