@@ -105,9 +105,10 @@ async def test_open_alarms_are_told_in_both_languages(cloud, feeder, viewer):
 
 async def test_open_alarms_are_bounded_and_unanswered_ones_come_first(cloud, feeder, operator):
     path = "/api/v1/stations/haibin-1/alarms"
+    at_ms = now_ms() - 30_000
     for rack in ("C1-R01", "C1-R02", "C1-R03"):
-        await feeder.raise_event(rack, "rack.warning", active=True)
-    await feeder.raise_event("C2-R04", "cell.temperature", active=True)
+        await feeder.raise_event(rack, "rack.warning", active=True, at_ms=at_ms)
+    await feeder.raise_event("C2-R04", "cell.temperature", active=True, at_ms=at_ms)
     await work(cloud)
     urgent = (await operator.get(path)).json()["alarms"][0]
     await operator.post("/api/v1/alarms/acknowledge", json={"alarms": [urgent["id"]]})
