@@ -219,6 +219,8 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "schedule.missing": _kind(_WARN, "no valid schedule", "无有效计划曲线"),
         "order.accepted": _kind(_INFO, "order accepted", "指令已接受"),
         "order.refused": _kind(_ALARM, "order refused", "指令被拒绝"),
+        "order.on_site": _kind(_INFO, "order from the site carried out", "现场指令已执行"),
+        "order.on_site_refused": _kind(_INFO, "order from the site refused", "现场指令被拒绝"),
         "command.refused": _kind(_ALARM, "device refused a command", "设备拒绝命令"),
         "command.timed_out": _kind(_ALARM, "device did not answer a command", "设备命令超时"),
         "device.lost": _kind(_ALARM, "communication with device lost", "设备通信中断"),

@@ -80,6 +80,21 @@ def station(
 
 
 @app.command()
+def on_site(
+    config: ConfigFile,
+    *,
+    reset: Annotated[
+        str | None, typer.Option(help="Device whose latched trip is reset, or station.")
+    ] = None,
+    schedule: Annotated[Path | None, typer.Option(help="A day's powers (JSON).")] = None,
+) -> None:
+    """Ask the station that runs with this configuration, standing beside it."""
+    from launcher.tiers import ask_on_site
+
+    raise typer.Exit(ask_on_site(config, reset=reset, schedule=schedule))
+
+
+@app.command()
 def cloud(config: ConfigFile) -> None:
     """Run the cloud: database, ingest, history, console."""
     from launcher.tiers import run_cloud

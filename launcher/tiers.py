@@ -41,6 +41,16 @@ def run_station(config: Path, *, enrol: bool, token_file: Path | None) -> int:
     )
 
 
+def ask_on_site(config: Path, *, reset: str | None, schedule: Path | None) -> int:
+    """Hand a request to the running station: a reset, or a day's schedule."""
+    words = ["on-site", _existing(config)]
+    if reset is not None:
+        words += ["--reset", reset]
+    if schedule is not None:
+        words += ["--schedule", str(schedule.resolve())]
+    return _execute("station", words)
+
+
 def run_cloud(config: Path) -> int:
     """Run the cloud until it is told to stop."""
     return _execute("cloud", [_existing(config)])

@@ -19,6 +19,7 @@ class CentreDesk:
 
     Attributes:
         asked_kw: what the centre asks for, NaN when nothing.
+        asked_kvar: reactive power that it asks for, None when it leaves that alone.
     """
 
     def __init__(self, config: StationConfig) -> None:
@@ -26,6 +27,7 @@ class CentreDesk:
         self._config = config
         self._meter = next((m.tag for m in config.with_role(Role.METER)), "")
         self.asked_kw = math.nan
+        self.asked_kvar: float | None = None
         self.port: ModbusCentre | None = None
         if config.centre is not None:
             rated_kw = config.station.rated_power_kw
@@ -67,9 +69,9 @@ class CentreDesk:
             return AgcInputs(in_control=True, alive=False, power_kw=None)
         request = self.port.request()
         if request is None or not request.enabled:
-            self.asked_kw = math.nan
+            self.asked_kw, self.asked_kvar = math.nan, None
             return AgcInputs(in_control=False, alive=True, power_kw=None)
-        self.asked_kw = request.power_kw
+        self.asked_kw, self.asked_kvar = request.power_kw, request.reactive_kvar
         return AgcInputs(in_control=True, alive=True, power_kw=request.power_kw)
 
     def show(self, image: Image, result: CycleResult, soc: float, capacity_kwh: float) -> None:
@@ -103,9 +105,13 @@ class CentreDesk:
                 remote=not result.verdict.local,
                 state=self._state(result, follows=follows),
                 accepted_kw=decision.base_kw if follows else math.nan,
+                accepted_kvar=self._granted_kvar(result) if follows else math.nan,
                 binding=int(decision.binding),
             )
         )
+
+    def _granted_kvar(self, result: CycleResult) -> float:
+        return math.nan if self.asked_kvar is None else math.fsum(result.step.kvar.values())
 
     def _state(self, result: CycleResult, *, follows: bool) -> CentreState:
         if self.lost:

@@ -34,6 +34,7 @@ from station.image import Image, ProcessImage
 from station.journal import Journal, JournalError
 from station.loops import Loops
 from station.office import Office
+from station.on_site_desk import OnSiteDesk
 from station.protection_files import protection_settings
 from station.protocols import DeviceStatus, FastReading, Reading
 from station.realtime import ask_for_priority
@@ -131,7 +132,7 @@ class Controller:
             regulation = load_regulation(asked.file, asked.capacity_kw, asked.period_s)
         state, protection = ControlState(), protection_settings(config)
         self._control = ControlCycle(config, protection, regulation, state)
-        office = Office(site, state, protection.rules, self._control, _now_ms)
+        self._office = office = Office(site, state, protection.rules, self._control, _now_ms)
         memory = self._journal.recall()
         office.restore(memory)
         self._latches = state.protection.latches()
@@ -174,6 +175,8 @@ class Controller:
         self._parts.start("cycles", self._loops.run_seconds)
         self._parts.start("fast", self._loops.fast.run)
         self._parts.start("orders", self._orders.run)
+        desk = OnSiteDesk(config.station, self._office, self._journal, self._work, self._note)
+        self._parts.start("on-site", desk.run)
         self._parts.start("live", lambda: self._telemetry.live.run(config.cloud.live_period_s))
         self._parts.start("renewal", self._renewal().run)
         if config.control.heartbeat_s:
@@ -221,6 +224,9 @@ class Controller:
     def _on_order_refused(self, code: str, reason: str) -> None:
         self._watch.order_refused(code, reason)
 
+    def _note(self, code: str, words: Words) -> None:
+        self._telemetry.add_events([self._alarms.note(code, _now_ms(), words)])
+
     def _resume_points(self) -> dict[str, str]:
         return self._devices.resume_points()
 
@@ -240,7 +246,8 @@ class Controller:
         now_ms, loops = result.at_ms, self._loops
         for meter in self._config.with_role(Role.METER)[:1]:
             self._tracking.add(image.get(meter.tag, METER.name), self._control.wanted)
-        self._control.state.wishes.agc = self._centre.inputs()
+        wishes = self._control.state.wishes
+        wishes.agc, wishes.agc_kvar = self._centre.inputs(), self._centre.asked_kvar
         self._watch.centre_lost = self._centre.lost
         self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence.missed)
         conditions = self._watch.conditions(image, result)

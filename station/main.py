@@ -1,4 +1,4 @@
-"""The station's command line: run, or enrol.
+"""The station's command line: run, enrol, or ask the running one from beside it.
 
 Errors of the configuration or the identity end with status 2 and one sentence that says what
 is wrong and what to do; a stop by SIGTERM or Ctrl-C is a clean end with status 0.
@@ -6,6 +6,7 @@ is wrong and what to do; a stop by SIGTERM or Ctrl-C is a clean end with status 
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -13,10 +14,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from contract.orders import OrderKind
 from station import config as configuration
 from station.config import ConfigError, StationConfig
 from station.data_lock import held
 from station.errors import StationError
+from station.on_site import OnSiteError, ask
 from station.security import Identity, load_identity
 from station.security.enrol import EnrolmentOffer, enrol, read_token
 
@@ -30,6 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit status."""
     if arguments and arguments[0] == "enrol":
         return _guarded(lambda: _enrol(_enrol_parser().parse_args(arguments[1:])))
+    if arguments and arguments[0] == "on-site":
+        return _guarded(lambda: _ask_on_site(_on_site_parser().parse_args(arguments[1:])))
     parsed = _run_parser().parse_args(arguments)
     logging.basicConfig(level=parsed.log_level.upper(), format=_LOG_FORMAT, stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -53,6 +58,34 @@ def _enrol_parser() -> argparse.ArgumentParser:
     parser.add_argument("config", type=Path, help="configuration file (TOML)")
     parser.add_argument("--token-file", type=Path, help="file with the one-time token")
     return parser
+
+
+def _on_site_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m station on-site",
+        description="Ask the station that runs with this configuration, standing beside it.",
+    )
+    parser.add_argument("config", type=Path, help="configuration file (TOML)")
+    parser.add_argument("--reset", metavar="TARGET", help="device whose latch is reset, or station")
+    parser.add_argument("--schedule", type=Path, metavar="FILE", help="a day's powers (JSON)")
+    return parser
+
+
+def _ask_on_site(parsed: argparse.Namespace) -> int:
+    """Hand a request to the running station; the status is 0 when it was accepted."""
+    data_dir = configuration.load(parsed.config).station.data_dir
+    if (parsed.reset is None) == (parsed.schedule is None):
+        raise OnSiteError("say what is asked: --reset TARGET, or --schedule FILE")
+    if parsed.reset is not None:
+        accepted, reason = ask(data_dir, OrderKind.RESET, {"target": parsed.reset})
+    else:
+        try:
+            payload = json.loads(parsed.schedule.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OnSiteError(f"schedule {parsed.schedule} cannot be read: {error}") from error
+        accepted, reason = ask(data_dir, OrderKind.SCHEDULE, payload)
+    print(f"{'accepted' if accepted else 'refused'}: {reason}")
+    return 0 if accepted else 1
 
 
 def _guarded(action: Callable[[], int]) -> int:

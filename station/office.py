@@ -98,6 +98,10 @@ class Office:
         allowed = may_take(order.kind, self._deployment, local=local)
         if isinstance(allowed, Denied):
             return _refused(allowed.reason_code, allowed.words.en)
+        return self.judge_on_site(order)
+
+    def judge_on_site(self, order: Order) -> Judgement:
+        """Say what becomes of what people on site ask: neither deployment nor switch bars them."""
         try:
             return self._judge(order)
         except (ControlError, ScheduleError) as error:

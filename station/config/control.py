@@ -23,7 +23,6 @@ class ControlConfig(Section):
     min_load_pct: float = Field(default=0, ge=0, le=50, description="Least load of a converter")
     restarts_per_hour: int = Field(default=3, ge=0, description="Of a tripped converter")
     heartbeat_s: float = Field(default=1.0, ge=0, description="To each BMS; 0: none")
-    soc_balance_gain: float = Field(default=2.0, ge=0, description="Weight per unit of SOC spread")
 
 
 class SafeStateConfig(Section):

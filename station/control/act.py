@@ -19,6 +19,7 @@ from station.control.settings import dispatch_settings, rated_voltage_v
 from station.control.wishes import Instant, Wishes
 from station.dispatch.commands import Command
 from station.dispatch.decide import decide
+from station.dispatch.proposal import Source
 from station.dispatch.regulation import RegulationSignal
 from station.dispatch.room import DispatchInputs, DispatchMemory, Outcome
 from station.dispatch.sources import Reserve, SelfTestMemory, split_reactive
@@ -79,6 +80,7 @@ class Actor:
         self._stale_ms = round(config.fast_loop.stale_s * 1000)
         self._meter = next((m.tag for m in config.with_role(Role.METER)), "")
         self._rated_v = rated_voltage_v(config)
+        self._gives_kvar = config.reactive is not None
         self._circle_kva = {pcs.tag: pcs.rated_kw or 0.0 for pcs in config.with_role(Role.PCS)}
         self._split = SplitSettings(config.split.soc_gain, config.split.temperature_gain_per_k)
         self._memory = DispatchMemory()
@@ -126,7 +128,7 @@ class Actor:
             self.setpoints |= outcome.transfer
         else:
             self.setpoints = _held(plan)
-        kvar = split_reactive(outcome.kvar, self.setpoints, running) if self._gives_kvar else {}
+        kvar = self._share_kvar(outcome, running)
         issued = self._send(plan, outcome, views, kvar, now)
         if issued:
             self._moved_ms = now.steady_ms
@@ -134,9 +136,17 @@ class Actor:
         self.last = Step(outcome, asked_kw, self.setpoints, kvar, tuple(issued))
         return self.last
 
-    @property
-    def _gives_kvar(self) -> bool:
-        return self._rated_v < math.inf
+    def _share_kvar(self, outcome: Outcome, running: Mapping[str, float]) -> dict[str, float]:
+        """Divide reactive power: the dispatch centre's while it decides, else the support's.
+
+        A station that has ever given any goes on telling its converters, so that they return to 0.
+        """
+        asked = self._wishes.agc_kvar if outcome.decision.source is Source.AGC else None
+        self._gives_kvar |= asked is not None
+        if not self._gives_kvar:
+            return {}
+        kvar = outcome.kvar if asked is None else asked
+        return split_reactive(kvar, self.setpoints, running)
 
     def _share(self, plan: Plan, power_kw: float, lost: frozenset[str]) -> dict[str, float]:
         """Divide the power: anew with every plan, along the plan's division in between."""
@@ -205,13 +215,7 @@ class Actor:
         now: Instant,
     ) -> DispatchInputs:
         soc = [unit.soc for unit in plan.units if math.isfinite(unit.soc)]
-        own_kw = math.fsum(
-            container.converter.power_kw
-            for container in plan.plant.containers
-            if container.converter.device in running
-        )
-        if now.steady_ms - self._moved_ms < _SETTLED_MS:
-            own_kw = math.nan  # meter and converters speak of different moments
+        meter_kw = self._newest(image, fast, "active_power_kw", now)
         voltage_v = fresh_number(image, self._meter, METER.name, "voltage_ab_v")
         wishes = self._wishes
         return DispatchInputs(
@@ -224,8 +228,8 @@ class Actor:
             agc=wishes.agc,
             frequency_hz=self._newest(image, fast, "frequency_hz", now),
             voltage=voltage_v / self._rated_v,
-            meter_kw=self._newest(image, fast, "active_power_kw", now),
-            own_kw=own_kw,
+            meter_kw=meter_kw,
+            own_kw=self._own_kw(plan, running, meter_kw, now),
             soc=math.fsum(soc) / len(soc) if soc else math.nan,
             containers={
                 unit.device: Reserve(unit.soc, unit.charge_kw, unit.discharge_kw)
@@ -234,6 +238,23 @@ class Actor:
             apparent_kva=math.fsum(running.values()),
             meter=self._meter,
         )
+
+    def _own_kw(
+        self, plan: Plan, running: Mapping[str, float], meter_kw: float, now: Instant
+    ) -> float:
+        """Return the station's part of the meter's power at this moment, NaN when not known.
+
+        While set-points move, the newest words of meter and converters are of different moments:
+        then it is the meter's power less the rest of the second that both have told.
+        """
+        if now.steady_ms - self._moved_ms < _SETTLED_MS:
+            return meter_kw - plan.rest_kw
+        converters_kw = math.fsum(
+            container.converter.power_kw
+            for container in plan.plant.containers
+            if container.converter.device in running
+        )
+        return converters_kw - plan.correction_kw
 
     def _newest(self, image: Image, fast: FastPicture, signal: str, now: Instant) -> float:
         """Return what the meter says: between the seconds if it does, else in the second."""

@@ -160,6 +160,7 @@ class ControlCycle:
             verdict=verdict,
             bounds=bounds_of(verdict.limits),
             correction_kw=self.correction_kw,
+            rest_kw=self._feedback.rest_kw,
             units=units_of(self._fleet, plant, verdict, self._actor.setpoints),
             known=self._known(plant, now.wall_ms),
         )

@@ -34,12 +34,20 @@ class Wanted:
 
 @dataclass
 class MeterFeedback:
-    """Compares meter and converters of one and the same second, and remembers what was wanted."""
+    """Compares meter and converters of one and the same second, and remembers what was wanted.
+
+    Attributes:
+        state: what is learned.
+        wanted: what was wanted at the meter, by second.
+        rest_kw: what else is behind the meter (loads, generation), of the newest second that both
+            have told; NaN when not known. Feed-in positive.
+    """
 
     config: StationConfig
     settings: FeedbackSettings
     state: FeedbackState = field(default_factory=FeedbackState)
     wanted: OrderedDict[int, Wanted] = field(default_factory=OrderedDict)
+    rest_kw: float = math.nan
     _sums: OrderedDict[int, tuple[float, float]] = field(default_factory=OrderedDict)
 
     def learn(self, image: Image, plant: PlantState, *, limited: bool) -> None:
@@ -57,9 +65,12 @@ class MeterFeedback:
         for meter in self.config.with_role(Role.METER)[:1]:
             row = image.get(meter.tag, METER.name)
             if row is None or row.stale:
+                self.rest_kw = math.nan
                 return
             time_ms = row.sample.time_ms
             converters_kw, setpoints_kw = self._sums.get(time_ms // 1000, (math.nan, math.nan))
+            rest_kw = row.number("active_power_kw") - converters_kw + self.state.correction_kw
+            self.rest_kw = rest_kw if math.isfinite(rest_kw) else self.rest_kw
             self.state = learn_correction(
                 self.state,
                 MeterSecond(time_ms, row.number("active_power_kw"), converters_kw, setpoints_kw),

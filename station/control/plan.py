@@ -23,6 +23,7 @@ class Plan:
         verdict: what it decided.
         bounds: what the station may do at all, kW.
         correction_kw: what the meter feedback adds to the converters.
+        rest_kw: what else is behind the meter, feed-in positive; NaN when not known.
         units: the converters as the split sees them.
         known: converters whose racks have all been heard since the start.
     """
@@ -32,6 +33,7 @@ class Plan:
     verdict: Verdict
     bounds: Bounds
     correction_kw: float
+    rest_kw: float
     units: tuple[SplitUnit, ...]
     known: frozenset[str]
 

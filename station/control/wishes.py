@@ -29,8 +29,10 @@ class Wishes:
         schedules: in force.
         manual: a person's set-point.
         agc: what the dispatch centre's port says, None without such a port.
+        agc_kvar: reactive power that the centre asks for, None when it leaves it alone.
     """
 
     schedules: ScheduleBook = field(default_factory=ScheduleBook)
     manual: ManualSetpoint | None = None
     agc: AgcInputs | None = None
+    agc_kvar: float | None = None

@@ -1,0 +1,64 @@
+"""Carries out what people on site ask of the running station, and tells that they did."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+
+from contract.orders import Outcome
+from contract.words import Words
+from station import on_site
+from station.alarms import plain
+from station.config import SiteConfig
+from station.journal import Journal
+from station.office import Office
+from station.uplink.worker import BlockingWorker
+
+_LOOK_S = 1.0
+
+
+class OnSiteDesk:
+    """Looks for requests once a second; neither deployment nor switch bars the site itself."""
+
+    def __init__(
+        self,
+        site: SiteConfig,
+        office: Office,
+        journal: Journal,
+        work: BlockingWorker,
+        tell: Callable[[str, Words], None],
+    ) -> None:
+        """Serve the data folder of this site.
+
+        Args:
+            site: who it is, and where its data lie.
+            office: judges and carries out.
+            journal: remembers what was accepted before it takes effect.
+            work: the journal's own thread.
+            tell: tells an event of a code, with its detail.
+        """
+        self._site = site
+        self._office = office
+        self._journal = journal
+        self._work = work
+        self._tell = tell
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for request in await self._work.call(on_site.take, self._site.data_dir):
+                await self._serve(request)
+
+    async def _serve(self, request: on_site.Request) -> None:
+        order = request.order(self._site.id, time.time_ns() // 1_000_000)
+        judged = self._office.judge_on_site(order)
+        accepted = judged.outcome is Outcome.ACCEPTED
+        if accepted:
+            await self._work.call(self._journal.record, [], None, judged.effects)
+            self._office.carry_out(order, judged.effects)
+        code = "order.on_site" if accepted else "order.on_site_refused"
+        self._tell(code, plain(f"{order.kind}: {judged.reason}"))
+        await self._work.call(
+            partial(on_site.answer, request, accepted=accepted, reason=judged.reason)
+        )

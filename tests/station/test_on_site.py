@@ -1,0 +1,131 @@
+"""Requests of people on site: by file, answered by the running desk, whatever the deployment."""
+
+import asyncio
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from contract.orders import OrderKind
+from contract.schedule import Schedule
+from station import on_site
+from station.config import SiteConfig
+from station.control.cycle import ControlState
+from station.journal import Journal
+from station.main import main
+from station.office import Office
+from station.on_site_desk import OnSiteDesk
+from station.protection import load_rules
+from station.uplink.worker import BlockingWorker
+from tests.station.test_office import SelfTests, latched
+from tests.waiting import wait_for
+
+
+def now_ms() -> int:
+    return round(dt.datetime.now(tz=dt.UTC).timestamp() * 1000)
+
+
+class Running:
+    """The desk of a station of the dispatch centre, as the controller runs it."""
+
+    def __init__(self, folder, state: ControlState) -> None:
+        self.site = SiteConfig(
+            id="s",
+            data_dir=folder,
+            rated_power_kw=1000,
+            capacity_kwh=2000,
+            deployment="dispatch",
+        )
+        self.state = state
+        self.journal = Journal(folder / "journal.sqlite")
+        office = Office(self.site, state, load_rules(), SelfTests(), now_ms)
+        self.told: list[tuple[str, str]] = []
+        self.work = BlockingWorker("journal")
+        self.desk = OnSiteDesk(
+            self.site,
+            office,
+            self.journal,
+            self.work,
+            lambda code, words: self.told.append((code, words.en)),
+        )
+
+
+@pytest.fixture
+async def running(tmp_path):
+    state = latched()
+    made = Running(tmp_path, state)
+    task = asyncio.create_task(made.desk.run())
+    yield made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    made.work.close()
+    made.journal.close()
+
+
+def schedule(kw: float = 300.0) -> dict:
+    today = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    return Schedule(today, "Asia/Shanghai", 15, (kw,) * 96).to_payload()
+
+
+async def test_a_schedule_from_the_site_is_followed_and_survives_a_restart(running):
+    accepted, reason = await asyncio.to_thread(
+        on_site.ask, running.site.data_dir, OrderKind.SCHEDULE, schedule()
+    )
+
+    assert accepted, reason
+    assert running.state.wishes.schedules.power_at(now_ms()).kw == 300.0
+    assert [s.payload["power_kw"][0] for s in running.journal.recall().schedules] == [300.0]
+    assert running.told == [("order.on_site", f"schedule: {reason}")]
+
+
+async def test_a_reset_whose_cause_stands_is_refused_on_site_too(running):
+    accepted, reason = await asyncio.to_thread(
+        on_site.ask, running.site.data_dir, OrderKind.RESET, {"target": "C1-R01"}
+    )
+
+    assert not accepted
+    assert "cell voltage high" in reason
+    assert running.state.protection.latched
+    assert running.told[0][0] == "order.on_site_refused"
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"kind": "firmware"}', '{"kind": "reset"}', "[]"])
+async def test_what_is_no_request_is_answered_and_changes_nothing(running, text):
+    folder = running.site.data_dir / "on-site"
+    folder.mkdir()
+    (folder / "1.request").write_text(text)
+
+    await wait_for((folder / "1.answer").is_file, "the answer", 10)
+
+    assert "no request" in (folder / "1.answer").read_text()
+    assert running.told == []
+
+
+async def test_the_file_of_an_answered_request_is_gone(running):
+    folder = running.site.data_dir
+
+    await asyncio.to_thread(on_site.ask, folder, OrderKind.RESET, {"target": "C9"})
+
+    assert list((folder / "on-site").iterdir()) == []
+
+
+def test_a_station_that_does_not_run_gives_no_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(on_site, "_PATIENCE_S", 0.3)
+
+    with pytest.raises(on_site.OnSiteError, match="no station answers"):
+        on_site.ask(tmp_path, OrderKind.RESET, {"target": "station"})
+    assert list((tmp_path / "on-site").iterdir()) == []
+
+
+def test_the_command_line_wants_one_request(tmp_path, capsys):
+    file = tmp_path / "station.toml"
+    file.write_text(
+        '[station]\nid = "s"\ndata_dir = "."\nrated_power_kw = 1\ncapacity_kwh = 1\n'
+        '[cloud]\nurl = "https://127.0.0.1:1"\n[[devices]]\ntag = "METER"\nrole = "meter"\n'
+        'driver = "modbus"\nprofile = "meter.toml"\nport = 1502\n'
+    )
+
+    status = main(["on-site", str(file)])
+
+    assert status == 2
+    assert "--reset TARGET, or --schedule FILE" in capsys.readouterr().err
