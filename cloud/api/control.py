@@ -17,13 +17,16 @@ from contract.orders import OrderKind
 router = APIRouter(prefix="/stations/{station}/control", tags=["control"], responses=ERRORS)
 
 _MINUTE_MS = 60_000
-_LONGEST_REASON = 500
+SHORTEST_REASON = 3
+LONGEST_REASON = 500
 
 
 class ControlRequest(BaseModel):
     """Why somebody acts; it is kept in the audit book."""
 
-    reason: str = Field(min_length=3, max_length=_LONGEST_REASON, description="for the audit")
+    reason: str = Field(
+        min_length=SHORTEST_REASON, max_length=LONGEST_REASON, description="for the audit"
+    )
 
 
 class SetpointRequest(ControlRequest):

@@ -16,9 +16,21 @@ from cloud.web import alarm_words as words
 from cloud.web import format as form
 from cloud.web.look import StationLook
 from cloud.web.visit import Visit, digest
+from contract.control import STATION
 
 GROUP_SHOWN = 8
 _JOURNAL_SHOWN = 30
+_STATION_RESET = "station-reset"
+_AT_THE_STATION = frozenset(
+    {
+        "protection.latched",
+        "protection.trip",
+        "protection.stop",
+        "protection.escalated",
+        "control.emergency_stop",
+    }
+)
+"""Alarms about what the station's own protection holds until it is reset there."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,8 @@ def detail(
         "due_ms": alarm.respond_by_ms,
         "why": _why(visit, alarm, zone),
         "acts": acts(visit, alarm),
+        "station": alarm.station,
+        "target": reset_target(look, alarm),
         "links": _links(visit, look, alarm),
         "story": _group(visit, look, alarm, past.incident),
         "journal": [_line(visit, zone, one) for one in past.journal[:_JOURNAL_SHOWN]],
@@ -77,6 +91,7 @@ _ASKED = {
     "unshelve": Action.SHELVE_ALARM,
     "out-of-service": Action.TAKE_ALARM_OUT,
     "in-service": Action.TAKE_ALARM_OUT,
+    _STATION_RESET: Action.SEND_ORDER,
 }
 
 
@@ -103,7 +118,15 @@ def acts(visit: Visit, alarm: AlarmSeen) -> list[tuple[str, str, bool]]:
         State.SUPPRESSED: [take_out],
         State.OUT_OF_SERVICE: [("in-service", t("Back in service…"))],
     }[alarm.state]
+    if offered and alarm.code in _AT_THE_STATION:
+        offered.insert(1, (_STATION_RESET, t("Reset at the station…")))
     return [(key, label, may(visit, key, alarm.station)) for key, label in offered]
+
+
+def reset_target(look: StationLook, alarm: AlarmSeen) -> str:
+    """What the station is asked to reset: the alarm's device, or all where it concerns all."""
+    whole = ("", look.topology.controller, look.topology.panel)
+    return STATION if alarm.device in whole else alarm.device
 
 
 def _why(visit: Visit, alarm: AlarmSeen, zone: ZoneInfo) -> str:
@@ -111,9 +134,15 @@ def _why(visit: Visit, alarm: AlarmSeen, zone: ZoneInfo) -> str:
     if alarm.state is State.SUPPRESSED:
         return t("It only follows from another alarm that stands: its definition says so.")
     if alarm.state is State.LATCHED:
+        if alarm.code in _AT_THE_STATION:
+            return t(
+                "Its cause is gone; it stays until a person resets it. “Reset” ends the alarm only;"
+                " “Reset at the station…” orders the station to release its protection."
+            )
         return t(
-            "Its cause is gone; it stays until a person resets it. This ends the alarm only: a"
-            " protection that is latched at the station is reset by an order to the station."
+            "Its cause is gone; it stays until a person resets it. This ends the alarm only: what"
+            " the station's protection still holds has an alarm of its own, with “Reset at the"
+            " station…”."
         )
     if alarm.silenced is None:
         return ""

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from cloud import alarms
 from cloud.alarms import course
+from cloud.api.control import SHORTEST_REASON
 from cloud.errors import NotFound
 from cloud.web import alarm_detail, alarm_list, alarm_metrics, alarm_story
 from cloud.web import alarm_words as words
@@ -148,6 +149,7 @@ async def alarm_page(
         "tiles": await room.tiles(counted),
         "detail": await room.detail(chosen),
         "reason_chars": _REASON_CHARS,
+        "order_reason_chars": SHORTEST_REASON,
         "shelf_times": [(n, words.minutes(n)) for n in _SHELF_MINUTES],
         "facts": {
             "zone": zone,

@@ -52,6 +52,7 @@ class Feeder:
     sealer: Sealer
     sequence: int = 0
     refuse: str | None = None
+    saying: str = ""
     paused: bool = False
 
     @classmethod
@@ -149,7 +150,7 @@ class Feeder:
             counter=order.counter,
             outcome=Outcome.REFUSED if refused else Outcome.ACCEPTED,
             reason_code=self.refuse or "ok",
-            reason=self.refuse or "accepted",
+            reason=self.saying or self.refuse or "accepted",
             at_ms=now_ms(),
         )
         return orders.sign_receipt(receipt, self.key)

@@ -1,6 +1,7 @@
 // The alarm page: the list by keyboard and pointer, its filter and pages, the alarm that is chosen.
 import { act, named, openService, openShelve, tell } from "./alarms_acts.js";
 import { RateChart } from "./alarms_rate.js";
+import { openReset } from "./alarms_reset.js";
 import { AlarmRows } from "./alarms_rows.js";
 import { startTicking, tick } from "./alarms_time.js";
 import { all, one, say, write } from "./dom.js";
@@ -77,6 +78,7 @@ const acts = {
   "out-of-service": (of) => openService(of, "out-of-service"),
   "in-service": (of) => openService(of, "in-service"),
   reset: (of) => act("reset", of.map(named)),
+  "station-reset": ([detail]) => openReset(detail),
 };
 
 // A button of the detail concerns the alarm shown there, one of the list what is chosen.

@@ -91,7 +91,7 @@ export function openShelve(rows) {
   one('[data-note="safety"]', dialog).hidden = !locked;
   for (const field of [reason, minutes, one('[value="ok"]', dialog)]) field.disabled = locked;
   minutes.onchange = until;
-  open(dialog, rows, (alarms) => act("shelve", alarms, { hours: Number(minutes.value) / 60, reason: reason.value.trim() }));
+  openDialog(dialog, rows, (alarms) => act("shelve", alarms, { hours: Number(minutes.value) / 60, reason: reason.value.trim() }));
   until();
 }
 
@@ -99,12 +99,14 @@ export function openShelve(rows) {
 export function openService(rows, kind) {
   const dialog = one(`#${kind}`);
   const { reason } = dialog.querySelector("form").elements;
-  open(dialog, rows, (alarms) => act(kind, alarms, { reason: reason.value.trim() }));
+  openDialog(dialog, rows, (alarms) => act(kind, alarms, { reason: reason.value.trim() }));
 }
 
-// The safe button comes first and Escape leaves; only "ok" with a reason acts. What it acts on is
-// settled when it opens, whatever the list shows afterwards.
-function open(dialog, rows, go) {
+/**
+ * Ask for a reason: the safe button comes first and Escape leaves, only "ok" with a reason acts. What
+ * it acts on is settled when it opens, whatever the list shows afterwards.
+ */
+export function openDialog(dialog, rows, go) {
   const form = dialog.querySelector("form");
   const wrong = one("[data-wrong]", dialog);
   const alarms = rows.map(named);
@@ -112,11 +114,12 @@ function open(dialog, rows, go) {
   wrong.hidden = true;
   write(one("[data-of]", dialog), rows.length === 1 ? rows[0].dataset.label : t("{n} alarms", { n: rows.length }));
   form.onsubmit = (event) => {
-    if (event.submitter?.value !== "ok" || form.elements.reason.value.trim()) return;
+    const { reason } = form.elements;
+    if (event.submitter?.value !== "ok" || reason.value.trim().length >= Math.max(1, reason.minLength)) return;
     event.preventDefault();
     wrong.hidden = false;
     write(wrong, t("Write the reason: the next shift must understand it."));
-    form.elements.reason.focus();
+    reason.focus();
   };
   dialog.returnValue = "";
   dialog.onclose = () => { if (dialog.returnValue === "ok") go(alarms); };

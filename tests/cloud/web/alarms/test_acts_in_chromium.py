@@ -152,7 +152,8 @@ def test_a_latched_alarm_waits_for_its_reset(visit, console):
         page.keyboard.press("a")
         expect(page.locator(ROWS)).to_contain_text("Latched, waits for reset")
 
-        expect(page.locator("#alarm-detail")).to_contain_text("reset by an order to the station")
+        expect(page.locator("#alarm-detail")).to_contain_text("has an alarm of its own")
+        expect(page.locator("#alarm-detail [data-act='station-reset']")).to_have_count(0)
         page.click("#alarm-detail [data-act=reset]")
 
         expect(page.locator("#say")).to_have_text("1 reset.")
