@@ -24,7 +24,7 @@ _CONTAINERS, _LEAST_CONTAINERS = 40, 4
 _QUIET_HOURS, _LEAST_HOURS = 24.0, 1.0
 _QUIET_CONTAINERS = 10
 _OPENEMS_MS = 1000.0
-"""Middle of the 0.7 to 1.3 s of a controller that runs once a second; docs/benchmarks.md."""
+"""One cycle of its default length (Core.Cycle, cycleTime): published, not measured here."""
 _SHORT_KW = -50.0
 
 Rows = list[dict[str, Any]]
