@@ -362,6 +362,7 @@ class Controller:
                 for tag, c in self._devices.connections.items()
             },
             "driver_restarts": self._devices.restarts,
+            "readings_missed": self._devices.missed_report(),
             "part_failures": dict(self._parts.failures + self._carriers.failures),
         }
 

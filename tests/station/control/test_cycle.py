@@ -5,7 +5,7 @@ import pytest
 from contract.limits import LimitReason
 from contract.schedule import Schedule
 from station.control.cycle import ControlCycle, ControlState
-from station.control.issue import SETPOINT, START
+from station.control.issue import REACTIVE, SETPOINT, START
 from station.control.picture import FastPicture
 from station.dispatch.commands import CommandState
 from station.dispatch.control_mode import ControlMode
@@ -82,12 +82,12 @@ class Run:
                 self.plant.power[command.device] = 0.0
             if command.point == START and self.starts:
                 self.plant.pcs.pop(command.device, None)
-            if command.point != SETPOINT:
+            if command.point not in (SETPOINT, REACTIVE):
                 continue
             place = command.device, command.point
             self.changed += self.cycle.points[place].accept(at_ms)
             self.error.accepted(at_ms)
-            if self.follows:
+            if self.follows and command.point == SETPOINT:
                 self.plant.power[command.device] = command.value
 
     @property
