@@ -7,7 +7,6 @@ higher one begins. One that is latched after its cause has gone is told as waiti
 from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 
-from contract.words import Words
 from station.alarms import Condition
 from station.protection import Finding, Level, Moment, Verdict
 from station.station_row import DEVICE
@@ -53,14 +52,12 @@ def verdict_conditions(verdict: Verdict, at_ms: int) -> Iterator[Condition]:
 def _condition(finding: Finding) -> Condition:
     waiting = finding.latched and not finding.standing
     code = "protection.latched" if waiting else _OWN_CODES.get(finding.rule, _CODES[finding.level])
-    cell = f", cell {finding.cell}" if finding.cell else ""
-    cell_zh = f"，{finding.cell} 号单体" if finding.cell else ""
     return Condition(
         code,
         finding.device or DEVICE,
         finding.since_ms,
         finding.rule,
-        Words(f"{finding.words.en}{cell}", f"{finding.words.zh}{cell_zh}"),
+        finding.words,
         _finite(finding.value),
         _finite(finding.limit),
     )
