@@ -266,7 +266,7 @@ class Controller:
         self._write(result, values)
 
     def _write(self, result: CycleResult, values: dict[str, float]) -> None:
-        """Bring ledger, latches and status file to the disk, off the loop."""
+        """Bring latches, ledger and status file to the disk, off the loop."""
         self._values = values
         self._command_book.note(self._executor.take_changed())
         self._command_book.note(result.changed)
@@ -275,8 +275,8 @@ class Controller:
             self._files_task = asyncio.create_task(self._write_files(page, self._status()))
 
     async def _write_files(self, page: Page, status: dict[str, Any]) -> None:
-        await self._keep_commands(page)
         await self._keep_latches()
+        await self._keep_commands(page)
         try:
             await self._work.call(write_status, self._status_file, status)
         except OSError as error:
