@@ -51,11 +51,6 @@ class Lead:
         """The warning's lead over the trip."""
         return self.tripped_s - self.warned_s
 
-    @property
-    def first_sign(self) -> str:
-        """The kind of sign that showed first."""
-        return min(self.signs, key=lambda sign: self.signs[sign], default="none")
-
 
 async def measure_lead(scenario: str, rack: str, cell: int, power_kw: float) -> Lead:
     """Play a course until the battery management trips.

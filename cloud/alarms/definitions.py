@@ -226,10 +226,6 @@ class Definitions:
                 return record
         return _unknown(code, severity)
 
-    def chattering_of(self, code: str, tag: str = "") -> Chattering:
-        """How often is too often for an alarm."""
-        return self.find(code, tag).chattering or self.chattering
-
     def followers(self, code: str) -> frozenset[str]:
         """Codes that may be suppressed while an alarm of `code` stands."""
         return frozenset(
