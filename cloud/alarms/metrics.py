@@ -144,8 +144,18 @@ async def metrics(
         often = await (await conn.execute(_OFTEN.encode(), given)).fetchall()
         split = dict(await (await conn.execute(_SPLIT.encode(), given)).fetchall())
         answers = await (await conn.execute(_ANSWERS.encode(), given)).fetchone()
+    return _figures(given, positions, flood, (bins, often, split, answers))
+
+
+_Found = tuple[Mapping[int, int], Sequence[Sequence[Any]], Mapping[int, int], Sequence[Any] | None]
+"""Alarms by bin, the most frequent ones, alarms by priority, times to acknowledge."""
+
+
+def _figures(given: Mapping[str, Any], positions: int, flood: Flood, found: _Found) -> Metrics:
+    """Return the figures from what the database has counted."""
+    bins, often, split, answers = found
+    start_ms, end_ms, length_ms = given["start_ms"], given["end_ms"], given["bin_ms"]
     alarms, hours = sum(bins.values()), (end_ms - start_ms) / _HOUR_MS
-    length_ms = flood.within_s * 1000
     counted = [bins.get(i, 0) / positions for i in range(-(-(end_ms - start_ms) // length_ms))]
     floods = [
         (start_ms + first_bin * length_ms, min(start_ms + last_bin * length_ms, end_ms))
