@@ -57,12 +57,15 @@ function themes() {
 // Paper is white: a page of the dark theme is printed in the light one.
 function paper() {
   const { dataset } = document.documentElement;
+  const print = matchMedia("print");
   let chosen = null;
-  matchMedia("print").addEventListener("change", ({ matches }) => {
-    if (matches) chosen = dataset.theme;
-    dataset.theme = matches ? "light" : chosen ?? dataset.theme;
+  const settle = () => {
+    if (print.matches) chosen = dataset.theme;
+    dataset.theme = print.matches ? "light" : chosen ?? dataset.theme;
     repaint();
-  });
+  };
+  print.addEventListener("change", settle);
+  if (print.matches) settle(); // printing began before this module had come
 }
 
 let clockOffsetMs = 0;
