@@ -27,10 +27,10 @@ _AT_THE_STATION = frozenset(
         "protection.trip",
         "protection.stop",
         "protection.escalated",
-        "control.emergency_stop",
     }
 )
-"""Alarms about what the station's own protection holds until it is reset there."""
+"""Alarms about what the station's own protection holds until it is reset there. An emergency stop is
+not among them: whoever resets it must see that nobody is in danger."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ RESETTABLE = (
     "protection.trip",
     "protection.stop",
     "protection.escalated",
-    "control.emergency_stop",
 )
 WHY = "site says that nobody is in danger"
 
@@ -136,7 +135,7 @@ def test_a_station_with_nothing_latched_there_says_where_to_look(visit, console)
     ("code", "device", "target"),
     [
         *((code, "C1-R07", "C1-R07") for code in RESETTABLE),
-        ("control.emergency_stop", "PANEL", "station"),
+        ("protection.latched", "PANEL", "station"),
         ("protection.latched", "STATION", "station"),
     ],
 )
@@ -218,7 +217,7 @@ def test_who_may_send_no_order_sees_the_act_and_cannot_use_it(visit, console, ro
 
 @pytest.mark.parametrize("language", ["en", "zh-Hans"])
 def test_dialog_and_order_fit_on_every_screen(visit, console, language):
-    happen(console, event("control.emergency_stop", "PANEL"))
+    happen(console, event("protection.latched", "PANEL"))
     problems = []
     with visit(language) as visitor:
         page = visitor.open("/alarms")
@@ -250,3 +249,13 @@ def test_the_text_of_a_latched_alarm_points_to_the_act(visit, console):
         expect(page.locator("#alarm-detail dd").last).to_contain_text("“Reset at the station…”")
 
         expect(page.locator(ACT)).to_have_text("Reset at the station…")
+
+
+def test_an_emergency_stop_is_not_reset_from_afar(visit, console):
+    happen(console, event("control.emergency_stop", "PANEL"))
+    with visit() as visitor:
+        page = visitor.open("/alarms")
+        expect(page.locator(ROWS)).to_have_count(1)
+        expect(page.locator("#alarm-detail .acts")).to_be_visible()
+
+        expect(page.locator(ACT)).to_have_count(0)
