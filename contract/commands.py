@@ -68,11 +68,6 @@ SOURCES: Final[Mapping[str, Words]] = MappingProxyType(
 """Who may ask for a command, in the order of the signal `dispatch_source`, with words."""
 
 
-def source_name(number: int) -> str:
-    """Return the source of a value of the signal `dispatch_source`; "none" for another number."""
-    return _SOURCE_NAMES[number] if 0 <= number < len(_SOURCE_NAMES) else "none"
-
-
 @dataclass(frozen=True, slots=True)
 class CommandRecord:
     """One command and its life so far; times are epoch ms by the station's clock, 0: not reached.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from cloud.alarms.definitions import LINK_LOST, AlarmClass, Definition
+from cloud.alarms.definitions import LINK_LOST, Definition
 from cloud.alarms.states import Change, State
 from cloud.web import format as form
 from cloud.web.language import Words
@@ -74,17 +74,6 @@ def change_words(t: Words, change: Change) -> str:
         Change.TAKEN_OUT: t("Taken out of service"),
         Change.PUT_BACK: t("Put back in service"),
     }[change]
-
-
-def class_words(t: Words, kind: AlarmClass) -> str:
-    """What an alarm is about."""
-    return {
-        AlarmClass.SAFETY: t("safety"),
-        AlarmClass.EQUIPMENT: t("equipment"),
-        AlarmClass.PROCESS: t("process"),
-        AlarmClass.COMMUNICATION: t("communication"),
-        AlarmClass.SYSTEM: t("system"),
-    }[kind]
 
 
 def figure(code: str, tag: str, value: float | None) -> tuple[str, str]:

@@ -221,11 +221,6 @@ class DurableQueue:
         rows = self._db.execute("SELECT id, refused FROM batches WHERE refused IS NOT NULL")
         return [(int(i), str(reason)) for i, reason in rows]
 
-    def size_bytes(self) -> int:
-        """Return how many bytes of batches wait."""
-        row = self._db.execute("SELECT coalesce(sum(length(body)), 0) FROM batches").fetchone()
-        return int(row[0])
-
     def close(self) -> None:
         """Close the file."""
         self._db.close()

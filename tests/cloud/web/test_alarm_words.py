@@ -1,6 +1,6 @@
 import pytest
 
-from cloud.alarms import LINK_LOST, AlarmClass, Change, State, load
+from cloud.alarms import LINK_LOST, Change, State, load
 from cloud.web import alarm_words
 from cloud.web.alarm_list import Choice
 from cloud.web.language import CHINESE, words
@@ -49,13 +49,12 @@ def test_a_deadline_counts_down_in_minutes_and_seconds(left_ms, told):
     assert alarm_words.left(left_ms, 0) == told
 
 
-def test_every_state_change_and_class_has_words_in_both_languages():
+def test_every_state_and_change_has_words_in_both_languages():
     for language in ("en", CHINESE):
         t = words(language)
         told = [
             *(alarm_words.state_words(t, state) for state in State),
             *(alarm_words.change_words(t, change) for change in Change),
-            *(alarm_words.class_words(t, kind) for kind in AlarmClass),
         ]
         assert all(told)
         assert language == "en" or all(ord(text[0]) > 0x3000 for text in told)
