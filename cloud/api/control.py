@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from cloud import fleet
-from cloud.access import Session, audit
+from cloud.access import Session
 from cloud.api.answers import ERRORS
 from cloud.api.context import Desk, DeskOf, OrderSender
 from cloud.api.image import now_ms
@@ -78,13 +78,12 @@ async def send_self_test(
 async def _send(
     parts: Desk, session: Session, station: str, control: Control, reason: str
 ) -> OrderAnswer:
-    services, name = parts.services, session.user.name
+    services = parts.services
     found = await fleet.find(services.pool, station)
     order = await fleet.order(
         *(services.pool, services.vault, services.keys, found, control),
         now_ms=now_ms(),
-        sender=name,
+        sender=session.user.name,
+        reason=reason,
     )
-    detail = {"order": order.id, "counter": order.counter, "reason": reason}
-    await audit.note(services.pool, name, f"send_{order.kind}", station, detail)
     return order_answer(order)

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from cloud import fleet
-from cloud.access import audit
 from cloud.api.answers import ERRORS
 from cloud.api.context import Desk, DeskOf, OrderSender, Reader
 from cloud.api.image import now_ms
@@ -174,13 +173,6 @@ async def send_schedule(
         planned,
         now_ms=now_ms(),
         sender=session.user.name,
-    )
-    await audit.note(
-        parts.services.pool,
-        session.user.name,
-        "send_schedule",
-        station,
-        {"order": order.id, "counter": order.counter},
     )
     return SentAnswer(
         **order_answer(order).model_dump(),

@@ -41,8 +41,9 @@ async def order(
     *,
     now_ms: int,
     sender: str,
+    reason: str,
 ) -> OrderSeen:
-    """Sign and store a control order.
+    """Sign and store a control order; `reason` is kept with it in the audit.
 
     Raises:
         ControlRefused: the set-point is beyond the rating, over, or too long.
@@ -66,6 +67,7 @@ async def order(
         now_ms=now_ms,
         expires_ms=expires_ms,
         created_by=sender,
+        audit_detail={"reason": reason},
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from cloud.access import audit
 from cloud.db import Pool, connection
 from cloud.errors import KeyStoreError
 from cloud.keys import KeyStore
@@ -89,21 +90,19 @@ async def issue(
     now_ms: int,
     expires_ms: int,
     created_by: str,
+    audit_detail: Mapping[str, object] | None = None,
 ) -> OrderSeen:
-    """Number, sign and store an order; the station fetches it within a second when linked."""
+    """Number, sign and store an order; the station fetches it within a second when linked.
+
+    That it was sent is written to the audit in the same transaction: neither is without the
+    other. `audit_detail` is added to the order's id and counter there.
+    """
     seal = await vault.keys(station)  # before a connection is held: it may need one itself
     async with connection(pool) as conn, conn.transaction():
-        # One order of a station is numbered at a time; the lock is of this row only.
-        await conn.execute("SELECT 1 FROM stations WHERE id = %s FOR UPDATE", (station,))
-        row = await (
-            await conn.execute(
-                "SELECT coalesce(max(counter), 0) + 1 FROM orders WHERE station = %s", (station,)
-            )
-        ).fetchone()
         order = Order(
             id=str(uuid.uuid4()),
             station=station,
-            counter=int(row[0]) if row else 1,
+            counter=await _next_counter(conn, station),
             kind=kind,
             issued_ms=now_ms,
             not_before_ms=now_ms - _CLOCK_TOLERANCE_MS,
@@ -113,6 +112,8 @@ async def issue(
         )
         body = signed.sign(order, keys.order_signing)
         await _store(conn, order, seal.seal(order_place(order.id), body), created_by)
+        told = {"order": order.id, "counter": order.counter, **(audit_detail or {})}
+        await audit.write(conn, created_by, f"send_{kind.value}", station, told)
     return OrderSeen(
         id=order.id,
         station=station,
@@ -148,6 +149,17 @@ async def schedule_in_force(
         row = await (await conn.execute(_IN_FORCE, (station, date), binary=True)).fetchone()
     seen = None if row is None else _seen(await vault.keys(station), station, row)
     return None if seen is None or seen.damaged else seen
+
+
+async def _next_counter(conn: AsyncConnection[TupleRow], station: str) -> int:
+    """Number the orders of a station one at a time; the lock is of its row only."""
+    await conn.execute("SELECT 1 FROM stations WHERE id = %s FOR UPDATE", (station,))
+    row = await (
+        await conn.execute(
+            "SELECT coalesce(max(counter), 0) + 1 FROM orders WHERE station = %s", (station,)
+        )
+    ).fetchone()
+    return int(row[0]) if row else 1
 
 
 async def _store(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from psycopg.errors import CheckViolation
 
 from cloud import fleet
 from cloud.db import Pool, connection
@@ -59,6 +60,28 @@ def desk(pool, tmp_path):
 
 def payload(power_kw=0.0, day=DAY, points=96):
     return {"date": day.isoformat(), "interval_min": 15, "power_kw": [power_kw] * points}
+
+
+async def test_who_sent_a_schedule_is_in_the_audit_with_the_order(desk, station):
+    order = await desk.send(station, payload(500.0))
+
+    async with connection(desk.pool) as conn:
+        found = await conn.execute(
+            "SELECT actor, object, detail FROM audit WHERE action = 'send_schedule'"
+        )
+        assert await found.fetchall() == [
+            ("ann", "haibin-1", {"order": order.id, "counter": order.counter})
+        ]
+
+
+async def test_an_order_that_the_audit_cannot_take_is_not_sent(desk, station):
+    async with connection(desk.pool) as conn:
+        await conn.execute("ALTER TABLE audit ADD CONSTRAINT no_row_more CHECK (false) NOT VALID")
+
+    with pytest.raises(CheckViolation):
+        await desk.send(station, payload(500.0))
+
+    assert await desk.orders() == []
 
 
 async def test_a_sent_schedule_is_an_order_that_the_station_can_verify(desk, station):
