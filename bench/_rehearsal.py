@@ -178,9 +178,11 @@ class Rehearsal:
             self._image.update(reading)
         self.control.state.wishes.manual = ManualSetpoint(wish_kw, _FOR_EVER_MS, "rehearsal")
         image = self._image.freeze(now_ms)
-        result = self.control.run(image, self.control.instant(now_ms, now_ms))
+        now = self.control.instant(now_ms, now_ms)
+        protected = self.control.protect(image, now)
+        result = self.control.plan_second(image, protected, now)
         self.last = result
-        for command in result.issued:
+        for command in (*protected.commands, *result.issued):
             self._carry_out(command, now_ms)
         self._note(result)
 

@@ -209,6 +209,9 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "control.clock": _kind(_INFO, "wall clock stepped", "系统时钟跳变"),
         "control.local": _kind(_WARN, "station in local control", "电站处于就地控制"),
         "control.emergency_stop": _kind(_CRITICAL, "emergency stop pressed", "急停按钮已按下"),
+        "control.cycle_failed": _kind(
+            _CRITICAL, "control cycle fails: protection only", "控制周期失败：仅保护运行"
+        ),
         "control.fast_overrun": _kind(_WARN, "fast control loop overrun", "快速控制环超时"),
         "dispatch.agc_lost": _kind(_ALARM, "dispatch centre lost", "调度中心通信中断"),
         "dispatch.frequency_response": _kind(_INFO, "frequency response active", "频率响应动作"),
@@ -219,6 +222,9 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "schedule.missing": _kind(_WARN, "no valid schedule", "无有效计划曲线"),
         "order.accepted": _kind(_INFO, "order accepted", "指令已接受"),
         "order.refused": _kind(_ALARM, "order refused", "指令被拒绝"),
+        "order.failed": _kind(
+            _ALARM, "accepted order could not be carried out", "已接受的指令未能执行"
+        ),
         "order.on_site": _kind(_INFO, "order from the site carried out", "现场指令已执行"),
         "order.on_site_refused": _kind(_INFO, "order from the site refused", "现场指令被拒绝"),
         "command.refused": _kind(_ALARM, "device refused a command", "设备拒绝命令"),

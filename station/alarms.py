@@ -196,9 +196,9 @@ class AlarmBook:
         """Return an event that is no alarm and does not clear."""
         return self.tell(Condition(code, device, at_ms, detail=detail))
 
-    def tell(self, condition: Condition) -> Event:
-        """Return the event of something that happened once."""
-        return self._event(condition, active=True, at_ms=condition.at_ms)
+    def tell(self, condition: Condition, *, active: bool = True) -> Event:
+        """Return the event of something that happened once, or of its end."""
+        return self._event(condition, active=active, at_ms=condition.at_ms)
 
     def _event(self, condition: Condition, *, active: bool, at_ms: int) -> Event:
         return make(

@@ -19,7 +19,7 @@ from cryptography import x509
 from contract.layouts import DISPATCH, METER, STATION
 from contract.orders import Outcome
 from contract.words import Words
-from station.alarms import AlarmBook
+from station.alarms import AlarmBook, Condition
 from station.centre_desk import CentreDesk
 from station.command_book import CommandBook, Page
 from station.command_cause import cause_of
@@ -32,7 +32,7 @@ from station.dispatch.regulation import load_regulation
 from station.executor import CommandExecutor
 from station.image import Image, ProcessImage
 from station.journal import Journal, JournalError
-from station.loops import Loops
+from station.loops import LoopPorts, Loops, steady_ms
 from station.office import Office
 from station.on_site_desk import OnSiteDesk
 from station.protection_files import protection_settings
@@ -42,7 +42,7 @@ from station.samples import Sample
 from station.security import Identity, load_identity
 from station.security.enrol import require_own_certificate
 from station.security.identity import replace_certificate
-from station.station_row import computed_sample, dispatch_values, station_values
+from station.station_row import DEVICE, computed_sample, dispatch_values, station_values
 from station.status import plain_numbers, write_status
 from station.story import Story
 from station.supervise import Supervisor
@@ -145,7 +145,8 @@ class Controller:
             self._tracking.accepted,
             self._likely_cause,
         )
-        self._loops = Loops(config, self._control, self._image, self._send, self._on_second)
+        ports = LoopPorts(self._send, self._on_second, self._on_cycle_failure)
+        self._loops = Loops(config, self._control, self._image, ports)
         self._orders = OrderReceiver(
             self._link,
             self._journal,
@@ -157,6 +158,7 @@ class Controller:
                 office.judge,
                 office.carry_out,
                 self._on_order_refused,
+                self._on_order_failed,
             ),
             last_counter=memory.last_counter,
             longest_pause_s=config.cloud.retry_max_s,
@@ -175,13 +177,19 @@ class Controller:
         self._parts.start("cycles", self._loops.run_seconds)
         self._parts.start("fast", self._loops.fast.run)
         self._parts.start("orders", self._orders.run)
-        desk = OnSiteDesk(config.station, self._office, self._journal, self._work, self._note)
+        desk = OnSiteDesk(
+            *(config.station, self._office, self._journal, self._work),
+            *(self._note, self._on_order_failed),
+        )
         self._parts.start("on-site", desk.run)
         self._parts.start("live", lambda: self._telemetry.live.run(config.cloud.live_period_s))
         self._parts.start("renewal", self._renewal().run)
         if config.control.heartbeat_s:
             beats = self._devices.run_heartbeats
-            self._parts.start("heartbeats", lambda: beats(config.control.heartbeat_s))
+            self._parts.start(
+                "heartbeats",
+                lambda: beats(config.control.heartbeat_s, lambda: self._loops.alive),
+            )
         await stop.wait()
         await self._close()
 
@@ -207,13 +215,17 @@ class Controller:
         log.info("event=stopped station=%s", self._config.station.id)
 
     def _on_reading(self, reading: Reading) -> None:
-        self._image.update(reading)
+        self._image.update(reading, steady_ms())
         if self._telemetry.add(reading):
             self._acquired["samples"] += 1
             self._acquired["values"] += len(reading.quality)
 
     def _on_status(self, status: DeviceStatus) -> None:
         self._image.set_connected(status.device, connected=status.connected)
+
+    def _on_cycle_failure(self, *, active: bool) -> None:
+        condition = Condition("control.cycle_failed", DEVICE, _now_ms())
+        self._telemetry.add_events([self._alarms.tell(condition, active=active)])
 
     def _on_fast(self, reading: FastReading) -> None:
         self._loops.on_fast(reading)
@@ -223,6 +235,9 @@ class Controller:
 
     def _on_order_refused(self, code: str, reason: str) -> None:
         self._watch.order_refused(code, reason)
+
+    def _on_order_failed(self, words: Words) -> None:
+        self._watch.order_failed(words)
 
     def _note(self, code: str, words: Words) -> None:
         self._telemetry.add_events([self._alarms.note(code, _now_ms(), words)])

@@ -118,12 +118,19 @@ class Devices:
         """How often each driver process was replaced."""
         return {driver: host.restarts for driver, host in self.hosts.items()}
 
-    async def run_heartbeats(self, period_s: float) -> None:
-        """Tell every BMS each period that the station lives, until cancelled."""
+    async def run_heartbeats(self, period_s: float, alive: Callable[[], bool]) -> None:
+        """Tell every BMS each period that the station lives, until cancelled.
+
+        Args:
+            period_s: time from one beat to the next.
+            alive: whether the station controls; while it does not, no BMS is told that it does.
+        """
         racks = [rack.tag for rack in self._config.with_role(Role.RACK)]
         beat = 0
         while True:
             await asyncio.sleep(period_s)
+            if not alive():
+                continue
             beat = (beat + 1) % _HEARTBEAT_MODULUS
             now_ms = time.time_ns() // 1_000_000
             await asyncio.gather(

@@ -29,6 +29,7 @@ class FastLoop:
         self.failures = 0
         self._act = act
         self._by_news = False
+        self._works = True
         self._least_s = period_s / 2
 
     def news(self) -> None:
@@ -58,8 +59,13 @@ class FastLoop:
             self._act()
         except Exception:
             self.failures += 1
-            if self.failures == 1:
+            if self._works:
                 log.exception("event=fast_pass_failed")
+            self._works = False
+        else:
+            if not self._works:
+                log.info("event=fast_pass_works_again failures=%d", self.failures)
+            self._works = True
         self.cadence.note(began_s, time.monotonic())
 
     def report(self) -> dict[str, float | int | None]:

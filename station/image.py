@@ -33,6 +33,7 @@ class PointRow:
         sample: the row itself, raw scaled integers.
         layout: its layout.
         age_s: seconds since arrival or measurement, whichever is longer ago.
+        arrived_ms: when it arrived, on the steady clock.
         stale: the age is past the limit of this layout, or the device is disconnected.
     """
 
@@ -40,6 +41,7 @@ class PointRow:
     layout: Layout
     age_s: float
     stale: bool
+    arrived_ms: int = 0
 
     def physical(self, signal: str) -> npt.NDArray[np.float64]:
         """Return the values of a signal in its unit, shape (repeat,); NaN where not usable."""
@@ -97,19 +99,25 @@ class ProcessImage:
             stale_after_s: age limit by layout family (see `layout_family`), seconds.
         """
         self._limits = dict(stale_after_s)
-        self._newest: dict[tuple[str, str], Sample] = {}
+        self._newest: dict[tuple[str, str], tuple[Sample, int]] = {}
         self._disconnected: set[str] = set()
 
-    def update(self, sample: Sample) -> None:
-        """Take a sample, unless a newer one of the same device and layout is known."""
+    def update(self, sample: Sample, arrived_ms: int | None = None) -> None:
+        """Take a sample, unless a newer one of the same device and layout is known.
+
+        Args:
+            sample: what a device said.
+            arrived_ms: when it arrived on the steady clock, which no time server moves; where
+                only one clock is told of, its own time of arrival.
+        """
         key = (sample.device, sample.layout)
         known = self._newest.get(key)
-        if known is None or sample.time_ms > known.time_ms:
-            self._newest[key] = sample
+        if known is None or sample.time_ms > known[0].time_ms:
+            self._newest[key] = sample, sample.received_ms if arrived_ms is None else arrived_ms
 
     def newest(self) -> list[Sample]:
         """Return the newest sample of every stream."""
-        return list(self._newest.values())
+        return [sample for sample, _ in self._newest.values()]
 
     def set_connected(self, device: str, *, connected: bool) -> None:
         """Mark a device's data stale at once when its connection is known to be gone."""
@@ -118,15 +126,22 @@ class ProcessImage:
         else:
             self._disconnected.add(device)
 
-    def freeze(self, now_ms: int) -> Image:
-        """Return what is known at `now_ms`; later updates do not change it."""
-        return Image(
-            now_ms,
-            MappingProxyType({key: self._row(s, now_ms) for key, s in self._newest.items()}),
-        )
+    def freeze(self, now_ms: int, steady_ms: int | None = None) -> Image:
+        """Return what is known at a moment; later updates do not change it.
 
-    def _row(self, sample: Sample, now_ms: int) -> PointRow:
-        age_s = max(now_ms - sample.received_ms, now_ms - sample.time_ms, 0) / 1000
+        Args:
+            now_ms: epoch time, for the age by the devices' own clocks.
+            steady_ms: the steady clock, for the age since arrival; the same clock when None.
+        """
+        steady = now_ms if steady_ms is None else steady_ms
+        rows = {
+            key: self._row(sample, arrived_ms, now_ms, steady)
+            for key, (sample, arrived_ms) in self._newest.items()
+        }
+        return Image(now_ms, MappingProxyType(rows))
+
+    def _row(self, sample: Sample, arrived_ms: int, now_ms: int, steady_ms: int) -> PointRow:
+        age_s = max(steady_ms - arrived_ms, now_ms - sample.time_ms, 0) / 1000
         limit_s = self._limits[layout_family(sample.layout)]
         stale = age_s > limit_s or sample.device in self._disconnected
-        return PointRow(sample, layouts.get(sample.layout), age_s, stale)
+        return PointRow(sample, layouts.get(sample.layout), age_s, stale, arrived_ms)

@@ -196,7 +196,7 @@ class Actor:
             tag = container.converter.device
             state = pcs_state(image, tag)
             row = image.get(tag, PCS.name)
-            since_ms = 0 if row is None else row.sample.received_ms
+            since_ms = 0 if row is None else row.arrived_ms
             newer = fast.number(tag, "pcs_state", since_ms)
             if math.isfinite(newer) and int(newer) in set(PcsState):
                 state = PcsState(int(newer))
@@ -258,7 +258,7 @@ class Actor:
 
     def _newest(self, image: Image, fast: FastPicture, signal: str, now: Instant) -> float:
         """Return what the meter says: between the seconds if it does, else in the second."""
-        value = fast.number(self._meter, signal, now.wall_ms - self._stale_ms)
+        value = fast.number(self._meter, signal, now.steady_ms - self._stale_ms)
         if math.isfinite(value):
             return value
         return fresh_number(image, self._meter, METER.name, signal)

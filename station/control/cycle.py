@@ -34,6 +34,8 @@ from station.protection import (
 
 _FOLLOWS = (None, PcsState.RUNNING, PcsState.DERATED)
 """States in which a converter follows set-points; None: not known, so it may."""
+_PLAN_HOLDS_MS = 3_000
+"""A plan outlives two seconds in which none was made; after that the fast loop stands still."""
 _START_GRACE_MS = 10_000
 """A station just started waits so long for racks it has not heard; then their silence counts."""
 
@@ -47,6 +49,21 @@ class ControlState:
 
 
 @dataclass(frozen=True)
+class Protected:
+    """What protection decided in one second.
+
+    Attributes:
+        plant: what it saw.
+        verdict: limits, findings, what is held.
+        commands: to be handed to the drivers at once.
+    """
+
+    plant: PlantState
+    verdict: Verdict
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True)
 class CycleResult:
     """Everything one second found and decided.
 
@@ -55,7 +72,7 @@ class CycleResult:
         plan: what was allowed and asked for.
         step: what was decided and sent first.
         mode: who is in charge.
-        issued: commands to be handed to the drivers now, protective ones first.
+        issued: commands to be handed to the drivers now, beside protection's own.
         changed: commands whose life went on.
     """
 
@@ -145,17 +162,25 @@ class ControlCycle:
         """Return a moment with the time at which its set-points are seen at the meter."""
         return Instant(wall_ms, steady_ms, wall_ms + round(self._config.control.lead_s * 1000))
 
-    def run(self, image: Image, now: Instant, fast: FastPicture | None = None) -> CycleResult:
-        """Make the plan of a second and the first step in it."""
-        last = self._actor.last
+    def protect(self, image: Image, now: Instant) -> Protected:
+        """Let protection judge a second; its commands are sent whatever becomes of the rest."""
         plant = read_plant(image, self._config, self._actor.rest.asleep)
         verdict, self.state.protection = protect(
             plant, self.state.protection, self._protection, now.wall_ms
         )
+        return Protected(plant, verdict, tuple(_protective(verdict, now.wall_ms)))
+
+    def plan_second(
+        self, image: Image, protected: Protected, now: Instant, fast: FastPicture | None = None
+    ) -> CycleResult:
+        """Make the plan of a second inside what protection allows, and the first step in it."""
+        last = self._actor.last
+        plant, verdict = protected.plant, protected.verdict
         changed = self._observe(image, now.wall_ms)
         self._feedback.learn(image, plant, limited=last is None or _says_nothing_of_losses(last))
         self._plan = Plan(
             at_ms=now.wall_ms,
+            steady_ms=now.steady_ms,
             plant=plant,
             verdict=verdict,
             bounds=bounds_of(verdict.limits),
@@ -169,21 +194,34 @@ class ControlCycle:
         if step.outcome.follows_meter:
             wanted = Wanted(step.wished_kw, step.limited)
             self._feedback.remember(now.effect_ms // 1000, wanted)
-        issued = (*_protective(verdict, now.wall_ms), *step.issued)
         return CycleResult(
             at_ms=now.wall_ms,
             plan=self._plan,
             step=step,
             mode=_mode(verdict, step),
-            issued=issued,
-            changed=(*changed, *issued),
+            issued=step.issued,
+            changed=tuple(changed),
         )
 
     def act(self, fast: FastPicture, now: Instant) -> Step | None:
-        """Take one more step inside the plan of this second; None before the first plan."""
-        if self._plan is None or self._image is None:
+        """Take one more step inside the plan of this second.
+
+        None before the first plan, and while there is none of the last seconds: nobody acts on
+        limits that nobody has looked after.
+        """
+        plan, image = self._plan, self._image
+        if plan is None or image is None or now.steady_ms - plan.steady_ms > _PLAN_HOLDS_MS:
             return None
-        return self._actor.step(self._plan, self._image, fast, now)
+        return self._actor.step(plan, image, fast, now)
+
+    def stand_down(self, now: Instant) -> tuple[Command, ...]:
+        """Return commands that bring every converter to no power, when no plan can be made.
+
+        The way of last resort: it looks at nothing but what is in force.
+        """
+        if self._plan is not None and now.steady_ms - self._plan.steady_ms <= _PLAN_HOLDS_MS:
+            return ()
+        return tuple(self._issuer.stand_down(now.wall_ms))
 
     def _observe(self, image: Image, now_ms: int) -> list[Command]:
         """Compare what converters do with what they were told."""

@@ -116,6 +116,16 @@ class Issuer:
             issued += self._set(tag, kw, limits, why, now_ms)
         return issued
 
+    def stand_down(self, now_ms: int) -> list[Command]:
+        """Return set-points of 0 kW for every converter that is not known to follow one."""
+        why = Reason("safe_state", "cycle_failed", drives=True)
+        issued = []
+        for (tag, point), commands in self.points.items():
+            if point == SETPOINT and commands.wants(0.0, 0.0, now_ms):
+                issued.append(_command((tag, SETPOINT), 0.0, why, now_ms))
+                commands.issue(issued[-1])
+        return issued
+
     def stop(self, tag: str, now_ms: int) -> Command:
         """Return the command that sends a converter to sleep."""
         return _command((tag, STOP), 1.0, Reason("balancing", "rest", drives=True), now_ms)

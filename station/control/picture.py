@@ -28,12 +28,13 @@ class FastPicture:
 
     _values: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
 
-    def update(self, reading: Fast) -> None:
-        """Take a reading."""
+    def update(self, reading: Fast, arrived_ms: int | None = None) -> None:
+        """Take a reading that arrived at a time of the steady clock (else: its own time)."""
+        at_ms = reading.received_ms if arrived_ms is None else arrived_ms
         for signal, value in reading.values.items():
-            self._values[reading.device, signal] = (value, reading.received_ms)
+            self._values[reading.device, signal] = (value, at_ms)
 
     def number(self, device: str, signal: str, since_ms: int) -> float:
-        """Return a value that arrived at or after `since_ms`, NaN when there is none."""
+        """Return a value that arrived at or after `since_ms` (steady), NaN when there is none."""
         value, at_ms = self._values.get((device, signal), (math.nan, 0))
         return value if at_ms >= since_ms else math.nan

@@ -19,6 +19,7 @@ class Plan:
 
     Attributes:
         at_ms: epoch time.
+        steady_ms: monotonic time.
         plant: what protection saw.
         verdict: what it decided.
         bounds: what the station may do at all, kW.
@@ -29,6 +30,7 @@ class Plan:
     """
 
     at_ms: int
+    steady_ms: int
     plant: PlantState
     verdict: Verdict
     bounds: Bounds

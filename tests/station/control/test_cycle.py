@@ -62,7 +62,10 @@ class Run:
             self.now_ms = now_ms = T0 + second * 1000 + 500
             self.plant.second(T0 + second * 1000)
             image = self.plant.image.freeze(now_ms)
-            result = self.cycle.run(image, self.cycle.instant(now_ms, now_ms))
+            now = self.cycle.instant(now_ms, now_ms)
+            protected = self.cycle.protect(image, now)
+            self.carry_out(protected.commands, now_ms + 5)
+            result = self.cycle.plan_second(image, protected, now, self.fast)
             self.error.add(image.get("METER", "meter"), self.cycle.wanted)
             self.changed += result.changed
             self.carry_out(result.issued, now_ms + 10)

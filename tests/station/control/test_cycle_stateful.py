@@ -149,8 +149,10 @@ class Station(RuleBasedStateMachine):
         self.run.plant.second(ms)
         image = self.run.plant.image.freeze(now_ms)
         cycle = self.run.cycle
-        self.result = cycle.run(image, cycle.instant(now_ms, now_ms), self.fast)
-        self.sent = list(self.result.issued)
+        now = cycle.instant(now_ms, now_ms)
+        protected = cycle.protect(image, now)
+        self.result = cycle.plan_second(image, protected, now, self.fast)
+        self.sent = [*protected.commands, *self.result.issued]
         self.carry_out(self.sent, now_ms + 10)
         self.say("METER", frequency_hz=self.run.plant.frequency_hz)
         self.act()
