@@ -63,10 +63,15 @@ def split(blob: bytes | str, part: str) -> tuple[Any, str, bytes]:
         msg = f"key_id and signature of this {part} must be texts"
         raise OrderMalformed(msg)
     try:
-        return found[part], name, base64.b64decode(signature, validate=True)
+        raw = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError) as error:
         msg = f"the signature of this {part} is no base64"
         raise OrderMalformed(msg) from error
+    # The last character has bits to spare: another text of the same bytes is not what was sent.
+    if base64.b64encode(raw).decode() != signature:
+        msg = f"the signature of this {part} is not in its one base64 form"
+        raise OrderMalformed(msg)
+    return found[part], name, raw
 
 
 def _message(part: str, content: Any) -> bytes:

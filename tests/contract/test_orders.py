@@ -74,6 +74,9 @@ def any_order(draw):
     )
 
 
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
 def check(blob, *, station=STATION, last_counter=11, now_ms=NOW):
     return verify(blob, KEYS, station, last_counter, now_ms)
 
@@ -103,6 +106,17 @@ def test_a_flipped_bit_anywhere_is_refused(bit):
 
     with pytest.raises(OrderRefused):
         check(bytes(blob))
+
+
+def test_the_spare_bits_of_a_signature_are_not_free():
+    end = SIGNED.rindex(b'=="}') - 1
+    for bit in range(4):
+        blob = bytearray(SIGNED)
+        place = _BASE64.index(blob[end])
+        blob[end] = _BASE64[place ^ 1 << bit]
+
+        with pytest.raises(OrderRefused):
+            check(bytes(blob))
 
 
 @given(st.binary(max_size=300))
