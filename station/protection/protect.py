@@ -154,6 +154,11 @@ def _inner(plant: PlantState, state: ProtectionState, settings: ProtectionSettin
     trip = _figures(settings.rules, Quantity.INSULATION_KOHM, Level.TRIP)
     return Inner(
         stuck=frozenset(stuck),
+        awaited=frozenset(
+            a.device
+            for a in state.actings.values()
+            if a.part is Part.CONTACTOR and not a.on and not shown.shows(a.device, a.part, on=False)
+        ),
         unstopped=frozenset(unstopped),
         # A converter that runs without power lets a stuck contactor break nothing.
         unisolated=frozenset(

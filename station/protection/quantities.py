@@ -20,6 +20,7 @@ from station.protection.states import (
     ContainerState,
     ConverterState,
     FireState,
+    InsulationState,
     PlantState,
     RackState,
     VentilationState,
@@ -35,6 +36,7 @@ class Inner:
 
     Attributes:
         stuck: racks whose contactor did not open when told to.
+        awaited: racks whose contactor was told to open and does not show it yet.
         unstopped: converters that did not stop.
         unisolated: converters of containers of which neither way of parting them worked.
         idle: chillers and ventilations that did not follow.
@@ -44,6 +46,7 @@ class Inner:
     """
 
     stuck: frozenset[str] = frozenset()
+    awaited: frozenset[str] = frozenset()
     unstopped: frozenset[str] = frozenset()
     unisolated: frozenset[str] = frozenset()
     idle: frozenset[str] = frozenset()
@@ -209,33 +212,53 @@ def _early_readings(
 def _rack_flags(
     plant: PlantState, racks: Sequence[tuple[RackState, str]], inner: Inner
 ) -> Readings:
-    own = {
-        m.rack: m.alarm or m.resistance_kohm < inner.insulation_kohm
-        for c in plant.containers
-        for m in c.insulation
-        if m.rack and m.fresh
-    }
+    own = {m.rack: m for c in plant.containers for m in c.insulation if m.rack}
 
-    def stuck(rack: RackState) -> bool:
-        # A contactor that says open while current flows is as stuck as one that says closed.
-        leaks = rack.contactor_closed is False and abs(rack.current_a) > inner.current_low_a
-        return rack.device in inner.stuck or (rack.fresh and leaks)
+    def leaky(rack: RackState) -> float:
+        return _leaky(rack, own.get(rack.device), inner)
 
-    def leaky(rack: RackState) -> bool:
-        told = rack.fresh and rack.insulation_alarm and rack.contactor_closed is not False
-        return rack.device in inner.guilty or own.get(rack.device, False) or told
-
-    def silent(rack: RackState) -> bool:
-        return not rack.fresh and rack.contactor_closed is not False
+    def silent(rack: RackState) -> float:
+        return float(not rack.fresh and rack.contactor_closed is not False)
 
     return {
-        quantity: _reading((r.device, name, float(test(r)), r.time_ms) for r, name in racks)
+        quantity: _reading((r.device, name, test(r), r.time_ms) for r, name in racks)
         for quantity, test in (
-            (Quantity.CONTACTOR_STUCK, stuck),
+            (Quantity.CONTACTOR_STUCK, lambda rack: _stuck(rack, inner)),
             (Quantity.RACK_INSULATION, leaky),
             (Quantity.RACK_SILENT, silent),
         )
     }
+
+
+def _stuck(rack: RackState, inner: Inner) -> float:
+    """Whether a contactor does not open, NaN while rack or contactor tell nothing."""
+    if rack.device in inner.stuck:
+        return 1.0
+    if not rack.fresh or rack.contactor_closed is None or rack.device in inner.awaited:
+        return math.nan
+    if rack.contactor_closed:
+        return 0.0
+    # A contactor that says open while current flows is as stuck as one that says closed.
+    known = math.isfinite(rack.current_a)
+    return float(abs(rack.current_a) > inner.current_low_a) if known else math.nan
+
+
+def _leaky(rack: RackState, monitor: InsulationState | None, inner: Inner) -> float:
+    """Whether a rack has an insulation fault; no witness may be silent for a clear no.
+
+    A BMS that goes on reporting it is believed behind an open contactor, too: the fault is in
+    the rack, and closing it would bring it back onto the bus.
+    """
+    heard = monitor is not None and monitor.fresh
+    told = rack.fresh and rack.insulation_alarm
+    if rack.device in inner.guilty or told:
+        return 1.0
+    if monitor is None:
+        return 0.0 if rack.fresh else math.nan
+    if heard and (monitor.alarm or monitor.resistance_kohm < inner.insulation_kohm):
+        return 1.0
+    known = rack.fresh and heard and math.isfinite(monitor.resistance_kohm)
+    return 0.0 if known else math.nan
 
 
 def _container_readings(containers: Sequence[ContainerState], inner: Inner) -> Readings:

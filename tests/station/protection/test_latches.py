@@ -67,6 +67,96 @@ def test_a_reset_is_refused_while_the_cause_cannot_be_seen():
     assert "cannot be seen" in outcome.words.en
 
 
+def welded() -> World:
+    """C1-R03 did not open when told to; the cause of the command itself is gone since."""
+    world = World()
+    world.run(3)
+    world.deaf.add("C1-R03")
+    world.rack("C1-R03", cell_voltage_max_v=3.75)
+    world.run(20)
+    world.rack("C1-R03", cell_voltage_max_v=3.3)
+    world.run(5)
+    return world
+
+
+def test_a_welded_contactor_of_a_silent_rack_is_not_reset():
+    world = welded()
+    world.deaf.clear()
+    world.run(15)
+    world.silent.add("C1-R03")
+    world.run(3)
+
+    unseen = world.reset()
+    world.silent.clear()
+    world.run(1)
+
+    assert isinstance(unseen, Refused)
+    assert "contactor does not open at C1-R03" in unseen.words.en
+    assert isinstance(world.reset(), Done)
+
+
+def test_a_welded_contactor_is_not_reset_in_the_first_seconds_after_a_restart():
+    world = welded()
+
+    restarted(world).run(2)
+    outcome = world.reset()
+
+    assert isinstance(outcome, Refused)
+    assert "contactor does not open at C1-R03" in outcome.words.en
+
+
+def reported() -> World:
+    """The BMS of C1-R02 reports low insulation, and protection has opened its contactor."""
+    world = World()
+    world.run(3)
+    world.rack("C1-R02", insulation_alarm=True)
+    world.run(15)
+    return world
+
+
+def test_an_insulation_fault_that_an_open_racks_bms_still_reports_is_not_reset():
+    world = reported()
+
+    outcome = world.reset("C1-R02")
+    world.run(15)
+
+    assert isinstance(outcome, Refused)
+    assert "still stands" in outcome.words.en
+    assert "C1-R02" not in world.closed("C1")
+    assert ("C1-R02", "close_contactor") not in world.points()
+
+
+def test_a_mended_rack_is_reset_by_name_once_its_bms_reports_nothing():
+    world = reported()
+    world.rack("C1-R02", insulation_alarm=False)
+    world.run(1)
+
+    outcome = world.reset("C1-R02")
+    world.run(15)
+
+    assert isinstance(outcome, Done)
+    assert "C1-R02" in world.closed("C1")
+
+
+@pytest.mark.parametrize("silent", ["C1-R02", "C1-R02-IMD"])
+def test_an_insulation_fault_is_not_reset_while_a_witness_of_it_is_silent(silent):
+    world = World()
+    world.own_monitors["C1-R02"] = 60.0
+    world.run(15)
+    world.own_monitors["C1-R02"] = 2000.0
+    world.silent.add(silent)
+    # A trip for silence stops the converter; it says nothing of the insulation.
+    restarted(world).run(2)
+
+    unseen = world.reset("C1-R02")
+    world.silent.clear()
+    world.run(1)
+
+    assert isinstance(unseen, Refused)
+    assert "insulation fault in a rack at C1-R02" in unseen.words.en
+    assert isinstance(world.reset("C1-R02"), Done)
+
+
 def test_a_reset_of_one_container_leaves_the_other_latched():
     world = gassed()
     world.boxes["C3"].fire_state = 2
@@ -170,6 +260,12 @@ def test_damaged_latches_are_refused_and_named(item):
         ProtectionState.restore([item])
 
 
+SEEN_BY_THEIR_DEVICE = (
+    *("hydrogen", "fire_state", "cell_voltage_high"),
+    *("contactor_welded", "insulation_rack"),
+)
+
+
 class Latching(RuleBasedStateMachine):
     """Values, silence, resets and restarts in any order, against a simple model.
 
@@ -206,6 +302,11 @@ class Latching(RuleBasedStateMachine):
         self.world.boxes["C2"].fire_state = state
         self.live()
 
+    @rule(alarm=st.booleans())
+    def insulation(self, alarm: bool) -> None:  # noqa: FBT001 - hypothesis draws it by name
+        self.world.rack("C2-R01", insulation_alarm=alarm)
+        self.live()
+
     @rule(device=st.sampled_from(["C1-FIRE", "C2-R01", "C2-FIRE", "C1-PCS"]))
     def silence(self, device: str) -> None:
         self.world.silent ^= {device}
@@ -230,7 +331,7 @@ class Latching(RuleBasedStateMachine):
         self.latched -= gone
 
     def cause_is_gone(self, kind: str, device: str) -> bool:
-        if device in self.world.silent and kind in ("hydrogen", "fire_state", "cell_voltage_high"):
+        if device in self.world.silent and kind in SEEN_BY_THEIR_DEVICE:
             return False
         match kind:
             case "hydrogen":
@@ -239,6 +340,8 @@ class Latching(RuleBasedStateMachine):
                 return self.world.boxes["C2"].fire_state == 0
             case "cell_voltage_high":
                 return self.world.boxes["C2"].racks["C2-R01"].cell_voltage_max_v <= 3.5
+            case "insulation_rack":
+                return not self.world.boxes["C2"].racks["C2-R01"].insulation_alarm
         return True
 
     @precondition(lambda self: self.latched)

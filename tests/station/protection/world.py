@@ -111,6 +111,8 @@ class World:
     emergency_stop: bool = False
     remote: bool = True
     reset_pressed: bool = False
+    own_monitors: dict[str, float] = field(default_factory=dict)
+    """Insulation in kΩ at the racks that have a monitor of their own, ``<rack>-IMD``."""
     sent: list = field(default_factory=list)
     moments: list = field(default_factory=list)
     second: int = 0
@@ -187,11 +189,18 @@ class World:
                     *(f"{n}-IMD", self.fresh(f"{n}-IMD"), box.resistance_kohm, False),
                     time_ms=self.time_ms(f"{n}-IMD"),
                 ),
+                *(self._own_monitor(tag) for tag in box.racks if tag in self.own_monitors),
             ),
             fire=self._fire(f"{n}-FIRE", box),
             ventilation=VentilationState(
                 f"{n}-VENT", self.fresh(f"{n}-VENT"), box.ventilation, self.time_ms(f"{n}-VENT")
             ),
+        )
+
+    def _own_monitor(self, rack: str) -> InsulationState:
+        tag = f"{rack}-IMD"
+        return InsulationState(
+            *(tag, self.fresh(tag), self.own_monitors[rack], False, rack, self.time_ms(tag))
         )
 
     def _rack(self, tag: str, rack: RackState) -> RackState:
