@@ -178,8 +178,8 @@ class Controller:
         self._parts.start("fast", self._loops.fast.run)
         self._parts.start("orders", self._orders.run)
         desk = OnSiteDesk(
-            *(config.station, self._office, self._journal, self._work),
-            *(self._note, self._on_order_failed),
+            *(config.station, self._office, self._journal, self._work, self._note),
+            failed=self._on_order_failed,
         )
         self._parts.start("on-site", desk.run)
         self._parts.start("live", lambda: self._telemetry.live.run(config.cloud.live_period_s))

@@ -27,7 +27,7 @@ from station.protection import (
     may_take,
     reset,
 )
-from station.uplink.orders import Judgement
+from station.uplink.orders import Failure, Judgement
 
 
 def _refused(code: str, reason: str) -> Judgement:
@@ -126,8 +126,13 @@ class Office:
                     "unsupported", f"orders of kind {order.kind.value!r} are not supported here"
                 )
 
-    def carry_out(self, order: Order, effects: Effects) -> None:
-        """Let an accepted order take effect in the next cycle."""
+    def carry_out(self, order: Order, effects: Effects) -> Failure | None:
+        """Let an accepted order take effect in the next cycle.
+
+        Returns:
+            Why it could not: what was so when it was judged need not be so after the journal
+            was written. None when it takes effect.
+        """
         wishes = self._state.wishes
         if effects.schedule is not None:
             self._put(effects.schedule)
@@ -140,9 +145,12 @@ class Office:
             self._self_test.begin_self_test(order.id)
         if order.kind is OrderKind.RESET:
             target = Reset.from_payload(order.payload).target
-            self._state.protection, _ = reset(
+            self._state.protection, outcome = reset(
                 self._state.protection, target, self._now_ms(), self._rules
             )
+            if isinstance(outcome, Refused):
+                return Failure(outcome.reason_code, outcome.words)
+        return None
 
     def _judge_schedule(self, order: Order) -> Judgement:
         schedule = parse(order.payload)

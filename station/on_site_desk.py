@@ -27,6 +27,8 @@ class OnSiteDesk:
         journal: Journal,
         work: BlockingWorker,
         tell: Callable[[str, Words], None],
+        *,
+        failed: Callable[[Words], None],
     ) -> None:
         """Serve the data folder of this site.
 
@@ -36,12 +38,14 @@ class OnSiteDesk:
             journal: remembers what was accepted before it takes effect.
             work: the journal's own thread.
             tell: tells an event of a code, with its detail.
+            failed: told why an accepted request was not carried out.
         """
         self._site = site
         self._office = office
         self._journal = journal
         self._work = work
         self._tell = tell
+        self._failed = failed
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -53,12 +57,15 @@ class OnSiteDesk:
     async def _serve(self, request: on_site.Request) -> None:
         order = request.order(self._site.id, time.time_ns() // 1_000_000)
         judged = self._office.judge_on_site(order)
-        accepted = judged.outcome is Outcome.ACCEPTED
+        accepted, reason = judged.outcome is Outcome.ACCEPTED, judged.reason
+        failure = None
         if accepted:
             await self._work.call(self._journal.record, [], None, judged.effects)
-            self._office.carry_out(order, judged.effects)
-        code = "order.on_site" if accepted else "order.on_site_refused"
-        self._tell(code, plain(f"{order.kind}: {judged.reason}"))
-        await self._work.call(
-            partial(on_site.answer, request, accepted=accepted, reason=judged.reason)
-        )
+            failure = self._office.carry_out(order, judged.effects)
+        if failure is None:
+            code = "order.on_site" if accepted else "order.on_site_refused"
+            self._tell(code, plain(f"{order.kind}: {reason}"))
+        else:
+            accepted, reason = False, failure.words.en
+            self._failed(failure.words)
+        await self._work.call(partial(on_site.answer, request, accepted=accepted, reason=reason))

@@ -5,7 +5,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from station.alarms import AlarmBook, Condition, device_conditions, limit_condition, plain
+from contract.words import Words
+from station.alarms import (
+    AlarmBook,
+    Condition,
+    device_conditions,
+    limit_condition,
+    plain,
+    plain_words,
+)
 from station.control.cycle import CycleResult
 from station.devices import Devices
 from station.dispatch.control_mode import ControlMode
@@ -109,6 +117,12 @@ class Watch:
         """Tell that an order was refused."""
         at_ms = _now_ms()
         condition = Condition("order.refused", DEVICE, at_ms, f"{code}.{at_ms}", plain(reason))
+        self._alarms.raise_for(condition, at_ms + PASSING_MS)
+
+    def order_failed(self, words: Words) -> None:
+        """Tell that an accepted order was not carried out."""
+        at_ms = _now_ms()
+        condition = Condition("order.failed", DEVICE, at_ms, str(at_ms), plain_words(words))
         self._alarms.raise_for(condition, at_ms + PASSING_MS)
 
     def batch_quarantined(self, reason: str) -> None:

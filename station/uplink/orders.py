@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from contract import orders
 from contract.errors import OrderExpired, OrderNotYetValid, OrderRefused, OrderRepeated
 from contract.orders import Order, Outcome, Receipt
+from contract.words import Words
 from station.journal import Effects, Journal, JournalError, OrderRecord
 from station.uplink.errors import LinkDown
 from station.uplink.link import Answer, BackOff, CloudLink
@@ -55,18 +56,29 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why an accepted order could not be carried out: a code of ``REASONS``, and words."""
+
+    reason_code: str
+    words: Words
+
+
+@dataclass(frozen=True)
 class OrderOffice:
     """Who judges orders and who carries them out.
 
     Attributes:
         judge: says what becomes of a verified order; changes nothing.
-        carry_out: makes an accepted order take effect, after it is in the journal.
+        carry_out: makes an accepted order take effect, after it is in the journal; says why it
+            could not, None when it could.
         refused: told of a refusal: reason code and text.
+        failed: told why an accepted order was not carried out.
     """
 
     judge: Callable[[Order], Judgement]
-    carry_out: Callable[[Order, Effects], None]
+    carry_out: Callable[[Order, Effects], Failure | None]
     refused: Callable[[str, str], None]
+    failed: Callable[[Words], None]
 
 
 class OrderReceiver:
@@ -173,9 +185,20 @@ class OrderReceiver:
                 "event=order_accepted id=%s kind=%s counter=%d",
                 order.id, order.kind.value, order.counter,
             )  # fmt: skip
-            self._office.carry_out(order, judgement.effects)
+            failure = self._office.carry_out(order, judgement.effects)
+            if failure is not None:
+                await self._failed(order, failure)
         else:
             self._report(order.id, judgement.reason_code, judgement.reason)
+
+    async def _failed(self, order: Order, failure: Failure) -> None:
+        """Tell that an accepted order had no effect: here first, then in a second receipt."""
+        code, words = failure.reason_code, failure.words
+        log.warning("event=order_failed id=%s code=%s reason=%r", order.id, code, words.en)
+        self._office.failed(words)
+        record = self._record(order, Outcome.FAILED, code, words.en[:_MAX_REASON])
+        await self._work.call(self._journal.record, [record], None, Effects())
+        self._settled(Outcome.FAILED)
 
     async def _refuse(self, blob: bytes, refusal: OrderRefused) -> None:
         """Answer an order that does not verify. Only a genuine one may move the counter."""

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import pytest
 
@@ -127,6 +128,44 @@ def test_a_reset_is_refused_while_nobody_has_seen_the_cause_gone(tests):
     judged = office(tests, state).judge(order(OrderKind.RESET, target="station"))
 
     assert (judged.outcome, judged.reason_code) == (Outcome.REFUSED, "cause_stands")
+    assert state.protection.latched
+
+
+def seen_gone(state: ControlState) -> None:
+    """Let protection have judged, and the rule of the latch among what it no longer has."""
+    state.protection = replace(state.protection, judged=MappingProxyType({"another": None}))
+
+
+def out_of_sight(state: ControlState) -> None:
+    """Let nobody be able to say any more whether the cause is gone."""
+    state.protection = replace(state.protection, judged=MappingProxyType({}))
+
+
+def test_a_reset_whose_cause_is_gone_releases_the_latch(tests):
+    state = latched()
+    seen_gone(state)
+    at, asked = office(tests, state), order(OrderKind.RESET, target="station")
+
+    judged = at.judge(asked)
+    failure = at.carry_out(asked, judged.effects)
+
+    assert (judged.outcome, failure) == (Outcome.ACCEPTED, None)
+    assert not state.protection.latched
+
+
+def test_a_reset_whose_cause_came_back_after_it_was_accepted_says_that_it_failed(tests):
+    state = latched()
+    seen_gone(state)
+    at, asked = office(tests, state), order(OrderKind.RESET, target="station")
+
+    judged = at.judge(asked)
+    out_of_sight(state)
+    failure = at.carry_out(asked, judged.effects)
+
+    assert judged.outcome is Outcome.ACCEPTED
+    assert failure.reason_code == "cause_stands"
+    assert "cell voltage high" in failure.words.en
+    assert "单体电压过高" in failure.words.zh
     assert state.protection.latched
 
 

@@ -17,7 +17,7 @@ from station.office import Office
 from station.on_site_desk import OnSiteDesk
 from station.protection import load_rules
 from station.uplink.worker import BlockingWorker
-from tests.station.test_office import SelfTests, latched
+from tests.station.test_office import SelfTests, latched, out_of_sight, seen_gone
 from tests.waiting import wait_for
 
 
@@ -47,6 +47,7 @@ class Running:
             self.journal,
             self.work,
             lambda code, words: self.told.append((code, words.en)),
+            failed=lambda words: self.told.append(("order.failed", words.en)),
         )
 
 
@@ -87,6 +88,28 @@ async def test_a_reset_whose_cause_stands_is_refused_on_site_too(running):
     assert "cell voltage high" in reason
     assert running.state.protection.latched
     assert running.told[0][0] == "order.on_site_refused"
+
+
+async def test_a_reset_whose_cause_comes_back_meanwhile_is_answered_and_told_as_failed(
+    running, monkeypatch
+):
+    seen_gone(running.state)
+    write = running.journal.record
+
+    def write_while_the_cause_comes_back(*what: object) -> None:
+        write(*what)
+        out_of_sight(running.state)
+
+    monkeypatch.setattr(running.journal, "record", write_while_the_cause_comes_back)
+
+    accepted, reason = await asyncio.to_thread(
+        on_site.ask, running.site.data_dir, OrderKind.RESET, {"target": "station"}
+    )
+
+    assert not accepted
+    assert "cell voltage high" in reason
+    assert running.told == [("order.failed", reason)]
+    assert running.state.protection.latched
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"kind": "firmware"}', '{"kind": "reset"}', "[]"])

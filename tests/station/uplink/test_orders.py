@@ -21,6 +21,7 @@ from station.protection import load_rules
 from station.uplink.orders import OrderOffice, OrderReceiver
 from station.uplink.sender import now_ms
 from tests.station.cloud_server import STATION
+from tests.station.test_office import latched, out_of_sight, seen_gone
 from tests.waiting import wait_for
 
 SITE = SiteConfig(id=STATION, data_dir=".", rated_power_kw=1000, capacity_kwh=2000)
@@ -67,6 +68,7 @@ class Desk:
         self.tests = SelfTests()
         self.office = Office(SITE, self.state, load_rules(), self.tests, now_ms)
         self.refusals: list[str] = []
+        self.failures: list[str] = []
         memory = self.journal.recall()
         self.office.restore(memory)
         self.receiver = OrderReceiver(
@@ -80,6 +82,7 @@ class Desk:
                 self.office.judge,
                 self.office.carry_out,
                 lambda code, _reason: self.refusals.append(code),
+                lambda words: self.failures.append(words.en),
             ),
             last_counter=memory.last_counter,
             longest_pause_s=0.3,
@@ -277,6 +280,30 @@ async def test_a_manual_set_point_holds_until_it_is_released(desk, cloud):
     assert (during.power_kw, during.until_ms, during.order_id) == (-250.5, until, put.id)
     assert desk.state.wishes.manual is None
     assert desk.journal.recall().setpoint is None
+
+
+async def test_an_accepted_reset_that_could_not_be_carried_out_is_told_and_receipted(
+    desk, cloud, monkeypatch
+):
+    desk.state.protection = latched().protection
+    seen_gone(desk.state)
+    write = desk.journal.record
+
+    def write_while_the_cause_comes_back(*what: object) -> None:
+        write(*what)
+        out_of_sight(desk.state)
+
+    monkeypatch.setattr(desk.journal, "record", write_while_the_cause_comes_back)
+    asked = order(1, OrderKind.RESET, payload={"target": "station"})
+    await desk.receiver.handle(orders.sign(asked, cloud.order_key))
+
+    told = [(r.order_id, r.outcome, r.reason_code) for r in desk.receipts(cloud)]
+    assert told == [
+        (asked.id, Outcome.ACCEPTED, "ok"),
+        (asked.id, Outcome.FAILED, "cause_stands"),
+    ]
+    assert ["cell voltage high" in words for words in desk.failures] == [True]
+    assert desk.state.protection.latched
 
 
 @pytest.mark.parametrize(
