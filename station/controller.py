@@ -17,7 +17,6 @@ from typing import Any
 from cryptography import x509
 
 from contract.layouts import DISPATCH, METER, STATION
-from contract.orders import Outcome
 from contract.words import Words
 from station.alarms import AlarmBook, Condition
 from station.centre_desk import CentreDesk
@@ -30,8 +29,9 @@ from station.devices import Devices
 from station.dispatch.commands import Command
 from station.dispatch.regulation import load_regulation
 from station.executor import CommandExecutor
+from station.files import FilesKeeper, Latches
 from station.image import Image, ProcessImage
-from station.journal import Journal, JournalError
+from station.journal import Journal
 from station.loops import LoopPorts, Loops, steady_ms
 from station.office import Office
 from station.on_site_desk import OnSiteDesk
@@ -43,7 +43,7 @@ from station.security import Identity, load_identity
 from station.security.enrol import require_own_certificate
 from station.security.identity import replace_certificate
 from station.station_row import DEVICE, computed_sample, dispatch_values, station_values
-from station.status import plain_numbers, write_status
+from station.status_report import Counts, StatusParts, status_report
 from station.story import Story
 from station.supervise import Supervisor
 from station.telemetry import Telemetry, TelemetryPorts
@@ -76,28 +76,11 @@ class Controller:
         self._config = config
         self._identity = identity
         self._started_ms = _now_ms()
-        data_dir = config.station.data_dir
-        data_dir.mkdir(parents=True, exist_ok=True)
-        self._status_file = data_dir / "status.json"
+        config.station.data_dir.mkdir(parents=True, exist_ok=True)
         self._image = ProcessImage(
             {**config.staleness.model_dump(), STATION.name: 10.0, DISPATCH.name: 10.0}
         )
-        self._link = CloudLink(
-            config.cloud.url,
-            _credentials(identity),
-            connections=config.cloud.in_flight + _EXTRA_CONNECTIONS,
-        )
-        self._telemetry = Telemetry(
-            data_dir,
-            config.cloud,
-            identity,
-            self._link,
-            TelemetryPorts(
-                resume_points=self._resume_points,
-                picture=self._picture,
-                on_quarantine=self._on_quarantine,
-            ),
-        )
+        self._wire_uplink()
         self._devices = Devices(
             config,
             self._telemetry.queue.resume_points(),
@@ -105,12 +88,7 @@ class Controller:
             self._on_status,
             self._on_fast,
         )
-        self._work = BlockingWorker("journal")
-        self._journal = Journal(data_dir / "journal.sqlite")
-        self._command_log = CommandLog(data_dir / "commands.sqlite", config.station.id)
-        queued = self._telemetry.queue.resume_points().get(RESUME_SOURCE)
-        self._telemetry.add_commands(*self._command_log.recover(queued, self._started_ms))
-        self._command_book = CommandBook(config.station.id, self._likely_cause)
+        self._open_books()
         self._wire_control()
         self._alarms = AlarmBook(config.station.id)
         self._watch = Watch(
@@ -118,11 +96,41 @@ class Controller:
         )
         self._acquired: Counter[str] = Counter()
         self._values: dict[str, float] = {}
-        self._files_task: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._story = Story(self._alarms, self._command_book, self._control)
-        self._latches: list[dict[str, Any]] = []
         self._parts, self._carriers = Supervisor(), Supervisor()
+        self._status_parts = StatusParts(
+            *(self._link, self._loops, self._telemetry, self._tracking),
+            *(self._control, self._alarms, self._devices),
+        )
+
+    def _wire_uplink(self) -> None:
+        config = self._config
+        self._link = CloudLink(
+            config.cloud.url,
+            _credentials(self._identity),
+            connections=config.cloud.in_flight + _EXTRA_CONNECTIONS,
+        )
+        self._telemetry = Telemetry(
+            config.station.data_dir,
+            config.cloud,
+            self._identity,
+            self._link,
+            TelemetryPorts(
+                resume_points=self._resume_points,
+                picture=self._picture,
+                on_quarantine=self._on_quarantine,
+            ),
+        )
+
+    def _open_books(self) -> None:
+        site = self._config.station
+        self._work = BlockingWorker("journal")
+        self._journal = Journal(site.data_dir / "journal.sqlite")
+        self._command_log = CommandLog(site.data_dir / "commands.sqlite", site.id)
+        queued = self._telemetry.queue.resume_points().get(RESUME_SOURCE)
+        self._telemetry.add_commands(*self._command_log.recover(queued, self._started_ms))
+        self._command_book = CommandBook(site.id, self._likely_cause)
 
     def _wire_control(self) -> None:
         config, site = self._config, self._config.station
@@ -132,10 +140,17 @@ class Controller:
             regulation = load_regulation(asked.file, asked.capacity_kw, asked.period_s)
         state, protection = ControlState(), protection_settings(config)
         self._control = ControlCycle(config, protection, regulation, state)
-        self._office = office = Office(site, state, protection.rules, self._control, _now_ms)
+        self._office = Office(site, state, protection.rules, self._control, _now_ms)
         memory = self._journal.recall()
-        office.restore(memory)
-        self._latches = state.protection.latches()
+        self._office.restore(memory)
+        self._files = FilesKeeper(
+            self._work,
+            self._journal,
+            self._command_log,
+            status_file=site.data_dir / "status.json",
+            latches=self._latches,
+            to_cloud=self._telemetry.add_commands,
+        )
         self._order_counts = Counter(memory.outcomes)
         self._centre = CentreDesk(config)
         self._tracking = TrackingError(site.rated_power_kw)
@@ -147,11 +162,15 @@ class Controller:
         )
         ports = LoopPorts(self._send, self._on_second, self._on_cycle_failure)
         self._loops = Loops(config, self._control, self._image, ports)
-        self._orders = OrderReceiver(
+        self._orders = self._receiver(memory.last_counter)
+
+    def _receiver(self, last_counter: int) -> OrderReceiver:
+        config, office = self._config, self._office
+        return OrderReceiver(
             self._link,
             self._journal,
             self._work,
-            station=site.id,
+            station=config.station.id,
             keys=self._identity.order_keys,
             sign=self._identity.keys.signing,
             office=OrderOffice(
@@ -160,7 +179,7 @@ class Controller:
                 self._on_order_refused,
                 self._on_order_failed,
             ),
-            last_counter=memory.last_counter,
+            last_counter=last_counter,
             longest_pause_s=config.cloud.retry_max_s,
         )
 
@@ -200,14 +219,13 @@ class Controller:
         await self._devices.close()
         await self._parts.stop()
         self._telemetry.add_events([self._alarms.note("station.stopped", _now_ms())])
-        if self._files_task is not None:
-            await self._files_task
+        await self._files.finish()
         self._command_book.note(self._executor.take_changed())
-        await self._keep_commands(self._command_book.page(_now_ms()))
+        await self._files.keep_commands(self._command_book.page(_now_ms()))
         await self._telemetry.drain(_DRAIN_S, link=self._link)
         await self._carriers.stop()
         await self._telemetry.close()
-        await self._write_files(Page(_now_ms()), self._status())
+        await self._files.write(Page(_now_ms()), self._status())
         await self._link.close()
         self._work.close()
         self._journal.close()
@@ -285,101 +303,21 @@ class Controller:
         self._values = values
         self._command_book.note(self._executor.take_changed())
         self._command_book.note(result.changed)
-        if self._files_task is None or self._files_task.done():
-            page = self._command_book.page(result.at_ms)
-            self._files_task = asyncio.create_task(self._write_files(page, self._status()))
+        if self._files.is_idle:
+            self._files.begin(self._command_book.page(result.at_ms), self._status())
 
-    async def _write_files(self, page: Page, status: dict[str, Any]) -> None:
-        await self._keep_latches()
-        await self._keep_commands(page)
-        try:
-            await self._work.call(write_status, self._status_file, status)
-        except OSError as error:
-            log.warning("event=status_not_written reason=%r", str(error))
-
-    async def _keep_commands(self, page: Page) -> None:
-        """Bring a page to the local ledger and to the cloud; a full disk keeps it from neither."""
-        if not page:
-            return
-        try:
-            await self._work.call(self._command_log.write, page)
-        except JournalError as error:
-            log.warning("event=commands_not_written reason=%r", str(error))
-        self._telemetry.add_commands(page.due, self._command_log.mark)
-
-    async def _keep_latches(self) -> None:
-        """Bring what protection has latched to the disk, when it has changed."""
-        latches = self._control.state.protection.latches()
-        if latches == self._latches:
-            return
-        try:
-            await self._work.call(self._journal.keep_latches, latches)
-            self._latches = latches
-        except JournalError as error:
-            log.critical("event=latches_not_written reason=%r", str(error))
+    def _latches(self) -> Latches:
+        return self._control.state.protection.latches()
 
     def _likely_cause(self, command: Command) -> Words:
         image = self._image.freeze(_now_ms())
         return cause_of(command, image, self._config, self._control.plan)
 
     def _status(self) -> dict[str, Any]:
-        """Return what the status file says."""
-        telemetry, clock = self._telemetry, self._loops.clock
-        sent, intake = telemetry.sender.sent, telemetry.batcher.intake
-        return {
-            "at_ms": _now_ms(),
-            "link": "up" if self._link.is_up else "down",
-            "cycles": clock.cycles,
-            "missed": clock.missed,
-            "cycle_ms": clock.report(),
-            "cycle_failures": self._loops.failures,
-            "fast_loop": self._loops.fast.report(),
-            "samples_acquired": self._acquired["samples"],
-            "values_acquired": self._acquired["values"],
-            "samples_computed": clock.cycles,
-            "samples_refused": {
-                "repeated": intake.repeated,
-                "misdated": intake.misdated,
-                "malformed": intake.malformed,
-            },
-            "samples_lost": intake.lost,
-            "batches_acked": sent.batches,
-            "batches_duplicate": sent.duplicates,
-            "batches_quarantined": sent.quarantined,
-            "samples_acked": sent.samples,
-            "wire_bytes": sent.wire_bytes,
-            "wire_values": sent.wire_values,
-            "live": {
-                "sent": telemetry.live.sent,
-                "lost": telemetry.live.lost,
-                "wire_bytes": telemetry.live.wire_bytes,
-            },
-            "queue": telemetry.sender.backlog,
-            "cloud_latency_s": {
-                "p50": sent.latency.quantile_s(0.50),
-                "p99": sent.latency.quantile_s(0.99),
-                "n": sent.latency.count,
-            },
-            "schedule": self._tracking.report(),
-            "orders": {
-                outcome.value: self._order_counts[outcome] + self._orders.outcomes[outcome]
-                for outcome in (Outcome.ACCEPTED, Outcome.REFUSED)
-            },
-            "station": plain_numbers(self._values),
-            "correction_kw": round(self._control.correction_kw, 2),
-            "alarms": sorted(self._alarms.active),
-            "devices": {
-                tag: {
-                    "connected": bool(c.connected),
-                    "reason": c.reason,
-                    "since_ms": c.since_ms,
-                }
-                for tag, c in self._devices.connections.items()
-            },
-            "driver_restarts": self._devices.restarts,
-            "readings_missed": self._devices.missed_report(),
-            "part_failures": dict(self._parts.failures + self._carriers.failures),
-        }
+        failures = self._parts.failures + self._carriers.failures + self._files.failures
+        orders = self._order_counts + self._orders.outcomes
+        counts = Counts(self._acquired, orders, failures, self._values)
+        return status_report(self._status_parts, counts, _now_ms())
 
     def _renewal(self) -> Renewal:
         """Keep the certificate young."""
