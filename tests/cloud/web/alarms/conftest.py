@@ -9,9 +9,13 @@ import httpx
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import LockNotAvailable
 
-from cloud.db import connection
+from cloud.db import Pool, connection
 from tests.cloud.web.console import Console, running_console
+from tests.waiting import wait_until
+
+_TABLES = "alarms, alarm_occurrences, alarm_acts, alarm_journal, alarm_inbox, alarm_outbox, events"
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +42,20 @@ def session(console: Console) -> str:
 def calm(console: Console):
     """Begin each test without an alarm: the tables are those of alarms alone."""
     yield
+    wait_until(lambda: console.do(_forget(console.worker.services.pool)), "tables without alarms")
 
-    async def forget() -> None:
-        async with connection(console.worker.services.pool) as conn:
-            await conn.execute(
-                "TRUNCATE alarms, alarm_occurrences, alarm_acts, alarm_journal, alarm_inbox,"
-                " alarm_outbox, events RESTART IDENTITY CASCADE"
-            )
 
-    console.do(forget())
+async def _forget(pool: Pool) -> bool:
+    """Empty the tables; False where somebody is at work in one of them.
+
+    Engine, feeder and pages go on meanwhile and take these tables in orders of their own: whoever
+    waited for one table holding another would be in a deadlock with them.
+    """
+    async with connection(pool) as conn:
+        try:
+            async with conn.transaction():
+                await conn.execute(f"LOCK TABLE {_TABLES} IN ACCESS EXCLUSIVE MODE NOWAIT")
+                await conn.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY CASCADE")
+        except LockNotAvailable:
+            return False
+    return True
