@@ -65,12 +65,13 @@ class Loop:
 
 @dataclass(frozen=True)
 class Now:
-    """The moment: time, what the plant shows, the settings, and who has control."""
+    """The moment: time, what the plant shows, the settings, who has control and if it is known."""
 
     ms: int
     shown: Feedback
     settings: ClosedLoop
     local: bool
+    known: bool = True
 
 
 def advance(wishes: Mapping[Key, Wish], actings: Actings, now: Now) -> Loop:
@@ -85,7 +86,9 @@ def advance(wishes: Mapping[Key, Wish], actings: Actings, now: Now) -> Loop:
             acting = _put_back(acting, now)
         if acting is None:
             continue
-        blocked = now.local and not (wish is not None and wish.in_local)
+        # Protecting does not wait for the panel's first word; closing again does.
+        blocked = now.local or (wish is None and not now.known)
+        blocked = blocked and not (wish is not None and wish.in_local)
         if (wish is None or wish.ready) and not blocked:
             acting, action, told = _pursue(acting, now)
             actions += [action] if action is not None else []

@@ -2,8 +2,10 @@
 
 A station connected to a dispatch centre takes no control from the Internet: that is settled
 here, by the station itself, whatever anybody signs. With the panel's switch on local, nobody
-but the people on site has control. While the panel is silent its last word counts; the rule
-of its silence stops the plant in time.
+but the people on site has control. While the panel is silent its last word counts, over a
+restart, too; the rule of its silence stops the plant in time. A panel that has not been heard
+since the start may have been switched meanwhile: until its first word nobody knows who has
+control, and nothing may be started.
 """
 
 from dataclasses import dataclass
@@ -41,10 +43,12 @@ class Authority:
 
     Attributes:
         local: the switch gives control to the people on site.
+        heard: the panel has said something since the start.
         reset_pressed: the reset button, None when never heard.
     """
 
     local: bool = False
+    heard: bool = False
     reset_pressed: bool | None = None
 
 
@@ -74,6 +78,7 @@ def read_authority(panel: PanelState | None, before: Authority) -> tuple[Authori
         return before, False
     now = Authority(
         local=before.local if panel.remote is None else not panel.remote,
+        heard=True,
         reset_pressed=before.reset_pressed if panel.reset_pressed is None else panel.reset_pressed,
     )
     # A button that is held down at the first word, or stuck, is no press.

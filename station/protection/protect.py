@@ -75,6 +75,7 @@ def protect(
     """
     rules, matrix = settings.rules, settings.matrix
     authority, pressed = read_authority(plant.panel, state.authority)
+    known = plant.panel is None or authority.heard
     refusal: tuple[Moment, ...] = ()
     if pressed and plant.panel is not None:
         state, refusal = _reset_on_site(plant.panel.device, state, rules, now_ms)
@@ -86,7 +87,7 @@ def protect(
     loop = advance(
         {**wanted.wishes, **{k: w for k, w in wishes.items() if k not in wanted.wishes}},
         state.actings,
-        Now(now_ms, shown, matrix.closed_loop, authority.local),
+        Now(now_ms, shown, matrix.closed_loop, authority.local, known=known),
     )
     incident, first = follow_incident(state.incident, findings, matrix.first_out.window_s, now_ms)
     restraints = _restraints(plant, findings, wanted, settings, local=authority.local)
@@ -101,6 +102,7 @@ def protect(
         first_out=None if incident is None else incident.first_out,
         local=authority.local,
         emergency_stop=any(f.rule == _EMERGENCY_STOP for f in findings),
+        control_known=known,
     )
     return verdict, replace(
         state,

@@ -1,8 +1,8 @@
 """What protection remembers from second to second, and what of it survives a restart.
 
-Latches, contactors that protection has opened, searches and the running incident are given
-out as plain JSON and taken back. A damaged list is refused whole: a station must not start
-believing that nothing was tripped.
+Latches, contactors that protection has opened, searches, the running incident and that people
+on site have control are given out as plain JSON and taken back. A damaged list is refused
+whole: a station must not start believing that nothing was tripped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,6 +74,8 @@ class ProtectionState:
         kept += [{"kind": "search", **asdict(search)} for search in self.searches.values()]
         if self.incident is not None:
             kept.append({"kind": "incident", **_incident_fields(self.incident)})
+        if self.authority.local:
+            kept.append({"kind": "authority", "local": True})
         return kept
 
     @classmethod
@@ -86,7 +88,7 @@ class ProtectionState:
         latched: dict[tuple[str, str], Latch] = {}
         actings: dict[Key, Acting] = {}
         searches: dict[str, Search] = {}
-        incident = None
+        incident, authority = None, Authority()
         for number, item in enumerate(kept):
             fields = {key: value for key, value in item.items() if key != "kind"}
             try:
@@ -102,6 +104,8 @@ class ProtectionState:
                         searches[search.container] = search
                     case "incident":
                         incident = _incident(fields)
+                    case "authority":
+                        authority = _authority(fields)
                     case other:
                         raise ValueError(f"no kind {other!r} is known")  # noqa: TRY301 - one place tells which item
             except (KeyError, TypeError, ValueError) as error:
@@ -114,6 +118,7 @@ class ProtectionState:
             actings=actings,
             searches=searches,
             incident=incident,
+            authority=authority,
         )
 
 
@@ -167,6 +172,12 @@ def _incident(fields: Mapping[str, Any]) -> Incident:
     if not causes:
         raise ValueError("an incident has a cause")
     return Incident(fields["begun_ms"], causes, fields["corrected"])
+
+
+def _authority(fields: Mapping[str, Any]) -> Authority:
+    if set(fields) != {"local"} or not isinstance(fields["local"], bool):
+        raise ValueError("who has control is told as local = true or false")
+    return Authority(local=fields["local"])
 
 
 def _words(pair: Sequence[str]) -> Words:

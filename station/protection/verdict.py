@@ -123,6 +123,8 @@ class Verdict:
         first_out: the first cause of the running incident.
         local: the panel's switch gives control to people on site.
         emergency_stop: the button is pressed, or its trip not reset.
+        control_known: who has control was heard since the start: True without a panel, else
+            once the panel has spoken. Until then nothing may be started.
     """
 
     limits: StationLimits
@@ -134,3 +136,4 @@ class Verdict:
     first_out: FirstOut | None = None
     local: bool = False
     emergency_stop: bool = False
+    control_known: bool = True

@@ -253,6 +253,8 @@ def test_what_was_opened_before_a_restart_is_closed_after_the_reset():
         {},
         {"kind": "search", "order": ["x"], "phase": "away"},
         {"kind": "incident", "begun_ms": 1, "causes": [], "corrected": False},
+        {"kind": "authority", "local": "no"},
+        {"kind": "authority"},
     ],
 )
 def test_damaged_latches_are_refused_and_named(item):
