@@ -11,20 +11,6 @@ from station.alarms import Condition
 from station.protection import Finding, Level, Moment, Verdict
 from station.station_row import DEVICE
 
-_CODES = MappingProxyType(
-    {
-        Level.WARN: "protection.warning",
-        Level.DERATE: "protection.derate",
-        Level.STOP: "protection.stop",
-        Level.TRIP: "protection.trip",
-    }
-)
-_OWN_CODES = MappingProxyType(
-    {"runaway_early": "runaway.warning", "emergency_stop": "control.emergency_stop"}
-)
-"""Rules whose findings have a code of their own, whatever their level."""
-
-
 _POINTS = MappingProxyType(
     {
         "contactor-off": "open_contactor",
@@ -51,7 +37,7 @@ def verdict_conditions(verdict: Verdict, at_ms: int) -> Iterator[Condition]:
 
 def _condition(finding: Finding) -> Condition:
     waiting = finding.latched and not finding.standing
-    code = "protection.latched" if waiting else _OWN_CODES.get(finding.rule, _CODES[finding.level])
+    code = "protection.latched" if waiting else finding.code
     return Condition(
         code,
         finding.device or DEVICE,

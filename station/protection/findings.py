@@ -9,7 +9,7 @@ from contract.words import Words
 from station.protection.judge import Judgement, edges, highest
 from station.protection.levels import Direction, Level, ResetRule
 from station.protection.restraints import Restraint
-from station.protection.rules import Rule, Rules
+from station.protection.rules import LEVEL_CODES, Rule, Rules
 from station.protection.verdict import Finding
 
 Judged = Mapping[str, Judgement]
@@ -32,6 +32,7 @@ class Latch:
     reset: ResetRule
     name: Words
     cell: int | None = None
+    code: str = ""
 
 
 Latches = Mapping[LatchKey, Latch]
@@ -132,6 +133,7 @@ def _latch(rule: Rule, judgement: Judgement, level: Level, j: int) -> Latch:
         reset=rule.levels[i][1].reset,
         name=rule.name.words,
         cell=int(judgement.cells[j]) or None,
+        code=rule.event_code(level),
     )
 
 
@@ -152,6 +154,7 @@ def _finding(
         standing=True,
         words=_words(rule.name.words, level, figures, cell),
         cell=cell,
+        code=rule.event_code(level),
     )
 
 
@@ -168,6 +171,8 @@ def _latched(kept: Latch) -> Finding:
         standing=False,
         words=_words(kept.name, kept.level, figures, kept.cell),
         cell=kept.cell,
+        # Journals of older stations keep latches without a code.
+        code=kept.code or LEVEL_CODES[kept.level],
     )
 
 

@@ -8,6 +8,7 @@ time. With reset `operator` or `named` it stays latched until somebody resets it
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -56,6 +57,17 @@ class Quantity(StrEnum):
     EMERGENCY_STOP = "emergency_stop"
     PANEL_SILENT = "panel_silent"
     METER_SILENT = "meter_silent"
+
+
+LEVEL_CODES = MappingProxyType(
+    {
+        Level.WARN: "protection.warning",
+        Level.DERATE: "protection.derate",
+        Level.STOP: "protection.stop",
+        Level.TRIP: "protection.trip",
+    }
+)
+"""Event codes of findings whose rule has none of its own."""
 
 
 class Sense(StrEnum):
@@ -120,7 +132,7 @@ class Rule(Section):
 
     def event_code(self, level: Level) -> str:
         """Return the event code under which a level is told."""
-        return self.code or _CODES[level]
+        return self.code or LEVEL_CODES[level]
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -139,14 +151,6 @@ class Rule(Section):
         if self.code and self.code not in EVENT_CODES:
             raise ValueError(f"rule {self.id}: code {self.code!r} is not in the event catalogue")
         return self
-
-
-_CODES = {
-    Level.WARN: "protection.warning",
-    Level.DERATE: "protection.derate",
-    Level.STOP: "protection.stop",
-    Level.TRIP: "protection.trip",
-}
 
 
 class CellSettings(Section):

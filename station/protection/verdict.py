@@ -23,6 +23,7 @@ class Finding:
         standing: the cause is still there (or cannot be seen to be gone).
         words: the finding for people.
         cell: 1-based index of the cell concerned.
+        code: event code under which it is told while it stands.
     """
 
     rule: str
@@ -37,6 +38,7 @@ class Finding:
     standing: bool
     words: Words
     cell: int | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True)
