@@ -42,13 +42,23 @@ function choose() {
   if (current && current !== one("#alarm-detail").dataset.id) detailLater = setTimeout(() => detail(current), DETAIL_MS);
 }
 
-function detail(id) {
-  return window.htmx.ajax("GET", `/fragments/alarms/${encodeURIComponent(id)}`, { target: "#alarm-detail", swap: "outerHTML" });
+// While something else is asked for, what the part renews itself with comes too late to be shown.
+const asked = new Map();
+async function instead(part, path) {
+  asked.set(part, path);
+  try {
+    await window.htmx.ajax("GET", path, { target: part, swap: "outerHTML" });
+  } finally {
+    if (asked.get(part) === path) asked.delete(part);
+  }
 }
+document.addEventListener("htmx:beforeSwap", ({ detail: swap }) => {
+  const path = asked.get(`#${swap.target.id}`);
+  if (path && swap.pathInfo.requestPath !== path) swap.shouldSwap = false;
+});
 
-function load(query) {
-  return window.htmx.ajax("GET", `/fragments/alarms?${query}`, { target: "#alarm-table", swap: "outerHTML" });
-}
+const detail = (id) => instead("#alarm-detail", `/fragments/alarms/${encodeURIComponent(id)}`);
+const load = (query) => instead("#alarm-table", `/fragments/alarms?${query}`);
 
 function page(to) {
   const query = address();
