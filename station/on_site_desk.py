@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from contract.orders import Outcome
+from contract.orders import Order, Outcome
 from contract.words import Words
 from station import on_site
 from station.alarms import plain
 from station.config import SiteConfig
-from station.journal import Journal
+from station.journal import Journal, JournalError
 from station.office import Office
+from station.uplink.orders import Judgement
 from station.uplink.worker import BlockingWorker
 
 _LOOK_S = 1.0
@@ -41,6 +42,7 @@ class OnSiteDesk:
             failed: told why an accepted request was not carried out.
         """
         self._site = site
+        self._inbox = on_site.Inbox(site.data_dir)
         self._office = office
         self._journal = journal
         self._work = work
@@ -51,21 +53,27 @@ class OnSiteDesk:
         """Serve until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_S)
-            for request in await self._work.call(on_site.take, self._site.data_dir):
+            for request in await self._work.call(self._inbox.take):
                 await self._serve(request)
 
     async def _serve(self, request: on_site.Request) -> None:
         order = request.order(self._site.id, time.time_ns() // 1_000_000)
         judged = self._office.judge_on_site(order)
         accepted, reason = judged.outcome is Outcome.ACCEPTED, judged.reason
-        failure = None
-        if accepted:
-            await self._work.call(self._journal.record, [], None, judged.effects)
-            failure = self._office.carry_out(order, judged.effects)
+        failure = await self._carry_out(order, judged) if accepted else None
         if failure is None:
             code = "order.on_site" if accepted else "order.on_site_refused"
             self._tell(code, plain(f"{order.kind}: {reason}"))
         else:
-            accepted, reason = False, failure.words.en
-            self._failed(failure.words)
+            accepted, reason = False, failure.en
+            self._failed(failure)
         await self._work.call(partial(on_site.answer, request, accepted=accepted, reason=reason))
+
+    async def _carry_out(self, order: Order, judged: Judgement) -> Words | None:
+        """Remember and do what was accepted; say why it could not be, None when it could."""
+        try:
+            await self._work.call(self._journal.record, [], None, judged.effects)
+        except JournalError as error:
+            return plain(str(error))
+        failure = self._office.carry_out(order, judged.effects)
+        return None if failure is None else failure.words

@@ -2,6 +2,9 @@
 
 import asyncio
 import datetime as dt
+import os
+import stat
+import time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -112,6 +115,19 @@ async def test_a_reset_whose_cause_comes_back_meanwhile_is_answered_and_told_as_
     assert running.state.protection.latched
 
 
+async def test_what_the_journal_cannot_take_has_no_effect_and_is_answered(running):
+    running.journal.close()
+
+    accepted, reason = await asyncio.to_thread(
+        on_site.ask, running.site.data_dir, OrderKind.SCHEDULE, schedule()
+    )
+
+    assert not accepted
+    assert "free disk space" in reason
+    assert running.state.wishes.schedules.power_at(now_ms()) is None
+    assert [code for code, _ in running.told] == ["order.failed"]
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"kind": "firmware"}', '{"kind": "reset"}', "[]"])
 async def test_what_is_no_request_is_answered_and_changes_nothing(running, text):
     folder = running.site.data_dir / "on-site"
@@ -122,6 +138,65 @@ async def test_what_is_no_request_is_answered_and_changes_nothing(running, text)
 
     assert "no request" in (folder / "1.answer").read_text()
     assert running.told == []
+
+
+def test_a_request_that_cannot_be_read_is_answered_once_and_gone(tmp_path, caplog):
+    folder = tmp_path / "on-site"
+    folder.mkdir()
+    os.mkfifo(folder / "1.request")
+    inbox = on_site.Inbox(tmp_path)
+
+    taken = inbox.take() + inbox.take()
+
+    assert taken == []
+    assert "no file" in (folder / "1.answer").read_text()
+    assert not (folder / "1.request").exists()
+    assert caplog.text.count("event=on_site_refused") == 1
+
+
+def test_a_request_that_cannot_be_removed_is_never_carried_out_and_answered_once(tmp_path, caplog):
+    folder = tmp_path / "on-site"
+    (folder / "1.request").mkdir(parents=True)
+    inbox = on_site.Inbox(tmp_path)
+
+    first = inbox.take()
+    (folder / "1.answer").unlink()
+    (folder / "2.request").write_text('{"kind": "reset", "payload": {"target": "C1"}}')
+    second = inbox.take()
+
+    assert first == []
+    assert [request.payload for request in second] == [{"target": "C1"}]
+    assert not (folder / "1.answer").exists()
+    assert caplog.text.count("cannot be removed") == 1
+
+
+def test_an_answer_that_cannot_be_written_is_in_the_log(tmp_path, caplog):
+    asked = on_site.Request(tmp_path / "gone" / "1.request", OrderKind.RESET, {})
+
+    on_site.answer(asked, accepted=True, reason="reset: C1")
+
+    assert "event=on_site_not_answered" in caplog.text
+    assert "reset: C1" in caplog.text
+
+
+def test_answers_that_nobody_fetched_are_removed_after_an_hour(tmp_path):
+    folder = tmp_path / "on-site"
+    folder.mkdir()
+    for name, age_s in (("1.answer", 3700), ("2.answer", 3500), ("3.new", 3700), ("4.new", 0)):
+        (folder / name).write_text("{}")
+        os.utime(folder / name, (time.time() - age_s,) * 2)
+
+    on_site.Inbox(tmp_path).take()
+
+    assert sorted(file.name for file in folder.iterdir()) == ["2.answer", "4.new"]
+
+
+def test_only_the_stations_user_may_read_what_is_asked_and_answered(tmp_path):
+    asked = on_site.Request(tmp_path / "1.request", OrderKind.RESET, {})
+
+    on_site.answer(asked, accepted=True, reason="reset: C1")
+
+    assert stat.S_IMODE((tmp_path / "1.answer").stat().st_mode) == 0o600
 
 
 async def test_the_file_of_an_answered_request_is_gone(running):
