@@ -114,18 +114,7 @@ async def issue(
         await _store(conn, order, seal.seal(order_place(order.id), body), created_by)
         told = {"order": order.id, "counter": order.counter, **(audit_detail or {})}
         await audit.write(conn, created_by, f"send_{kind.value}", station, told)
-    return OrderSeen(
-        id=order.id,
-        station=station,
-        counter=order.counter,
-        kind=kind.value,
-        issued_ms=now_ms,
-        expires_ms=expires_ms,
-        payload=payload,
-        created_by=created_by,
-        status="issued",
-        receipt=None,
-    )
+    return _unanswered(order, created_by)
 
 
 async def list_orders(pool: Pool, vault: Vault, station: str, limit: int = 50) -> list[OrderSeen]:
@@ -174,6 +163,21 @@ async def _store(
             *(order.not_before_ms, order.expires_ms, _day_of(order)),
             *(list(order.approvals), sealed, created_by),
         ),
+    )
+
+
+def _unanswered(order: Order, created_by: str) -> OrderSeen:
+    return OrderSeen(
+        id=order.id,
+        station=order.station,
+        counter=order.counter,
+        kind=order.kind.value,
+        issued_ms=order.issued_ms,
+        expires_ms=order.expires_ms,
+        payload=order.payload,
+        created_by=created_by,
+        status="issued",
+        receipt=None,
     )
 
 
