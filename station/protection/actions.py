@@ -216,9 +216,9 @@ def _moment(code: str, acting: Acting, at_ms: int, ending: Words) -> Moment:
 
 
 def _told(acting: Acting, now: Now) -> Moment:
-    ending = Words(f", because of {acting.why.en}", f",原因:{acting.why.zh}")
+    ending = Words(f", because of {acting.why.en}", f"，原因：{acting.why.zh}")
     if acting.back:
-        ending = Words(", its cause is gone", ",原因已消除")
+        ending = Words(", its cause is gone", "，原因已消除")
     return _moment("protection.action", acting, now.ms, ending)
 
 
@@ -231,7 +231,7 @@ def _confirmed(acting: Acting, now: Now) -> Moment:
 def _failed(acting: Acting, now: Now) -> Moment:
     tries = acting.attempt
     if acting.back:
-        ending = Words(f" not shown after {tries} attempts, left", f"{tries} 次未确认,放弃")
+        ending = Words(f" not shown after {tries} attempts, left", f"{tries} 次未确认，放弃")
         return _moment("protection.action", acting, now.ms, ending)
     if acting.part in (Part.COOLING, Part.VENTILATION):
         further = Words("a person must look", "需人工处理")
@@ -242,6 +242,6 @@ def _failed(acting: Acting, now: Now) -> Moment:
         )
     ending = Words(
         f" not shown by the plant after {tries} attempts: {further.en}",
-        f"{tries} 次未得到现场确认:{further.zh}",
+        f"{tries} 次未得到现场确认：{further.zh}",
     )
     return _moment("protection.escalated", acting, now.ms, ending)

@@ -178,14 +178,14 @@ def _latched(kept: Latch) -> Finding:
 
 def _words(name: Words, level: Level, figures: tuple[float, float, str], cell: int | None) -> Words:
     value, limit, unit = figures
-    where_en, where_zh = (f", cell {cell}", f",{cell} 号单体") if cell else ("", "")
+    where_en, where_zh = (f", cell {cell}", f"，{cell} 号单体") if cell else ("", "")
     if not unit:
         return Words(
-            f"{name.en}, {level.words.en}{where_en}", f"{name.zh},{level.words.zh}{where_zh}"
+            f"{name.en}, {level.words.en}{where_en}", f"{name.zh}，{level.words.zh}{where_zh}"
         )
     return Words(
         f"{name.en}, {level.words.en}: {value:.4g} {unit} (limit {limit:g}){where_en}",
-        f"{name.zh},{level.words.zh}:{value:.4g} {unit}(限值 {limit:g}){where_zh}",
+        f"{name.zh}，{level.words.zh}：{value:.4g} {unit}（限值 {limit:g}）{where_zh}",
     )
 
 
@@ -196,5 +196,7 @@ def names(findings: Iterable[Finding | Latch]) -> Words:
     more = len(listed) - len(shown)
     texts = [(f.words if isinstance(f, Finding) else f.name, f.device) for f in shown]
     en = "; ".join(f"{words.en} at {device}" for words, device in texts)
-    zh = ";".join(f"{device} {words.zh}" for words, device in texts)
-    return Words(en + (f"; {more} more" if more else ""), zh + (f";另有 {more} 项" if more else ""))
+    zh = "；".join(f"{device} {words.zh}" for words, device in texts)
+    return Words(
+        en + (f"; {more} more" if more else ""), zh + (f"；另有 {more} 项" if more else "")
+    )

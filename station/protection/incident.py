@@ -70,7 +70,7 @@ def _correction(first: Cause, before: Cause) -> Moment:
     words = Words(
         f"{first.words.en}; corrected: by device time {earlier_s:.1f} s before "
         f"{before.words.en} at {before.device}",
-        f"{first.words.zh};更正:按设备时间比 {before.device} 的 {before.words.zh} "
+        f"{first.words.zh}；更正：按设备时间比 {before.device} 的 {before.words.zh} "
         f"早 {earlier_s:.1f} 秒",
     )
     return _moment(first, words)

@@ -147,7 +147,7 @@ def _judge(search: Search, view: SearchView, now_ms: int) -> tuple[Search, tuple
     guilty = search.order[search.opened - 1]
     detail = Words(
         f"the insulation fault is in {guilty}: {monitor.resistance_kohm:.0f} kohm once it was open",
-        f"绝缘故障位于 {guilty}:断开后绝缘电阻 {monitor.resistance_kohm:.0f} kΩ",
+        f"绝缘故障位于 {guilty}：断开后绝缘电阻 {monitor.resistance_kohm:.0f} kΩ",
     )
     moment = Moment(
         *("protection.action", guilty, now_ms, detail, monitor.resistance_kohm),
@@ -178,20 +178,19 @@ def _end(search: Search, view: SearchView, now_ms: int) -> tuple[Search, tuple[M
 def _not_found(search: Search, view: SearchView) -> Words:
     """Say where to look when no rack could be named."""
     stuck = [rack for rack in search.order if rack in view.stuck]
-    names = ", ".join(stuck)
     monitor = _monitor(view)
     if monitor is not None and monitor.resistance_kohm >= view.recovered_kohm:
         return Words(
             "the insulation is back since racks were opened together: measure each of them",
-            "多个电池簇同时断开后绝缘恢复:请逐簇测量",
+            "多个电池簇同时断开后绝缘恢复：请逐簇测量",
         )
     if stuck:
         return Words(
-            f"the insulation is still low and {names} did not open: look there first",
-            f"绝缘仍低且 {names} 未断开:请先检查该簇",
+            f"the insulation is still low and {', '.join(stuck)} did not open: look there first",
+            f"绝缘仍低且 {'、'.join(stuck)} 未断开：请先检查该簇",
         )
     return Words(
         "all racks say open and the insulation is still low: look at DC bus, converter and for "
         "a welded contactor",
-        "所有电池簇均显示断开,绝缘仍低:请检查直流母线、PCS 及接触器是否粘连",
+        "所有电池簇均显示断开，绝缘仍低：请检查直流母线、PCS 及接触器是否粘连",
     )

@@ -52,13 +52,13 @@ def reset(
     unseen = [latch for latch, stands in seen if stands is None]
     if standing:
         words = names(standing)
-        told = Words(f"the cause still stands: {words.en}", f"原因仍未消除:{words.zh}")
+        told = Words(f"the cause still stands: {words.en}", f"原因仍未消除：{words.zh}")
         return state, Refused("cause_stands", told)
     if unseen:
         words = names(unseen)
         told = Words(
             f"it cannot be seen whether the cause is gone: {words.en}",
-            f"无法确认原因是否消除:{words.zh}",
+            f"无法确认原因是否消除：{words.zh}",
         )
         return state, Refused("cause_stands", told)
     gone = {(latch.rule, latch.device) for latch in chosen}
@@ -85,6 +85,6 @@ def _nothing(state: ProtectionState, target: str) -> Words:
         words = names(named)
         return Words(
             f"what is left must be reset by its own name: {words.en}",
-            f"其余须按设备名称单独复归:{words.zh}",
+            f"其余须按设备名称单独复归：{words.zh}",
         )
     return Words(f"nothing is latched at {target}", f"{target} 无闭锁")

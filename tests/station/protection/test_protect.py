@@ -76,7 +76,7 @@ def test_a_finding_says_in_both_languages_what_where_how_much_and_since_when():
     found = finding(world.run(1), "cell_voltage_high")
 
     assert found.words.en == "cell voltage high, stopped: 3.7 V (limit 3.65), cell 7"
-    assert found.words.zh == "单体电压过高,停机:3.7 V(限值 3.65),7 号单体"
+    assert found.words.zh == "单体电压过高，停机：3.7 V（限值 3.65），7 号单体"
     assert (found.since_ms, found.container, found.unit) == (T0 + 4000, "C1", "V")
 
 
