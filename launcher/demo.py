@@ -70,6 +70,8 @@ def run_demo(options: DemoOptions) -> int:
         except StoppedError:
             return _STOPPED
         finally:
+            if options.keep is not None:
+                stack.leave_station()
             stack.stop(lambda name: console.print(f"  {name} stops …"))
 
 
@@ -227,7 +229,6 @@ class _Demo:
             duration_s=duration_s,
         )
         if self.options.keep is not None:
-            self.stack.write_station(self.stack.addresses["edge"])
             self.console.print(
                 f"  Kept in {self.options.keep}; user and password stay valid. "
                 "docs/engineer.md says how to start it again."

@@ -141,6 +141,11 @@ class Stack:
         )
         return demo_config.write_station(self.folders, ports or self.device_ports, neighbours)
 
+    def leave_station(self) -> None:
+        """Point the station's configuration, if there is one, past the relay: it ends with us."""
+        if self.station_config is not None:
+            self.write_station(self.addresses["edge"])
+
     def start_station(self) -> None:
         """Start the controller and wait until the cloud has acknowledged a first batch."""
         self.launch_station()
