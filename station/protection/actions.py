@@ -2,10 +2,10 @@
 
 An action is done when the plant shows it. Not shown within its time it is sent again; after
 its last attempt it counts as failed: a rule then finds the contactor stuck or the converter
-running, and the matrix reaches one level further (rack, container, station). It is sent on,
-more slowly, for as long as it is wanted. When nobody wants it any more, what protection has
-changed is put back: contactors that it opened are closed, cooling and ventilation switched
-back. Converters are started by whoever dispatches.
+running, and the matrix reaches one level further (rack, container, station). It is sent on
+for as long as it is wanted, more and more slowly. When nobody wants it any more, what
+protection has changed is put back: contactors that it opened are closed, cooling and
+ventilation switched back. Converters are started by whoever dispatches.
 """
 
 from collections.abc import Mapping
@@ -163,7 +163,9 @@ def _due(acting: Acting, waited_s: float, most: int, now: Now) -> bool:
         return True
     if acting.attempt < most:
         return waited_s >= acting.confirm_s
-    return acting.failed and not acting.back and waited_s >= now.settings.repeat_s
+    quick = acting.attempt - most < now.settings.repeats
+    pause_s = now.settings.repeat_s if quick else now.settings.slow_repeat_s
+    return acting.failed and not acting.back and waited_s >= pause_s
 
 
 def _may_close(acting: Acting, now: Now) -> bool:

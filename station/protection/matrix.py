@@ -70,6 +70,8 @@ class ClosedLoop(Section):
 
     attempts: int = Field(ge=1, le=10, description="Before the next level")
     repeat_s: float = Field(gt=0, description="Between attempts after that")
+    repeats: int = Field(default=6, ge=0, description="So many at this pace, then more slowly")
+    slow_repeat_s: float = Field(default=60, gt=0, description="Between all further attempts")
     current_low_a: float = Field(gt=0, description="Less is no current")
     power_low_part: float = Field(gt=0, lt=1, description="Of the rating; less is no power")
     close_attempts: int = Field(ge=1, le=10, description="To close a contactor after a reset")

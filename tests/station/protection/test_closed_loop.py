@@ -47,6 +47,26 @@ def test_an_action_that_nothing_shows_is_repeated_then_escalated_then_repeated_s
     assert "whole container C1" in world.told("protection.escalated")[0].detail.en
 
 
+def test_an_action_that_stays_unconfirmed_is_repeated_once_a_minute_in_the_end():
+    world = tripped_rack("C1-R03")
+
+    world.run(220)
+
+    tries = [int(a.id.split("-")[1]) // 1000 for a in world.sent if a.device == "C1-R03"]
+    assert [b - a for a, b in pairwise(tries)] == [3, *[10] * 6, 60, 60]
+    assert len(world.told("protection.escalated")) == 1
+
+
+def test_a_contactor_that_gives_way_late_is_still_opened():
+    world = tripped_rack("C1-R03")
+    world.run(120)
+    world.deaf.clear()
+
+    world.run(60)
+
+    assert "C1-R03" not in world.closed("C1")
+
+
 def test_a_device_that_answers_but_whose_current_stays_is_not_confirmed():
     world = tripped_rack("C1-R03", "C1-PCS")
     world.rack("C1-R03", contactor_closed=False)
