@@ -105,6 +105,12 @@ REASONS: Mapping[str, Words] = MappingProxyType(
             "this station takes no control from the Internet", "本电站不接受来自互联网的控制"
         ),
         "local_control": Words("the station is in local control", "电站处于就地控制"),
+        "emergency_stop": Words(
+            "the emergency stop holds; reset it on site first", "急停闭锁中，请先在现场复归"
+        ),
+        "outranked": Words(
+            "a source of higher priority decides the power", "功率由更高优先级的来源决定"
+        ),
         "cause_stands": Words("the cause of the trip still stands", "跳闸原因仍未消除"),
         "superseded": Words("a later order took its place", "已被后续指令取代"),
         "device_refused": Words("the device refused the command", "设备拒绝命令"),

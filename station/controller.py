@@ -31,7 +31,7 @@ from station.dispatch.regulation import load_regulation
 from station.executor import CommandExecutor
 from station.files import FilesKeeper, Latches
 from station.image import Image, ProcessImage
-from station.journal import Journal
+from station.journal import Effects, Journal
 from station.loops import LoopPorts, Loops, steady_ms
 from station.office import Office
 from station.on_site_desk import OnSiteDesk
@@ -97,6 +97,7 @@ class Controller:
         self._acquired: Counter[str] = Counter()
         self._values: dict[str, float] = {}
         self._renewing: asyncio.Task[None] | None = None
+        self._releasing: asyncio.Task[None] | None = None
         self._story = Story(self._alarms, self._command_book, self._control)
         self._parts, self._carriers = Supervisor(), Supervisor()
         self._status_parts = StatusParts(
@@ -274,12 +275,20 @@ class Controller:
         for command in commands:
             self._executor.send(command)
 
+    def _end_manual(self) -> None:
+        """End a person's set-point at an emergency stop: nobody has confirmed it since."""
+        self._control.state.wishes.manual = None
+        released = self._work.call(self._journal.record, [], None, Effects(release=True))
+        self._releasing = asyncio.create_task(released)
+
     def _on_second(self, image: Image, result: CycleResult) -> None:
         """Tell people and the cloud what this second brought; prepare the next one."""
         now_ms, loops = result.at_ms, self._loops
         for meter in self._config.with_role(Role.METER)[:1]:
             self._tracking.add(image.get(meter.tag, METER.name), self._control.wanted)
         wishes = self._control.state.wishes
+        if result.verdict.emergency_stop and wishes.manual is not None:
+            self._end_manual()
         wishes.agc, wishes.agc_kvar = self._centre.inputs(), self._centre.asked_kvar
         self._watch.centre_lost = self._centre.lost
         self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence.missed)

@@ -15,6 +15,8 @@ _STOPPING_REASON = "the station stops"
 
 log = logging.getLogger(__name__)
 
+_FAILING_MS = 60_000
+"""A device that has refused nothing for so long is no longer told as refusing."""
 _DEADLINE_MS = 2000
 """Select and operate take some ms; a device that needs longer has not followed in time."""
 
@@ -43,6 +45,7 @@ class CommandExecutor:
         self._likely_cause = likely_cause
         self._tasks: set[asyncio.Task[None]] = set()
         self._failing: dict[str, Condition] = {}
+        self._failed_ms: dict[str, int] = {}
         self._changed: list[Command] = []
         self._closed = False
 
@@ -62,7 +65,10 @@ class CommandExecutor:
 
     def conditions(self) -> Iterator[Condition]:
         """Yield converters that refuse or do not answer, and those that do not deliver."""
-        yield from self._failing.values()
+        now_ms = time.time_ns() // 1_000_000
+        for device, condition in self._failing.items():
+            if now_ms - self._failed_ms[device] < _FAILING_MS:
+                yield condition
         for (tag, point), commands in self._points.items():
             if commands.undelivered and commands.in_force is not None:
                 at_ms = commands.missed_since_ms or commands.in_force.accepted_ms
@@ -108,7 +114,12 @@ class CommandExecutor:
         self._on_accepted(at_ms)
 
     def _failed(self, command: Command, code: str, at_ms: int, reason: str) -> None:
-        if command.device not in self._failing:
+        known = command.device in self._failing
+        now_ms = time.time_ns() // 1_000_000
+        if known and now_ms - self._failed_ms[command.device] >= _FAILING_MS:
+            known = False  # a new failure, not the old one that went on
+        self._failed_ms[command.device] = now_ms
+        if not known:
             log.warning(
                 "event=command_failed device=%s point=%s value=%.1f reason=%r",
                 command.device,

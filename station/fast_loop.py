@@ -39,10 +39,6 @@ class FastLoop:
         self._by_news = True
         self._pass()
 
-    def at_once(self) -> None:
-        """Something has changed that cannot wait: a converter has tripped."""
-        self._pass()
-
     async def run(self) -> None:
         """Make passes until cancelled."""
         while True:

@@ -102,8 +102,6 @@ class Loops:
         self._picture.update(reading, steady_ms())
         if reading.device in self._meters:
             self.fast.news()
-        elif "pcs_state" in reading.values:
-            self.fast.at_once()
 
     def take_clock_words(self) -> Words | None:
         """Return what has happened to the wall clock since the last call."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from contract.control import Reset, Setpoint, require_empty
 from contract.errors import ControlError, ScheduleError
-from contract.orders import Order, OrderKind, Outcome
+from contract.orders import REASONS, Order, OrderKind, Outcome
 from contract.schedule import Schedule, parse
 from station.config import SiteConfig
 from station.control.cycle import ControlState
@@ -28,6 +28,8 @@ from station.protection import (
     reset,
 )
 from station.uplink.orders import Failure, Judgement
+
+_MOVES_POWER = (OrderKind.SETPOINT, OrderKind.SELF_TEST)
 
 
 def _refused(code: str, reason: str) -> Judgement:
@@ -102,6 +104,9 @@ class Office:
 
     def judge_on_site(self, order: Order) -> Judgement:
         """Say what becomes of what people on site ask: neither deployment nor switch bars them."""
+        stopped = "emergency_stop" in {rule for rule, _ in self._state.protection.latched}
+        if order.kind in _MOVES_POWER and stopped:
+            return _refused("emergency_stop", REASONS["emergency_stop"].en)
         try:
             return self._judge(order)
         except (ControlError, ScheduleError) as error:
@@ -199,7 +204,12 @@ class Office:
         test = self._self_test.self_test
         if test is not None and test.outcome is SelfTestOutcome.RUNNING:
             return _refused("invalid_payload", "a self-test is running; wait for its result")
-        return _accepted("self-test begins when nobody of higher priority decides")
+        wishes = self._state.wishes
+        asked = wishes.manual is not None and self._now_ms() < wishes.manual.until_ms
+        led = wishes.agc is not None and wishes.agc.in_control and wishes.agc.power_kw is not None
+        if asked or led:
+            return _refused("outranked", REASONS["outranked"].en)
+        return _accepted("self-test begins; its result comes as an event")
 
     def _put(self, stored: StoredSchedule) -> None:
         self._state.wishes.schedules.put(parse(stored.payload), stored.order_id, self._now_ms())

@@ -54,6 +54,6 @@ class Story:
         if test is None or test.outcome is SelfTestOutcome.RUNNING:
             return []
         self._control.forget_self_test()
-        passed = test.outcome is SelfTestOutcome.PASSED
-        code = "dispatch.self_test" if passed else "dispatch.self_test_failed"
+        failed = test.outcome is SelfTestOutcome.FAILED
+        code = "dispatch.self_test_failed" if failed else "dispatch.self_test"
         return [self._alarms.note(code, result.at_ms, plain_words(test.words()))]

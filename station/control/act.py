@@ -129,7 +129,7 @@ class Actor:
         else:
             self.setpoints = _held(plan)
         kvar = self._share_kvar(outcome, running)
-        issued = self._send(plan, outcome, views, kvar, now)
+        issued = self._send(plan, outcome, (views, lost), kvar, now)
         if issued:
             self._moved_ms = now.steady_ms
         asked_kw = outcome.power_kw if outcome.ramping else outcome.decision.asked_kw
@@ -161,10 +161,11 @@ class Actor:
         self,
         plan: Plan,
         outcome: Outcome,
-        views: Mapping[str, ConverterView],
+        seen: tuple[Mapping[str, ConverterView], frozenset[str]],
         kvar: Mapping[str, float],
         now: Instant,
     ) -> list[Command]:
+        views, lost = seen
         if plan.verdict.local:
             return []
         decision = outcome.decision
@@ -173,7 +174,7 @@ class Actor:
         running = {tag for tag, view in views.items() if view.state in DELIVERS}
         stops = self._rest(running, now)
         asleep = frozenset(self.rest.asleep)
-        converters = Converters(views, plan.limits, plan.verdict.held, asleep)
+        converters = Converters(views, plan.limits, plan.verdict.held, asleep, lost)
         active = self._issuer.active_power(due, converters, why, now.wall_ms)
         support = Reason("voltage_support", "voltage_support", drives=True)
         known = {tag: one for tag, one in kvar.items() if tag in plan.known}

@@ -187,7 +187,7 @@ class ControlCycle:
             correction_kw=self.correction_kw,
             rest_kw=self._feedback.rest_kw,
             units=units_of(self._fleet, plant, verdict, self._actor.setpoints),
-            known=self._known(plant, now.wall_ms),
+            known=self._known(plant, verdict, now.wall_ms),
         )
         self._image = image
         step = self._actor.step(self._plan, image, fast or FastPicture(), now)
@@ -237,7 +237,7 @@ class ControlCycle:
             changed += commands.observe(value, measured_ms, now_ms)
         return changed
 
-    def _known(self, plant: PlantState, now_ms: int) -> frozenset[str]:
+    def _known(self, plant: PlantState, verdict: Verdict, now_ms: int) -> frozenset[str]:
         """Return the converters that may be told something.
 
         Just started, the station knows nothing and its limits are 0; a running plant must not
@@ -245,6 +245,8 @@ class ControlCycle:
         """
         if self._first_ms is None:
             self._first_ms = now_ms
+        if not verdict.control_known:
+            return frozenset()  # the panel has not said yet who has control
         over = now_ms - self._first_ms >= _START_GRACE_MS
         return frozenset(
             container.converter.device

@@ -1,9 +1,9 @@
 """Which commands leave now: starts, and set-points that are due.
 
-A converter that stands is started while somebody wants power; one that tripped only a few times
-an hour, then a person must look. A set-point is due when it differs from the one in force by more
-than the dead band, when its refresh is due, or when a limit has tightened beneath it. Nothing at
-all is sent to a converter that protection holds.
+A converter that stands is started while somebody wants power, but never before protection has
+seen it standing; one that tripped only a few times an hour, then a person must look. A set-point is
+due when it differs from the one in force by more than the dead band, when its refresh is due, or
+when a limit has tightened beneath it. Nothing at all is sent to a converter that protection holds.
 """
 
 import math
@@ -42,12 +42,21 @@ class ConverterView:
 
 @dataclass(frozen=True)
 class Converters:
-    """All converters at this moment: how they are, what they may do, who is held or sleeps."""
+    """All converters at this moment.
+
+    Attributes:
+        views: how they are.
+        limits: what they may do.
+        held: neither started nor given power.
+        asleep: stopped by the station to save their losses.
+        lost: have stopped since the last plan; protection has yet to look at them.
+    """
 
     views: Mapping[str, ConverterView]
     limits: StationLimits
     held: frozenset[str]
     asleep: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ class Issuer:
             if tag in converters.held:
                 continue
             view = converters.views[tag]
-            wanted = why.drives and tag not in converters.asleep
+            wanted = why.drives and tag not in converters.asleep | converters.lost
             if wanted and view.state in _STARTABLE and not _interlocked(limits, tag):
                 issued += self._start(tag, view.state, why, now_ms)
             if view.state is not None and view.state not in (PcsState.RUNNING, PcsState.DERATED):

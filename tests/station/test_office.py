@@ -10,7 +10,7 @@ from contract.orders import Order, OrderKind, Outcome
 from contract.words import Words
 from station.config import SiteConfig
 from station.control.cycle import ControlState
-from station.dispatch.sources import SelfTestMemory, SelfTestOutcome
+from station.dispatch.sources import ManualSetpoint, SelfTestMemory, SelfTestOutcome
 from station.journal import Memory
 from station.office import Office
 from station.protection import load_rules
@@ -197,3 +197,23 @@ def test_latches_of_before_a_restart_hold(tests):
     office(tests, after).restore(Memory(-1, latches=before.protection.latches()))
 
     assert set(after.protection.latched) == set(before.protection.latched)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"), [(OrderKind.SETPOINT, {"power_kw": 9.0}), (OrderKind.SELF_TEST, {})]
+)
+def test_while_an_emergency_stop_holds_nobody_lays_down_a_power(tests, kind, payload):
+    state = latched("emergency_stop", "PANEL")
+
+    judged = office(tests, state).judge(order(kind, **payload))
+
+    assert (judged.outcome, judged.reason_code) == (Outcome.REFUSED, "emergency_stop")
+
+
+def test_a_self_test_beside_a_person_is_refused_as_outranked(tests):
+    state = ControlState()
+    state.wishes.manual = ManualSetpoint(100.0, T0 + 60_000, "by-hand")
+
+    judged = office(tests, state).judge(order(OrderKind.SELF_TEST))
+
+    assert (judged.outcome, judged.reason_code) == (Outcome.REFUSED, "outranked")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from contract.limits import LimitReason
-from station.control.issue import REACTIVE, SETPOINT
+from station.control.issue import REACTIVE, SETPOINT, START
 from station.dispatch.proposal import Source
 from station.dispatch.sources import AgcInputs, ManualSetpoint
 from station.plant import PcsState
@@ -126,3 +126,14 @@ def test_reactive_power_of_the_dispatch_centre_is_followed_while_it_decides(tmp_
     assert later.step.outcome.decision.source is Source.SCHEDULE
     assert later.step.kvar == {"C1-PCS": 0.0, "C2-PCS": 0.0}
     assert {c.value for c in run.commands[before:] if c.point == REACTIVE} == {0.0}
+
+
+def test_a_unit_that_has_just_tripped_is_not_started_before_protection_has_seen_it(tmp_path):
+    run = steady(tmp_path, kw=900.0)
+
+    first = act(run, "C1-PCS", 450, pcs_state=float(PcsState.FAULT))
+    run.fast.update(Said("C2-PCS", run.now_ms + 452, {"pcs_state": float(PcsState.FAULT)}))
+    second = run.cycle.act(run.fast, run.cycle.instant(run.now_ms + 500, run.now_ms + 500))
+
+    assert START not in {c.point for c in (*first.issued, *second.issued)}
+    assert second.setpoints == {"C1-PCS": 0.0, "C2-PCS": 0.0}
