@@ -17,6 +17,10 @@ const SHORT_MS = 30 * 60_000;
 // Deviation beyond this share of the rating is said in bold.
 const TOLERANCE = 0.02;
 const IDLE_KW = 1;
+// Numbers of the state words of contract/states.py.
+const RACK_FAULT = 4;
+const PCS_FAULT = 4;
+const PCS_WORKS = [2, 3];
 
 let range = "day";
 let chosen = false;
@@ -161,8 +165,9 @@ function binding(scheduled, out, into) {
     text = sentence(reason(way));
   } else if (tight.discharge || tight.charge) {
     kind = tight[way] ? way : tight.discharge ? "discharge" : "charge";
-    title = kind === "charge" ? t("Charge limited to {limit} MW", { limit: number(into / 1e3) }) : t("Discharge limited to {limit} MW", { limit: number(out / 1e3) });
-    text = sentences(sentence(reason(kind)), t("The schedule is inside the limits."));
+    if (tight.discharge && tight.charge) title = t("Discharge limited to {out} MW, charge to {into} MW", { out: number(out / 1e3), into: number(into / 1e3) });
+    else title = kind === "charge" ? t("Charge limited to {limit} MW", { limit: number(into / 1e3) }) : t("Discharge limited to {limit} MW", { limit: number(out / 1e3) });
+    text = sentences(...reasons(tight, kind, reason), t("The schedule is inside the limits."));
   }
   const where = kind && culprit(kind);
   write(one("[data-binding-title]"), title);
@@ -176,6 +181,21 @@ function binding(scheduled, out, into) {
 const REASON = { RACK_CURRENT: 2, SOC_BAND: 3, STALE_DATA: 4, RACK_UNAVAILABLE: 6, CELL_VOLTAGE: 7, CELL_TEMPERATURE: 8 };
 
 const sentence = (words_) => words_.charAt(0).toUpperCase() + words_.slice(1) + t(".");
+
+// The reason of the limit; of both directions where both are limited for different ones.
+function reasons(tight, kind, reason) {
+  const [out, into] = [reason("discharge"), reason("charge")];
+  if (!tight.discharge || !tight.charge || out === into) return [sentence(reason(kind))];
+  return [sentence(t("discharge: {reason}", { reason: out })), sentence(t("charge: {reason}", { reason: into }))];
+}
+
+// The limit of this second's decision: its word for none, "rated power", is no limit that bit.
+function decided() {
+  const place = one("[data-limit-that-bit]");
+  const limit = point("binding_limit");
+  write(place, limit === 0 ? t("nothing") : words("binding_limit", limit));
+  place.classList.toggle("stale", isStale(controller));
+}
 
 // The rack or cell that stands nearest to the limit that binds.
 function culprit(kind) {
@@ -236,7 +256,18 @@ function singleLine() {
     bar.setAttribute("height", height.toFixed(1));
     bar.setAttribute("y", (Number(bar.dataset.base) - height).toFixed(1));
     link.classList.toggle("old", isStale(rack));
-    write(one("title", link), `${tag(rack)} · SOC ${level == null ? "–" : FORMS.percent(level)} %`);
+    const state = value(`${rack}:rack_state`);
+    const contactor = value(`${rack}:contactor_closed`);
+    link.classList.toggle("out", contactor === 0);
+    link.classList.toggle("fault", state === RACK_FAULT);
+    const told = `${tag(rack)} · SOC ${level == null ? "–" : FORMS.percent(level)} % · ${words("rack_state", state)} · ${t("contactor")} ${words("contactor_closed", contactor)}`;
+    write(one("title", link), told);
+    if (link.getAttribute("aria-label") !== told) link.setAttribute("aria-label", told);
+  }
+  for (const box of all("[data-converter]")) {
+    const state = value(`${box.dataset.converter}:pcs_state`);
+    box.classList.toggle("fault", state === PCS_FAULT);
+    box.classList.toggle("idle", state != null && !PCS_WORKS.includes(state));
   }
   for (const arrow of all("[data-arrow]")) {
     const flow = value(arrow.dataset.arrow);
@@ -278,7 +309,7 @@ one("#range").addEventListener("click", (event) => {
   load();
 });
 
-onImage((image) => { tiles(); limits(); containers(); singleLine(); subsystems(); grow(image); });
+onImage((image) => { tiles(); limits(); decided(); containers(); singleLine(); subsystems(); grow(image); });
 // A station that began to send after the page was made needs its new rows.
 onImage((image) => { if (!facts.containers.length && image?.at_ms && age(controller) < 60_000) location.reload(); });
 start();
