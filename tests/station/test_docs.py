@@ -2,13 +2,18 @@
 
 import json
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
 import tomli_w
 
-from cloud.api.control import ResetRequest
+from cloud.api.alarms import RangeQuery
+from cloud.api.commands import CommandsQuery
+from cloud.api.control import ControlRequest, ResetRequest, SetpointRequest
+from cloud.api.control import router as control
+from cloud.api.session import SignInRequest
 from contract.commands import SOURCES
 from contract.limits import LimitReason
 from contract.orders import REASONS
@@ -283,6 +288,65 @@ def test_every_figure_of_the_fast_loop_and_every_state_of_a_command_is_explained
         assert f"`fast_loop.{key}`" in DISPATCH
     for state in CommandState:
         assert f"| {state} |" in DISPATCH
+
+
+# Orders by program
+
+
+def requests() -> dict[str, tuple[str, dict[str, str], dict[str, object]]]:
+    """Every curl of the document by its path: (query, headers, body)."""
+    (script,) = re.findall(r"```sh\n(.*?)```", DISPATCH, flags=re.DOTALL)
+    found = {}
+    for line in script.replace("\\\n", " ").splitlines():
+        if not line.startswith("curl "):
+            continue
+        words = shlex.split(line.split(" > ")[0])
+        (url,) = (word for word in words if word.startswith("$web"))
+        path, _, query = url.removeprefix("$web/api/v1").partition("?")
+        given = {word: words[i + 1] for i, word in enumerate(words) if word in ("-b", "-c", "-d")}
+        headers = dict(words[i + 1].split(": ", 1) for i, word in enumerate(words) if word == "-H")
+        found[path] = (query, headers, {**given, "body": json.loads(given.get("-d", "null"))})
+    return found
+
+
+BODIES = {
+    "setpoint": SetpointRequest,
+    "release": ControlRequest,
+    "reset": ResetRequest,
+    "self-test": ControlRequest,
+}
+
+
+def test_every_control_order_is_shown_with_session_token_and_a_body_that_the_cloud_takes():
+    shown = requests()
+
+    assert {route.path.rsplit("/", 1)[1] for route in control.routes} == set(BODIES)
+    for name, model in BODIES.items():
+        _, headers, given = shown[f"/stations/demo/control/{name}"]
+        body = given["body"]
+        assert set(body) <= set(model.model_fields)
+        model.model_validate(body)
+        assert headers == {"X-CSRF-Token": "$token", "Content-Type": "application/json"}
+        assert given["-b"] == "session.cookies"
+
+
+def test_the_sign_in_shown_is_one_that_the_cloud_takes():
+    _, _, given = requests()["/session"]
+
+    assert SignInRequest.model_validate(given["body"]).user == "admin"
+    assert given["-c"] == "session.cookies"
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [("/stations/demo/commands", CommandsQuery), ("/alarms/metrics", RangeQuery)],
+)
+def test_a_range_is_asked_for_by_the_names_that_the_cloud_knows_in_milliseconds(path, model):
+    query, _, _ = requests()[path]
+    names = {part.split("=")[0] for part in query.split("&")}
+
+    assert names == {model.model_fields[field].alias for field in ("start_ms", "end_ms")}
+    assert query.count("* 1000") == len(names)
 
 
 # Operators
