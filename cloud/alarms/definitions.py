@@ -135,6 +135,7 @@ class Definition(_Part):
     suppress_when: tuple[Cause, ...] = ()
     consequence_of: tuple[Cause, ...] = ()
     incident: bool | None = None
+    first_out: bool | None = None
     chattering: Chattering | None = None
 
     @model_validator(mode="after")
@@ -158,6 +159,13 @@ class Definition(_Part):
     def joins_incidents(self) -> bool:
         """Whether it can be part of an incident, or its first cause."""
         return self.class_ is not AlarmClass.SYSTEM if self.incident is None else self.incident
+
+    @property
+    def may_be_first(self) -> bool:
+        """Whether it can be the first-out: it tells a cause, not what came of one."""
+        if self.first_out is None:
+            return self.class_ in (AlarmClass.SAFETY, AlarmClass.EQUIPMENT)
+        return self.first_out
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -244,6 +252,10 @@ class Definitions:
             if cause.within is Within.STATION
             for code in cause.codes
         )
+
+    def trips_station(self, code: str, tag: str) -> bool:
+        """Whether an alarm of the station itself tells that all of it was stopped."""
+        return code in self.causes_within_station and self.find(code, tag).may_be_first
 
     def codes_saying(self, text: str) -> list[str]:
         """Codes whose name, title, cause or consequence contains `text`, in either language."""

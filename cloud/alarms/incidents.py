@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloud.alarms.definitions import Definitions
-from cloud.alarms.groups import Key, Member, Place, arrange, by_place
+from cloud.alarms.groups import SECOND_MS, Key, Member, Place, arrange, by_place
 from cloud.alarms.store import Connection
 
 _BEGIN: Final = """
@@ -15,6 +15,15 @@ WHERE station = %s AND scope = %s AND group_ms <= %s
 _SCOPES: Final = """
 SELECT DISTINCT scope FROM alarm_occurrences WHERE station = %s AND onset_ms >= %s
 """
+_TRIPPED: Final = """
+SELECT EXISTS (
+    SELECT FROM alarm_occurrences o JOIN alarms a ON a.id = o.alarm
+    WHERE o.station = %s AND o.scope = '' AND o.onset_ms >= %s AND a.code = ANY(%s)
+)
+"""
+_REACH: Final = 4
+"""A change can move the first-out of incidents that began so many longest ones before it: its own,
+the station's trip beside that, and those of the other containers which the trip takes in."""
 _MEMBERS: Final = """
 SELECT a.id, o.onset_ms, o.returned_ms, a.priority, a.device, a.code, a.tag
 FROM alarm_occurrences o JOIN alarms a ON a.id = o.alarm
@@ -68,27 +77,55 @@ async def rearrange(
         station: id of the station.
         touched: what has changed.
     """
-    since, wide_ms = dict(touched.since_ms), touched.wide_ms
-    if wide_ms is not None:
-        for (scope,) in await (await conn.execute(_SCOPES, [station, wide_ms])).fetchall():
-            since[scope] = min(wide_ms, since.get(scope, wide_ms))
+    longest_ms = round(definitions.incident.longest_s * 1000)
+    since, oldest_written_ms = await _since(conn, definitions, station, touched)
     begins: dict[str, int] = {}
     for scope, at_ms in since.items():
         found = await (await conn.execute(_BEGIN, [station, scope, at_ms])).fetchone()
         begins[scope] = at_ms if found is None or found[0] is None else min(found[0], at_ms)
-    longest_ms = round(definitions.incident.longest_s * 1000)
     oldest_ms = min(begins.values(), default=0) - longest_ms
     cursor = await conn.execute(_MEMBERS, [station, oldest_ms], binary=True)
     members = [Member(*row) for row in await cursor.fetchall()]
-    places: dict[Key, Place] = {}
     by_scope: dict[str, list[Member]] = {scope: [] for scope in begins}
     for one in members:
         if one.onset_ms >= begins.get(one.scope, one.onset_ms + 1):
             by_scope[one.scope].append(one)
-    nearby = by_place(members)
-    for own in by_scope.values():
-        places |= arrange(own, nearby, definitions)
+    places = {
+        key: place
+        for key, place in arrange(by_scope, by_place(members), definitions).items()
+        if place.group_ms >= oldest_written_ms
+    }
     await _write(conn, places, touched.alarms)
+
+
+async def _since(
+    conn: Connection, definitions: Definitions, station: str, touched: Touched
+) -> tuple[dict[str, int], int]:
+    """Return since when each scope is looked at, and since when its incidents are written.
+
+    Incidents of containers do not touch one another, except where the whole station has tripped:
+    then all are looked at, from before the first that one of those written may be joined to.
+    """
+    since, wide_ms = dict(touched.since_ms), touched.wide_ms
+    gap_ms = round(definitions.incident.gap_s * 1000)
+    if wide_ms is not None:
+        await _widen(conn, station, since, wide_ms - max(gap_ms, SECOND_MS))
+    if not since:
+        return since, 0
+    low_ms = min(since.values())
+    reach_ms = _REACH * round((definitions.incident.longest_s + definitions.incident.gap_s) * 1000)
+    codes = sorted(definitions.causes_within_station)
+    asked = [station, low_ms - 2 * reach_ms, codes]
+    tripped = await (await conn.execute(_TRIPPED, asked)).fetchone()
+    if tripped is None or not tripped[0]:
+        return since, 0
+    await _widen(conn, station, since, low_ms - 2 * reach_ms)
+    return since, low_ms - reach_ms
+
+
+async def _widen(conn: Connection, station: str, since: dict[str, int], at_ms: int) -> None:
+    for (scope,) in await (await conn.execute(_SCOPES, [station, at_ms])).fetchall():
+        since[scope] = min(at_ms, since.get(scope, at_ms))
 
 
 async def _write(conn: Connection, places: Mapping[Key, Place], alarms: Iterable[int]) -> None:

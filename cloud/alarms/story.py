@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cloud.alarms.definitions import Definitions, load
 from cloud.alarms.groups import container_of
 from cloud.alarms.states import Change, State
+from cloud.alarms.store import Connection
 from cloud.db import Pool, connection
 from cloud.errors import KeyStoreError
 from cloud.vault.rows import open_event, tell_damaged
@@ -90,8 +92,8 @@ class Incident:
 
     Attributes:
         station, scope: where; scope is the container, empty for the station itself.
-        begin_ms: device time of its first-out.
-        parts: its alarms by device time, the first-out first.
+        begin_ms: device time of the first alarm of this scope; with station and scope its name.
+        parts: its alarms by device time; of a trip of the whole station those of containers too.
         events: all that devices and controller told around it, by device time.
         cut: more events happened than are here.
         damaged: ids of events that cannot be opened.
@@ -104,6 +106,16 @@ class Incident:
     events: tuple[StoryEvent, ...]
     cut: bool
     damaged: tuple[str, ...]
+
+    @property
+    def first_ms(self) -> int:
+        """Device time of its first-out, or else of its begin: offsets count from there."""
+        return next((part.onset_ms for part in self.parts if part.first_out), self.begin_ms)
+
+    @property
+    def stands(self) -> bool:
+        """Whether one of its alarms still does."""
+        return any(part.returned_ms is None for part in self.parts)
 
 
 _JOURNAL: Final = """
@@ -121,8 +133,13 @@ FROM alarm_occurrences WHERE alarm = %s ORDER BY onset_ms DESC LIMIT %s
 _PARTS: Final = """
 SELECT a.id, a.device, a.code, a.tag, a.priority, o.onset_ms, o.returned_ms, o.lead, o.cause
 FROM alarm_occurrences o JOIN alarms a ON a.id = o.alarm
-WHERE o.station = %s AND o.scope = %s AND o.group_ms = %s
+WHERE o.station = %s AND (o.scope, o.group_ms) IN (SELECT * FROM unnest(%s::text[], %s::bigint[]))
 ORDER BY o.onset_ms, a.priority, a.device, a.code, a.tag
+"""
+_NEAR: Final = """
+SELECT DISTINCT o.scope, o.group_ms, a.code, a.tag, o.onset_ms
+FROM alarm_occurrences o JOIN alarms a ON a.id = o.alarm
+WHERE o.station = %s AND o.onset_ms BETWEEN %s AND %s AND o.group_ms IS NOT NULL
 """
 _EVENTS: Final = """
 SELECT id, device, code, tag, severity, active, at_ms,
@@ -155,21 +172,57 @@ async def incident(
     scope: str,
     begin_ms: int,
     *,
+    definitions: Definitions | None = None,
     most: int = MOST_EVENTS,
 ) -> Incident:
     """Return the incident of a container (or the station, scope "") that began at `begin_ms`.
 
-    Of more than `most` events the first are kept, and what protection did: that is its story.
+    Where a trip of the whole station has taken a container's incident in, the station's is
+    returned. Of more than `most` events the first are kept, and what protection did: that is its
+    story.
     """
+    rules = definitions or load()
     async with connection(pool) as conn:
-        found = await (await conn.execute(_PARTS, [station, scope, begin_ms])).fetchall()
+        scope, begin_ms, names = await _whole(conn, rules, station, (scope, begin_ms))
+        asked = [station, *(list(column) for column in zip(*names, strict=True))]
+        found = await (await conn.execute(_PARTS, asked)).fetchall()
         parts = tuple(Part(*row) for row in found)
-        last_ms = max((part.onset_ms for part in parts), default=begin_ms)
-        span = begin_ms - BEFORE_MS, last_ms + AFTER_MS
+        times = [part.onset_ms for part in parts] or [begin_ms]
+        span = min(times) - BEFORE_MS, max(times) + AFTER_MS
         rows = await (await conn.execute(_EVENTS, [station, *span], binary=True)).fetchall()
     own = [row for row in rows if not scope or container_of(row[1]) in (scope, "")]
     events, damaged = await _opened(vault, station, _kept(own, most))
     return Incident(station, scope, begin_ms, parts, events, len(own) > most, damaged)
+
+
+_Name = tuple[str, int]
+
+
+async def _whole(
+    conn: Connection, rules: Definitions, station: str, name: _Name
+) -> tuple[str, int, list[_Name]]:
+    """Return scope and begin of an incident, and of all groups that it consists of."""
+    gap_ms = round(rules.incident.gap_s * 1000)
+    reach_ms = 2 * (round(rules.incident.longest_s * 1000) + gap_ms)
+    span = [station, name[1] - reach_ms, name[1] + reach_ms]
+    near = await (await conn.execute(_NEAR, span)).fetchall()
+    members: dict[_Name, list[int]] = {}
+    trips: dict[_Name, list[int]] = {}
+    for scope, group_ms, code, tag, onset_ms in near:
+        members.setdefault((scope, group_ms), []).append(onset_ms)
+        if not scope and rules.trips_station(code, tag):
+            trips.setdefault((scope, group_ms), []).append(onset_ms)
+    left = sorted(one for one in members if one[0])
+    for trip, at in sorted(trips.items()):
+        taken = [
+            one
+            for one in left
+            if any(abs(onset_ms - at_ms) <= gap_ms for at_ms in at for onset_ms in members[one])
+        ]
+        if name == trip or name in taken:
+            return *trip, [trip, *taken]
+        left = [one for one in left if one not in taken]
+    return *name, [name]
 
 
 def _kept(rows: Sequence[tuple[Any, ...]], most: int) -> list[tuple[Any, ...]]:

@@ -111,6 +111,7 @@ class _Room:
                 alarm.station,
                 alarm.scope,
                 alarm.group_ms,
+                definitions=self.definitions,
                 most=2 * alarm_detail.GROUP_SHOWN,
             )
         return alarm_detail.detail(
@@ -219,7 +220,9 @@ async def incident_page(
     room = await _Room.enter(visit)
     look = pick(list(room.looks.values()), station)
     services = visit.parts.services
-    incident = await alarms.incident(services.pool, services.vault, station, scope, begin_ms)
+    incident = await alarms.incident(
+        services.pool, services.vault, station, scope, begin_ms, definitions=room.definitions
+    )
     if not incident.parts:
         raise NotFound(f"no incident of {station!r} began at {begin_ms}")
     answers = [

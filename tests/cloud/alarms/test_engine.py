@@ -337,6 +337,30 @@ async def test_the_story_of_an_incident_is_in_the_order_of_the_devices(pool, vau
     assert story.events[0].value == 61.0
 
 
+async def test_an_emergency_stop_is_one_incident_with_one_first_out_and_one_story(
+    pool, vault, worker
+):
+    """It comes last and is told in whole seconds; what it did is told in milliseconds before it."""
+    await put(pool, vault, [Happened("command.refused", "C1-PCS", 19_700, tag="start")])
+    await worker.run(T0 + 25 * SECOND)
+    await put(pool, vault, [Happened("pcs.trip", "C1-PCS", 19_900)])
+    await worker.run(T0 + 26 * SECOND)
+    await put(pool, vault, [Happened("pcs.trip", "C2-PCS", 20_300)])
+    await worker.run(T0 + 27 * SECOND)
+    leads = "SELECT device FROM alarms WHERE first_out ORDER BY device"
+    assert await rows(pool, leads) == [("C1-PCS",)]
+
+    await put(pool, vault, [Happened("control.emergency_stop", "PANEL", 20_000)])
+    await worker.run(T0 + MINUTE)
+
+    assert await rows(pool, leads) == [("PANEL",)]
+    whole = await incident(pool, vault, "haibin-1", "", T0 + 20_000)
+    assert [part.device for part in whole.parts] == ["C1-PCS", "C1-PCS", "PANEL", "C2-PCS"]
+    assert (whole.first_ms, whole.stands) == (T0 + 20_000, True)
+    assert await incident(pool, vault, "haibin-1", "C1", T0 + 19_700) == whole
+    assert await incident(pool, vault, "haibin-1", "C2", T0 + 20_300) == whole
+
+
 async def test_a_code_that_this_version_does_not_know_is_an_alarm_all_the_same(
     pool, vault, worker, lists
 ):

@@ -14,7 +14,22 @@ def member(number, code, device, onset, end=None):
 
 
 def placed(*members: Member):
-    return arrange(members, by_place(members), DEFINITIONS)
+    scopes = {}
+    for one in members:
+        scopes.setdefault(one.scope, []).append(one)
+    return arrange(scopes, by_place(members), DEFINITIONS)
+
+
+def leads(*members: Member):
+    """Devices of the first-outs, whatever the order in which alarms came."""
+    found = set()
+    for seed in range(6):
+        told = list(members)
+        random.Random(seed).shuffle(told)
+        places = placed(*told)
+        found.add(tuple(sorted(one.device for one in told if places[one.key].lead)))
+    assert len(found) == 1
+    return list(found.pop())
 
 
 def test_the_first_by_device_time_is_first_out_whatever_came_first():
@@ -84,3 +99,56 @@ def test_a_container_is_read_from_the_tag():
     assert [container_of(tag) for tag in ("C1-R07", "B12-PCS", "METER", "FIRE", "")] == [
         *("C1", "B12", "", "", ""),
     ]
+
+
+def test_an_emergency_stop_is_the_one_first_out_of_all_that_follows_it():
+    """The panel tells whole seconds, the devices milliseconds."""
+    told = [
+        member(1, "control.emergency_stop", "PANEL", 60_000),
+        member(2, "command.refused", "C1-PCS", 59_300),
+        member(3, "pcs.trip", "C1-PCS", 59_600),
+        member(4, "pcs.trip", "C2-PCS", 60_700),
+        member(5, "rack.isolated", "C2-R01", 61_000),
+    ]
+
+    assert leads(*told) == ["PANEL"]
+    places = placed(*told)
+    assert [places[one.key].cause for one in told[2:]] == [(1, 60_000)] * 3
+    assert {place.urgency for place in places.values()} == {2}
+
+
+def test_a_trip_before_an_emergency_stop_stays_the_first_out():
+    told = [
+        member(1, "cell.temperature", "C1-R07", 40_250),
+        member(2, "control.emergency_stop", "PANEL", 60_000),
+        member(3, "pcs.trip", "C2-PCS", 60_100),
+    ]
+
+    assert leads(*told) == ["C1-R07"]
+
+
+def test_a_container_long_before_a_station_trip_keeps_its_own_first_out():
+    told = [
+        member(1, "cell.temperature", "C1-R07", 1_250),
+        member(2, "protection.trip", "C1-R07", 2_000),
+        member(3, "fire.alarm", "FIRE", 60_000),
+        member(4, "pcs.trip", "C2-PCS", 60_100),
+    ]
+
+    assert leads(*told) == ["C1-R07", "FIRE"]
+
+
+def test_what_only_follows_is_never_a_first_out():
+    assert (
+        leads(member(1, "command.refused", "C1-PCS", 10), member(2, "device.lost", "C1", 20)) == []
+    )
+    late = member(3, "rack.alarm", "C1-R01", 9_000)
+    assert leads(member(1, "command.refused", "C1-PCS", 10), late) == ["C1-R01"]
+
+
+def test_only_a_whole_second_makes_a_tie():
+    stop, warned = "protection.stop", "insulation.alarm"
+
+    assert leads(member(1, stop, "C1-R01", 5_100), member(2, warned, "C1-BAT", 5_900)) == ["C1-R01"]
+    assert leads(member(1, stop, "C1-R01", 5_100), member(2, warned, "C1-BAT", 6_000)) == ["C1-BAT"]
+    assert leads(member(1, stop, "C1-R01", 5_000), member(2, warned, "C1-BAT", 6_000)) == ["C1-R01"]
