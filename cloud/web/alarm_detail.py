@@ -29,7 +29,7 @@ _AT_THE_STATION = frozenset(
         "protection.escalated",
     }
 )
-"""Alarms about what the station's own protection holds until it is reset there. An emergency stop is
+"""Alarms about what the protection of a station holds until it is reset there. An emergency stop is
 not among them: whoever resets it must see that nobody is in danger."""
 
 

@@ -217,8 +217,9 @@ def _named(
 
 
 def _split(t: Any, figures: Metrics) -> list[dict[str, Any]]:
-    """Our priorities 3 and 4 together are the low priority of ISA-18.2."""
-    groups = [((1,), t("high")), ((2,), t("medium")), ((3, 4), t("low"))]
+    """Our priorities 3 and 4 together are the low priority of ISA-18.2; names as in the legend."""
+    low = f"{t('Medium')}, {t('Low')}"
+    groups = [((1,), t("Critical")), ((2,), t("High")), ((3, 4), low)]
     rows = []
     for priorities, name in groups:
         part = lists.share(figures, list(priorities))

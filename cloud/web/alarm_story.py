@@ -1,5 +1,6 @@
 """The story of an incident: its first-out, what followed, what protection and people did."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from cloud.web.look import StationLook
 from cloud.web.visit import Visit
 from contract.events import Severity
 
+_SAME_MS = 1000
 ACTS_OF_PARTS = 30
 """Of so many alarms of an incident the answers of people are told with it."""
 _ACTION, _CONFIRMED = "protection.action", "protection.confirmed"
@@ -53,6 +55,7 @@ def page(
     t, zone = visit.t, look.station.zone
     told = lines(visit, look, incident, answers=answers)
     first = next((one for one in told if one["first"]), None)
+    begin_ms = min((part.onset_ms for part in incident.parts), default=incident.begin_ms)
     last_ms = max((one["at_ms"] for one in told), default=incident.begin_ms)
     actions = sum(event.code == _ACTION for event in incident.events)
     confirmed = sum(event.code == _CONFIRMED for event in incident.events)
@@ -69,8 +72,10 @@ def page(
         "title": title(visit, look, incident),
         "where": look.station.title(visit.language),
         "first": "" if first is None else f"{first['text']}, {first['device']}",
-        "begin": f"{form.day(incident.begin_ms, zone)} {view.moment(incident.begin_ms, zone)}",
-        "end": f"{form.day(last_ms, zone)} {view.moment(last_ms, zone)}",
+        "begin": f"{form.day(begin_ms, zone)} {view.moment(begin_ms, zone)}",
+        "end": t("still open")
+        if incident.stands
+        else f"{form.day(last_ms, zone)} {view.moment(last_ms, zone)}",
         "count": form.number(len(incident.parts), 0),
         "actions": t("{n}, {m} of them confirmed", n=actions, m=confirmed) if actions else "",
         "lines": told,
@@ -110,13 +115,35 @@ def lines(
         for one in answers
         if one.line.change in ACTS
     ]
-    return sorted(told, key=lambda line: line["at_ms"])
+    return merged(sorted(told, key=lambda line: line["at_ms"]))
+
+
+def merged(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines that say the same again within a second are one, with how often it was said.
+
+    What a story marks (the first-out, the alarm beside it) is never swallowed.
+    """
+    kept: list[dict[str, Any]] = []
+    again: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for line in told:
+        says = tuple(repr(line[key]) for key in ("text", "device", "tags", "detail", "priority"))
+        before = again.get(says)
+        marked = line["first"] or line["own"]
+        if before is not None and not marked and line["at_ms"] - before["at_ms"] <= _SAME_MS:
+            before["times"] += 1
+            continue
+        again[says] = line | {"times": 1}
+        kept.append(again[says])
+    for line in kept:
+        if line["times"] > 1:
+            line["tags"] = [*line["tags"], (f"\N{MULTIPLICATION SIGN} {line['times']}", False)]
+    return kept
 
 
 def _event(visit: Visit, event: StoryEvent, part: Part | None, own: int | None) -> dict[str, Any]:
     t = visit.t
     part = part if event.active else None
-    text = event.text_zh if visit.language.startswith("zh") else event.text_en
+    text = plain(event.text_zh if visit.language.startswith("zh") else event.text_en)
     informs = event.severity == Severity.INFORMATION
     tags = []
     if part is not None and part.first_out:
@@ -142,6 +169,12 @@ def _event(visit: Visit, event: StoryEvent, part: Part | None, own: int | None) 
     }
 
 
+def plain(text: str) -> str:
+    """An event's text without what says nothing: a prefix told twice, the sign of a zero."""
+    text = re.sub(r"(?<!\w)(\w+[:：]\s*)\1+", r"\1", text)
+    return re.sub(r"(?<![\w.])[-\N{MINUS SIGN}](?=0(?:\.0+)?(?![\d.]))", "", text)
+
+
 def _answer(visit: Visit, one: Answer) -> dict[str, Any]:
     t, line = visit.t, one.line
     what = words.change_words(t, line.change)
@@ -161,7 +194,7 @@ def _answer(visit: Visit, one: Answer) -> dict[str, Any]:
 
 
 def _stamp(look: StationLook, incident: Incident, at_ms: int) -> dict[str, Any]:
-    after_s = (at_ms - incident.begin_ms) / 1000
+    after_s = (at_ms - incident.first_ms) / 1000
     return {
         "at_ms": at_ms,
         "time": view.moment(at_ms, look.station.zone),
