@@ -11,17 +11,32 @@ from cloud.web.language import Words
 
 _MOST_DECIMALS = 3
 _SPAN = "span"
+_FACT = "fact"
 # Unit and decimals of an alarm's value, by code and tag; the first pattern that fits counts. Events
-# carry the value in the unit of the signal concerned and not the unit itself.
+# carry the value in the unit of the signal concerned and not the unit itself. What is only so or
+# not so (a detector, a device that is silent) is said by the alarm's words and has no figure.
 _FIGURES = (
     (LINK_LOST, _SPAN, 0),
     ("device.stale *", _SPAN, 0),
     ("clock.unsynchronised *", "s", 1),
     ("control.not_delivered *", "kW", 0),
+    ("control.fast_overrun *", "", 0),
     ("control.*overrun *", "ms", 1),
     ("command.* *power_setpoint_kw*", "kW", 0),
     ("cell.voltage *", "V", 3),
     ("cell.temperature *", "°C", 1),
+    ("protection.* *insulation_rack*", _FACT, 0),
+    ("protection.* *chiller_fault*", _FACT, 0),
+    ("protection.* *ventilation_fault*", _FACT, 0),
+    ("protection.* *smoke*", _FACT, 0),
+    ("protection.* *heat*", _FACT, 0),
+    ("protection.* *fire_state*", _FACT, 0),
+    ("protection.* *_silent*", _FACT, 0),
+    ("protection.* *emergency_stop*", _FACT, 0),
+    ("protection.* *contactor_welded*", _FACT, 0),
+    ("protection.* *converter_not_stopped*", _FACT, 0),
+    ("protection.* *container_not_isolated*", _FACT, 0),
+    ("protection.* *auxiliary_unconfirmed*", _FACT, 0),
     ("protection.* *cell_voltage*", "V", 3),
     ("protection.* *voltage_spread*", "V", 3),
     ("protection.* *temperature_rise*", "K/min", 1),
@@ -83,6 +98,8 @@ def figure(code: str, tag: str, value: float | None) -> tuple[str, str]:
     name = f"{code} {tag}".strip()
     for pattern, unit, decimals in _FIGURES:
         if fnmatchcase(name, pattern) or fnmatchcase(f"{name} ", pattern):
+            if unit == _FACT:
+                return "", ""
             if unit == _SPAN:
                 return form.span(value), ""
             return form.number(value, decimals), unit
