@@ -144,10 +144,11 @@ def test_no_alarm_page_cuts_text_or_scrolls_sideways(visit, console, language, t
     with visit(language, theme) as visitor:
         page = visitor.open("/alarms")
         story = page.locator("#trip-group footer a").get_attribute("href")
-        for path in ("/alarms", "/alarms?tab=history", "/alarms?tab=shelved", story):
+        lists = ("/alarms", "/alarms?tab=history", "/alarms?tab=shelved")
+        for path in (*lists, "/alarms/metrics", story):
             visitor.open(path)
             page.wait_for_function("document.fonts.status === 'loaded'")
-            for size, (width, height) in SIZES.items():
+            for size, (width, height) in (SIZES | {"laptop": (1280, 800)}).items():
                 page.set_viewport_size({"width": width, "height": height})
                 page.evaluate("new Promise((go) => requestAnimationFrame(() => setTimeout(go)))")
                 problems += [f"{path} {size} {found}" for found in page.evaluate(OVERFLOW)]
