@@ -88,7 +88,7 @@ def on_site(
     ] = None,
     schedule: Annotated[Path | None, typer.Option(help="A day's powers (JSON).")] = None,
 ) -> None:
-    """Ask the station that runs with this configuration, standing beside it."""
+    """Ask the station that runs with this configuration; without an option, what it holds."""
     from launcher.tiers import ask_on_site
 
     raise typer.Exit(ask_on_site(config, reset=reset, schedule=schedule))

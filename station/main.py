@@ -20,6 +20,7 @@ from station.config import ConfigError, StationConfig
 from station.data_lock import held
 from station.errors import StationError
 from station.on_site import OnSiteError, ask
+from station.on_site_view import told
 from station.security import Identity, load_identity
 from station.security.enrol import EnrolmentOffer, enrol, read_token
 
@@ -72,10 +73,16 @@ def _on_site_parser() -> argparse.ArgumentParser:
 
 
 def _ask_on_site(parsed: argparse.Namespace) -> int:
-    """Hand a request to the running station; the status is 0 when it was accepted."""
+    """Hand a request to the running station; the status is 0 when it was accepted.
+
+    Without a request, say what the station holds.
+    """
     data_dir = configuration.load(parsed.config).station.data_dir
-    if (parsed.reset is None) == (parsed.schedule is None):
-        raise OnSiteError("say what is asked: --reset TARGET, or --schedule FILE")
+    if parsed.reset is None and parsed.schedule is None:
+        print("\n".join(told(data_dir)))
+        return 0
+    if parsed.reset is not None and parsed.schedule is not None:
+        raise OnSiteError("ask one thing at a time: --reset TARGET, or --schedule FILE")
     if parsed.reset is not None:
         accepted, reason = ask(data_dir, OrderKind.RESET, {"target": parsed.reset})
     else:

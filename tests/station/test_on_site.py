@@ -5,6 +5,8 @@ import datetime as dt
 import os
 import stat
 import time
+from contextlib import closing
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,7 +20,9 @@ from station.journal import Journal
 from station.main import main
 from station.office import Office
 from station.on_site_desk import OnSiteDesk
+from station.on_site_view import CAN_BE_ASKED, told
 from station.protection import load_rules
+from station.status import write_status
 from station.uplink.worker import BlockingWorker
 from tests.station.test_office import SelfTests, latched, out_of_sight, seen_gone
 from tests.waiting import wait_for
@@ -215,15 +219,58 @@ def test_a_station_that_does_not_run_gives_no_answer(tmp_path, monkeypatch):
     assert list((tmp_path / "on-site").iterdir()) == []
 
 
-def test_the_command_line_wants_one_request(tmp_path, capsys):
-    file = tmp_path / "station.toml"
+def configured(folder: Path) -> str:
+    file = folder / "station.toml"
     file.write_text(
         '[station]\nid = "s"\ndata_dir = "."\nrated_power_kw = 1\ncapacity_kwh = 1\n'
         '[cloud]\nurl = "https://127.0.0.1:1"\n[[devices]]\ntag = "METER"\nrole = "meter"\n'
         'driver = "modbus"\nprofile = "meter.toml"\nport = 1502\n'
     )
+    return str(file)
 
-    status = main(["on-site", str(file)])
+
+def test_the_command_line_wants_one_request_at_a_time(tmp_path, capsys):
+    status = main(["on-site", configured(tmp_path), "--reset", "C1", "--schedule", "day.json"])
 
     assert status == 2
     assert "--reset TARGET, or --schedule FILE" in capsys.readouterr().err
+
+
+def test_without_a_request_the_command_line_tells_what_the_station_holds(tmp_path, capsys):
+    with closing(Journal(tmp_path / "journal.sqlite")) as journal:
+        journal.keep_latches(latched().protection.latches())
+        values = {"control_mode": 2.0, "protection_level": 4.0}
+        write_status(tmp_path / "status.json", {"at_ms": now_ms(), "station": values})
+
+        status = main(["on-site", configured(tmp_path)])
+
+    said = capsys.readouterr().out
+    assert status == 0
+    assert "control mode: manual\nprotection: tripped\nwaits for a reset:\n  C1-R01: " in said
+    assert "no word for" not in said
+    assert said.endswith(f"{CAN_BE_ASKED}\n")
+
+
+def test_where_no_station_has_run_the_command_line_says_so_and_what_can_be_asked(tmp_path, capsys):
+    assert main(["on-site", configured(tmp_path)]) == 0
+
+    said = capsys.readouterr().out
+    assert "is the station running there?" in said
+    assert "waits for a reset: not known" in said
+    assert CAN_BE_ASKED in said
+    assert not (tmp_path / "journal.sqlite").exists()
+
+
+def test_a_station_that_stands_is_told_from_one_that_runs(tmp_path):
+    with closing(Journal(tmp_path / "journal.sqlite")):
+        write_status(tmp_path / "status.json", {"at_ms": 1_000, "station": {}})
+
+        lines = told(tmp_path, now_ms=61_000)
+
+    assert lines == [
+        "no word for 60 s: the station stands; its last word was",
+        "control mode: not known",
+        "protection: not known",
+        "waits for a reset: nothing",
+        CAN_BE_ASKED,
+    ]
