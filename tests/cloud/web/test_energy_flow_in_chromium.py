@@ -38,7 +38,9 @@ def test_an_open_rack_is_hollow_and_a_faulted_one_crossed_in_the_picture(visit, 
         expect(usual.locator(".cross")).to_be_hidden()
         expect(usual.locator(".lim")).not_to_have_css("fill", "none")
         expect(page.locator("[data-converter='C2-PCS'] .cross")).to_be_visible()
-        expect(page.locator("[data-converter='C2-PCS'] .dev")).to_have_css("fill", "none")
+        expect(page.locator("[data-converter='C2-PCS'] .dev")).to_have_css(
+            "stroke-dasharray", "4px, 3px"
+        )
         expect(page.locator(".sld [data-point='C2-PCS:pcs_state']")).to_have_text("fault")
         expect(page.locator("[data-converter='C1-PCS'] .cross")).to_be_hidden()
 
