@@ -61,7 +61,7 @@ class AlarmSeen:
         text_en, text_zh, value, limit: what it said; a `damaged` one names its code only.
         first_out: the first of an incident with others.
         consequence_of: number of the alarm that it follows from.
-        group_ms: onset of the first-out of its incident; with station and scope its name.
+        group_ms: when its incident began; with station and scope its name.
         silenced: who has put it aside, for shelved ones and those out of service.
     """
 

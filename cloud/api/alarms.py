@@ -69,7 +69,7 @@ class ListedAlarm(BaseModel):
     acknowledged_ms: int | None
     acknowledged_by: str
     first_out: bool = Field(description="first of an incident with others")
-    group_ms: int | None = Field(description="onset of its incident's first-out")
+    group_ms: int | None = Field(description="when its incident began")
     consequence_of: int | None = Field(description="alarm that it follows from")
     shelved_until_ms: int | None
     silenced: SilencedAnswer | None
@@ -262,7 +262,8 @@ async def show_alarm(parts: DeskOf, _: Reader, alarm: AlarmId) -> Facts:
     story = None
     if found.group_ms is not None:
         incident = await alarms.incident(
-            services.pool, services.vault, found.station, found.scope, found.group_ms
+            *(services.pool, services.vault, found.station, found.scope, found.group_ms),
+            definitions=_definitions(parts),
         )
         story = vars(incident) | {
             "parts": [vars(one) for one in incident.parts],

@@ -43,6 +43,7 @@ _FIGURES = (
     ("protection.* *temperature_spread*", "K", 1),
     ("protection.* *temperature*", "°C", 1),
     ("protection.* *charge_cold*", "°C", 1),
+    ("protection.* *charge_current*", "× Iₙ", 2),
     ("protection.* *current*", "A", 0),
     ("protection.* *insulation*", "kΩ", 0),
     ("protection.* *coolant_flow*", "l/min", 0),

@@ -123,7 +123,7 @@ COMMENT ON COLUMN alarm_occurrences.received_ms IS 'when the cloud got the edge 
 COMMENT ON COLUMN alarm_occurrences.shown_ms IS 'when it was first not silent; null: never';
 COMMENT ON COLUMN alarm_occurrences.announced_ms IS
     'when people could first see it: the later of shown_ms and received_ms';
-COMMENT ON COLUMN alarm_occurrences.group_ms IS 'onset of the first-out of its incident';
+COMMENT ON COLUMN alarm_occurrences.group_ms IS 'when its incident began';
 COMMENT ON COLUMN alarm_occurrences.lead IS 'whether it is the first-out of several';
 COMMENT ON COLUMN alarm_occurrences.urgency IS 'most urgent priority of its incident';
 COMMENT ON COLUMN alarm_occurrences.cause IS 'alarm of which it is a consequence';

@@ -17,6 +17,7 @@ MINUS = "\N{MINUS SIGN}"
         ("protection.trip", "cell_temperature_high", 60.0, ("60.0", "°C")),
         ("protection.warning", "temperature_rise", 2.04, ("2.0", "K/min")),
         ("protection.trip", "insulation_rack", 1.0, ("", "")),
+        ("protection.derate", "discharge_current", 1.104, ("1.10", "× Iₙ")),
         ("protection.trip", "insulation_low", 140.2, ("140", "kΩ")),
         ("protection.warning", "chiller_silent", 0.5, ("", "")),
         ("control.fast_overrun", "", 1.0, ("1", "")),
