@@ -1,8 +1,9 @@
 """Frequency steps for a plant, and what its record says of the station's answers to them.
 
-A step is shown at the meter's register when the plant notes it; it is answered when the last of
-the converters that have to change has accepted its new set-point. The plant is the witness of
-both, so neither end of the measure is taken at the station.
+A step is shown at the meter's register when the plant notes it. It is answered when the set-points
+that the converters have accepted move the station by the power asked for; the last converter may
+change later, where the plan of the next second spreads what one of them took over at once. The
+plant is the witness of both ends, so neither is taken at the station.
 """
 
 import math
@@ -33,6 +34,9 @@ adds, less than any part of a step."""
 _ENOUGH = 0.5
 """Part of the power asked for that must have come: limits and the schedule's own course may take
 some of it."""
+_FULL = 0.9
+"""Part of the power asked for, or of what came in the end where that is less, by which a step
+counts as answered: regulation and the schedule's course move set-points by a few kW at any time."""
 _SETPOINT = "active_power_setpoint_w"
 """The converter's own name of the point, as the plant's record has it."""
 
@@ -107,12 +111,14 @@ class Answer:
 
     Attributes:
         shown_ms: when the meter's register showed it.
-        took_ms: until the last converter had accepted; None when nothing came in time.
+        took_ms: until the power asked for had been accepted; None when it did not come in time.
+        last_ms: until the last converter that had to change had accepted.
         changes: the set-points that were the answer.
     """
 
     shown_ms: int
     took_ms: int | None
+    last_ms: int | None = None
     changes: tuple[SetpointChange, ...] = ()
 
 
@@ -177,7 +183,21 @@ def _answer(step: Shown, by_device: Mapping[str, Sequence[SetpointChange]]) -> A
         if abs(kw) >= _TURNED * most_kw:
             before_kw = changes[-1].kw - kw
             found.append(next(c for c in changes if (c.kw - before_kw) / kw >= _TURNED))
-    return Answer(step.at_ms, max(c.at_ms for c in found) - step.at_ms, tuple(found))
+    full_kw = math.copysign(_FULL * min(abs(total_kw), abs(step.asked_kw)), total_kw)
+    took_ms = _moved_by(full_kw, moves) - step.at_ms
+    return Answer(step.at_ms, took_ms, max(c.at_ms for c in found) - step.at_ms, tuple(found))
+
+
+def _moved_by(full_kw: float, moves: Sequence[tuple[float, Sequence[SetpointChange]]]) -> int:
+    """Return when all set-points together had first moved by so much, epoch milliseconds."""
+    at_kw = {changes[-1].device: changes[-1].kw - kw for kw, changes in moves if changes}
+    still_kw = full_kw
+    for change in sorted((c for _, changes in moves for c in changes), key=lambda c: c.at_ms):
+        still_kw -= change.kw - at_kw[change.device]
+        at_kw[change.device] = change.kw
+        if still_kw * full_kw <= 0:
+            return change.at_ms
+    raise AssertionError("the last change makes the whole move")
 
 
 def _move(

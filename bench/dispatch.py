@@ -60,6 +60,7 @@ def _lead(scenario: str, rack: str, power_kw: float) -> Lead:
 
 def _house_rows(house: Run) -> Rows:
     took = [LATEST_MS if a.took_ms is None else a.took_ms for a in house.answers]
+    last = [LATEST_MS if a.last_ms is None else a.last_ms for a in house.answers]
     to_issue, to_accept = house.parts_ms()
     peers = {"OpenEMS (loop of 1 s)": _OPENEMS_MS}
     unanswered = sum(answer.took_ms is None for answer in house.answers)
@@ -68,6 +69,8 @@ def _house_rows(house: Run) -> Rows:
         _row("dispatch.step_to_setpoint_p50_ms", _quantile(took, 50), "ms", 60, peers=peers),
         _row("dispatch.step_to_setpoint_p99_ms", _quantile(took, 99), "ms", 150),
         _row("dispatch.step_to_setpoint_max_ms", max(took), "ms"),
+        _row("dispatch.step_to_last_converter_p50_ms", _quantile(last, 50), "ms"),
+        _row("dispatch.step_to_last_converter_p99_ms", _quantile(last, 99), "ms"),
         _row("dispatch.step_to_issue_p50_ms", _quantile(to_issue, 50), "ms"),
         _row("dispatch.step_to_issue_p99_ms", _quantile(to_issue, 99), "ms"),
         _row("dispatch.issue_to_accepted_p50_ms", _quantile(to_accept, 50), "ms"),

@@ -75,6 +75,15 @@ def test_the_last_converter_that_had_to_change_counts():
     assert {change.device for change in found[0].changes} == {"C1-PCS", "C2-PCS"}
 
 
+def test_a_step_is_answered_when_the_power_asked_for_has_been_accepted_in_full():
+    rows = accepted((30, "C1-PCS", 300.0), (48, "C2-PCS", 290.0))
+    at_once = accepted((30, "C1-PCS", 500.0), (400, "C1-PCS", 300.0), (400, "C2-PCS", 300.0))
+
+    found = [answers([STEP], [*BEFORE, *course])[0] for course in (rows, at_once)]
+
+    assert [(answer.took_ms, answer.last_ms) for answer in found] == [(48, 48), (30, 400)]
+
+
 def test_a_converter_that_hardly_moves_had_not_to_answer():
     rows = accepted((30, "C1-PCS", 500.0), (1700, "C2-PCS", 103.0))
 
