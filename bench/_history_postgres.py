@@ -4,6 +4,7 @@ Times are epoch milliseconds and values raw scaled integers: rows as small as Po
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class _Place:
     scale: float
 
 
-class _PostgresStore:
+class _PostgresStore(ABC):
     """What both shapes of rows share: loading, sizes, and questions for one signal."""
 
     thin = False
@@ -156,11 +157,13 @@ class _PostgresStore:
         found = self._conn.execute(query.encode(), parameters).fetchone()
         return int(found[0]) if found else 0
 
+    @abstractmethod
     def _rows(self, table: str, frames: Sequence[Frame]) -> list[Rows]:
-        raise NotImplementedError
+        """Return the rows of a table's frames, in the store's shape."""
 
+    @abstractmethod
     def _place(self, table: str, device: str, signal: str) -> _Place:
-        raise NotImplementedError
+        """Return where a signal of a device stands."""
 
 
 class _Narrow(_PostgresStore):

@@ -9,9 +9,9 @@ commands say is sealed again here, for the table, before any statement carries i
 import asyncio
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from cloud.security import SecurityLog
 from cloud.vault.rows import EventContent, seal_event
 from cloud.vault.vault import StationKeys, Vault
 from contract import commands, events, frame
+from contract.commands import CommandRecord
 from contract.envelope import EnvelopeHeader, Stream, Tampered, UnknownEpoch, WrongStation, peek
 from contract.errors import ContractError, UnknownLayoutError
 from contract.events import Event
@@ -35,6 +36,8 @@ _MINUTE_MS: Final = 60_000
 _LONGEST_FRAME_MS: Final = 31 * 86_400_000
 _IN_THREAD_BYTES = 64 << 10
 """From this size on a message is opened in a thread, so that the event loop goes on."""
+
+_R = TypeVar("_R", Event, CommandRecord)
 
 
 @dataclass(frozen=True)
@@ -142,53 +145,36 @@ class Gate:
 
     async def events(self, peer: PeerIdentity, body: bytes) -> Offer:
         """Open and check a message of events; errors as `telemetry`."""
-        opened = await self.open(peer, body, Stream.EVENTS)
-        try:
-            found = events.from_json(opened.plaintext)
-        except ContractError as error:
-            # The text may repeat what the event says; the station alone is told that.
-            self._book.note("malformed", station=peer.station, reason=type(error).__name__)
-            raise Refused(str(error), code="malformed") from error
-        if any(event.station != peer.station for event in found):
-            self._book.note("wrong_station", station=peer.station, where="events")
-            raise IdentityRefused("an event names another station")
+        opened, found = await self._records(peer, body, Stream.EVENTS, events.from_json)
         keys = await self._vault.keys(peer.station)
         rows = await asyncio.to_thread(_rows_of_events, keys, found)
-        times = [event.at_ms for event in found] or [0]
-        return Offer(
-            **_key(opened.header, peer, body),
-            body=b"",
-            samples=0,
-            value_count=0,
-            t_first_ms=min(times),
-            t_last_ms=max(times),
-            events=rows,
-        )
+        times = [event.at_ms for event in found]
+        return Offer(**_key(opened.header, peer, body), **_told_at(times), events=rows)
 
     async def commands(self, peer: PeerIdentity, body: bytes) -> Offer:
         """Open and check a message of commands; errors as `telemetry`."""
-        opened = await self.open(peer, body, Stream.COMMANDS)
-        try:
-            found = await asyncio.to_thread(commands.from_json, opened.plaintext)
-        except ContractError as error:
-            # The text may repeat what the command says; the station alone is told that.
-            self._book.note("malformed", station=peer.station, reason=type(error).__name__)
-            raise Refused(str(error), code="malformed") from error
-        if any(command.station != peer.station for command in found):
-            self._book.note("wrong_station", station=peer.station, where="commands")
-            raise IdentityRefused("a command names another station")
+        opened, found = await self._records(peer, body, Stream.COMMANDS, commands.from_json)
         keys = await self._vault.keys(peer.station)
         rows = await asyncio.to_thread(rows_of, keys, found)
-        times = [command.issued_ms for command in found] or [0]
-        return Offer(
-            **_key(opened.header, peer, body),
-            body=b"",
-            samples=0,
-            value_count=0,
-            t_first_ms=min(times),
-            t_last_ms=max(times),
-            commands=rows,
-        )
+        times = [command.issued_ms for command in found]
+        return Offer(**_key(opened.header, peer, body), **_told_at(times), commands=rows)
+
+    async def _records(
+        self, peer: PeerIdentity, body: bytes, stream: Stream, read: Callable[[bytes], Sequence[_R]]
+    ) -> tuple[Opened, Sequence[_R]]:
+        """Open a message of records, each of which has to be of the station that sends it."""
+        opened = await self.open(peer, body, stream)
+        try:
+            found = await asyncio.to_thread(read, opened.plaintext)
+        except ContractError as error:
+            # The text may repeat what the record says; the station alone is told that.
+            self._book.note("malformed", station=peer.station, reason=type(error).__name__)
+            raise Refused(str(error), code="malformed") from error
+        if any(record.station != peer.station for record in found):
+            where = stream.name.lower()
+            self._book.note("wrong_station", station=peer.station, where=where)
+            raise IdentityRefused(f"one of the {where} names another station")
+        return opened, found
 
     async def live(self, peer: PeerIdentity, body: bytes) -> tuple[EnvelopeHeader, int]:
         """Open and check a live image; return its header and newest device time."""
@@ -218,6 +204,18 @@ def _rows_of_events(keys: StationKeys, found: Sequence[Event]) -> list[dict[str,
         row = {name: getattr(event, name) for name in clear}
         rows.append(row | {"sealed": base64.b64encode(sealed).decode()})
     return rows
+
+
+def _told_at(times_ms: Sequence[int]) -> dict[str, Any]:
+    """What an offer of records has instead of samples."""
+    times = times_ms or [0]
+    return {
+        "body": b"",
+        "samples": 0,
+        "value_count": 0,
+        "t_first_ms": min(times),
+        "t_last_ms": max(times),
+    }
 
 
 def minute_runs(headers: Sequence[FrameHeader]) -> list[tuple[int, int]]:

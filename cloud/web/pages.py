@@ -130,17 +130,7 @@ async def schedule_page(
     looks = await look_at_all(visit.parts)
     look = pick(looks, station)
     day = _day(date, visit.now_ms, look.station)
-    context = await frame(
-        visit,
-        looks,
-        page="schedule",
-        here=f"schedule:{station}",
-        crumbs=[
-            _fleet_crumb(visit),
-            _station_crumb(visit, look.station),
-            Crumb(visit.t("Schedule")),
-        ],
-    )
+    context = await _station_frame(visit, looks, look, "schedule", visit.t("Schedule"))
     facts = await _schedule_facts(visit, look, day)
     context |= {
         "station": look.station,
@@ -162,17 +152,7 @@ async def history_page(visit: PageVisit, station: str) -> Response:
     """Any signals over any range; which, the page reads from its own address."""
     looks = await look_at_all(visit.parts)
     look = pick(looks, station)
-    context = await frame(
-        visit,
-        looks,
-        page="history",
-        here=f"history:{station}",
-        crumbs=[
-            _fleet_crumb(visit),
-            _station_crumb(visit, look.station),
-            Crumb(visit.t("History")),
-        ],
-    )
+    context = await _station_frame(visit, looks, look, "history", visit.t("History"))
     context |= {
         "station": look.station,
         "history": history_view.view(visit),
@@ -187,17 +167,7 @@ async def command_page(visit: PageVisit, station: str) -> Response:
     """Every command with its life; which, the page reads from its own address."""
     looks = await look_at_all(visit.parts)
     look = pick(looks, station)
-    context = await frame(
-        visit,
-        looks,
-        page="commands",
-        here=f"commands:{station}",
-        crumbs=[
-            _fleet_crumb(visit),
-            _station_crumb(visit, look.station),
-            Crumb(visit.t("Commands")),
-        ],
-    )
+    context = await _station_frame(visit, looks, look, "commands", visit.t("Commands"))
     choice = command_view.Choice.read(visit.request.query_params)
     context |= {
         "station": look.station,
@@ -299,6 +269,15 @@ async def _orders(visit: Visit, station: Station) -> dict[str, Any]:
     services = visit.parts.services
     orders = await fleet.list_orders(services.pool, services.vault, station.id, _ORDERS_SHOWN)
     return order_view.panel(visit, station, orders)
+
+
+async def _station_frame(
+    visit: Visit, looks: list[StationLook], look: StationLook, page: str, title: str
+) -> dict[str, Any]:
+    """The frame of a page that a station has in the navigation."""
+    crumbs = [_fleet_crumb(visit), _station_crumb(visit, look.station), Crumb(title)]
+    here = f"{page}:{look.station.id}"
+    return await frame(visit, looks, page=page, here=here, crumbs=crumbs)
 
 
 def _fleet_crumb(visit: Visit) -> Crumb:

@@ -25,10 +25,16 @@ def test_a_new_store_gets_new_keys(dsn, tmp_path):
     require_folder(dsn, config)
     require_generations(dsn, open_keys(config.keys_dir))
 
+    assert list(config.keys_dir.iterdir())
+
 
 def test_a_sealed_store_starts_with_its_own_keys(dsn, sealed):
+    before = sorted(sealed.keys_dir.iterdir())
+
     require_folder(dsn, sealed)
     require_generations(dsn, open_keys(sealed.keys_dir))
+
+    assert sorted(sealed.keys_dir.iterdir()) == before
 
 
 def test_a_sealed_store_is_refused_without_its_folder_of_keys(dsn, sealed, tmp_path):

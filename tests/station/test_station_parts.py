@@ -148,7 +148,7 @@ async def test_a_part_that_fails_is_started_again_and_counted():
         runs.append(1)
         if len(runs) < 3:
             raise RuntimeError("boom")
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     supervisor = Supervisor(pause_s=0.01)
     supervisor.start("part", part)

@@ -1,7 +1,5 @@
 """A SunSpec inverter: registers encoded by pysunspec2, served by pymodbus, read by our driver."""
 
-import asyncio
-
 import pytest
 import sunspec2.device as sunspec
 from pymodbus.server import ModbusTcpServer
@@ -57,7 +55,6 @@ async def test_a_sunspec_inverter_of_an_independent_server_is_read_in_our_units(
 
     async with running(spec) as (_, record):
         await wait_for(lambda: len(record.readings) >= 2, "two samples")
-        await asyncio.sleep(0)
 
     reading = record.readings[0]
     layout = layouts.get("pcs")
