@@ -319,7 +319,7 @@ class Controller:
         return self._control.state.protection.latches()
 
     def _likely_cause(self, command: Command) -> Words:
-        image = self._image.freeze(_now_ms())
+        image = self._image.freeze(_now_ms(), steady_ms())
         return cause_of(command, image, self._config, self._control.plan)
 
     def _status(self) -> dict[str, Any]:
