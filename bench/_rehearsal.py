@@ -177,7 +177,7 @@ class Rehearsal:
         for reading in self._wire.readings(tick):
             self._image.update(reading)
         self.control.state.wishes.manual = ManualSetpoint(wish_kw, _FOR_EVER_MS, "rehearsal")
-        image = self._image.freeze(now_ms)
+        image = self._image.freeze(now_ms, now_ms)
         now = self.control.instant(now_ms, now_ms)
         protected = self.control.protect(image, now)
         result = self.control.plan_second(image, protected, now)

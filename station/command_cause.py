@@ -10,6 +10,7 @@ from contract.limits import LimitReason
 from contract.words import Words
 from station.command_book import MEASURED_POINTS
 from station.config import Role, StationConfig
+from station.control.issue import SETPOINT
 from station.control.plan import Plan
 from station.dispatch.cause import DeliveryFacts, likely_cause
 from station.dispatch.commands import Command
@@ -25,6 +26,7 @@ _NOT_TAKEN = Words(
 _UNKNOWN = Words(
     "not visible in the data: see the device's own log", "数据中看不出原因：查看设备日志"
 )
+_NO_LIMIT = math.nan, LimitReason.NONE, ""
 
 
 def cause_of(command: Command, image: Image, config: StationConfig, plan: Plan | None) -> Words:
@@ -49,10 +51,12 @@ def _facts(
 ) -> DeliveryFacts:
     meters = config.with_role(Role.METER)
     meter = image.get(meters[0].tag, METER.name) if meters else None
-    limit_kw, reason, device = _limit(command, plan)
+    active = command.point == SETPOINT
+    limit_kw, reason, device = _limit(command, plan) if active else _NO_LIMIT
     return DeliveryFacts(
-        commanded_kw=command.value,
-        measured_kw=row.number("active_power_kw"),
+        commanded=command.value,
+        measured=row.number("active_power_kw" if active else "reactive_power_kvar"),
+        unit=command.unit,
         fresh=not row.stale,
         meter_fresh=meter is None or not meter.stale,
         state=row.integer("pcs_state"),
@@ -76,7 +80,7 @@ def _limit(command: Command, plan: Plan | None) -> tuple[float, LimitReason, str
     """Return what the converter may do in the direction of the command, and why not more."""
     limits = None if plan is None else plan.limits.converters.get(command.device)
     if limits is None:
-        return math.nan, LimitReason.NONE, ""
+        return _NO_LIMIT
     bound = limits.discharge if command.value >= 0 else limits.charge
     return bound.kw, bound.reason, bound.device
 

@@ -126,16 +126,15 @@ class ProcessImage:
         else:
             self._disconnected.add(device)
 
-    def freeze(self, now_ms: int, steady_ms: int | None = None) -> Image:
+    def freeze(self, now_ms: int, steady_ms: int) -> Image:
         """Return what is known at a moment; later updates do not change it.
 
         Args:
             now_ms: epoch time, for the age by the devices' own clocks.
-            steady_ms: the steady clock, for the age since arrival; the same clock when None.
+            steady_ms: the clock of `arrived_ms`, for the age since arrival.
         """
-        steady = now_ms if steady_ms is None else steady_ms
         rows = {
-            key: self._row(sample, arrived_ms, now_ms, steady)
+            key: self._row(sample, arrived_ms, now_ms, steady_ms)
             for key, (sample, arrived_ms) in self._newest.items()
         }
         return Image(now_ms, MappingProxyType(rows))

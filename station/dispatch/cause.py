@@ -28,7 +28,7 @@ class DeliveryFacts:
     """What is known of a converter that does not deliver; NaN or None: not known.
 
     Attributes:
-        commanded_kw, measured_kw: set-point in force and what is measured.
+        commanded, measured: set-point in force and what is measured, in `unit` (kW or kvar).
         fresh: the converter's data are not stale. meter_fresh: neither are the meter's.
         state, alarms: signals ``pcs_state`` and ``pcs_alarms``.
         remote: it is in remote control. breaker_closed: its AC breaker is closed.
@@ -38,8 +38,9 @@ class DeliveryFacts:
         closed_racks: racks with closed contactors.
     """
 
-    commanded_kw: float
-    measured_kw: float
+    commanded: float
+    measured: float
+    unit: str = "kW"
     fresh: bool = True
     meter_fresh: bool = True
     state: int | None = None
@@ -61,16 +62,16 @@ def likely_cause(facts: DeliveryFacts) -> Words:
         found = check(facts)
         if found is not None:
             return found
-    kw = f"{facts.commanded_kw:.1f} kW"
+    power = f"{facts.commanded:.1f} {facts.unit}"
     return Words(
-        f"the converter accepted {kw} and does not follow, with no cause shown; check its control "
-        "and its own power limits",
-        f"变流器已接受 {kw} 但未跟随，未显示原因；请检查其控制与自身功率限值",
+        f"the converter accepted {power} and does not follow, with no cause shown; check its "
+        "control and its own power limits",
+        f"变流器已接受 {power} 但未跟随，未显示原因；请检查其控制与自身功率限值",
     )
 
 
 def _unheard(facts: DeliveryFacts) -> Words | None:
-    if facts.fresh and math.isfinite(facts.measured_kw):
+    if facts.fresh and math.isfinite(facts.measured):
         return None
     return Words(
         "the converter's data are stale: what it delivers is not known; check its connection",
@@ -113,7 +114,7 @@ def _no_rack(facts: DeliveryFacts) -> Words | None:
 
 def _dc_window(facts: DeliveryFacts) -> Words | None:
     volts = facts.dc_voltage_v
-    discharging = facts.commanded_kw > 0
+    discharging = facts.commanded > 0
     edge_v = facts.dc_low_v if discharging else facts.dc_high_v
     near = volts <= edge_v + _DC_NEAR_V if discharging else volts >= edge_v - _DC_NEAR_V
     if not near:
@@ -125,7 +126,7 @@ def _dc_window(facts: DeliveryFacts) -> Words | None:
 
 
 def _racks(facts: DeliveryFacts) -> Words | None:
-    if not abs(facts.commanded_kw) > facts.limit_kw * (1.0 - _LIMIT_TOLERANCE):
+    if not abs(facts.commanded) > facts.limit_kw * (1.0 - _LIMIT_TOLERANCE):
         return None
     words, device = facts.limit_reason.words, facts.limit_device
     of, of_zh = (f" of {device}", f"{device} ") if device else ("", "")

@@ -56,6 +56,11 @@ class Command:
     reason: str = ""
     source: str = ""
 
+    @property
+    def unit(self) -> str:
+        """Unit of the power that a set-point asks for; the point's name ends with it."""
+        return "kvar" if self.point.endswith("_kvar") else "kW"
+
 
 @dataclass(frozen=True)
 class DeliveryRules:
@@ -176,7 +181,8 @@ class ConverterCommands:
         if current.state is not CommandState.ACCEPTED:
             return []
         reason = (
-            f"not delivered: {measured_kw:.1f} kW measured, {current.value:.1f} kW commanded, "
+            f"not delivered: {measured_kw:.1f} {current.unit} measured, "
+            f"{current.value:.1f} {current.unit} commanded, "
             f"for {missed_ms / 1000:.0f} s"
         )
         self.in_force = replace(

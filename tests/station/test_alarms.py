@@ -84,7 +84,7 @@ def plant(tmp_path) -> Plant:
 
 
 def codes(plant: Plant, now_ms: int = T0 + 500, disconnected=None) -> list[tuple[str, str]]:
-    found = device_conditions(plant.image.freeze(now_ms), disconnected or {})
+    found = device_conditions(plant.image.freeze(now_ms, now_ms), disconnected or {})
     return [(c.code, c.device) for c in found]
 
 

@@ -18,7 +18,7 @@ def failed(run: Run, **changes: object) -> Command:
 
 
 def cause(run: Run, **changes: object):
-    image = run.plant.image.freeze(run.now_ms)
+    image = run.plant.image.freeze(run.now_ms, run.now_ms)
     return cause_of(failed(run, **changes), image, run.config, run.cycle.plan)
 
 
@@ -93,3 +93,14 @@ def test_a_converter_that_is_not_heard_is_said_to_be_so(tmp_path):
     run.plant.image.update(sample("C1-PCS", PCS.name, old_ms, pcs_state=2, remote_control=1))
 
     assert "stale" in cause(run).en
+
+
+def test_a_reactive_set_point_is_judged_by_reactive_power_and_by_no_limit_in_kw(tmp_path):
+    run = Run(tmp_path)
+    run.plant.pcs["C1-PCS"] = {"active_power_kw": 20.0, "reactive_power_kvar": 3.0}
+    run.plant.rack["C1-R02"] = {"discharge_current_limit_a": 50.0}
+    run.seconds(0, 3)
+
+    found = cause(run, point="reactive_power_setpoint_kvar")
+
+    assert "the converter accepted 500.0 kvar and does not follow" in found.en

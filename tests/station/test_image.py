@@ -12,7 +12,7 @@ LIMITS = {"pcs": 5.0, "rack": 5.0, "cells": 60.0}
 def test_a_picture_does_not_change_after_it_was_frozen():
     image = ProcessImage(LIMITS)
     image.update(running_pcs("C1-PCS", T0, 100.0))
-    picture = image.freeze(T0 + 500)
+    picture = image.freeze(T0 + 500, T0 + 500)
 
     image.update(running_pcs("C1-PCS", T0 + 1000, 200.0))
 
@@ -25,7 +25,7 @@ def test_an_older_sample_never_replaces_a_newer_one():
 
     image.update(running_pcs("C1-PCS", T0, 100.0))
 
-    assert image.freeze(T0 + 1500).get("C1-PCS", "pcs").sample.time_ms == T0 + 1000
+    assert image.freeze(T0 + 1500, T0 + 1500).get("C1-PCS", "pcs").sample.time_ms == T0 + 1000
 
 
 def test_data_past_its_limit_are_stale_by_layout():
@@ -33,7 +33,7 @@ def test_data_past_its_limit_are_stale_by_layout():
     image.update(running_pcs("C1-PCS", T0))
     image.update(sample("C1-R01", "rack.cells/4", T0))
 
-    picture = image.freeze(T0 + 5_051)
+    picture = image.freeze(T0 + 5_051, T0 + 5_051)
 
     assert picture.get("C1-PCS", "pcs").stale
     assert not picture.get("C1-R01", "rack.cells/4").stale
@@ -47,7 +47,7 @@ def test_a_device_whose_clock_stands_still_becomes_stale_though_it_answers():
         frozen = running_pcs("C1-PCS", T0)
         image.update(frozen.__class__(**{**vars(frozen), "received_ms": T0 + second * 1000}))
 
-    assert image.freeze(T0 + 9_000).get("C1-PCS", "pcs").stale
+    assert image.freeze(T0 + 9_000, T0 + 9_000).get("C1-PCS", "pcs").stale
 
 
 def test_a_replay_of_old_data_is_stale_though_it_has_just_arrived():
@@ -56,7 +56,7 @@ def test_a_replay_of_old_data_is_stale_though_it_has_just_arrived():
 
     image.update(old.__class__(**{**vars(old), "received_ms": T0}))
 
-    row = image.freeze(T0).get("C1-PCS", "pcs")
+    row = image.freeze(T0, T0).get("C1-PCS", "pcs")
     assert row.stale
     assert row.age_s == 30.0
 
@@ -66,17 +66,17 @@ def test_a_disconnected_device_is_stale_at_once_and_fresh_again_when_back():
     image.update(running_pcs("C1-PCS", T0))
 
     image.set_connected("C1-PCS", connected=False)
-    gone = image.freeze(T0 + 100).get("C1-PCS", "pcs").stale
+    gone = image.freeze(T0 + 100, T0 + 100).get("C1-PCS", "pcs").stale
     image.set_connected("C1-PCS", connected=True)
 
-    assert (gone, image.freeze(T0 + 100).get("C1-PCS", "pcs").stale) == (True, False)
+    assert (gone, image.freeze(T0 + 100, T0 + 100).get("C1-PCS", "pcs").stale) == (True, False)
 
 
 def test_values_come_in_their_unit_and_unusable_ones_as_unknown():
     image = ProcessImage(LIMITS)
     image.update(running_pcs("C1-PCS", T0, 123.4, frequency_hz=math.nan, pcs_alarms=math.nan))
 
-    row = image.freeze(T0).get("C1-PCS", "pcs")
+    row = image.freeze(T0, T0).get("C1-PCS", "pcs")
 
     assert row.number("active_power_kw") == 123.4
     assert math.isnan(row.number("frequency_hz"))
@@ -88,6 +88,6 @@ def test_cells_come_as_an_array():
     image = ProcessImage(LIMITS)
     image.update(sample("C1-R01", "rack.cells/4", T0, cell_voltage_v=3.3))
 
-    found = image.freeze(T0).get("C1-R01", "rack.cells/4").physical("cell_voltage_v")
+    found = image.freeze(T0, T0).get("C1-R01", "rack.cells/4").physical("cell_voltage_v")
 
     assert np.allclose(found, [3.3] * 4)

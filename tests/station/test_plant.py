@@ -55,7 +55,7 @@ def picture(site: StationConfig, *changed: MadeSample, at_ms: int = NOW_MS, with
     for row in (*rows.values(), *(r for r in changed if r.layout == "rack.cells/416")):
         if row.device not in without:
             image.update(row)
-    return image.freeze(at_ms + 100)
+    return image.freeze(at_ms + 100, at_ms + 100)
 
 
 def insulation(tag: str, positive: float, negative: float, alarms: int = 0):

@@ -61,7 +61,7 @@ class Run:
         for second in range(first, last):
             self.now_ms = now_ms = T0 + second * 1000 + 500
             self.plant.second(T0 + second * 1000)
-            image = self.plant.image.freeze(now_ms)
+            image = self.plant.image.freeze(now_ms, now_ms)
             now = self.cycle.instant(now_ms, now_ms)
             protected = self.cycle.protect(image, now)
             self.carry_out(protected.commands, now_ms + 5)

@@ -147,7 +147,7 @@ class Station(RuleBasedStateMachine):
         self.at += 1
         self.run.now_ms = now_ms = ms + 500
         self.run.plant.second(ms)
-        image = self.run.plant.image.freeze(now_ms)
+        image = self.run.plant.image.freeze(now_ms, now_ms)
         cycle = self.run.cycle
         now = cycle.instant(now_ms, now_ms)
         protected = cycle.protect(image, now)

@@ -7,8 +7,8 @@ from contract.limits import LimitReason
 from station.dispatch.cause import DeliveryFacts, likely_cause
 
 FACTS = DeliveryFacts(
-    commanded_kw=800.0,
-    measured_kw=300.0,
+    commanded=800.0,
+    measured=300.0,
     state=2,
     remote=True,
     breaker_closed=True,
@@ -26,7 +26,7 @@ FACTS = DeliveryFacts(
     ("changes", "english", "chinese"),
     [
         ({"fresh": False}, "data are stale", "数据过期"),
-        ({"measured_kw": math.nan}, "data are stale", "数据过期"),
+        ({"measured": math.nan}, "data are stale", "数据过期"),
         ({"remote": False}, "local control", "就地控制"),
         ({"state": 4, "alarms": 1}, "tripped: DC overvoltage", "跳闸：直流过压"),
         ({"alarms": 0b10000}, "grid frequency out of range", "电网频率越限"),
@@ -49,7 +49,7 @@ def test_the_likely_cause_is_told_in_both_languages(changes, english, chinese):
 
 
 def test_when_charging_the_upper_end_of_the_dc_window_counts():
-    charging = replace(FACTS, commanded_kw=-800.0, dc_voltage_v=1495.0)
+    charging = replace(FACTS, commanded=-800.0, dc_voltage_v=1495.0)
 
     assert "(1500 V)" in likely_cause(charging).en
 
