@@ -278,8 +278,15 @@ class Controller:
     def _end_manual(self) -> None:
         """End a person's set-point at an emergency stop: nobody has confirmed it since."""
         self._control.state.wishes.manual = None
-        released = self._work.call(self._journal.record, [], None, Effects(release=True))
-        self._releasing = asyncio.create_task(released)
+        self._releasing = asyncio.create_task(self._write_release())
+
+    async def _write_release(self) -> None:
+        try:
+            await self._work.call(self._journal.record, [], None, Effects(release=True))
+        except Exception:
+            # Only the disk's memory is missing: the set-point is over, and would come back with
+            # a restart before its time is up.
+            log.exception("event=release_not_written")
 
     def _on_second(self, image: Image, result: CycleResult) -> None:
         """Tell people and the cloud what this second brought; prepare the next one."""
