@@ -155,8 +155,10 @@ class Jobs:
         """Notice lost links, work events into alarms, and put who is to be told into the outbox."""
         present_ms = time.time_ns() // 1_000_000
         await alarms.look_at_links(self._pool, present_ms)
-        await self._engine.run(present_ms)
-        await self._notifier.plan(present_ms)
+        try:
+            await self._engine.run(present_ms)
+        finally:  # who waits to be told does not wait for a station whose keys do not open
+            await self._notifier.plan(present_ms)
 
     def _channels(self) -> list[tuple[str, Callable[[], Awaitable[None]], float]]:
         """One job for each channel, so that a dead receiver delays no other."""

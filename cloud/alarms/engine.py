@@ -19,6 +19,7 @@ from cloud.alarms.groups import container_of, place_of
 from cloud.alarms.saving import Told
 from cloud.alarms.store import Connection, KeptPeriod, Known
 from cloud.db import Pool, connection
+from cloud.errors import KeyStoreError
 from cloud.vault.vault import StationKeys, Vault
 
 _log = logging.getLogger(__name__)
@@ -52,19 +53,29 @@ class Engine:
 
         Args:
             now_ms: the present; delays and shelf lives that are over by then end.
+
+        Raises:
+            KeyStoreError: the keys of a station do not open; the others have been worked at.
         """
         async with connection(self.pool) as conn:
             found = await conn.execute(_STATIONS, [now_ms])
             stations = [row[0] for row in await found.fetchall()]
         taken = 0
+        failed: KeyStoreError | None = None
         while stations:  # in turn, so that a backlog of one delays no other
             unfinished = []
             for station in stations:
-                rows = await self.work(station, now_ms)
+                try:
+                    rows = await self.work(station, now_ms)
+                except KeyStoreError as error:
+                    failed = failed or error
+                    continue
                 taken += rows
                 if rows == BATCH:
                     unfinished.append(station)
             stations = unfinished
+        if failed is not None:
+            raise failed
         return taken
 
     async def work(self, station: str, now_ms: int) -> int:

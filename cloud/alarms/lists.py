@@ -265,19 +265,22 @@ class Counts:
 
 _COUNTS: Final = f"""
 SELECT a.station, a.scope, a.priority, a.answered, count(*)
-FROM alarms a WHERE {_OPEN_ONLY} GROUP BY 1, 2, 3, 4
+FROM alarms a WHERE {_OPEN_ONLY} AND (%(station)s::text IS NULL OR a.station = %(station)s)
+GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - our own words
 _SILENT: Final = """
 SELECT state, count(*) FROM alarms
-WHERE state IN ('shelved', 'suppressed', 'out_of_service') GROUP BY state
+WHERE state IN ('shelved', 'suppressed', 'out_of_service')
+AND (%(station)s::text IS NULL OR station = %(station)s) GROUP BY state
 """
 
 
 async def counts(pool: Pool, station: str | None = None) -> Counts:
     """Count what is open, of one station or of all. Reads two small indexes."""
     async with connection(pool) as conn:
-        rows = await (await conn.execute(_COUNTS.encode())).fetchall()
-        silent = await (await conn.execute(_SILENT)).fetchall()
+        only = {"station": station}
+        rows = await (await conn.execute(_COUNTS.encode(), only)).fetchall()
+        silent = await (await conn.execute(_SILENT, only)).fetchall()
     opened: dict[int, int] = dict.fromkeys((1, 2, 3, 4), 0)
     unanswered = dict(opened)
     worst: dict[tuple[str, str], int] = {}
@@ -286,8 +289,7 @@ async def counts(pool: Pool, station: str | None = None) -> Counts:
         worst[name, scope] = min(priority, worst.get((name, scope), priority))
         own = by_station.setdefault(name, {})
         own[priority] = own.get(priority, 0) + number
-        if station is None or name == station:
-            opened[priority] += number
-            unanswered[priority] += 0 if answered else number
+        opened[priority] += number
+        unanswered[priority] += 0 if answered else number
     of_state = {State(state): n for state, n in silent}
     return Counts(opened, unanswered, of_state, worst, by_station)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cloud.db import Pool, connection
 from cloud.errors import BadQuery, KeyStoreError
-from cloud.vault.rows import open_event
+from cloud.vault.rows import open_event, tell_damaged
 from cloud.vault.vault import StationKeys, Vault
 from contract.events import Severity
 
@@ -116,6 +116,7 @@ def _page(
         try:
             said = open_event(keys, station, event_id, sealed)
         except KeyStoreError:
+            tell_damaged("events", station, event_id)
             damaged.append(event_id)
             continue
         alarming = severity > Severity.INFORMATION

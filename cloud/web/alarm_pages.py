@@ -81,11 +81,11 @@ class _Room:
             hour=0, minute=0, second=0, microsecond=0
         )
         start_ms = round(midnight.timestamp() * 1e3)
-        given = pool, self.definitions
+        given, config = (pool, self.definitions), visit.parts.services.config.alarms
         today = await course.rates(pool, start_ms, now_ms + 1, now_ms + 1 - start_ms)
         standing = await self.lists.standing(now_ms, limit=1)
         load_ = alarm_list.Load(
-            flood=await alarms.flood_now(*given, now_ms),
+            flood=await alarms.flood_now(*given, now_ms, positions=config.positions),
             today=sum(today),
             standing=standing.total,
             chattering=len(await alarms.chattering(*given, start_ms, now_ms + 1)),
