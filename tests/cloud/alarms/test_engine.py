@@ -375,3 +375,17 @@ async def test_a_code_that_this_version_does_not_know_is_an_alarm_all_the_same(
     (alarm,) = (await lists.find()).alarms
 
     assert (alarm.code, alarm.priority, alarm.damaged) == ("cell.leaking", 1, True)
+
+
+async def test_counts_of_one_station_are_of_it_alone(pool, vault, worker):
+    await create_station(pool, "other")
+    await put(pool, vault, [Happened("rack.alarm", "C1-R01", 0, tag="x")])
+    others = [Happened("rack.alarm", f"C2-R{n}", n, tag="x") for n in range(3)]
+    await put(pool, vault, others, "other")
+    await worker.run(T0 + MINUTE)
+
+    own, every = await counts(pool, "haibin-1"), await counts(pool)
+
+    assert sum(own.open.values()) == 1
+    assert {station for station, _ in own.worst} == set(own.by_station) == {"haibin-1"}
+    assert sum(every.open.values()) == 4
