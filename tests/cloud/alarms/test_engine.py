@@ -21,7 +21,10 @@ from cloud.alarms import (
 )
 from cloud.alarms.acts import ActForbidden, ActRefused
 from cloud.db import connection
+from cloud.errors import KeyStoreError
 from cloud.fleet import LINK_LIMIT_MS
+from cloud.keys import open_keys
+from cloud.vault.vault import Vault
 from tests.cloud.alarms.happening import (
     HOUR,
     MINUTE,
@@ -389,3 +392,21 @@ async def test_counts_of_one_station_are_of_it_alone(pool, vault, worker):
     assert sum(own.open.values()) == 1
     assert {station for station, _ in own.worst} == set(own.by_station) == {"haibin-1"}
     assert sum(every.open.values()) == 4
+
+
+async def test_a_station_whose_keys_do_not_open_stops_no_other(pool, vault, tmp_path):
+    await create_station(pool, "a-damaged-one")
+    for name in ("a-damaged-one", "haibin-1"):
+        await put(pool, vault, [Happened("rack.alarm", "C1-R01", 0, tag="x")], name)
+    async with connection(pool) as conn:
+        await conn.execute(
+            "UPDATE station_keys SET wrapped = set_byte(wrapped, 20, 255 - get_byte(wrapped, 20))"
+            " WHERE station = 'a-damaged-one'"
+        )
+    worker = engine(pool, Vault(pool, open_keys(tmp_path / "keys")))
+
+    with pytest.raises(KeyStoreError):
+        await worker.run(T0 + MINUTE)
+
+    assert await rows(pool, "SELECT station FROM alarm_inbox") == [("a-damaged-one",)]
+    assert await state_of(pool, "C1-R01", "rack.alarm", "x") == "unacknowledged"
