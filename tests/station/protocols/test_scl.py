@@ -26,8 +26,8 @@ def test_report_blocks_are_numbered_only_when_they_are_indexed(ied):
     names = [name for block in ied.report_blocks for name in block.references]
 
     assert names == [
-        "C2PCSPCS1/LLN0.BR.brMeas",
         "C2PCSPCS1/LLN0.BR.brStat",
+        "C2PCSPCS1/LLN0.BR.brMeas",
         "C2PCSPCS1/LLN0.RP.urMeas01",
         "C2PCSPCS1/LLN0.RP.urMeas02",
     ]
