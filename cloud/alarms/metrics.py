@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloud.alarms.definitions import PRIORITIES, Definitions, Flood
+from cloud.alarms.kinds import RANGE, columns, kinds
 from cloud.db import Pool, connection
 from cloud.errors import BadQuery
 
@@ -75,10 +76,6 @@ class Metrics:
     answered: Answered
 
 
-RANGE: Final = """
-o.announced_ms >= %(start_ms)s AND o.announced_ms < %(end_ms)s
-AND (%(station)s::text IS NULL OR o.station = %(station)s)
-"""
 _BINS: Final = f"""
 SELECT (o.announced_ms - %(start_ms)s) / %(bin_ms)s, count(*)
 FROM alarm_occurrences o WHERE {RANGE} GROUP BY 1
@@ -98,8 +95,8 @@ SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY t), percentile_cont
 FROM (
     SELECT greatest(o.acknowledged_ms - o.announced_ms, 0) AS t, r.respond_ms
     FROM alarm_occurrences o JOIN alarms a ON a.id = o.alarm
-    JOIN unnest(%(code)s::text[], %(respond_ms)s::bigint[]) AS r(code, respond_ms)
-      ON r.code = a.code
+    JOIN unnest(%(code)s::text[], %(tag)s::text[], %(respond_ms)s::bigint[])
+         AS r(code, tag, respond_ms) ON (r.code, r.tag) = (a.code, a.tag)
     WHERE o.acknowledged_ms IS NOT NULL AND {RANGE}
 ) AS answers
 """  # noqa: S608 - as above
@@ -130,20 +127,20 @@ async def metrics(
     if not 0 < end_ms - start_ms <= _LONGEST_MS:
         raise BadQuery("ask for a range that begins before its end and has at most a year")
     flood = definitions.flood
-    first = {code: records[-1] for code, records in definitions.by_code.items()}
     given: dict[str, Any] = {
         "start_ms": start_ms,
         "end_ms": end_ms,
         "station": station,
         "bin_ms": flood.within_s * 1000,
-        "code": list(first),
-        "respond_ms": [record.respond_ms for record in first.values()],
     }
     async with connection(pool) as conn:
         bins = dict(await (await conn.execute(_BINS.encode(), given)).fetchall())
         often = await (await conn.execute(_OFTEN.encode(), given)).fetchall()
         split = dict(await (await conn.execute(_SPLIT.encode(), given)).fetchall())
-        answers = await (await conn.execute(_ANSWERS.encode(), given)).fetchone()
+        rules = await kinds(conn, definitions, given)
+        respond_ms = [rule.respond_ms for rule in rules.values()]
+        limits = given | columns(rules) | {"respond_ms": respond_ms}
+        answers = await (await conn.execute(_ANSWERS.encode(), limits)).fetchone()
     return _figures(given, positions, flood, (bins, often, split, answers))
 
 

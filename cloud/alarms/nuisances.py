@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cloud.alarms.definitions import Chattering, Definitions
-from cloud.alarms.metrics import RANGE
+from cloud.alarms.definitions import Definitions
+from cloud.alarms.kinds import RANGE, columns, kinds
+from cloud.alarms.store import Connection
 from cloud.db import Pool, connection
 
 
@@ -27,8 +28,8 @@ SELECT id, station, device, code, tag, count(*), max(raised_ms) FROM (
     SELECT a.id, a.station, a.device, a.code, a.tag, o.raised_ms, c.within_ms,
            lag(o.raised_ms, c.count - 1) OVER (PARTITION BY a.id ORDER BY o.raised_ms) AS earlier_ms
     FROM alarm_occurrences o JOIN alarms a ON a.id = o.alarm
-    JOIN unnest(%(code)s::text[], %(count)s::int[], %(within_ms)s::bigint[])
-         AS c(code, count, within_ms) ON c.code = a.code
+    JOIN unnest(%(code)s::text[], %(tag)s::text[], %(count)s::int[], %(within_ms)s::bigint[])
+         AS c(code, tag, count, within_ms) ON (c.code, c.tag) = (a.code, a.tag)
     WHERE {RANGE}
 ) AS raises
 WHERE raised_ms - earlier_ms <= within_ms
@@ -39,7 +40,7 @@ SELECT a.id, a.station, a.device, a.code, a.tag, count(*), max(o.raised_ms)
 FROM alarm_occurrences o JOIN alarms a ON a.id = o.alarm
 WHERE {RANGE} AND o.cleared_ms - o.onset_ms < %(under_ms)s
   AND (o.acknowledged_ms IS NULL OR o.acknowledged_ms >= o.cleared_ms)
-  AND NOT a.code = ANY(%(momentary)s)
+  AND (a.code, a.tag) NOT IN (SELECT * FROM unnest(%(code)s::text[], %(tag)s::text[]))
 GROUP BY 1, 2, 3, 4, 5 ORDER BY count(*) DESC, max(o.raised_ms) DESC LIMIT %(limit)s
 """  # noqa: S608 - as above
 
@@ -54,20 +55,20 @@ async def chattering(
     limit: int = 50,
 ) -> tuple[Nuisance, ...]:
     """Return alarms that were raised too often within a minute, or as defined, worst first."""
-    limits: dict[str, Chattering] = {
-        code: records[-1].chattering or definitions.chattering
-        for code, records in definitions.by_code.items()
-    }
-    given = {
+    given: dict[str, Any] = {
         "start_ms": start_ms,
         "end_ms": end_ms,
         "station": station,
         "limit": limit,
-        "code": list(limits),
-        "count": [one.count for one in limits.values()],
-        "within_ms": [round(one.within_s * 1000) for one in limits.values()],
     }
-    return await _nuisances(pool, _CHATTERING, given)
+    async with connection(pool) as conn:
+        rules = await kinds(conn, definitions, given)
+        limits = [rule.chattering or definitions.chattering for rule in rules.values()]
+        given |= columns(rules) | {
+            "count": [one.count for one in limits],
+            "within_ms": [round(one.within_s * 1000) for one in limits],
+        }
+        return await _nuisances(conn, _CHATTERING, given)
 
 
 async def fleeting(
@@ -80,18 +81,21 @@ async def fleeting(
     limit: int = 50,
 ) -> tuple[Nuisance, ...]:
     """Return alarms that were gone before anybody could have acted, most frequent first."""
-    given = {
+    given: dict[str, Any] = {
         "start_ms": start_ms,
         "end_ms": end_ms,
         "station": station,
         "limit": limit,
         "under_ms": round(definitions.fleeting.under_s * 1000),
-        "momentary": [record.code for record in definitions.records if record.momentary],
     }
-    return await _nuisances(pool, _FLEETING, given)
-
-
-async def _nuisances(pool: Pool, query: str, given: Mapping[str, Any]) -> tuple[Nuisance, ...]:
     async with connection(pool) as conn:
-        rows = await (await conn.execute(query.encode(), given)).fetchall()
+        rules = await kinds(conn, definitions, given)
+        momentary = [kind for kind, rule in rules.items() if rule.momentary]
+        return await _nuisances(conn, _FLEETING, given | columns(momentary))
+
+
+async def _nuisances(
+    conn: Connection, query: str, given: Mapping[str, Any]
+) -> tuple[Nuisance, ...]:
+    rows = await (await conn.execute(query.encode(), given)).fetchall()
     return tuple(Nuisance(*row) for row in rows)

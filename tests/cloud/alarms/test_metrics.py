@@ -1,10 +1,13 @@
 """The measures of ISA-18.2 over events of known times."""
 
+import tomllib
+from typing import Any
+
 import pytest
 
 from cloud.access import Role, User
 from cloud.alarms import Change, Desk, Lists, Wanted, chattering, fleeting, load, metrics
-from cloud.alarms.definitions import Flood
+from cloud.alarms.definitions import SHIPPED, Definitions, Flood, parse
 from cloud.alarms.metrics import floods_of
 from cloud.errors import BadQuery
 from tests.cloud.alarms.happening import (
@@ -29,6 +32,14 @@ def often(device, code, at, times, *, every, lasting):
         for n in range(times)
         for part in (0, lasting)
     ]
+
+
+def with_own(tag: str, **own: Any) -> Definitions:
+    """The shipped definitions, with one of its own for a tag of `rack.alarm`."""
+    raw = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
+    usual = next(r for r in raw["alarm"] if r["code"] == "rack.alarm" and r.get("tag", "*") == "*")
+    raw["alarm"].insert(0, usual | {"tag": tag} | own)
+    return parse(raw, SHIPPED)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +96,21 @@ async def test_figures_of_an_hour_are_those_of_its_alarms(pool, vault):
     assert (elsewhere.alarms, elsewhere.top, elsewhere.top_share) == (0, (), 0)
 
 
+async def test_answered_in_time_is_by_the_time_to_respond_of_the_alarms_own_tag(pool, vault):
+    definitions = with_own("fan.*", respond_min=1)
+    tags = ("fan.7", "x", "y")
+    await put(pool, vault, [Happened("rack.alarm", "C1-R01", 0, tag=tag) for tag in tags])
+    await engine(pool, vault, definitions).run(T0 + MINUTE)
+    ids = [await id_of(pool, "C1-R01", "rack.alarm", tag) for tag in ("fan.7", "x")]
+    await Desk(pool, vault, definitions).act(ANN, ids, Wanted(Change.ACKNOWLEDGED), T0 + 3 * MINUTE)
+
+    found = await metrics(pool, definitions, T0, T0 + HOUR)
+
+    assert (found.answered.count, found.answered.within_respond_time) == (2, 0.5)
+    usual = await metrics(pool, load(), T0, T0 + HOUR)
+    assert usual.answered.within_respond_time == 1.0
+
+
 async def test_an_hour_without_the_cloud_counts_when_its_alarms_arrive(pool, vault):
     events = [
         Happened("rack.alarm", f"C1-R{n}", n * MINUTE, tag="x", received=HOUR) for n in range(30)
@@ -125,6 +151,43 @@ async def test_what_comes_thrice_a_minute_chatters(pool, vault):
     found = await chattering(pool, load(), T0, T0 + HOUR)
 
     assert [(one.device, one.count) for one in found] == [("C1-R03", 3), ("C1-R01", 1)]
+
+
+async def test_a_tag_may_have_its_own_measure_of_chattering(pool, vault):
+    definitions = with_own("fan.*", chattering={"count": 2, "within_s": 300})
+    await put(
+        pool,
+        vault,
+        [
+            Happened("rack.alarm", "C1-R01", n * MINUTE + part, not part, tag)
+            for tag in ("fan.7", "x")
+            for n in range(2)
+            for part in (0, SECOND)
+        ],
+    )
+    await engine(pool, vault, definitions).run(T0 + HOUR)
+
+    found = await chattering(pool, definitions, T0, T0 + HOUR)
+
+    assert [(one.tag, one.count) for one in found] == [("fan.7", 1)]
+
+
+async def test_only_the_tag_that_merely_happens_is_left_out_of_what_is_fleeting(pool, vault):
+    definitions = with_own("fan.*", momentary=True)
+    await put(
+        pool,
+        vault,
+        [
+            Happened("rack.alarm", "C1-R01", part, not part, tag)
+            for tag in ("fan.7", "x")
+            for part in (0, SECOND)
+        ],
+    )
+    await engine(pool, vault, definitions).run(T0 + HOUR)
+
+    found = await fleeting(pool, definitions, T0, T0 + HOUR)
+
+    assert [one.tag for one in found] == ["x"]
 
 
 async def test_what_is_gone_at_once_is_fleeting_and_what_only_happens_is_not(pool, vault):
