@@ -14,7 +14,7 @@ from cloud.alarms.notify import ChannelHealth, Notifier, health
 from cloud.alarms.nuisances import Nuisance, chattering, fleeting
 from cloud.alarms.past import Cursor, EventPage, PastEvent, between
 from cloud.alarms.states import OPEN, SILENT, UNANSWERED, Change, State
-from cloud.alarms.story import Incident, incident, journal, occurrences
+from cloud.alarms.story import Incident, answers, incident, journal, occurrences
 
 __all__ = [
     "LINK_LOST",
@@ -45,6 +45,7 @@ __all__ = [
     "PastEvent",
     "State",
     "Wanted",
+    "answers",
     "between",
     "chattering",
     "counts",

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cloud.alarms.definitions import Definitions, load
 from cloud.alarms.groups import container_of
-from cloud.alarms.states import Change, State
+from cloud.alarms.states import ACTS, Change, State
 from cloud.alarms.store import Connection
 from cloud.db import Pool, connection
 from cloud.errors import KeyStoreError
@@ -69,6 +69,14 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a person did to an alarm of an incident."""
+
+    part: Part
+    line: Line
+
+
+@dataclass(frozen=True)
 class StoryEvent:
     """An event of the incident's time, as it was told."""
 
@@ -118,14 +126,26 @@ class Incident:
         return any(part.returned_ms is None for part in self.parts)
 
 
-_JOURNAL: Final = """
-SELECT j.at_ms, (extract(epoch FROM j.recorded_at) * 1000)::bigint, j.change, j.state, j.onset_ms,
-       coalesce(t.actor, ''), coalesce(t.reason, ''), coalesce(t.until_ms, 0)
-FROM alarm_journal j LEFT JOIN alarm_acts t ON t.id = j.act
-WHERE j.alarm = %s AND j.withdraws IS NULL
-  AND NOT EXISTS (SELECT FROM alarm_journal w WHERE w.withdraws = j.id)
-ORDER BY j.at_ms DESC, j.place DESC LIMIT %s
+_LINE: Final = """
+j.at_ms, (extract(epoch FROM j.recorded_at) * 1000)::bigint, j.change, j.state, j.onset_ms,
+coalesce(t.actor, ''), coalesce(t.reason, ''), coalesce(t.until_ms, 0)
 """
+_STANDS: Final = """
+j.withdraws IS NULL AND NOT EXISTS (SELECT FROM alarm_journal w WHERE w.withdraws = j.id)
+"""
+_JOURNAL: Final = f"""
+SELECT {_LINE} FROM alarm_journal j LEFT JOIN alarm_acts t ON t.id = j.act
+WHERE j.alarm = %s AND {_STANDS} ORDER BY j.at_ms DESC, j.place DESC LIMIT %s
+"""  # noqa: S608 - our own words
+_ANSWERS: Final = f"""
+SELECT w.n, {_LINE}
+FROM unnest(%(alarm)s::bigint[], %(onset_ms)s::bigint[]) WITH ORDINALITY
+    AS w(alarm, onset_ms, n)
+JOIN alarm_journal j ON (j.alarm, j.onset_ms) = (w.alarm, w.onset_ms)
+LEFT JOIN alarm_acts t ON t.id = j.act
+WHERE j.change = ANY(%(acts)s) AND {_STANDS}
+ORDER BY j.at_ms, j.place, w.n LIMIT %(limit)s
+"""  # noqa: S608 - as above
 _OCCURRENCES: Final = """
 SELECT onset_ms, received_ms, raised_ms, returned_ms, announced_ms, acknowledged_ms, acknowledged_by
 FROM alarm_occurrences WHERE alarm = %s ORDER BY onset_ms DESC LIMIT %s
@@ -151,11 +171,26 @@ FROM events WHERE station = %s AND at_ms BETWEEN %s AND %s ORDER BY at_ms, id
 async def journal(pool: Pool, alarm: int) -> tuple[Line, ...]:
     """Return what has become of an alarm, newest first; withdrawn rows are left out."""
     async with connection(pool) as conn:
-        rows = await (await conn.execute(_JOURNAL, [alarm, _MOST_LINES])).fetchall()
-    return tuple(
-        Line(at_ms, recorded_ms, Change(change), State(state), *rest)
-        for at_ms, recorded_ms, change, state, *rest in rows
-    )
+        rows = await (await conn.execute(_JOURNAL.encode(), [alarm, _MOST_LINES])).fetchall()
+    return tuple(_line(row) for row in rows)
+
+
+async def answers(pool: Pool, parts: Sequence[Part]) -> tuple[Answer, ...]:
+    """Return what people did to the alarms of an incident while they stood, oldest first."""
+    given = {
+        "alarm": [part.alarm for part in parts],
+        "onset_ms": [part.onset_ms for part in parts],
+        "acts": sorted(ACTS),
+        "limit": _MOST_LINES,
+    }
+    async with connection(pool) as conn:
+        rows = await (await conn.execute(_ANSWERS.encode(), given)).fetchall()
+    return tuple(Answer(parts[number - 1], _line(line)) for number, *line in rows)
+
+
+def _line(row: Sequence[Any]) -> Line:
+    at_ms, recorded_ms, change, state, *rest = row
+    return Line(at_ms, recorded_ms, Change(change), State(state), *rest)
 
 
 async def occurrences(pool: Pool, alarm: int) -> tuple[Happened, ...]:

@@ -28,10 +28,19 @@ def definitions_of(visit: Visit) -> Definitions:
     return load(visit.parts.services.config.alarms.definitions)
 
 
-async def banner(visit: Visit, looks: Sequence[StationLook]) -> dict[str, Any]:
-    """What the banner shows now; what is shelved, suppressed or out of service is only counted."""
+async def banner(
+    visit: Visit, looks: Sequence[StationLook], counted: Counts | None = None
+) -> dict[str, Any]:
+    """What the banner shows now; what is shelved, suppressed or out of service is only counted.
+
+    Args:
+        visit: the reader.
+        looks: all stations.
+        counted: how many alarms there are, where the page has counted them already.
+    """
     lists = lists_of(visit)
-    counted = await counts(visit.parts.services.pool)
+    if counted is None:
+        counted = await counts(visit.parts.services.pool)
     highest = (await lists.find(limit=BANNER)).alarms if any(counted.open.values()) else ()
     newest = None
     if any(counted.unanswered[priority] for priority in _SAID):

@@ -50,12 +50,16 @@ class _Room:
     def lists(self) -> alarms.Lists:
         return lists_of(self.visit)
 
-    async def frame(self, last: str, *, here: str = "alarms") -> dict[str, Any]:
+    async def frame(
+        self, last: str, *, here: str = "alarms", counted: alarms.Counts | None = None
+    ) -> dict[str, Any]:
         crumbs = [Crumb(last)]
         if here != "alarms":
             crumbs.insert(0, Crumb(self.visit.t("Alarms"), "/alarms"))
         looks = list(self.looks.values())
-        return await frame(self.visit, looks, page="alarms", here="alarms", crumbs=crumbs)
+        return await frame(
+            self.visit, looks, page="alarms", here="alarms", crumbs=crumbs, counted=counted
+        )
 
     async def table(self, choice: Choice, counted: alarms.Counts) -> dict[str, Any]:
         if choice.tab == alarm_list.HISTORY:
@@ -137,7 +141,7 @@ async def alarm_page(
     table = await room.table(choice, counted)
     first = table["rows"][0]["id"] if table["rows"] else ""
     chosen = await room.chosen(alarm or first)
-    context = await room.frame(visit.t("Alarms"))
+    context = await room.frame(visit.t("Alarms"), counted=counted)
     zone = context["zone"]
     context |= {
         "alarms": table,
@@ -225,12 +229,7 @@ async def incident_page(
     )
     if not incident.parts:
         raise NotFound(f"no incident of {station!r} began at {begin_ms}")
-    answers = [
-        alarm_story.Answer(part, line)
-        for part in incident.parts[: alarm_story.ACTS_OF_PARTS]
-        for line in await alarms.journal(services.pool, part.alarm)
-        if line.onset_ms == part.onset_ms
-    ]
+    answers = await alarms.answers(services.pool, incident.parts)
     context = await room.frame(visit.t("Incident"), here="incident")
     context["story"] = alarm_story.page(visit, look, incident, answers)
     return visit.render("alarm_story.html", context)

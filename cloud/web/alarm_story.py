@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from cloud.alarms.states import ACTS
-from cloud.alarms.story import Incident, Line, Part, StoryEvent
+from cloud.alarms.story import Answer, Incident, Part, StoryEvent
 from cloud.web import alarm_view as view
 from cloud.web import alarm_words as words
 from cloud.web import format as form
@@ -17,17 +15,7 @@ from cloud.web.visit import Visit
 from contract.events import Severity
 
 _SAME_MS = 1000
-ACTS_OF_PARTS = 30
-"""Of so many alarms of an incident the answers of people are told with it."""
 _ACTION, _CONFIRMED = "protection.action", "protection.confirmed"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a person did to an alarm of an incident."""
-
-    part: Part
-    line: Line
 
 
 def address(incident: Incident) -> str:
@@ -110,11 +98,7 @@ def lines(
         name = event.device, event.code, event.tag, event.at_ms
         line = _event(visit, event, parts.get(name), own) | _stamp(look, incident, event.at_ms)
         told.append(line)
-    told += [
-        _answer(visit, one) | _stamp(look, incident, one.line.at_ms)
-        for one in answers
-        if one.line.change in ACTS
-    ]
+    told += [_answer(visit, one) | _stamp(look, incident, one.line.at_ms) for one in answers]
     return merged(sorted(told, key=lambda line: line["at_ms"]))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cloud.alarms.lists import Counts
 from cloud.web import format as form
 from cloud.web.alarm_banner import banner
 from cloud.web.look import StationLook
@@ -19,7 +20,13 @@ class Crumb:
 
 
 async def frame(
-    visit: Visit, looks: list[StationLook], *, page: str, here: str, crumbs: list[Crumb]
+    visit: Visit,
+    looks: list[StationLook],
+    *,
+    page: str,
+    here: str,
+    crumbs: list[Crumb],
+    counted: Counts | None = None,
 ) -> dict[str, Any]:
     """The context of the page's frame.
 
@@ -29,6 +36,7 @@ async def frame(
         page: name of the page's kind.
         here: key of the rail's entry that is this page.
         crumbs: the way to here.
+        counted: how many alarms there are, where the page has counted them already.
     """
     zone = zone_of(looks, here)
     return {
@@ -47,7 +55,7 @@ async def frame(
             }
             for look in looks
         ],
-        "banner": await banner(visit, looks),
+        "banner": await banner(visit, looks, counted),
     }
 
 

@@ -32,10 +32,10 @@ _HOUR_MS = 3_600_000
 async def fleet_page(visit: PageVisit) -> Response:
     """All stations at a glance."""
     looks = await look_at_all(visit.parts)
-    context = await frame(
-        visit, looks, page="fleet", here="fleet", crumbs=[Crumb(visit.t("Fleet"))]
-    )
-    context["fleet"] = await _fleet(visit, looks)
+    counted = await counts(visit.parts.services.pool)
+    crumbs = [Crumb(visit.t("Fleet"))]
+    context = await frame(visit, looks, page="fleet", here="fleet", crumbs=crumbs, counted=counted)
+    context["fleet"] = await fleet_view.view(visit, looks, counted.by_station)
     context["facts"] = _fleet_facts(visit, looks)
     return visit.render("fleet.html", context)
 
@@ -224,7 +224,9 @@ async def banner_fragment(visit: PageVisit) -> Response:
 async def fleet_fragment(visit: PageVisit) -> Response:
     """Tiles and table of the fleet."""
     looks = await look_at_all(visit.parts)
-    return visit.fragment("fragments/fleet.html", "fleet", await _fleet(visit, looks))
+    counted = await counts(visit.parts.services.pool)
+    view = await fleet_view.view(visit, looks, counted.by_station)
+    return visit.fragment("fragments/fleet.html", "fleet", view)
 
 
 @router.get("/fragments/stations/{station}/alarms")
@@ -252,11 +254,6 @@ async def commands_fragment(visit: PageVisit, station: str) -> Response:
     choice = command_view.Choice.read(visit.request.query_params)
     view = await command_view.table(visit, look, choice)
     return visit.fragment("fragments/commands.html", "commands", view)
-
-
-async def _fleet(visit: Visit, looks: list[StationLook]) -> dict[str, Any]:
-    counted = await counts(visit.parts.services.pool)
-    return await fleet_view.view(visit, looks, counted.by_station)
 
 
 async def _alarms(visit: Visit, look: StationLook, device: str | None = None) -> dict[str, Any]:
