@@ -22,9 +22,9 @@ from simulator.plant import Plant
 from simulator.scenario_file import load_scenario
 from simulator.tags import rack_tag
 from station.config import StationConfig
-from station.control.issue import ACTIVE_KW
 from station.control.plan import Fleet, units_of
 from station.control.rest import Rest
+from station.dispatch.commands import ACTIVE_KW
 from station.dispatch.split import SplitResult, SplitSettings, SplitUnit, equal_split, split
 from station.protection import (
     ContainerState,

@@ -12,10 +12,7 @@ from dataclasses import dataclass, replace
 
 from contract.commands import MAX_NAME, CommandRecord, CommandState, shown
 from contract.words import Words
-from station.dispatch.commands import Command
-
-MEASURED_POINTS = frozenset({"active_power_setpoint_kw", "reactive_power_setpoint_kvar"})
-"""Points whose delivery a measurement shows."""
+from station.dispatch.commands import MEASURED_POINTS, Command
 
 LATE_MS = 60_000
 """A command accepted for so long is told before it has settled."""

@@ -8,12 +8,10 @@ import math
 from contract.layouts import METER, PCS
 from contract.limits import LimitReason
 from contract.words import Words
-from station.command_book import MEASURED_POINTS
 from station.config import Role, StationConfig
-from station.control.issue import SETPOINT
 from station.control.plan import Plan
 from station.dispatch.cause import DeliveryFacts, likely_cause
-from station.dispatch.commands import Command
+from station.dispatch.commands import MEASURED_POINTS, SETPOINT, Command
 from station.image import Image, PointRow
 
 _SILENT = Words(

@@ -13,7 +13,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from contract.commands import CommandRecord, CommandState
-from station.command_book import MEASURED_POINTS, Page
+from station.command_book import Page
+from station.dispatch.commands import MEASURED_POINTS
 from station.journal import JournalError
 
 RESUME_SOURCE = "commands.ledger"

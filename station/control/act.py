@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 from contract.layouts import METER, PCS
 from station.config import Role, StationConfig
-from station.control.issue import ACTIVE_KW, Converters, ConverterView, Issuer, Reason
+from station.control.issue import Converters, ConverterView, Issuer, Reason
 from station.control.picture import FastPicture
 from station.control.plan import Plan
 from station.control.rest import Rest
 from station.control.settings import dispatch_settings, rated_voltage_v
 from station.control.wishes import Instant, Wishes
-from station.dispatch.commands import Command
+from station.dispatch.commands import ACTIVE_KW, Command
 from station.dispatch.decide import decide
 from station.dispatch.proposal import Source
 from station.dispatch.regulation import RegulationSignal

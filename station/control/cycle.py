@@ -13,11 +13,11 @@ from contract.layouts import PCS
 from station.config import Role, StationConfig
 from station.control.act import Actor, Step
 from station.control.feedback import MeterFeedback, Wanted
-from station.control.issue import REACTIVE, SETPOINT, Issuer, Points
+from station.control.issue import Issuer, Points
 from station.control.picture import FastPicture
 from station.control.plan import Fleet, Plan, bounds_of, units_of
 from station.control.wishes import Instant, Wishes
-from station.dispatch.commands import Command
+from station.dispatch.commands import REACTIVE, SETPOINT, Command
 from station.dispatch.control_mode import ControlMode
 from station.dispatch.regulation import RegulationSignal
 from station.dispatch.sources import SelfTestMemory

@@ -13,20 +13,23 @@ from dataclasses import dataclass, field
 
 from contract.limits import LimitReason
 from station.config import Role, StationConfig
-from station.dispatch.commands import Command, ConverterCommands, DeliveryRules
+from station.dispatch.commands import (
+    ACTIVE_KW,
+    REACTIVE,
+    SETPOINT,
+    Command,
+    ConverterCommands,
+    DeliveryRules,
+)
 from station.plant import PcsState
 from station.protection import Bound, StationLimits
 
-SETPOINT = "active_power_setpoint_kw"
-REACTIVE = "reactive_power_setpoint_kvar"
 START = "start"
 STOP = "stop"
 _RESTART_PAUSE_MS = 30_000
 """A converter takes up to half a minute to synchronise; asking again earlier helps nobody."""
 _HOUR_MS = 3_600_000
 _STARTABLE = (PcsState.OFF, PcsState.STANDBY, PcsState.FAULT)
-ACTIVE_KW = 0.05
-"""Half the resolution of a set-point; less than this is no power."""
 
 Points = dict[tuple[str, str], ConverterCommands]
 """Set-points in flight and in force, by (device, point)."""

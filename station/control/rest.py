@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from station.control.issue import ACTIVE_KW
+from station.dispatch.commands import ACTIVE_KW
 
 _AGAIN_MS = 30_000
 """A converter that goes on running is told again after the time it takes to stop."""

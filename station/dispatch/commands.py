@@ -15,6 +15,16 @@ not sent, unless a limit has become tighter than what is in force.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from contract.signals import SIGNALS
+
+SETPOINT = "active_power_setpoint_kw"
+REACTIVE = "reactive_power_setpoint_kvar"
+MEASURED_POINTS = frozenset({SETPOINT, REACTIVE})
+"""Points whose delivery a measurement shows."""
+
+ACTIVE_KW = SIGNALS[SETPOINT].scale / 2
+"""Half the resolution of a set-point; less than this is no power."""
+
 RETRY_PAUSE_MS = 2000
 """A device that refused or stayed silent is asked again after this time."""
 

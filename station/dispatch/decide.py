@@ -8,6 +8,7 @@ rate and hold time is measured on the steady clock that is handed in.
 from collections.abc import Iterable
 
 from station.dispatch.arbiter import arbitrate
+from station.dispatch.commands import ACTIVE_KW
 from station.dispatch.control_mode import control_mode
 from station.dispatch.handover import hand_over
 from station.dispatch.proposal import Proposal, Source
@@ -37,9 +38,6 @@ from station.dispatch.sources import (
     wanted_kvar,
 )
 
-_NO_POWER_KW = 0.05
-"""Resolution of a set-point; less than this is no power."""
-
 Proposals = tuple[Proposal, ...]
 
 
@@ -67,7 +65,7 @@ def decide(
     decision = arbitrate(inputs.bounds, proposals)
     handed, handover = hand_over(settings.handover, memory.handover, decision, now_ms)
     mode = control_mode(decision.source, safe.stage, memory.mode)
-    idle = abs(handed.power_kw) < _NO_POWER_KW and not shifts
+    idle = abs(handed.power_kw) < ACTIVE_KW and not shifts
     transfer, balancing = balance(
         settings.balancing, memory.balancing, inputs.containers, now_ms, idle=idle
     )

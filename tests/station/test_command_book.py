@@ -3,10 +3,15 @@ from dataclasses import replace
 from contract.commands import CommandState as Kept
 from contract.words import Words
 from station.command_book import LATE_MS, MOST_OPEN, CommandBook
-from station.dispatch.commands import Command, CommandState, ConverterCommands, DeliveryRules
+from station.dispatch.commands import (
+    SETPOINT,
+    Command,
+    CommandState,
+    ConverterCommands,
+    DeliveryRules,
+)
 
 T0 = 1_795_000_000_000
-SETPOINT = "active_power_setpoint_kw"
 
 
 def issued(

@@ -4,8 +4,8 @@ import pytest
 
 from contract.layouts import METER
 from station.alarms import AlarmBook, Condition
-from station.control.issue import SETPOINT
 from station.control.picture import FastPicture
+from station.dispatch.commands import SETPOINT
 from station.image import ProcessImage
 from station.loops import LoopPorts, Loops
 from tests.station.control.test_cycle import T0, Run

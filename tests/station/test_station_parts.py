@@ -9,8 +9,13 @@ import pytest
 from contract import frame
 from contract.layouts import STATION
 from contract.words import Words
-from station.control.issue import SETPOINT
-from station.dispatch.commands import Command, CommandState, ConverterCommands, DeliveryRules
+from station.dispatch.commands import (
+    SETPOINT,
+    Command,
+    CommandState,
+    ConverterCommands,
+    DeliveryRules,
+)
 from station.executor import CommandExecutor
 from station.protocols import Accepted, CommandOutcome, Refused, TimedOut
 from station.station_row import computed_sample

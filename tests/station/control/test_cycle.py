@@ -5,9 +5,9 @@ import pytest
 from contract.limits import LimitReason
 from contract.schedule import Schedule
 from station.control.cycle import ControlCycle, ControlState
-from station.control.issue import REACTIVE, SETPOINT, START
+from station.control.issue import START
 from station.control.picture import FastPicture
-from station.dispatch.commands import CommandState
+from station.dispatch.commands import REACTIVE, SETPOINT, CommandState
 from station.dispatch.control_mode import ControlMode
 from station.dispatch.regulation import RegulationSignal
 from station.dispatch.sources import ManualSetpoint

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contract.schedule import Schedule
-from station.control.issue import ACTIVE_KW, SETPOINT, START
+from station.control.issue import START
 from station.control.picture import FastPicture
+from station.dispatch.commands import ACTIVE_KW, SETPOINT
 from station.dispatch.sources import AgcInputs, ManualSetpoint
 from station.plant import PcsState
 from station.protection import Done, load_rules, reset

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from contract.limits import LimitReason
-from station.control.issue import REACTIVE, SETPOINT, START
+from station.control.issue import START
+from station.dispatch.commands import REACTIVE, SETPOINT
 from station.dispatch.proposal import Source
 from station.dispatch.sources import AgcInputs, ManualSetpoint
 from station.plant import PcsState
