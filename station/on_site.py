@@ -20,7 +20,6 @@ from typing import Any
 from contract.orders import Order, OrderKind
 from station.errors import StationError
 
-KINDS = (OrderKind.RESET, OrderKind.SCHEDULE)
 _FOLDER = "on-site"
 _LONGEST_REQUEST = 1 << 20
 _EXPIRES_MS = 60_000

@@ -3,7 +3,6 @@
 from station.centre.errors import CentreError, CentreUnavailable
 from station.centre.modbus_port import ModbusCentre, PortSettings
 from station.centre.port import (
-    STATE_WORDS,
     CentreRequest,
     CentreState,
     CentreView,
@@ -11,7 +10,6 @@ from station.centre.port import (
 )
 
 __all__ = [
-    "STATE_WORDS",
     "CentreError",
     "CentreRequest",
     "CentreState",

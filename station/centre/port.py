@@ -11,7 +11,11 @@ from typing import Protocol
 
 
 class CentreState(IntEnum):
-    """What the station makes of the centre; shown to it as a number, 0..5."""
+    """What the station makes of the centre; shown to it as a number, 0..5.
+
+    LIMITED follows within a limit; BLOCKED is by protection or local control; LOST is without a
+    heartbeat.
+    """
 
     OFF = 0
     READY = 1
@@ -19,17 +23,6 @@ class CentreState(IntEnum):
     LIMITED = 3
     BLOCKED = 4
     LOST = 5
-
-
-STATE_WORDS: dict[CentreState, tuple[str, str]] = {
-    CentreState.OFF: ("centre mode is off", "未投入调度控制"),
-    CentreState.READY: ("ready", "可投入"),
-    CentreState.FOLLOWING: ("following the centre", "跟随调度指令"),
-    CentreState.LIMITED: ("following within a limit", "受限跟随"),
-    CentreState.BLOCKED: ("blocked by protection or local control", "闭锁（保护或就地）"),
-    CentreState.LOST: ("heartbeat lost", "心跳丢失"),
-}
-"""What the states mean, in English and Chinese."""
 
 
 @dataclass(frozen=True)

@@ -293,15 +293,6 @@ class Association:
             None,
         )
 
-    def general_interrogation(self, rcb: str) -> None:
-        """Ask for one report with every member of the data set."""
-        block = self._lib.ClientReportControlBlock_create(rcb.encode())
-        self._blocks.append(block)
-        self._lib.ClientReportControlBlock_setGI(block, True)
-        error = c.c_int(0)
-        self._lib.IedConnection_setRCBValues(self._connection, c.byref(error), block, Rcb.GI, True)
-        _fail(f"general interrogation of {rcb}", error)
-
 
 def _copied(rcb: str, report: int) -> Report:
     """Copy a report while the library still owns it.

@@ -45,9 +45,6 @@ class Rcb:
     RESV = 4
     OPT_FLDS = 32
     TRG_OPS = 256
-    INTG_PD = 512
-    GI = 1024
-    PURGE_BUF = 2048
     ENTRY_ID = 4096
 
 
@@ -93,7 +90,6 @@ _DECLARATIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "ClientReportControlBlock_setResv": (None, (P, B)),
     "ClientReportControlBlock_setTrgOps": (None, (P, N)),
     "ClientReportControlBlock_setOptFlds": (None, (P, N)),
-    "ClientReportControlBlock_setGI": (None, (P, B)),
     "ClientReportControlBlock_setEntryId": (None, (P, P)),
     "ControlObjectClient_create": (P, (S, P)),
     "ControlObjectClient_destroy": (None, (P,)),

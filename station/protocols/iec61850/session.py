@@ -62,7 +62,6 @@ class Session:
         self._tokens = {rcb: _entry_of(token) for rcb, token in own.items()}
         newest_ms = max((time_ms for _, time_ms in self._tokens.values()), default=0)
         self.maker = ReadingMaker(spec.device, binding, newest_ms)
-        self.lost_reports = 0
         self._pool = ThreadPoolExecutor(2, thread_name_prefix=spec.device)
         # Commands have threads of their own: none waits until the data set has been read.
         self._command_pool = ThreadPoolExecutor(
@@ -264,7 +263,6 @@ class Session:
         values = await self._ask(association, partial(association.read_data_set, data_set))
         found_ms = self.maker.time_of(values)
         if self.maker.newest_ms and found_ms > self.maker.newest_ms + _LOST_AFTER_MS:
-            self.lost_reports += 1
             raise BadReply(
                 f"reports stay away: the device is at {found_ms}, the last report at "
                 f"{self.maker.newest_ms}; subscribing afresh"

@@ -20,7 +20,6 @@ from station.protocols.profile_files import PROFILE_FOLDER, find
 
 MAX_REGISTERS = 125  # Modbus application protocol V1.1b3, 6.3 and 6.4
 MAX_BITS = 2000  # the same, 6.1 and 6.2
-MAX_WRITE_REGISTERS = 123  # the same, 6.12
 
 
 class Space(StrEnum):
