@@ -1,7 +1,7 @@
 """Who may do what: one question, one answer with its reason, denied unless a rule permits.
 
 Viewers look; operators also send orders, answer and shelve alarms; engineers answer and shelve
-alarms, and take them out of service; administrators also keep stations and users. Every caller
+alarms, and take them out of service; administrators also add stations. Every caller
 asks `authorize` and nothing else, so that the rules can be read in one place.
 """
 
@@ -27,7 +27,6 @@ class Action(StrEnum):
     SHELVE_ALARM = "shelve_alarm"
     TAKE_ALARM_OUT = "take_alarm_out"
     CREATE_STATION = "create_station"
-    KEEP_USERS = "keep_users"
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class User:
 
 @dataclass(frozen=True)
 class Resource:
-    """What the action touches: a kind ("station", "fleet", "user") and perhaps an id."""
+    """What the action touches: a kind ("station", "alarm", "fleet", "page") and perhaps an id."""
 
     kind: str
     id: str | None = None

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADER = "x-csrf-token"
-FIELD = "csrf"
 
 
 def token_matches(expected: str, presented: str | None) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloud.alarms.definitions import Definitions
-from cloud.db import Pool, connection
+from cloud.db import Pool, connection, containing
 from cloud.errors import KeyStoreError
 from cloud.vault.rows import open_event, tell_damaged
 from cloud.vault.vault import Vault
@@ -97,9 +97,8 @@ async def raised(
         limit: most rows.
         offset: rows to leave out before.
     """
-    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     given: dict[str, Any] = {
-        "like": f"%{escaped}%" if text else None,
+        "like": containing(text),
         "codes": definitions.codes_saying(text) if text else [],
         "limit": min(limit, MOST_ROWS),
         "offset": offset,

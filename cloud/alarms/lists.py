@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cloud.alarms.definitions import AlarmClass, Definition, Definitions
 from cloud.alarms.states import OPEN, State
-from cloud.db import Pool, connection
+from cloud.db import Pool, connection, containing
 from cloud.errors import KeyStoreError
 from cloud.vault.rows import open_event, tell_damaged
 from cloud.vault.vault import StationKeys, Vault
@@ -196,14 +196,13 @@ class Lists:
         return await self.find(Filter(active_before_ms=before_ms), limit=limit, offset=offset)
 
     def _given(self, wanted: Filter) -> dict[str, Any]:
-        escaped = wanted.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
         return {
             "states": [state.value for state in wanted.states],
             "priorities": sorted(wanted.priorities) or None,
             "station": wanted.station,
             "scope": wanted.scope,
             "before_ms": wanted.active_before_ms,
-            "like": f"%{escaped}%" if wanted.text else None,
+            "like": containing(wanted.text),
             "codes": self.definitions.codes_saying(wanted.text) if wanted.text else [],
         }
 

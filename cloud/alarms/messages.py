@@ -21,8 +21,9 @@ class Due:
     """An alarm that somebody is to be told of.
 
     Attributes:
+        alarm: its number.
         station_en, station_zh, zone: of its station.
-        device, tag: where.
+        device: where; empty where the station itself is meant.
         rule: what its definition says.
         priority: 1 to 4.
         onset_ms: when by the device's clock.

@@ -24,8 +24,11 @@ _PLANNED: Final = 2_000
 _SENT_TOGETHER: Final = 500
 _TAKEN_MS: Final = 60_000
 """Longer than the time-outs of a channel together; then somebody else may send."""
-_TOO_OLD_MS: Final = 24 * 3_600_000
+_DAY_MS: Final = 24 * 3_600_000
+_TOO_OLD_MS: Final = _DAY_MS
 """What was announced longer ago is history when it is seen first, as after an upgrade."""
+_LOOKED_BACK_MS: Final = 7 * _DAY_MS
+"""How far the health of a channel looks back."""
 _URGENT: Final = 2
 """Alarms up to this priority are told though they have returned meanwhile."""
 
@@ -242,7 +245,7 @@ async def health(
     pool: Pool, section: NotificationsSection, now_ms: int
 ) -> tuple[ChannelHealth, ...]:
     """Return how every channel does, those that were never used among them."""
-    week_ms = now_ms - 7 * _TOO_OLD_MS
+    week_ms = now_ms - _LOOKED_BACK_MS
     async with connection(pool) as conn:
         rows = await (await conn.execute(_HEALTH, {"week_ms": week_ms})).fetchall()
     found: dict[str, Any] = defaultdict(lambda: (0, None, None, None, 0))
