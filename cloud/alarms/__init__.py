@@ -4,7 +4,7 @@ The engine works events into alarms; lists, story and metrics read them; people 
 `between` reads the events themselves.
 """
 
-from cloud.alarms.acts import LONGEST_SHELF_MS, Desk, Outcome, Wanted
+from cloud.alarms.acts import LONGEST_SHELF_MS, ActRefused, Desk, NoSuchAlarm, Outcome, Wanted
 from cloud.alarms.definitions import LINK_LOST, AlarmClass, Definition, Definitions, load
 from cloud.alarms.engine import Engine
 from cloud.alarms.links import look as look_at_links
@@ -13,6 +13,7 @@ from cloud.alarms.metrics import FloodNow, Metrics, flood_now, metrics
 from cloud.alarms.notify import ChannelHealth, Notifier, health
 from cloud.alarms.nuisances import Nuisance, chattering, fleeting
 from cloud.alarms.past import Cursor, EventPage, PastEvent, between
+from cloud.alarms.refusals import Refusal, Why
 from cloud.alarms.states import OPEN, SILENT, UNANSWERED, Change, State
 from cloud.alarms.story import Incident, answers, incident, journal, occurrences
 
@@ -22,6 +23,7 @@ __all__ = [
     "OPEN",
     "SILENT",
     "UNANSWERED",
+    "ActRefused",
     "AlarmClass",
     "AlarmPage",
     "AlarmSeen",
@@ -39,12 +41,15 @@ __all__ = [
     "Incident",
     "Lists",
     "Metrics",
+    "NoSuchAlarm",
     "Notifier",
     "Nuisance",
     "Outcome",
     "PastEvent",
+    "Refusal",
     "State",
     "Wanted",
+    "Why",
     "answers",
     "between",
     "chattering",

@@ -12,10 +12,11 @@ from psycopg.types.json import Jsonb
 
 from cloud.access import Action, Resource, User, authorize
 from cloud.alarms import store
-from cloud.alarms.definitions import Definition, Definitions
+from cloud.alarms.definitions import Definitions
 from cloud.alarms.engine import Work, retell
 from cloud.alarms.fold import life_from_json
-from cloud.alarms.states import SILENT, UNANSWERED, Change, Life, State
+from cloud.alarms.refusals import Refusal, Why, refusal
+from cloud.alarms.states import Change, Life
 from cloud.alarms.store import Connection
 from cloud.db import Pool, connection
 from cloud.errors import NotFound, Refused
@@ -51,11 +52,32 @@ class ActForbidden(Refused):
     status = 403
 
 
-class ActRefused(Refused):
-    """The alarm is not in a state for this act, or the act lacks what it needs."""
+class NoSuchAlarm(NotFound):
+    """No alarm has this number."""
 
-    code = "alarm_act_refused"
+    code = "no_such_alarm"
+
+    def __init__(self, alarm: int) -> None:
+        super().__init__(f"there is no alarm {alarm}")
+
+
+class ActRefused(Refused):
+    """The alarm is not in a state for this act, or the act lacks what it needs.
+
+    Its code is that of the one reason, or `several_reasons`.
+
+    Attributes:
+        refused: why, by alarm; empty where the act itself lacks something.
+    """
+
     status = 422
+
+    def __init__(self, *why: Refusal, refused: Mapping[int, Refusal] | None = None) -> None:
+        self.refused: Mapping[int, Refusal] = refused or {}
+        reasons = [*why, *self.refused.values()]
+        codes = {reason.code.value for reason in reasons}
+        text = "; ".join(dict.fromkeys(reason.text for reason in reasons))
+        super().__init__(text, code=codes.pop() if len(codes) == 1 else "several_reasons")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +102,7 @@ class Outcome:
     """What became of an act: the alarms done, and why others were left as they are."""
 
     done: tuple[int, ...]
-    refused: Mapping[int, str]
+    refused: Mapping[int, Refusal]
 
 
 @dataclass(frozen=True)
@@ -95,27 +117,27 @@ class Desk:
         """Do one thing to some alarms; those that it cannot be done to stay as they are.
 
         Raises:
-            NotFound: there is no such alarm.
+            NoSuchAlarm: there is no such alarm.
             ActForbidden: the person may not do this at a station concerned; nothing is done.
             ActRefused: the act lacks its reason or its limit; or it could be done to none of the
                 alarms, and the text says why.
         """
         _check_wanted(wanted, now_ms)
         if not 1 <= len(set(alarms)) <= MOST_ALARMS:
-            raise ActRefused(f"name 1 to {MOST_ALARMS} alarms")
+            raise ActRefused(Refusal(Why.NUMBER_OF_ALARMS, f"name 1 to {MOST_ALARMS} alarms"))
         stations = await self._stations(alarms)
         for station in stations:
             decision = authorize(user, _ACTIONS[wanted.change], Resource("station", station))
             if not decision.allowed:
                 raise ActForbidden(decision.rule)
         done: list[int] = []
-        refused: dict[int, str] = {}
+        refused: dict[int, Refusal] = {}
         for station, ids in stations.items():
             part = await self._act(user, station, ids, wanted, now_ms)
             done += part.done
             refused |= part.refused
         if not done:
-            raise ActRefused("; ".join(dict.fromkeys(refused.values())))
+            raise ActRefused(refused=refused)
         return Outcome(tuple(done), refused)
 
     async def _stations(self, alarms: Iterable[int]) -> dict[str, list[int]]:
@@ -127,7 +149,7 @@ class Desk:
             rows = await found.fetchall()
         missing = set(wanted) - {row[0] for row in rows}
         if missing:
-            raise NotFound(f"there is no alarm {min(missing)}")
+            raise NoSuchAlarm(min(missing))
         stations: dict[str, list[int]] = {}
         for alarm, station in rows:
             stations.setdefault(station, []).append(alarm)
@@ -142,11 +164,11 @@ class Desk:
             lives = await _lives(conn, ids)
             known = await store.by_ids(conn, ids)
             done: dict[int, Life] = {}
-            refused: dict[int, str] = {}
+            refused: dict[int, Refusal] = {}
             for alarm in ids:
                 rule = known[alarm].rule(self.definitions)
                 life = lives[alarm]
-                why = refusal(life, rule, wanted) or _unseen(alarm, life, wanted)
+                why = refusal(life, rule, wanted.change) or _unseen(alarm, life, wanted)
                 if why:
                     refused[alarm] = why
                 else:
@@ -161,55 +183,24 @@ class Desk:
 def _check_wanted(wanted: Wanted, now_ms: int) -> None:
     reason = wanted.reason.strip()
     if wanted.change in _NEED_REASON and not reason:
-        raise ActRefused("give a reason: it is kept with the act")
+        raise ActRefused(Refusal(Why.NO_REASON, "give a reason: it is kept with the act"))
     if len(reason) > _MOST_REASON:
-        raise ActRefused(f"the reason has {len(reason)} characters; use at most {_MOST_REASON}")
+        said = f"the reason has {len(reason)} characters; use at most {_MOST_REASON}"
+        raise ActRefused(Refusal(Why.REASON_TOO_LONG, said))
     if wanted.change is Change.SHELVED and not now_ms < wanted.until_ms <= (
         now_ms + LONGEST_SHELF_MS
     ):
-        raise ActRefused("an alarm is shelved for at most 8 h from now; choose an earlier end")
+        said = "an alarm is shelved for at most 8 h from now; choose an earlier end"
+        raise ActRefused(Refusal(Why.SHELF_TOO_LONG, said))
 
 
-def refusal(life: Life, rule: Definition, wanted: Wanted) -> str:  # noqa: PLR0911 - one for each rule
-    """Return why an act cannot be done to an alarm; empty when it can."""
-    state, title = life.state, rule.words().en
-    match wanted.change:
-        case Change.ACKNOWLEDGED if state in SILENT:
-            return f"{title}: is {_said(state)}; it needs no answer while it is"
-        case Change.ACKNOWLEDGED if state not in UNANSWERED:
-            return f"{title}: is {_said(state)}; there is nothing to acknowledge"
-        case Change.RESET if state is State.RETURNED:
-            return f"{title}: acknowledge it first"
-        case Change.RESET if state is not State.LATCHED:
-            still = " its condition still stands" if life.active else " it is not latched"
-            return f"{title}:{still}; there is nothing to reset"
-        case Change.SHELVED if not rule.shelvable:
-            return (
-                f"{title}: an alarm of class safety is never shelved; acknowledge it, or have an"
-                " engineer take it out of service"
-            )
-        case Change.SHELVED if life.out_of_service:
-            return f"{title}: is out of service already"
-        case Change.UNSHELVED if life.shelved_until_ms is None:
-            return f"{title}: is not shelved"
-        case Change.TAKEN_OUT if life.out_of_service:
-            return f"{title}: is out of service already"
-        case Change.PUT_BACK if not life.out_of_service:
-            return f"{title}: is in service already"
-        case _:
-            return ""
-
-
-def _unseen(alarm: int, life: Life, wanted: Wanted) -> str:
+def _unseen(alarm: int, life: Life, wanted: Wanted) -> Refusal | None:
     seen = (wanted.seen_onset_ms or {}).get(alarm)
     answers = wanted.change in (Change.ACKNOWLEDGED, Change.RESET)
     if answers and seen is not None and life.onset_ms > seen:
-        return "it has come again since you looked; look again and acknowledge that"
-    return ""
-
-
-def _said(state: State) -> str:
-    return "suppressed by design" if state is State.SUPPRESSED else state.value.replace("_", " ")
+        said = "it has come again since you looked; look again and acknowledge that"
+        return Refusal(Why.COME_AGAIN, said)
+    return None
 
 
 async def _lives(conn: Connection, ids: Sequence[int]) -> dict[int, Life]:

@@ -8,10 +8,9 @@ from pydantic import BaseModel, Field
 from cloud import alarms
 from cloud.access import Action, Session
 from cloud.alarms import Change, State
-from cloud.api.answers import ERRORS
+from cloud.api.answers import ERRORS, RefusedAlarm, refused_alarms
 from cloud.api.context import Desk, DeskOf, Reader, permitted
 from cloud.api.image import now_ms
-from cloud.errors import NotFound
 
 router = APIRouter(prefix="/alarms", tags=["alarms"], responses=ERRORS)
 
@@ -118,7 +117,7 @@ class ActAnswer(BaseModel):
     """The alarms done, and why others were left as they are."""
 
     done: list[int]
-    refused: dict[int, str]
+    refused: dict[int, RefusedAlarm]
 
 
 class RangeQuery(BaseModel):
@@ -258,7 +257,7 @@ async def show_alarm(parts: DeskOf, _: Reader, alarm: AlarmId) -> Facts:
     services = parts.services
     found = await lists_of(parts).one(alarm)
     if found is None:
-        raise NotFound(f"there is no alarm {alarm}")
+        raise alarms.NoSuchAlarm(alarm)
     story = None
     if found.group_ms is not None:
         incident = await alarms.incident(
@@ -285,7 +284,7 @@ async def _act(
     services = parts.services
     desk = alarms.Desk(services.pool, services.vault, _definitions(parts))
     outcome = await desk.act(session.user, ids, wanted, at_ms)
-    return ActAnswer(done=list(outcome.done), refused=dict(outcome.refused))
+    return ActAnswer(done=list(outcome.done), refused=refused_alarms(outcome.refused))
 
 
 @router.post("/acknowledge")

@@ -1,6 +1,6 @@
 """Errors as the API tells them: a code for programs, a message and a remedy for people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from cloud.access.sign_in import TooManyAttempts
+from cloud.alarms import ActRefused, Refusal, Why
 from cloud.errors import Refused, Unavailable
 
 _INVALID, _UNAVAILABLE = 422, 503
@@ -26,12 +27,22 @@ _REMEDIES = {
 }
 
 
+class RefusedAlarm(BaseModel):
+    """Why an act was not done to an alarm."""
+
+    code: Why = Field(description="stable word for programs")
+    message: str = Field(description="the rule, and what to do")
+
+
 class ErrorAnswer(BaseModel):
     """What every refused request is answered with."""
 
     code: str = Field(description="stable word for programs", examples=["not_found"])
     message: str = Field(description="what is wrong and where")
     remedy: str = Field(description="what to do")
+    refused: dict[int, RefusedAlarm] | None = Field(
+        None, description="by alarm, where an act could be done to none of them"
+    )
 
 
 ERRORS: dict[int | str, dict[str, object]] = {
@@ -50,23 +61,39 @@ PageMaker = Callable[[Request, int, str], Response]
 _FOR_PROGRAMS = ("/api/", "/health/", "/static/", "/fragments/")
 
 
-def answer(status: int, code: str, message: str) -> JSONResponse:
+def refused_alarms(refused: Mapping[int, Refusal]) -> dict[int, RefusedAlarm]:
+    """Refusals as the API tells them."""
+    return {alarm: RefusedAlarm(code=why.code, message=why.text) for alarm, why in refused.items()}
+
+
+def answer(
+    status: int, code: str, message: str, refused: Mapping[int, Refusal] | None = None
+) -> JSONResponse:
     """An error answer; the remedy follows from the status."""
-    body = ErrorAnswer(code=code, message=message, remedy=_REMEDIES.get(status, "see the message"))
-    return JSONResponse(body.model_dump(), status)
+    remedy = _REMEDIES.get(status, "see the message")
+    alarms = refused_alarms(refused) if refused else None
+    body = ErrorAnswer(code=code, message=message, remedy=remedy, refused=alarms)
+    return JSONResponse(body.model_dump(mode="json", exclude_none=True), status)
 
 
 def install(app: FastAPI, page: PageMaker) -> None:
     """Make `app` tell errors this way; errors of pages are told by `page` to the reader."""
 
-    def told(request: Request, status: int, code: str, message: str) -> Response:
+    def told(
+        request: Request,
+        status: int,
+        code: str,
+        message: str,
+        alarms: Mapping[int, Refusal] | None = None,
+    ) -> Response:
         if request.url.path.startswith(_FOR_PROGRAMS):
-            return answer(status, code, message)
+            return answer(status, code, message, alarms)
         return page(request, status, message)
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)  # noqa: S101 - registered for this class
-        response = told(request, error.status, error.code, error.reason)
+        alarms = error.refused if isinstance(error, ActRefused) else None
+        response = told(request, error.status, error.code, error.reason, alarms)
         if isinstance(error, TooManyAttempts):
             response.headers["Retry-After"] = str(error.wait_s)
         return response

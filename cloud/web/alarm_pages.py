@@ -195,7 +195,7 @@ async def detail_fragment(visit: PageVisit, alarm: int) -> Response:
     room = await _Room.enter(visit)
     found = await room.lists.one(alarm)
     if found is None:
-        raise NotFound(f"there is no alarm {alarm}")
+        raise alarms.NoSuchAlarm(alarm)
     return visit.fragment("fragments/alarm_detail.html", "detail", await room.detail(found))
 
 

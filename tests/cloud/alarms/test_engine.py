@@ -145,7 +145,7 @@ async def test_of_many_alarms_those_that_can_be_answered_are(pool, vault, worker
 
     assert outcome.done == tuple(ids[1:])
     assert list(outcome.refused) == ids[:1]
-    assert "nothing to acknowledge" in outcome.refused[ids[0]]
+    assert "nothing to acknowledge" in outcome.refused[ids[0]].text
 
 
 async def test_what_comes_to_light_after_an_acknowledgement_is_not_answered_by_it(

@@ -79,7 +79,7 @@ async def test_an_acknowledgement_is_kept_with_its_person_and_audited(
     assert answer.json() == {"done": sorted(ids), "refused": {}}
     assert {alarm["acknowledged_by"] for alarm in await listed(operator)} == {"operator-user"}
     again = await operator.post(f"{PATH}/acknowledge", json={"alarms": ids})
-    assert again.status_code == 422
+    assert (again.status_code, again.json()["code"]) == (422, "nothing_to_acknowledge")
     assert "nothing to acknowledge" in again.json()["message"]
     async with connection(cloud.worker.services.pool) as conn:
         found = await conn.execute(
@@ -98,8 +98,36 @@ async def test_what_has_come_again_since_somebody_looked_is_not_answered(feeder,
         f"{PATH}/acknowledge", json={"alarms": [alarm["id"]], "seen_onset_ms": seen}
     )
 
-    assert answer.status_code == 422
+    assert (answer.status_code, answer.json()["code"]) == (422, "come_again")
     assert "come again" in answer.json()["message"]
+
+
+async def test_a_refusal_has_a_code_for_programs_beside_its_words(feeder, operator, work):
+    for device in ("C1-R07", "C1-R08", "C1-R09"):
+        await feeder.raise_event(device, "rack.alarm", active=True)
+    await work()
+    first, second, third = sorted(alarm["id"] for alarm in await listed(operator))
+    why = {"reason": "sensor is being replaced", "hours": 1}
+
+    async def acknowledge(*ids: int):
+        return (await operator.post(f"{PATH}/acknowledge", json={"alarms": ids})).json()
+
+    await operator.post(f"{PATH}/{first}/shelve", json=why)
+    assert (await acknowledge(first))["code"] == "silent"
+    some = await acknowledge(first, second)
+    none = await acknowledge(first, second)
+
+    assert some["done"] == [second]
+    assert some["refused"][str(first)]["code"] == "silent"
+    assert "it needs no answer" in some["refused"][str(first)]["message"]
+    assert none["code"] == "several_reasons"
+    assert {alarm: why["code"] for alarm, why in none["refused"].items()} == {
+        str(first): "silent",
+        str(second): "nothing_to_acknowledge",
+    }
+    blank = await operator.post(f"{PATH}/{third}/shelve", json=why | {"reason": " "})
+    assert blank.json()["code"] == "no_reason"
+    assert "refused" not in blank.json()
 
 
 async def test_acts_are_for_those_whose_role_permits_them(viewer, operator, engineer, feeder, work):
@@ -136,7 +164,7 @@ async def test_a_safety_alarm_is_not_shelved_and_the_refusal_says_why(feeder, op
         f"{PATH}/{alarm['id']}/shelve", json={"reason": "noise", "hours": 1}
     )
 
-    assert answer.status_code == 422
+    assert (answer.status_code, answer.json()["code"]) == (422, "safety")
     assert "class safety is never shelved" in answer.json()["message"]
 
 
@@ -212,6 +240,7 @@ async def test_what_is_not_there_or_asked_wrongly_is_told(feeder, viewer, operat
     assert (await viewer.get(f"{PATH}/999999")).status_code == 404
     gone = await operator.post(f"{PATH}/acknowledge", json={"alarms": [999_999]})
     assert (gone.status_code, gone.json()["message"]) == (404, "there is no alarm 999999")
+    assert gone.json()["code"] == "no_such_alarm"
     backwards = await viewer.get(f"{PATH}/metrics", params={"from": 10, "to": 10})
     assert backwards.status_code == 422
     async with cloud.client() as nobody:

@@ -18,26 +18,29 @@ const done = {
 };
 const TOGETHER = new Set(["acknowledge", "reset"]);
 
-// The rules of the cloud by a part of its words; each says the rule and what to do.
-const RULES = [
-  [/there is nothing to acknowledge/, () => t("It has been answered already: there is nothing to acknowledge.")],
-  [/needs no answer/, () => t("It has been put aside or suppressed: it needs no answer until it comes back.")],
-  [/acknowledge it first/, () => t("It is not acknowledged yet: acknowledge it first, then reset it.")],
-  [/still stands; there is nothing to reset/, () => t("Its condition still stands: find and remove the cause, then reset it.")],
-  [/is not latched/, () => t("It is not latched: there is nothing to reset.")],
-  [/never shelved/, () => t("A safety alarm cannot be shelved: it would hide a danger. Acknowledge it and act on it.")],
-  [/out of service already/, () => t("It is out of service already: see its list.")],
-  [/is not shelved/, () => t("It is not shelved any more: see the active alarms.")],
-  [/in service already/, () => t("It is in service already: see the active alarms.")],
-  [/come again since/, () => t("It has come again since you looked: look again, then acknowledge that.")],
-  [/at most 8 h/, () => t("An alarm is shelved for at most 8 h: choose a shorter time.")],
-  [/no role of/, () => t("Your role does not permit it. Ask an administrator for the role that does.")],
-  [/there is no alarm/, () => t("There is no such alarm: load the page again.")],
-];
+// The rules of the cloud by their codes; each says the rule and what to do.
+const RULES = {
+  nothing_to_acknowledge: () => t("It has been answered already: there is nothing to acknowledge."),
+  silent: () => t("It has been put aside or suppressed: it needs no answer until it comes back."),
+  not_acknowledged: () => t("It is not acknowledged yet: acknowledge it first, then reset it."),
+  condition_stands: () => t("Its condition still stands: find and remove the cause, then reset it."),
+  not_latched: () => t("It is not latched: there is nothing to reset."),
+  safety: () => t("A safety alarm cannot be shelved: it would hide a danger. Acknowledge it and act on it."),
+  out_of_service: () => t("It is out of service already: see its list."),
+  not_shelved: () => t("It is not shelved any more: see the active alarms."),
+  in_service: () => t("It is in service already: see the active alarms."),
+  come_again: () => t("It has come again since you looked: look again, then acknowledge that."),
+  shelf_too_long: () => t("An alarm is shelved for at most 8 h: choose a shorter time."),
+  no_reason: () => t("Write the reason: the next shift must understand it."),
+  reason_too_long: () => t("The reason is too long: say it in fewer words."),
+  number_of_alarms: () => t("These are too many alarms at once: choose fewer."),
+  forbidden: () => t("Your role does not permit it. Ask an administrator for the role that does."),
+  no_such_alarm: () => t("There is no such alarm: load the page again."),
+};
 
 /** The rule behind a refusal, in the reader's language; the cloud's own words where it is another. */
-export function rule(message) {
-  return RULES.find(([pattern]) => pattern.test(message))?.[1]() ?? message;
+export function rule({ code, message }) {
+  return RULES[code]?.() ?? message;
 }
 
 /** An alarm as an act names it: which, and the newest onset that its person has seen. */
@@ -68,7 +71,7 @@ async function send([path, body, count], found) {
     found.done += answer.done.length;
     found.refused.push(...Object.values(answer.refused));
   } catch (error) {
-    found.refused.push(...Array(count).fill(error.message));
+    found.refused.push(...(error.answer?.refused ? Object.values(error.answer.refused) : Array(count).fill(error.answer ?? error)));
   }
 }
 

@@ -37,7 +37,7 @@ async function order(station, target, reason) {
   try {
     sent = await ask(`${path}/control/reset`, { method: "POST", body: { target, reason } });
   } catch (error) {
-    tell(sentences(t("The order was not sent."), rule(error.message)), true);
+    tell(sentences(t("The order was not sent."), rule(error.answer ?? error)), true);
     return;
   }
   const facts = { n: sent.counter, target: what(target) };
