@@ -17,6 +17,7 @@ __all__ = [
     "ALL",
     "CHILLER",
     "DISPATCH",
+    "DISPATCH_1",
     "FIRE",
     "HASH_BYTES",
     "INSULATION",
@@ -123,7 +124,7 @@ PANEL = Layout(
 )
 """The site's control panel: emergency stop, local/remote switch, reset button."""
 VENTILATION = Layout("ventilation", tuple(_columns("ventilation_state")))
-DISPATCH = Layout(
+DISPATCH_1 = Layout(
     "dispatch",
     tuple(
         _columns(
@@ -133,14 +134,28 @@ DISPATCH = Layout(
         )
     ),
 )
-"""The controller's decision of each second: who decides, what was granted, which limit bit."""
+"""What older stations have sent: their data stay readable, nobody writes it any more."""
+DISPATCH = Layout(
+    "dispatch/2",
+    tuple(
+        _columns(
+            "dispatch_source binding_limit protection_level asked_power_kw granted_power_kw "
+            "regulation_power_kw frequency_request_kw frequency_response_kw agc_power_kw "
+            "reactive_power_target_kvar fast_loop_p99_ms fast_loop_missed"
+        )
+    ),
+)
+"""The controller's decision of each second: who decides, what was granted, which limit bit.
+
+While the schedule decides, schedule, regulation and frequency request add up to what was asked.
+"""
 
 ALL: Mapping[str, Layout] = MappingProxyType(
     {
         x.name: x
         for x in (
             *(PCS, RACK, CHILLER, INSULATION, FIRE, METER, STATION),
-            *(PANEL, VENTILATION, DISPATCH),
+            *(PANEL, VENTILATION, DISPATCH_1, DISPATCH),
         )
     }
 )

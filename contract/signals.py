@@ -212,8 +212,8 @@ _AUXILIARIES = (
     _state("heat_detected", _I, "heat", "高温", words.CLEAR_DETECTED),
     _state("fire_state", _I, "fire protection state", "消防系统状态", words.FIRE_STATE),
     _bits("fire_alarms", "fire protection alarms", "消防告警", words.FIRE_ALARM_BITS),
-    _state("emergency_stop", _I, "emergency stop", "急停按钮", words.NO_YES),
-    _state("reset_pressed", _I, "protection reset button", "保护复归按钮", words.NO_YES),
+    _state("emergency_stop", _I, "emergency-stop button", "急停按钮", words.PRESSED),
+    _state("reset_pressed", _I, "protection reset button", "保护复归按钮", words.PRESSED),
     _state("ventilation_state", _I, "ventilation state", "通风状态", words.VENTILATION_STATE),
 )
 
@@ -244,6 +244,16 @@ _STATION = (
         "frequency_response_kw", "kW", "i4", 0.1, _M, "frequency response power", "频率响应功率"
     ),
     _analog("agc_power_kw", "kW", "i4", 0.1, _C, "AGC power request", "AGC 功率请求"),
+    _analog("regulation_power_kw", "kW", "i4", 0.1, _C, "regulation signal power", "调频信号功率"),
+    _analog(
+        "frequency_request_kw",
+        "kW",
+        "i4",
+        0.1,
+        _M,
+        "frequency response asked for",
+        "频率响应请求功率",
+    ),
     _analog(
         "reactive_power_target_kvar", "kvar", "i4", 0.1, _I, "reactive power target", "无功功率目标"
     ),

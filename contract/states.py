@@ -9,7 +9,7 @@ from contract.limits import LIMIT_WORDS
 State = tuple[int, str, str]
 States = tuple[State, ...]
 
-NO_YES: States = ((0, "no", "否"), (1, "yes", "是"))
+PRESSED: States = ((0, "not pressed", "未按下"), (1, "pressed", "已按下"))
 OPEN_CLOSED: States = ((0, "open", "断开"), (1, "closed", "闭合"))
 LOCAL_REMOTE: States = ((0, "local", "就地"), (1, "remote", "远方"))
 CLEAR_DETECTED: States = ((0, "clear", "正常"), (1, "detected", "检出"))

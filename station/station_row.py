@@ -79,13 +79,16 @@ def station_values(
 
 def dispatch_values(cycle: CycleResult, facts: StationFacts) -> dict[str, float]:
     """Return the row of the second's decision: who asked, what was granted, which limit bit."""
-    decision = cycle.step.outcome.decision
+    outcome = cycle.step.outcome
+    decision, regulation_kw = outcome.decision, outcome.regulation_kw
     return {
         "dispatch_source": decision.source,
         "binding_limit": decision.binding,
         "protection_level": cycle.verdict.level,
         "asked_power_kw": decision.asked_kw,
         "granted_power_kw": decision.power_kw,
+        "regulation_power_kw": math.nan if regulation_kw is None else regulation_kw,
+        "frequency_request_kw": decision.asked_shift_kw,
         "frequency_response_kw": decision.shift_kw,
         "agc_power_kw": facts.agc_kw,
         "reactive_power_target_kvar": math.fsum(cycle.step.kvar.values()),

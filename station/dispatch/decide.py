@@ -70,6 +70,9 @@ def decide(
         settings.balancing, memory.balancing, inputs.containers, now_ms, idle=idle
     )
     scheduled = inputs.schedules.power_at(inputs.effect_ms)
+    regulation_kw = None
+    if scheduled is not None and inputs.regulation is not None:
+        regulation_kw = inputs.regulation.power_at(inputs.effect_ms)
     # Only a station that nobody has ever told anything leaves its converters as they are.
     drives = safe.stage is not SafeStage.WAITING or decision.source is not Source.NONE
     outcome = Outcome(
@@ -77,6 +80,7 @@ def decide(
         power_kw=handed.power_kw,
         ramping=handed.ramping,
         scheduled_kw=None if scheduled is None else scheduled.kw,
+        regulation_kw=regulation_kw,
         kvar=kvar,
         transfer=transfer,
         mode=mode,

@@ -111,6 +111,11 @@ class Decision:
     high_kw: float
     steps: tuple[Step, ...]
 
+    @property
+    def asked_shift_kw(self) -> float:
+        """What frequency response asked for, as part of `asked_kw`."""
+        return math.fsum(step.asked_shift_kw for step in self.steps)
+
     def words(self) -> Words:
         """Tell the decision in one sentence."""
         name = self.source.words

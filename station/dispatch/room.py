@@ -111,6 +111,7 @@ class Outcome:
         power_kw: the power to drive at the meter, after the smooth hand-over.
         ramping: a hand-over is under way.
         scheduled_kw: the schedule's part, None without one.
+        regulation_kw: what the regulation signal adds to it, None without signal or schedule.
         kvar: reactive power to give.
         transfer: powers of an idle station's balancing, by converter; empty: none.
         mode: who is in charge. alone: nobody asks for power.
@@ -122,6 +123,7 @@ class Outcome:
     power_kw: float
     ramping: bool
     scheduled_kw: float | None
+    regulation_kw: float | None
     kvar: float
     transfer: Mapping[str, float]
     mode: ControlMode

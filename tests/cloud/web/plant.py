@@ -94,7 +94,7 @@ class Plant:
             ("STATION", "station", _station(times, planned, power, soc)),
             ("METER", "meter", _meter(times, power)),
             ("FIRE", "fire", _fire(times)),
-            ("STATION", "dispatch", _dispatch(planned, power)),
+            ("STATION", layouts.DISPATCH.name, _dispatch(planned, power)),
             ("PANEL", "panel", {"remote_control": np.ones(len(times))}),
         ]
         for c, container in enumerate(CONTAINERS):
@@ -129,8 +129,10 @@ def _frame(
 def _dispatch(planned: Array, power: Array) -> Mapping[str, Array]:
     return {
         "dispatch_source": np.ones(len(planned)),
-        "asked_power_kw": planned,
-        "granted_power_kw": planned,
+        "asked_power_kw": power,
+        "granted_power_kw": power,
+        "regulation_power_kw": np.zeros(len(planned)),
+        "frequency_request_kw": power - planned,
         "frequency_response_kw": power - planned,
         "fast_loop_p99_ms": np.full(len(planned), 3.4),
     }

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 import httpx
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 
@@ -60,6 +61,77 @@ def test_limits_of_both_directions_are_named_with_both_reasons(visit, session):
         title, text = page.locator("[data-binding-title]"), page.locator("[data-binding-text]")
         expect(title).to_have_text("Discharge limited to 1.73 MW, charge to 1.20 MW")
         expect(text).to_contain_text("Discharge: PCS unavailable. Charge: cell voltage.")
+
+
+ASKED = {
+    "STATION:dispatch_source": 1.0,
+    "STATION:asked_power_kw": 480.0,
+    "STATION:scheduled_power_kw": 90.0,
+    "STATION:regulation_power_kw": 90.0,
+    "STATION:frequency_request_kw": 300.0,
+    "STATION:frequency_response_kw": 200.0,
+    "STATION:agc_power_kw": 1500.0,
+}
+
+
+def decision(page: Page) -> dict[str, str]:
+    """The lines of the decision, by their names."""
+    lines = "(dl) => [...dl.querySelectorAll('dt')].map((dt) => [dt, dt.nextElementSibling])"
+    return dict(
+        page.locator("#decision").evaluate(
+            f"(dl) => ({lines})(dl).map((pair) => pair.map((node) => node.textContent))"
+        )
+    )
+
+
+def test_the_lines_of_a_decision_add_up_to_what_was_asked(visit, session):
+    with visit() as visitor:
+        showing(visitor.page, visitor.url, session, ASKED)
+        page = visitor.open("/stations/haibin-1")
+        expect(page.locator("[data-passed-over=agc_power_kw]")).to_have_text(" · not followed")
+
+        told = decision(page)
+
+    assert told["Asked"] == "0.48MW"
+    assert told["Schedule"] == "0.09MW"
+    assert told["Regulation signal"] == "0.09MW"
+    assert told["Frequency response"] == "300.0kW · granted 200.0kW"
+    assert told["AGC request"] == "1.50MW · not followed"
+
+
+def test_a_plan_that_the_centre_outranks_says_so(visit, session):
+    points = ASKED | {"STATION:dispatch_source": 4.0, "STATION:asked_power_kw": 1800.0}
+    with visit("zh-Hans") as visitor:
+        showing(visitor.page, visitor.url, session, points)
+        page = visitor.open("/stations/haibin-1")
+        expect(page.locator("[data-passed-over=agc_power_kw]")).to_have_text("")
+
+        told = decision(page)
+
+    assert told["计划曲线"] == "0.09MW · 未采用"
+    assert told["调频信号"] == "0.09MW · 未采用"
+    assert told["AGC 请求"] == "1.50MW"
+
+
+@pytest.mark.parametrize(
+    ("language", "pressed", "button", "insulation"),
+    [
+        ("en", 0.0, "not pressed", "normal"),
+        ("en", 1.0, "pressed", "normal"),
+        ("zh-Hans", 0.0, "未按下", "正常"),
+        ("zh-Hans", 1.0, "已按下", "正常"),
+    ],
+)
+def test_button_and_insulation_say_their_state(  # noqa: PLR0917 - one case each
+    visit, session, language, pressed, button, insulation
+):
+    points = {"PANEL:emergency_stop": pressed, "C1-IMD:insulation_alarms": 0.0}
+    with visit(language) as visitor:
+        showing(visitor.page, visitor.url, session, points)
+        page = visitor.open("/stations/haibin-1")
+
+        expect(page.locator("[data-point='PANEL:emergency_stop']")).to_have_text(button)
+        expect(page.locator("[data-bits='C1-IMD:insulation_alarms']")).to_have_text(insulation)
 
 
 def test_a_decision_that_no_limit_bit_says_nothing(visit, session):

@@ -543,6 +543,31 @@ DRAWN = """async ([series, resolution, zone]) => {
 }"""
 
 
+LISTED = """async (answer) => {
+  const { Signals } = await import('/static/js/history_signals.js');
+  return new Signals(answer, []).all.map((one) => one.name);
+}"""
+
+
+def test_a_signal_of_two_layouts_that_succeed_one_another_is_listed_once(visit):
+    names = ["granted_power_kw", "regulation_power_kw"]
+    granted, added = (
+        {"signal": n, "unit": "kW", "kind": "analog", "cells": 1, "states": []} for n in names
+    )
+    answer = {
+        "first_ms": 0,
+        "layouts": [
+            {"layout": "dispatch", "signals": [granted]},
+            {"layout": "dispatch/2", "signals": [granted, added]},
+        ],
+        "devices": [{"device": "STATION", "layouts": ["dispatch", "dispatch/2"]}],
+    }
+    with visit() as visitor:
+        listed = visitor.open("/alarms").evaluate(LISTED, answer)
+
+    assert listed == [f"STATION:{name}" for name in names]
+
+
 def test_a_line_ends_where_samples_or_buckets_are_missing(visit):
     with visit() as visitor:
         page = visitor.open("/alarms")

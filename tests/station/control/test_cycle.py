@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract.layouts import DISPATCH
 from contract.limits import LimitReason
 from contract.schedule import Schedule
 from station.control.cycle import ControlCycle, ControlState
@@ -9,9 +10,11 @@ from station.control.issue import START
 from station.control.picture import FastPicture
 from station.dispatch.commands import REACTIVE, SETPOINT, CommandState
 from station.dispatch.control_mode import ControlMode
+from station.dispatch.proposal import Source
 from station.dispatch.regulation import RegulationSignal
 from station.dispatch.sources import ManualSetpoint
 from station.protection import LimitMargins, ProtectionSettings
+from station.station_row import StationFacts, dispatch_values
 from station.tracking_error import TrackingError
 from tests.station.site import Plant, site_config
 
@@ -128,6 +131,25 @@ def test_schedule_and_regulation_together_stay_within_two_percent(tmp_path):
 
     assert report["n"] > 1100
     assert report["rms_error_pct_of_rated"] < 2.0
+
+
+def test_the_rows_of_a_second_add_up_to_what_was_asked(tmp_path):
+    signal = RegulationSignal((0.9,), capacity_kw=100, period_s=4)
+    facts = StationFacts(
+        link_up=True, queued_batches=0, cycle_ms=1.0, devices_stale=0, alarm_bits=0
+    )
+    run = Run(tmp_path, regulation=signal, primary_frequency={"droop_pct": 5.0})
+    run.plant.frequency_hz = 49.9
+
+    result = run.seconds(0, 5)
+    row = dispatch_values(result, facts)
+
+    assert row.keys() == {column.signal.name for column in DISPATCH.columns}
+    assert (row["dispatch_source"], row["regulation_power_kw"]) == (Source.SCHEDULE, 90.0)
+    assert row["frequency_request_kw"] == row["frequency_response_kw"] > 0
+    assert row["asked_power_kw"] == pytest.approx(
+        400.0 + row["regulation_power_kw"] + row["frequency_request_kw"]
+    )
 
 
 def test_power_beyond_what_racks_allow_is_cut_and_says_which_limit(tmp_path):

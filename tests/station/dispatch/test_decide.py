@@ -87,12 +87,33 @@ def test_the_schedule_is_followed_at_the_meter_with_the_regulation_on_top():
 
     outcome = station.step()
 
-    assert (outcome.power_kw, outcome.scheduled_kw) == (450.0, 400.0)
+    assert (outcome.power_kw, outcome.scheduled_kw, outcome.regulation_kw) == (450.0, 400.0, 50.0)
     assert (outcome.mode, outcome.follows_meter, outcome.drives) == (
         ControlMode.SCHEDULE,
         True,
         True,
     )
+
+
+def test_the_regulation_is_told_only_where_there_is_a_schedule_and_a_signal():
+    signal = RegulationSignal((0.5,), 100.0, 4.0)
+
+    assert Station(regulation=signal).step().regulation_kw is None
+    assert Station().schedule().step().regulation_kw is None
+
+
+@pytest.mark.parametrize("high_kw", [1000.0, -980.0])
+def test_schedule_regulation_and_frequency_response_add_up_to_what_is_asked(high_kw):
+    station = Station(regulation=RegulationSignal((-0.5,), 100.0, 4.0)).schedule()
+
+    outcome = station.step(frequency_hz=49.9, bounds=Bounds(-1000.0, high_kw))
+
+    decision = outcome.decision
+    parts = (outcome.scheduled_kw, outcome.regulation_kw, decision.asked_shift_kw)
+    assert parts[:2] == (400.0, -50.0)
+    assert decision.asked_shift_kw > 40.0
+    assert decision.asked_kw == pytest.approx(sum(parts))
+    assert (decision.shift_kw < decision.asked_shift_kw) is (high_kw < 0)
 
 
 def test_a_person_takes_over_smoothly_and_hands_back():

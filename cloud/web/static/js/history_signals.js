@@ -29,8 +29,10 @@ export class Signals {
     const layouts = new Map(answer.layouts.map(({ layout, signals }) => [layout, signals]));
     const place = ({ device }) => (first.indexOf(device) + 1 || first.length + 1);
     const devices = [...answer.devices].sort((a, b) => place(a) - place(b));
-    this.all = devices.flatMap(({ device, layouts: names }) => names.flatMap((name) => layouts.get(name).map((one) => this.#entry(device, one))));
-    this.byName = new Map(this.all.map((one) => [one.name, one]));
+    const entries = devices.flatMap(({ device, layouts: names }) => names.flatMap((name) => layouts.get(name).map((one) => this.#entry(device, one))));
+    // Layouts of a device that succeed one another share signals: each is listed once.
+    this.byName = new Map(entries.map((one) => [one.name, one]));
+    this.all = [...this.byName.values()];
   }
 
   #entry(device, one) {

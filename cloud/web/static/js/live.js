@@ -43,11 +43,11 @@ export function words(signal, state) {
   return facts.states[signal]?.[String(Math.round(state))] ?? String(state);
 }
 
-/** Words of the bits that are set, or the word for none. */
-export function bitWords(signal, bits) {
+/** Words of the bits that are set, or `none` where there are none. */
+export function bitWords(signal, bits, none = t("none")) {
   if (bits == null) return NO_VALUE;
   const names = Object.entries(facts.states[signal] ?? {}).filter(([bit]) => (Math.trunc(bits) >>> Number(bit)) & 1);
-  return names.length ? names.map(([, name]) => name).join(", ") : t("none");
+  return names.length ? names.map(([, name]) => name).join(", ") : none;
 }
 
 /** Call `paint` after every image and every second. */
@@ -68,7 +68,7 @@ function paint() {
   }
   for (const node of all("[data-bits]")) {
     const [device, signal] = node.dataset.bits.split(":");
-    write(node, bitWords(signal, value(node.dataset.bits)));
+    write(node, bitWords(signal, value(node.dataset.bits), node.dataset.none));
     node.classList.toggle("stale", isStale(device));
   }
   link();

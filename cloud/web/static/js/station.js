@@ -190,7 +190,13 @@ function reasons(tight, kind, reason) {
 }
 
 // The limit of this second's decision: its word for none, "rated power", is no limit that bit.
+// A wish of a source that does not decide is no part of what was asked, and says so.
 function decided() {
+  const source = point("dispatch_source");
+  for (const node of all("[data-passed-over]")) {
+    const outranked = source != null && source !== Number(node.dataset.source) && point(node.dataset.passedOver) != null;
+    write(node, outranked ? ` · ${t("not followed")}` : "");
+  }
   const place = one("[data-limit-that-bit]");
   const limit = point("binding_limit");
   write(place, limit === 0 ? t("nothing") : words("binding_limit", limit));
