@@ -16,8 +16,7 @@ from contract.words import Words
 _RUNNING = (2, 3)
 _DERATED = 3
 _FAULT = 4
-_DC_NEAR_V = 15.0
-"""Converters begin to derate within some volts of the ends of their DC window."""
+_DC_ALARM_BITS = 0b11
 _GRID_ALARM_BITS = 0b11000
 _HEATSINK_ALARM_BIT = 0b100000
 _LIMIT_TOLERANCE = 0.02
@@ -32,7 +31,7 @@ class DeliveryFacts:
         fresh: the converter's data are not stale. meter_fresh: neither are the meter's.
         state, alarms: signals ``pcs_state`` and ``pcs_alarms``.
         remote: it is in remote control. breaker_closed: its AC breaker is closed.
-        dc_voltage_v, dc_low_v, dc_high_v: DC voltage and the window it works in.
+        dc_voltage_v: DC voltage; whether it suits the converter, the converter's alarms say.
         limit_kw: what its racks allow in this direction, positive; limit_reason and
             limit_device: which limit that is.
         closed_racks: racks with closed contactors.
@@ -48,8 +47,6 @@ class DeliveryFacts:
     remote: bool | None = None
     breaker_closed: bool | None = None
     dc_voltage_v: float = math.nan
-    dc_low_v: float = math.nan
-    dc_high_v: float = math.nan
     limit_kw: float = math.nan
     limit_reason: LimitReason = LimitReason.NONE
     limit_device: str = ""
@@ -113,15 +110,15 @@ def _no_rack(facts: DeliveryFacts) -> Words | None:
 
 
 def _dc_window(facts: DeliveryFacts) -> Words | None:
-    volts = facts.dc_voltage_v
-    discharging = facts.commanded > 0
-    edge_v = facts.dc_low_v if discharging else facts.dc_high_v
-    near = volts <= edge_v + _DC_NEAR_V if discharging else volts >= edge_v - _DC_NEAR_V
-    if not near:
+    told = facts.alarms & _DC_ALARM_BITS
+    if not told:
         return None
+    known = math.isfinite(facts.dc_voltage_v)
+    volts = f" {facts.dc_voltage_v:.0f} V" if known else ""
+    en, zh = _alarm_words(told)
     return Words(
-        f"DC voltage {volts:.0f} V is at the end of the converter's window ({edge_v:.0f} V)",
-        f"直流电压 {volts:.0f} V 接近变流器工作窗口边界（{edge_v:.0f} V）",
+        f"the DC voltage{volts} is outside the converter's range{en}",
+        f"直流电压{volts}{' ' if known else ''}越限{zh}",
     )
 
 

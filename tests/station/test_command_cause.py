@@ -30,6 +30,7 @@ def cause(run: Run, **changes: object):
         ({"pcs_state": 3, "pcs_alarms": 0b100000}, "heat sink too warm", "散热器过温"),
         ({"pcs_state": 1}, "standby", "待机"),
         ({"pcs_alarms": 0b1000}, "grid voltage", "电网电压"),
+        ({"pcs_alarms": 0b10}, "DC voltage 1300 V is outside", "直流电压 1300 V 越限"),
         ({}, "does not follow", "未跟随"),
     ],
 )
