@@ -14,10 +14,10 @@ from station.protocols import (
     DeviceSpec,
     DeviceStatus,
     DriverHost,
-    FastHealth,
     FastReading,
     Reading,
     Refused,
+    fast_report,
     missed_report,
 )
 
@@ -94,13 +94,6 @@ class Devices:
             points |= host.resume_points
         return points
 
-    @property
-    def fast_health(self) -> dict[str, FastHealth]:
-        """How each fast lane keeps its grid, by device."""
-        return {
-            tag: health for host in self.hosts.values() for tag, health in host.fast_health.items()
-        }
-
     def disconnected(self) -> dict[str, str]:
         """Return the reason by tag of every device whose connection is gone."""
         return {
@@ -112,6 +105,14 @@ class Devices:
     def missed_report(self) -> dict[str, Any]:
         """Return counts and names of the samples that devices were asked for in vain."""
         return missed_report(host.missed for host in self.hosts.values())
+
+    def fast_report(self) -> dict[str, dict[str, Any]]:
+        """Return how each fast lane keeps its grid, by device; none of a driver that is down."""
+        return {
+            tag: fast_report(health)
+            for host in self.hosts.values()
+            for tag, health in host.fast_health.items()
+        }
 
     @property
     def restarts(self) -> dict[str, int]:

@@ -112,4 +112,5 @@ def _devices(devices: Devices) -> dict[str, Any]:
         },
         "driver_restarts": devices.restarts,
         "readings_missed": devices.missed_report(),
+        "fast_lanes": devices.fast_report(),
     }

@@ -15,6 +15,7 @@ from station.protocols.driver import (
     TimedOut,
 )
 from station.protocols.errors import ProtocolError, UnknownDriver
+from station.protocols.health import fast_report
 from station.protocols.host import DriverHost
 from station.protocols.missed import report as missed_report
 from station.protocols.preflight import check_device
@@ -36,5 +37,6 @@ __all__ = [
     "TimedOut",
     "UnknownDriver",
     "check_device",
+    "fast_report",
     "missed_report",
 ]

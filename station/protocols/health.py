@@ -1,10 +1,12 @@
 """Whether a device answers: told to the station on each change, logged once each way."""
 
 import logging
+import math
 import random
 import time
+from typing import Any
 
-from station.protocols.driver import DeviceStatus, Publish
+from station.protocols.driver import DeviceStatus, FastHealth, Publish
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +18,22 @@ _DOUBLINGS = 5
 def now_ms() -> int:
     """Return the station's clock, epoch milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def fast_report(health: FastHealth) -> dict[str, Any]:
+    """Return what the status file says of one fast lane; null for what is not known."""
+    return {
+        "connected": health.connected,
+        "reads": health.reads,
+        "missed": health.missed,
+        "latency_p50_ms": _known(health.latency_p50_ms),
+        "latency_p99_ms": _known(health.latency_p99_ms),
+        "late_p99_ms": _known(health.late_p99_ms),
+    }
+
+
+def _known(value_ms: float) -> float | None:
+    return round(value_ms, 2) if math.isfinite(value_ms) else None
 
 
 class Health:

@@ -34,6 +34,7 @@ from station.protection import (
 )
 from station.protection.matrix import Deed, Row
 from station.protection.rules import Rule
+from station.protocols import FastHealth, fast_report
 from tests.station.site import site_document
 
 ROOT = Path(__file__).parents[2]
@@ -286,6 +287,8 @@ def test_the_figures_that_are_built_in_are_those_of_the_code():
 def test_every_figure_of_the_fast_loop_and_every_state_of_a_command_is_explained():
     for key in FastLoop(0.05, lambda: None).report():
         assert f"`fast_loop.{key}`" in DISPATCH
+    for key in fast_report(FastHealth("METER", True, 1, 0, 1.0, 1.0, 1.0)):
+        assert f"`fast_lanes.DEVICE.{key}`" in DISPATCH
     for state in CommandState:
         assert f"| {state} |" in DISPATCH
 

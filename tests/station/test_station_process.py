@@ -52,6 +52,7 @@ async def test_a_station_without_any_device_still_runs_reports_and_stops_cleanly
     lost = lambda: {e.device for e in site.events if e.code == "device.lost" and e.active}  # noqa: E731
     await wait_for(lambda: lost() == {"METER", "FIRE"}, "both devices reported lost", 40)
     await wait_for(lambda: site.status().get("batches_acked", 0) >= 2, "acknowledged batches")
+    await wait_for(lambda: site.status().get("fast_lanes"), "word of the meter's fast lane")
     running = site.status()
     process.send_signal(signal.SIGTERM)
     _, errors = await asyncio.wait_for(process.communicate(), 30)
@@ -59,6 +60,9 @@ async def test_a_station_without_any_device_still_runs_reports_and_stops_cleanly
     assert process.returncode == 0, errors.decode()
     assert running["link"] == "up"
     assert running["devices"]["METER"]["connected"] is False
+    assert running["fast_lanes"]["METER"]["connected"] is False
+    assert running["fast_lanes"]["METER"]["missed"] > 0
+    assert running["fast_lanes"]["METER"]["latency_p99_ms"] is None
     assert site.events[0].code == "station.started"
     assert site.events[-1].code == "station.stopped"
     assert site.status()["queue"] == 0
