@@ -11,6 +11,7 @@ from cloud.alarms import Change, State
 from cloud.api.answers import ERRORS, RefusedAlarm, refused_alarms
 from cloud.api.context import Desk, DeskOf, Reader, permitted
 from cloud.api.image import now_ms
+from cloud.api.times import Range
 
 router = APIRouter(prefix="/alarms", tags=["alarms"], responses=ERRORS)
 
@@ -120,11 +121,9 @@ class ActAnswer(BaseModel):
     refused: dict[int, RefusedAlarm]
 
 
-class RangeQuery(BaseModel):
+class RangeQuery(Range):
     """Which time and which station."""
 
-    start_ms: int = Field(alias="from", ge=0, description="epoch ms")
-    end_ms: int = Field(alias="to", ge=0, description="epoch ms, not included")
     station: str | None = Field(None, max_length=32)
     limit: int = Field(50, ge=1, le=MOST_ROWS)
 

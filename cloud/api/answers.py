@@ -61,6 +61,11 @@ PageMaker = Callable[[Request, int, str], Response]
 _FOR_PROGRAMS = ("/api/", "/health/", "/static/", "/fragments/")
 
 
+def _said(message: str) -> str:
+    """Pydantic puts its own words before those of a check of ours."""
+    return message.removeprefix("Value error, ")
+
+
 def refused_alarms(refused: Mapping[int, Refusal]) -> dict[int, RefusedAlarm]:
     """Refusals as the API tells them."""
     return {alarm: RefusedAlarm(code=why.code, message=why.text) for alarm, why in refused.items()}
@@ -107,7 +112,7 @@ def install(app: FastAPI, page: PageMaker) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return told(request, _INVALID, "invalid_request", f"{where}: {first['msg']}")
+        return told(request, _INVALID, "invalid_request", f"{where}: {_said(first['msg'])}")
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class

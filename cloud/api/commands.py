@@ -9,8 +9,8 @@ from cloud import commands, fleet
 from cloud.alarms import Cursor
 from cloud.api.answers import ERRORS
 from cloud.api.context import DeskOf, Reader
-from cloud.api.history import Range
 from cloud.api.stations import StationId
+from cloud.api.times import Range
 from cloud.commands import Asked, PastCommand, Statistics
 from cloud.history.resolution import checked_range
 from contract.commands import CommandState

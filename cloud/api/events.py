@@ -9,8 +9,8 @@ from cloud import alarms, fleet
 from cloud.alarms import Cursor
 from cloud.api.answers import ERRORS
 from cloud.api.context import DeskOf, Reader
-from cloud.api.history import Range
 from cloud.api.stations import StationId
+from cloud.api.times import Range
 from cloud.history.resolution import checked_range
 
 router = APIRouter(prefix="/stations", tags=["alarms"], responses=ERRORS)

@@ -16,6 +16,7 @@ from cloud.api.answers import ERRORS
 from cloud.api.context import DeskOf, Reader
 from cloud.api.image import now_ms
 from cloud.api.stations import StationId
+from cloud.api.times import Moment, Range
 from cloud.fleet import stale_after_ms
 from cloud.history import Resolution, SignalRef, Tier
 from cloud.history.render import (
@@ -52,13 +53,6 @@ _SERIES_TYPES: dict[str, dict[str, object]] = {
     "application/json": {},
     **{media.partition(";")[0]: {} for _, media in _FILES.values()},
 }
-
-
-class Range(BaseModel):
-    """A range of sample times; the end is not part of it."""
-
-    start_ms: int = Field(alias="from", ge=0, description="first time, epoch milliseconds")
-    end_ms: int = Field(alias="to", ge=0, description="end, epoch milliseconds, exclusive")
 
 
 class SeriesQuery(Range):
@@ -189,7 +183,8 @@ async def show_cells(
     station: StationId,
     device: Device,
     at: Annotated[
-        int | None, Query(ge=0, description="at or before this time; default now")
+        Moment | None,
+        Query(description="at or before this time, as `from` of a range; default now"),
     ] = None,
 ) -> CellsAnswer:
     """Voltage and temperature of every cell of a rack, newest or at a past time."""
