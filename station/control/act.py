@@ -6,7 +6,7 @@ the others take its part.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from contract.layouts import METER, PCS
@@ -28,8 +28,24 @@ from station.image import Image
 from station.plant import PcsState, fresh_number, pcs_state
 
 DELIVERS = (PcsState.RUNNING, PcsState.DERATED)
+_STATES = frozenset(PcsState)
 _SETTLED_MS = 2000
 """So long after its last set-point a converter has arrived and said so in a reading."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The converters at this moment.
+
+    Attributes:
+        views: how they are.
+        lost: have tripped since the plan.
+        running: apparent power, kVA, of each that delivers.
+    """
+
+    views: Mapping[str, ConverterView]
+    lost: frozenset[str]
+    running: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -118,18 +134,17 @@ class Actor:
             fast: what has arrived since.
             now: the moment.
         """
-        views, lost = self._converters(plan, image, fast)
-        running = {tag: self._circle_kva[tag] for tag, v in views.items() if v.state in DELIVERS}
-        inputs = self._inputs(plan, image, fast, running, now)
+        seen = self._converters(plan, image, fast)
+        inputs = self._inputs(plan, image, fast, seen.running, now)
         outcome, self._memory = decide(self._settings, self._memory, inputs, now.steady_ms)
         if outcome.drives:
             correction_kw = plan.correction_kw if outcome.follows_meter else 0.0
-            self.setpoints = self._share(plan, outcome.power_kw + correction_kw, lost)
+            self.setpoints = self._share(plan, outcome.power_kw + correction_kw, seen.lost)
             self.setpoints |= outcome.transfer
         else:
             self.setpoints = _held(plan)
-        kvar = self._share_kvar(outcome, running)
-        issued = self._send(plan, outcome, (views, lost), kvar, now)
+        kvar = self._share_kvar(outcome, seen.running)
+        issued = self._send(plan, outcome, seen, kvar, now)
         if issued:
             self._moved_ms = now.steady_ms
         asked_kw = outcome.power_kw if outcome.ramping else outcome.decision.asked_kw
@@ -161,36 +176,32 @@ class Actor:
         self,
         plan: Plan,
         outcome: Outcome,
-        seen: tuple[Mapping[str, ConverterView], frozenset[str]],
+        seen: _Seen,
         kvar: Mapping[str, float],
         now: Instant,
     ) -> list[Command]:
-        views, lost = seen
         if plan.verdict.local:
             return []
         decision = outcome.decision
         why = Reason(decision.source.name.lower(), decision.requester or "none", outcome.drives)
         due = {tag: kw for tag, kw in self.setpoints.items() if tag in plan.known}
-        running = {tag for tag, view in views.items() if view.state in DELIVERS}
-        stops = self._rest(running, now)
+        stops = self._rest(seen.running, now)
         asleep = frozenset(self.rest.asleep)
-        converters = Converters(views, plan.limits, plan.verdict.held, asleep, lost)
+        converters = Converters(seen.views, plan.limits, plan.verdict.held, asleep, seen.lost)
         active = self._issuer.active_power(due, converters, why, now.wall_ms)
         support = Reason("voltage_support", "voltage_support", drives=True)
         known = {tag: one for tag, one in kvar.items() if tag in plan.known}
         reactive = self._issuer.reactive_power(known, plan.verdict.held, support, now.wall_ms)
         return [*active, *reactive, *stops]
 
-    def _rest(self, running: set[str], now: Instant) -> list[Command]:
+    def _rest(self, running: Collection[str], now: Instant) -> list[Command]:
         """Send to sleep what the split can do without."""
         sleeping = frozenset() if self._divided is None else self._divided[1].sleeping
         tired = self.rest.fall_asleep(sleeping, self.setpoints, running, now.steady_ms)
         return [self._issuer.stop(tag, now.wall_ms) for tag in tired]
 
-    def _converters(
-        self, plan: Plan, image: Image, fast: FastPicture
-    ) -> tuple[dict[str, ConverterView], frozenset[str]]:
-        """Return the converters' newest states, and which have tripped since the plan."""
+    def _converters(self, plan: Plan, image: Image, fast: FastPicture) -> _Seen:
+        """Return the converters by their newest states."""
         views: dict[str, ConverterView] = {}
         lost = set()
         for container in plan.plant.containers:
@@ -199,13 +210,14 @@ class Actor:
             row = image.get(tag, PCS.name)
             since_ms = 0 if row is None else row.arrived_ms
             newer = fast.number(tag, "pcs_state", since_ms)
-            if math.isfinite(newer) and int(newer) in set(PcsState):
+            if math.isfinite(newer) and int(newer) in _STATES:
                 state = PcsState(int(newer))
                 awake = container.converter.available and tag not in self.rest.asleep
                 if state not in DELIVERS and awake:
                     lost.add(tag)
             views[tag] = ConverterView(state, container.converter.setpoint_kw)
-        return views, frozenset(lost)
+        running = {tag: self._circle_kva[tag] for tag, v in views.items() if v.state in DELIVERS}
+        return _Seen(views, frozenset(lost), running)
 
     def _inputs(
         self,

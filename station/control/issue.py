@@ -114,11 +114,12 @@ class Issuer:
         """Return the commands that bring these active powers (kW by converter) about."""
         issued: list[Command] = []
         limits = converters.limits
+        resting = converters.asleep | converters.lost
         for tag, kw in setpoints.items():
             if tag in converters.held:
                 continue
             view = converters.views[tag]
-            wanted = why.drives and tag not in converters.asleep | converters.lost
+            wanted = why.drives and tag not in resting
             if wanted and view.state in _STARTABLE and not _interlocked(limits, tag):
                 issued += self._start(tag, view.state, why, now_ms)
             if view.state is not None and view.state not in (PcsState.RUNNING, PcsState.DERATED):
