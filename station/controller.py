@@ -96,7 +96,6 @@ class Controller:
         )
         self._acquired: Counter[str] = Counter()
         self._values: dict[str, float] = {}
-        self._renewing: asyncio.Task[None] | None = None
         self._releasing: asyncio.Task[None] | None = None
         self._story = Story(self._alarms, self._command_book, self._control)
         self._parts, self._carriers = Supervisor(), Supervisor()
@@ -339,14 +338,13 @@ class Controller:
         """Keep the certificate young."""
         site = self._config.station
 
-        def install(certificate: bytes, authority: bytes) -> None:
+        async def install(certificate: bytes, authority: bytes) -> None:
             identity = self._identity
             new = x509.load_pem_x509_certificate(certificate)
             require_own_certificate(new, identity.keys, site.id)
             replace_certificate(identity, certificate, authority)
             self._identity = load_identity(site.data_dir, site.id)
-            renewed = self._link.renew_credentials(_credentials(self._identity))
-            self._renewing = asyncio.create_task(renewed)
+            await self._link.renew_credentials(_credentials(self._identity))
 
         return Renewal(
             self._link,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -25,7 +25,7 @@ class Renewal:
         *,
         due: Callable[[], datetime],
         signing_request: Callable[[], bytes],
-        install: Callable[[bytes, bytes], None],
+        install: Callable[[bytes, bytes], Awaitable[None]],
     ) -> None:
         """Prepare; `run` does the work.
 
@@ -33,7 +33,7 @@ class Renewal:
             link: the connection.
             due: when the present certificate should be renewed.
             signing_request: makes a CSR (PEM).
-            install: checks and stores certificate and authority (PEM); raises when wrong.
+            install: checks, stores and uses certificate and authority (PEM); raises when it cannot.
         """
         self._link = link
         self._due = due
@@ -52,7 +52,10 @@ class Renewal:
                 await asyncio.sleep(_RETRY_S)
 
     async def renew(self) -> bool:
-        """Renew now; False when the cloud refused or did not answer."""
+        """Renew now; False when the cloud refused or did not answer.
+
+        What `install` raises passes through, so that it is told: the present certificate goes on.
+        """
         body = json.dumps({"csr": self._signing_request().decode()}).encode()
         try:
             answer = await self._link.request(
@@ -65,6 +68,6 @@ class Renewal:
         if answer.status != HTTPStatus.OK or "certificate" not in fields or "ca" not in fields:
             log.error("event=certificate_not_renewed status=%d code=%s", answer.status, answer.code)
             return False
-        self._install(str(fields["certificate"]).encode(), str(fields["ca"]).encode())
+        await self._install(str(fields["certificate"]).encode(), str(fields["ca"]).encode())
         log.info("event=certificate_renewed")
         return True

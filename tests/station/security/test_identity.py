@@ -5,6 +5,7 @@ import base64
 import datetime as dt
 import shutil
 import stat
+from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -14,10 +15,12 @@ from contract.canonical import canonical_json
 from station.security import IdentityError, load_identity
 from station.security.enrol import EnrolmentOffer, enrol, read_token
 from station.security.identity import replace_certificate
+from station.supervise import Supervisor
 from station.uplink.link import CloudLink
 from station.uplink.renewal import Renewal
 from tests.station.cloud_server import STATION, TestCloud, trust_answer
 from tests.station.uplink.conftest import credentials
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -184,21 +187,52 @@ async def test_a_renewed_certificate_is_installed_and_used(tmp_path):
         identity = cloud.identity(tmp_path / "data")
         link = CloudLink(cloud.url, credentials(identity))
         before = identity.certificate.serial_number
+
+        async def install(certificate: bytes, ca: bytes) -> None:
+            replace_certificate(identity, certificate, ca)
+            await link.renew_credentials(credentials(load_identity(tmp_path / "data", STATION)))
+
         renewal = Renewal(
             link,
             due=identity.renew_at,
             signing_request=lambda: identity.keys.signing_request(STATION),
-            install=lambda certificate, ca: replace_certificate(identity, certificate, ca),
+            install=install,
         )
 
         renewed = await renewal.renew()
         again = load_identity(tmp_path / "data", STATION)
-        await link.renew_credentials(credentials(again))
         answer = await link.request("POST", "/edge/v1/receipts", b"{}")
         await link.close()
 
     assert renewed
     assert again.certificate.serial_number != before
+    assert answer.status == 204
+
+
+async def test_a_certificate_that_cannot_be_used_is_told_and_the_old_one_goes_on(tmp_path, caplog):
+    async with TestCloud(tmp_path / "cloud") as cloud:
+        identity = cloud.identity(tmp_path / "data")
+        link = CloudLink(cloud.url, credentials(identity))
+        nowhere = replace(credentials(identity), key=tmp_path / "nowhere.pem")
+
+        async def install(_certificate: bytes, _ca: bytes) -> None:
+            await link.renew_credentials(nowhere)
+
+        renewal = Renewal(
+            link,
+            due=lambda: dt.datetime.now(dt.UTC),
+            signing_request=lambda: identity.keys.signing_request(STATION),
+            install=install,
+        )
+        await link.request("POST", "/edge/v1/receipts", b"{}")
+        parts = Supervisor()
+        parts.start("renewal", renewal.run)
+        await wait_for(lambda: parts.failures["renewal"], "the failure")
+        await parts.stop()
+        answer = await link.request("POST", "/edge/v1/receipts", b"{}")
+        await link.close()
+
+    assert "event=part_failed part=renewal" in caplog.text
     assert answer.status == 204
 
 
@@ -208,11 +242,15 @@ async def test_a_cloud_that_refuses_renewal_leaves_the_old_certificate(tmp_path)
         cloud.always = "500"
         link = CloudLink(cloud.url, credentials(identity))
         installed = []
+
+        async def install(*pems: bytes) -> None:
+            installed.append(pems)
+
         renewal = Renewal(
             link,
             due=identity.renew_at,
             signing_request=lambda: b"csr",
-            install=lambda *pems: installed.append(pems),
+            install=install,
         )
 
         assert not await renewal.renew()
