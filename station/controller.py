@@ -297,7 +297,7 @@ class Controller:
             self._end_manual()
         wishes.agc, wishes.agc_kvar = self._centre.inputs(), self._centre.asked_kvar
         self._watch.centre_lost = self._centre.lost
-        self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence.missed)
+        self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence)
         conditions = self._watch.conditions(image, result)
         self._telemetry.add_events(self._alarms.update(conditions, now_ms))
         self._telemetry.add_events(self._story.tell(result, loops.take_clock_words()))

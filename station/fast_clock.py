@@ -14,6 +14,8 @@ _BINS_PER_DECADE = 30
 _FINEST_MS = 0.01
 _DECADES = 6
 """From 10 microseconds to 10 s."""
+_MISSED_FROM = 1.5
+"""So many periods after the last pass a deadline has gone by without one."""
 _NEWS_PATIENCE = 1.4
 """News that come every period with some jitter are waited for; without them the timer acts."""
 
@@ -81,6 +83,17 @@ class Cadence:
         self.jitter = Histogram()
         self.duration = Histogram()
         self._began_s: float | None = None
+        self._longest_gap_s = 0.0
+
+    @property
+    def deadline_ms(self) -> float:
+        """Time from one pass to the next from which on a deadline counts as missed."""
+        return _MISSED_FROM * self.period_s * 1000
+
+    def take_longest_gap_ms(self) -> float:
+        """Return the longest time between two passes since the last call."""
+        gap_s, self._longest_gap_s = self._longest_gap_s, 0.0
+        return gap_s * 1000
 
     def wait_s(self, now_s: float, *, by_news: bool) -> float:
         """Return how long the timer waits before it makes a pass by itself.
@@ -98,7 +111,9 @@ class Cadence:
         """Note a pass by its monotonic times."""
         if self._began_s is not None:
             interval_s = began_s - self._began_s
-            self.missed += max(0, round(interval_s / self.period_s) - 1)
+            if interval_s * 1000 >= self.deadline_ms:
+                self.missed += max(1, round(interval_s / self.period_s) - 1)
+            self._longest_gap_s = max(self._longest_gap_s, interval_s)
             self.jitter.add(abs(interval_s - self.period_s) * 1000)
         self.passes += 1
         self.duration.add((ended_s - began_s) * 1000)

@@ -18,6 +18,7 @@ from station.control.cycle import CycleResult
 from station.devices import Devices
 from station.dispatch.control_mode import ControlMode
 from station.executor import CommandExecutor
+from station.fast_clock import Cadence
 from station.fast_loop import FastLoop
 from station.image import Image
 from station.protection_alarms import verdict_conditions
@@ -97,11 +98,14 @@ class Watch:
         if self._telemetry.sender.backlog > QUEUE_FILLING_BATCHES:
             yield Condition("queue.filling", DEVICE, result.at_ms)
 
-    def note_happenings(self, now_ms: int, missed_cycles: int, fast_missed: int) -> None:
+    def note_happenings(self, now_ms: int, missed_cycles: int, fast: Cadence) -> None:
         """Look for what happened since the last cycle: replaced drivers, missed deadlines."""
-        if fast_missed > self._fast_missed:
-            missed, self._fast_missed = fast_missed - self._fast_missed, fast_missed
-            condition = Condition("control.fast_overrun", DEVICE, now_ms, value=float(missed))
+        if fast.missed > self._fast_missed:
+            self._fast_missed = fast.missed
+            gap_ms, limit_ms = round(fast.take_longest_gap_ms(), 1), round(fast.deadline_ms, 1)
+            condition = Condition(
+                "control.fast_overrun", DEVICE, now_ms, value=gap_ms, limit=limit_ms
+            )
             self._alarms.raise_for(condition, now_ms + PASSING_MS)
         for driver, count in self._devices.restarts.items():
             if count > self._restarts[driver]:

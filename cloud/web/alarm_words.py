@@ -20,7 +20,6 @@ _FIGURES = (
     ("device.stale *", _SPAN, 0),
     ("clock.unsynchronised *", "s", 1),
     ("control.not_delivered *", "kW", 0),
-    ("control.fast_overrun *", "", 0),
     ("control.*overrun *", "ms", 1),
     ("command.* *power_setpoint_kw*", "kW", 0),
     ("cell.voltage *", "V", 3),

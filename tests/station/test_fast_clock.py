@@ -31,6 +31,18 @@ def test_deadlines_slept_through_are_counted_and_not_made_up_for():
     assert cadence.jitter.longest_ms == pytest.approx(160.0)
 
 
+def test_a_deadline_is_missed_from_one_and_a_half_periods_on():
+    late, later = Cadence(0.05), Cadence(0.05)
+
+    passes(late, 0.0, 0.0749)
+    passes(later, 0.0, 0.0751, 0.12)
+
+    assert (late.missed, later.missed) == (0, 1)
+    assert late.deadline_ms == pytest.approx(75.0)
+    assert later.take_longest_gap_ms() == pytest.approx(75.1)
+    assert later.take_longest_gap_ms() == 0.0
+
+
 def test_the_timer_gives_news_some_patience_and_keeps_the_rhythm_without_them():
     cadence = Cadence(0.05)
     assert cadence.wait_s(7.0, by_news=False) == 0.0

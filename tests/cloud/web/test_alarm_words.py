@@ -20,7 +20,7 @@ MINUS = "\N{MINUS SIGN}"
         ("protection.derate", "discharge_current", 1.104, ("1.10", "× Iₙ")),
         ("protection.trip", "insulation_low", 140.2, ("140", "kΩ")),
         ("protection.warning", "chiller_silent", 0.5, ("", "")),
-        ("control.fast_overrun", "", 1.0, ("1", "")),
+        ("control.fast_overrun", "", 120.44, ("120.4", "ms")),
         (LINK_LOST, "", 252.0, ("4 min 12 s", "")),
         ("pcs.alarm", "", 1234.5, ("1,234.5", "")),
         ("pcs.alarm", "", 100.0, ("100", "")),
