@@ -25,22 +25,30 @@ Alarms = Mapping[str, Mapping[int, int]]
 async def view(visit: Visit, looks: list[StationLook], alarms: Alarms) -> dict[str, Any]:
     """Tiles and rows of the fleet page."""
     rows = [await _row(visit, look, alarms.get(look.station.id, {})) for look in looks]
-    content = {"rows": rows, "tiles": _tiles(visit, looks, alarms)}
+    fresh = [look for look in looks if look.linked(visit.now_ms)]
+    content = {
+        "rows": rows,
+        "tiles": _tiles(visit, looks, fresh, alarms),
+        "power_kw": _total(fresh, "delivered_power_kw"),
+        "scheduled_kw": _total(fresh, "scheduled_power_kw"),
+    }
     return {**content, "digest": digest(content)}
 
 
-def _tiles(visit: Visit, looks: list[StationLook], alarms: Alarms) -> list[dict[str, str]]:
+def _total(fresh: list[StationLook], signal: str) -> float | None:
+    """Sum over the stations that have a value; None where none has."""
+    known = [look.point(signal) for look in fresh]
+    values = [value for value in known if value is not None]
+    return math.fsum(values) if values else None
+
+
+def _tiles(
+    visit: Visit, looks: list[StationLook], fresh: list[StationLook], alarms: Alarms
+) -> list[dict[str, str]]:
     t = visit.t
-    fresh = [look for look in looks if look.linked(visit.now_ms)]
-
-    def total(signal: str) -> float | None:
-        known = [look.point(signal) for look in fresh]
-        values = [value for value in known if value is not None]
-        return math.fsum(values) if values else None
-
-    power, planned = total("delivered_power_kw"), total("scheduled_power_kw")
-    stored, capacity = total("stored_energy_kwh"), total("capacity_kwh")
-    out, into = total("discharge_limit_kw"), total("charge_limit_kw")
+    power, planned = _total(fresh, "delivered_power_kw"), _total(fresh, "scheduled_power_kw")
+    stored, capacity = _total(fresh, "stored_energy_kwh"), _total(fresh, "capacity_kwh")
+    out, into = _total(fresh, "discharge_limit_kw"), _total(fresh, "charge_limit_kw")
     rated = math.fsum(look.station.rated_power_kw for look in fresh)
     off = None if power is None or planned is None else power - planned
     share = form.percent(stored / capacity) if stored is not None and capacity else form.NO_VALUE

@@ -6,7 +6,8 @@ from playwright.sync_api import expect
 
 from cloud.web import format as form
 from tests.cloud.web.conftest import SIZES
-from tests.cloud.web.plant import WARM_RACK
+from tests.cloud.web.console import midnight_ms
+from tests.cloud.web.plant import WARM_RACK, Plant
 from tests.cloud.web.proxy import cable
 
 PAGES = {
@@ -17,6 +18,7 @@ PAGES = {
     "alarms": "/alarms",
     "metrics": "/alarms/metrics",
 }
+LEGEND = "[data-legend='fleet-chart']"
 WORDS = {
     "en": ("Haibin 1", "Limits in force", "Selected cell", "temperature outlier", "Schedule"),
     "zh-Hans": ("海滨一站", "生效限值", "所选电芯", "温度离群", "计划曲线"),
@@ -102,6 +104,28 @@ def test_live_values_arrive_every_second_and_the_age_ticks(visit, console):
         expect(page.locator("#lost")).to_be_hidden()
 
 
+def test_the_fleets_chart_tells_the_power_of_the_same_moment_as_its_tile(visit, console):
+    told = """([before, begins]) => {
+      const tile = document.querySelector("#fleet .kpi .v").firstChild.textContent;
+      const legend = document.querySelector("[data-legend='fleet-chart'] span:has(.act) b");
+      return tile !== before && tile.startsWith(begins) && [tile, legend.textContent];
+    }"""
+    usual = console.feeder.plant
+    with visit() as visitor:
+        page = visitor.open("/")
+        expect(page.locator(f"{LEGEND} span:has(.act) b")).to_have_text(re.compile(r"\d"))
+        try:
+            console.feeder.plant = Plant(midnight_ms(), [2525.0] * 96)
+
+            tile, legend = page.wait_for_function(told, arg=["", "2.5"]).json_value()
+            later = page.wait_for_function(told, arg=[tile, "2.5"]).json_value()
+        finally:
+            console.feeder.plant = usual
+
+    assert legend == tile
+    assert later[0] == later[1]
+
+
 def test_a_station_that_falls_silent_is_hatched_and_says_so(visit, console):
     console.feeder.paused = True
     try:
@@ -114,6 +138,7 @@ def test_a_station_that_falls_silent_is_hatched_and_says_so(visit, console):
             page.goto(f"{visitor.url}/")
             expect(page.locator("#fleet td.pwr.stale")).to_be_visible()
             expect(page.locator("#fleet .kpi").first).to_contain_text("0 of 1")
+            expect(page.locator(f"{LEGEND} span:has(.act) b")).to_have_text(form.NO_VALUE)
             expect(page.locator("#banner")).to_contain_text("Link lost")
             console.feeder.paused = False
             expect(page.locator("#fleet td.pwr.stale")).to_have_count(0, timeout=15_000)
