@@ -1,18 +1,78 @@
-"""What is wrong with a configuration file, said so that it can be mended."""
+"""What is wrong with a configuration file, said so that it can be mended at one go."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from station.errors import StationError
 
+WHOLE_FILE = "(file)"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: where, what stands there, and how to mend it.
+
+    Attributes:
+        key: its place as the file shows it, e.g. ``devices[2].rated_kw``.
+        value: what stands there; None where nothing does, or a whole section.
+        remedy: what to do.
+    """
+
+    key: str
+    value: object
+    remedy: str
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        shown = "" if self.value is None else f" = {self.value!r}"
+        return f"{self.key}{shown}: {self.remedy}"
+
 
 class ConfigError(StationError):
-    """A configuration is refused whole; names file, key, value and remedy."""
+    """A configuration is refused whole; names the file and every fault that was found in it."""
 
-    def __init__(self, file: Path, key: str, value: object, remedy: str) -> None:
-        """Build the sentence from its facts."""
-        shown = "" if value is None else f" = {value!r}"
-        super().__init__(f"{file}: {key}{shown}: {remedy}")
+    def __init__(self, file: Path, *faults: Fault) -> None:
+        """Build one line for each fault."""
+        super().__init__("\n".join(f"{file}: {fault}" for fault in faults))
         self.file = file
-        self.key = key
-        self.value = value
-        self.remedy = remedy
+        self.faults = faults
+
+
+def refuse(file: Path, faults: Iterable[Fault]) -> None:
+    """Refuse a file with all its faults.
+
+    Raises:
+        ConfigError: there are any.
+    """
+    found = tuple(faults)
+    if found:
+        raise ConfigError(file, *found)
+
+
+def faults_of(error: ValidationError) -> tuple[Fault, ...]:
+    """Return everything that a check of a document has found."""
+    return tuple(
+        Fault(_key_text(one["loc"]), _shown(one["type"], one["input"]), _remedy(one))
+        for one in error.errors(include_url=False)
+    )
+
+
+def _key_text(path: tuple[int | str, ...]) -> str:
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
+    return text or WHOLE_FILE
+
+
+def _shown(kind: str, value: object) -> object:
+    return None if kind == "missing" or isinstance(value, dict | list) else value
+
+
+def _remedy(error: ErrorDetails) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown key; remove it or mend its spelling"
+    return error["msg"].removeprefix("Value error, ")

@@ -1,7 +1,7 @@
 """The station's command line: run, enrol, or ask the running one from beside it.
 
-Errors of the configuration or the identity end with status 2 and one sentence that says what
-is wrong and what to do; a stop by SIGTERM or Ctrl-C is a clean end with status 0.
+Errors of the configuration or the identity end with status 2 and one line for each, which says
+what is wrong and what to do; a stop by SIGTERM or Ctrl-C is a clean end with status 0.
 """
 
 import argparse
@@ -11,12 +11,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from contract.orders import OrderKind
 from station import config as configuration
-from station.config import ConfigError, StationConfig
+from station.config import StationConfig
+from station.config_errors import Fault, refuse
 from station.data_lock import held
 from station.errors import StationError
 from station.on_site import OnSiteError, ask
@@ -107,13 +108,13 @@ def _enrol(parsed: argparse.Namespace) -> int:
     config = configuration.load(parsed.config)
     cloud = config.cloud
     token_file = parsed.token_file or cloud.token_file
-    for key, value, remedy in (
+    asked = (
         ("cloud.enrol_url", cloud.enrol_url, "give the address of the enrolment listener"),
         ("cloud.ca", cloud.ca, "give the PEM file of the cloud's authority"),
         ("cloud.token_file", token_file, "give it here or as --token-file"),
-    ):
-        if value is None:
-            raise ConfigError(parsed.config, key, None, f"is missing: {remedy}")
+    )
+    missing = (Fault(key, None, f"is missing: {how}") for key, value, how in asked if value is None)
+    refuse(parsed.config, missing)
     offer = EnrolmentOffer(
         station=config.station.id,
         url=str(cloud.enrol_url),
@@ -126,12 +127,8 @@ def _enrol(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _check_named_files(config: StationConfig, file: Path) -> None:
-    """Load the files that a configuration names for devices and signals, and forget them.
-
-    Raises:
-        ConfigError: one of them cannot be used; names the key that names it.
-    """
+def _faults_of_named_files(config: StationConfig) -> Iterator[Fault]:
+    """Load the files that a configuration names for devices and signals; yield what is wrong."""
     from station.devices import spec_of  # noqa: PLC0415 - enrolment needs no drivers
     from station.dispatch.regulation import load_regulation  # noqa: PLC0415 - nor this
     from station.protocols import ProtocolError, UnknownDriver, check_device  # noqa: PLC0415 - nor these
@@ -142,20 +139,19 @@ def _check_named_files(config: StationConfig, file: Path) -> None:
         except ProtocolError as error:
             driver = isinstance(error, UnknownDriver)
             key, value = ("driver", device.driver) if driver else ("profile", device.profile)
-            raise ConfigError(file, f"devices[{number}].{key}", value, str(error)) from error
+            yield Fault(f"devices[{number}].{key}", value, str(error))
     signal_file = config.regulation
     if signal_file is not None:
         try:
             load_regulation(signal_file.file, signal_file.capacity_kw, signal_file.period_s)
         except StationError as error:
-            key, value = "regulation.file", str(signal_file.file)
-            raise ConfigError(file, key, value, str(error)) from error
+            yield Fault("regulation.file", str(signal_file.file), str(error))
 
 
 def _run(file: Path) -> int:
     config = configuration.load(file)
     identity = load_identity(config.station.data_dir, config.station.id)
-    _check_named_files(config, file)
+    refuse(file, _faults_of_named_files(config))
     os.umask(0o077)
     with (
         held(config.station.data_dir),

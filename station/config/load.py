@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from station.config.centre import CentreConfig
 from station.config.control import (
@@ -28,7 +29,7 @@ from station.config.dispatch import (
 )
 from station.config.section import Section
 from station.config.site import CloudConfig, DeviceConfig, Role, SiteConfig, StalenessConfig
-from station.config_errors import ConfigError
+from station.config_errors import WHOLE_FILE, ConfigError, Fault, faults_of, refuse
 
 
 class StationConfig(Section):
@@ -53,42 +54,9 @@ class StationConfig(Section):
     fast_frequency: FastFrequencyConfig | None = None
     reactive: ReactiveConfig | None = None
 
-    @model_validator(mode="after")
-    def _plant_is_consistent(self) -> StationConfig:
-        tags = [device.tag for device in self.devices]
-        twice = {tag for tag in tags if tags.count(tag) > 1}
-        if twice:
-            raise ValueError(f"device tag {min(twice)!r} is used twice; tags are unique")
-        converters = self.with_role(Role.PCS)
-        containers = {device.container for device in converters}
-        if len(containers) != len(converters):
-            raise ValueError("a container has one converter; give each its own container")
-        for rack in self.with_role(Role.RACK):
-            if rack.container not in containers:
-                raise ValueError(f"rack {rack.tag}: no converter in container {rack.container!r}")
-        if abs(self.safe_state.power_kw) > self.station.rated_power_kw:
-            raise ValueError("safe_state.power_kw is beyond station.rated_power_kw")
-        return self
-
     def with_role(self, role: Role) -> tuple[DeviceConfig, ...]:
         """Return the devices of one role, in file order."""
         return tuple(device for device in self.devices if device.role is role)
-
-
-def _value_at(document: Any, path: tuple[int | str, ...]) -> Any:
-    for key in path:
-        try:
-            document = document[key]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return None if isinstance(document, dict | list) else document
-
-
-def _key_text(path: tuple[int | str, ...]) -> str:
-    text = ""
-    for key in path:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
-    return text or "(file)"
 
 
 def _beside(folder: Path, path: Path | None) -> Path | None:
@@ -99,46 +67,69 @@ def load(file: Path) -> StationConfig:
     """Read and check a configuration file.
 
     Raises:
-        ConfigError: the file cannot be read, is no TOML, or holds a wrong key or value.
+        ConfigError: the file cannot be read, is no TOML, or holds wrong keys or values; names all.
     """
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(file, "(file)", None, f"cannot be read: {error.strerror}") from error
+        fault = Fault(WHOLE_FILE, None, f"cannot be read: {error.strerror}")
+        raise ConfigError(file, fault) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(file, "(file)", None, f"is no TOML: {error}") from error
-    _require_no_other_tier(document, file)
+        raise ConfigError(file, Fault(WHOLE_FILE, None, f"is no TOML: {error}")) from error
+    refuse(file, _of_another_tier(document))
     try:
         config = StationConfig.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = tuple(first["loc"])
-        remedy = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            remedy = "unknown key; remove it or mend its spelling"
-        raise ConfigError(file, _key_text(path), _value_at(document, path), remedy) from error
-    _require_own_addresses(config, file)
+        raise ConfigError(file, *faults_of(error)) from error
+    refuse(file, (*_twice(config), *_misplaced(config), *_beyond_rating(config)))
     return _with_absolute_paths(config, file.resolve().parent)
 
 
-def _require_no_other_tier(document: dict[str, Any], file: Path) -> None:
-    """Name a file of another tier, instead of its first key that is unknown here."""
+def _of_another_tier(document: dict[str, Any]) -> Iterator[Fault]:
+    """Name a file of another tier, instead of its keys that are unknown here."""
     for tier, keys in (("cloud", {"data_dir", "workers", "edge"}), ("plant", {"plant", "ports"})):
         if keys & document.keys() and not {"station", "devices"} & document.keys():
             remedy = f"is the file of a {tier}; give the station's, which has [station]"
-            raise ConfigError(file, "(file)", None, remedy)
+            yield Fault(WHOLE_FILE, None, remedy)
 
 
-def _require_own_addresses(config: StationConfig, file: Path) -> None:
-    """Two devices behind one address would be one device read twice."""
+def _twice(config: StationConfig) -> Iterator[Fault]:
+    """Two devices of one tag are not told apart; two at one address are one device read twice."""
+    tags: set[str] = set()
     known: dict[tuple[str, int, int, str], str] = {}
     for number, device in enumerate(config.devices):
+        if device.tag in tags:
+            yield Fault(f"devices[{number}].tag", device.tag, "is used twice; tags are unique")
+        tags.add(device.tag)
         address = (device.host, device.port, device.unit, device.ied)
         other = known.setdefault(address, device.tag)
         if other != device.tag:
             where = f"{device.host}:{device.port} unit {device.unit}"
             remedy = f"{device.tag} and {other} are both at {where}; give each its own"
-            raise ConfigError(file, f"devices[{number}].port", device.port, remedy)
+            yield Fault(f"devices[{number}].port", device.port, remedy)
+
+
+def _misplaced(config: StationConfig) -> Iterator[Fault]:
+    """A container has one converter, and a rack is in the container of one."""
+    converters: dict[str, str] = {}
+    for number, device in enumerate(config.devices):
+        if device.role is not Role.PCS:
+            continue
+        other = converters.setdefault(device.container, device.tag)
+        if other != device.tag:
+            remedy = f"{device.tag} and {other} are both in it; give each converter its own"
+            yield Fault(f"devices[{number}].container", device.container, remedy)
+    for number, device in enumerate(config.devices):
+        if device.role is Role.RACK and device.container not in converters:
+            remedy = f"no converter is in it; name the container of rack {device.tag}'s converter"
+            yield Fault(f"devices[{number}].container", device.container, remedy)
+
+
+def _beyond_rating(config: StationConfig) -> Iterator[Fault]:
+    asked_kw, rated_kw = config.safe_state.power_kw, config.station.rated_power_kw
+    if abs(asked_kw) > rated_kw:
+        remedy = f"is beyond station.rated_power_kw = {rated_kw:g}"
+        yield Fault("safe_state.power_kw", asked_kw, remedy)
 
 
 def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:

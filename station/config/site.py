@@ -78,10 +78,13 @@ class DeviceConfig(Section):
 
     @model_validator(mode="after")
     def _role_is_complete(self) -> DeviceConfig:
+        needs = []
         if self.role is Role.PCS and self.rated_kw is None:
-            raise ValueError(f"converter {self.tag} needs rated_kw")
+            needs.append("rated_kw")
         if self.role in (Role.PCS, Role.RACK) and not self.container:
-            raise ValueError(f"{self.role} {self.tag} needs container, e.g. container = 'C1'")
+            needs.append("container, e.g. container = 'C1'")
+        if needs:
+            raise ValueError(f"{self.role} {self.tag} needs {' and '.join(needs)}")
         return self
 
 

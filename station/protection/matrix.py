@@ -12,9 +12,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from station.config_errors import ConfigError
+from station.config_errors import Fault, refuse
 from station.protection.levels import Level, Scope
-from station.protection.rules import Rules
+from station.protection.rules import Rule, Rules
 from station.protection.settings_file import FOLDER, Name, Section, read
 
 
@@ -122,15 +122,22 @@ def check_matrix(matrix: Matrix, rules: Rules, path: Path | None = None) -> None
     """Refuse a matrix that names rules or levels that do not exist: they would never act.
 
     Raises:
-        ConfigError: names the row and the remedy.
+        ConfigError: names the rows and the remedy.
     """
-    for k, row in enumerate(matrix.rows):
-        for name, level in row.pairs.items():
-            rule = rules.find(name)
-            if rule is None or max(known for known, _ in rule.levels) < level:
-                raise ConfigError(
-                    path or FOLDER / "matrix.toml",
-                    f"rows.{k}.causes",
-                    f"{name}:{level.name.lower()}",
-                    "name a rule of rules.toml and a level that it has",
-                )
+    refuse(
+        path or FOLDER / "matrix.toml",
+        (
+            Fault(
+                f"rows[{k}].causes",
+                f"{name}:{level.name.lower()}",
+                "name a rule of rules.toml and a level that it has",
+            )
+            for k, row in enumerate(matrix.rows)
+            for name, level in row.pairs.items()
+            if not _has_level(rules.find(name), level)
+        ),
+    )
+
+
+def _has_level(rule: Rule | None, level: Level) -> bool:
+    return rule is not None and max(known for known, _ in rule.levels) >= level

@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.words import Words
-from station.config_errors import ConfigError
+from station.config_errors import WHOLE_FILE, ConfigError, Fault, faults_of
 
 FOLDER = Path(__file__).parent
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -35,21 +35,16 @@ def read(path: Path, model: type[_Model]) -> _Model:
     """Return a TOML file as a model.
 
     Raises:
-        ConfigError: the file cannot be read, is no TOML, or holds a wrong key or value.
+        ConfigError: the file cannot be read, is no TOML, or holds wrong keys or values; names all.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(path, "(file)", None, f"cannot be read: {error.strerror}") from error
+        fault = Fault(WHOLE_FILE, None, f"cannot be read: {error.strerror}")
+        raise ConfigError(path, fault) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(path, "(file)", None, f"is no TOML: {error}") from error
+        raise ConfigError(path, Fault(WHOLE_FILE, None, f"is no TOML: {error}")) from error
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(file)"
-        remedy = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            remedy = "unknown key; remove it or mend its spelling"
-        shown = first["input"] if isinstance(first["input"], str | int | float) else None
-        raise ConfigError(path, key, shown, remedy) from error
+        raise ConfigError(path, *faults_of(error)) from error

@@ -53,10 +53,10 @@ def changed(path: str, value: object) -> dict:
         ("cloud.url", "http://127.0.0.1", "cloud.url", "pattern"),
         ("devices.2.rated_kw", 0, "devices[2].rated_kw = 0", "greater than 0"),
         ("devices.1.port", 1502, "devices[1].port = 1502", "FIRE and METER are both at"),
-        ("devices.4.container", "C9", "(file)", "no converter in container 'C9'"),
-        ("devices.1.tag", "METER", "(file)", "'METER' is used twice"),
+        ("devices.4.container", "C9", "devices[4].container = 'C9'", "no converter is in it"),
+        ("devices.1.tag", "METER", "devices[1].tag = 'METER'", "is used twice"),
         ("devices.1.role", "toaster", "devices[1].role = 'toaster'", "'pcs'"),
-        ("safe_state.power_kw", 9999, "(file)", "beyond station.rated_power_kw"),
+        ("safe_state.power_kw", 9999, "safe_state.power_kw = 9999", "beyond station.rated"),
     ],
 )
 def test_a_wrong_value_names_file_key_value_and_remedy(tmp_path, path, value, key, words):
@@ -68,6 +68,54 @@ def test_a_wrong_value_names_file_key_value_and_remedy(tmp_path, path, value, ke
     text = str(refusal.value)
     assert text.startswith(f"{file}: {key}")
     assert words in text
+
+
+def faults(tmp_path, document: dict) -> list[str]:
+    file = written(tmp_path, document)
+    with pytest.raises(ConfigError) as refusal:
+        load(file)
+    lines = str(refusal.value).splitlines()
+    assert all(line.startswith(f"{file}: ") for line in lines)
+    return [line.removeprefix(f"{file}: ") for line in lines]
+
+
+def test_every_wrong_value_is_told_with_its_place_and_remedy(tmp_path):
+    document = site_document("data", control={"feedbak_gain": 1})
+    document["station"] |= {"rated_power_kw": -5, "timezone": "Mars/Olympus"}
+    document["devices"][0]["port"] = 70_000
+    del document["cloud"]["url"]
+    del document["devices"][2]["rated_kw"], document["devices"][2]["container"]
+
+    told = faults(tmp_path, document)
+
+    assert told == [
+        "station.timezone = 'Mars/Olympus': is no IANA time zone; write one like 'Asia/Shanghai'",
+        "station.rated_power_kw = -5: Input should be greater than 0",
+        "devices[0].port = 70000: Input should be less than or equal to 65535",
+        "devices[2]: pcs C1-PCS needs rated_kw and container, e.g. container = 'C1'",
+        "cloud.url: Field required",
+        "control.feedbak_gain = 1: unknown key; remove it or mend its spelling",
+    ]
+
+
+def test_everything_that_does_not_fit_together_is_told(tmp_path):
+    document = site_document("data", 2, safe_state={"power_kw": -9999})
+    tags = [device["tag"] for device in document["devices"]]
+    second, rack = tags.index("C2-PCS"), tags.index("C1-R02")
+    document["devices"][second]["container"] = "C1"
+    document["devices"][rack] |= {"tag": "C1-R01", "container": "C7"}
+    document["devices"][1]["port"] = document["devices"][0]["port"]
+
+    told = faults(tmp_path, document)
+
+    assert [line.split(" = ")[0] for line in told] == [
+        "devices[1].port",
+        f"devices[{rack}].tag",
+        f"devices[{second}].container",
+        f"devices[{rack}].container",
+        *(f"devices[{tags.index(tag)}].container" for tag in ("C2-R01", "C2-R02")),
+        "safe_state.power_kw",
+    ]
 
 
 def test_a_converter_without_rating_and_a_file_that_is_no_toml_are_refused(tmp_path):

@@ -86,14 +86,17 @@ async def test_kill_9_in_mid_run_loses_no_acknowledged_row_and_doubles_none(site
     assert site.status()["queue"] == 0
 
 
-def test_a_wrong_configuration_ends_with_one_sentence(tmp_path, capsys):
+def test_a_wrong_configuration_ends_with_a_line_for_each_fault(tmp_path, capsys):
     file = tmp_path / "station.toml"
     file.write_text("[station]\nid = 5\n")
 
     status = main([str(file)])
 
+    told = capsys.readouterr().err.splitlines()
     assert status == 2
-    assert capsys.readouterr().err.startswith(f"error: {file}: station.id = 5")
+    assert told[0].startswith(f"error: {file}: station.id = 5")
+    assert f"{file}: station.data_dir: Field required" in told
+    assert f"{file}: devices: Field required" in told
 
 
 @pytest.mark.parametrize(
