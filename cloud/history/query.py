@@ -1,6 +1,5 @@
 """The query face of history: series, cells at a time, stored samples, counts."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,42 +9,25 @@ import numpy as np
 from cloud.catalogue import LayoutCatalogue
 from cloud.db.pool import Pool, connection
 from cloud.epochs import EpochKeys
-from cloud.errors import BadQuery, NotFound
+from cloud.history.answers import Answers
+from cloud.history.asked import check
 from cloud.history.blocks.counts import ledger_counts
-from cloud.history.blocks.reading import HOUR_MS, Found, FrameReader, Stream, join, track_of
+from cloud.history.blocks.reading import HOUR_MS, FrameReader
 from cloud.history.cell_map import cells_at
-from cloud.history.horizon import Horizons, notes
+from cloud.history.horizon import Horizons
 from cloud.history.known import first_ms, last_ms
 from cloud.history.model import (
     CellsAt,
     LedgerCounts,
-    Note,
     QueryResult,
     Resolution,
-    Series,
     SignalRef,
     StoredSamples,
-    Tier,
 )
-from cloud.history.resolution import (
-    AUTO_POINTS,
-    STEP_MS,
-    calendar,
-    checked_range,
-    choose,
-    require_fits,
-    zone,
-)
-from cloud.history.rollups.arithmetic import MINUTE_MS, Buckets, scaled, united
-from cloud.history.rollups.cells import read_cells
-from cloud.history.rollups.store import MINUTES, QUARTERS, Opened, read_signals
-from cloud.history.series import of_buckets, of_cell_days, of_track, regrouped
+from cloud.history.resolution import AUTO_POINTS, STEP_MS, checked_range, require_fits
+from cloud.history.rollups.store import Opened
 from cloud.vault.vault import Vault
-from contract.frame import Frame
-from contract.layouts import Layout
 
-_MOST_BUCKETS: Final = 10_000_000
-"""Buckets that one answer may read: nineteen signals over fifteen years of quarter hours."""
 _STREAM_POINTS: Final = 200_000
 """Points of one piece of a stream, about 10 MB in memory."""
 
@@ -65,29 +47,6 @@ class Limits:
     cache_bytes: int = 128_000_000
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """One query, checked: `streams[k]` are the streams that hold signal k."""
-
-    station: str
-    signals: tuple[SignalRef, ...]
-    streams: tuple[dict[Stream, Layout], ...]
-    start_ms: int
-    end_ms: int
-    resolution: Resolution
-    timezone: str
-    notes: tuple[Note, ...]
-
-
-@dataclass
-class _Answer:
-    """What has been read so far."""
-
-    series: dict[SignalRef, Series]
-    tiers: set[Tier]
-    damaged: list[str]
-
-
 class History:
     """Reads what is stored. One per worker process."""
 
@@ -103,8 +62,8 @@ class History:
         self._limits = limits
         half = limits.cache_bytes // 2
         self._reader = FrameReader(pool, epochs, vault, layouts, half)
-        self._opened = Opened(half)
         self._horizons = Horizons(pool)
+        self._answers = Answers(pool, self._reader, Opened(half), limits.read_bytes)
 
     @property
     def reader(self) -> FrameReader:
@@ -138,14 +97,14 @@ class History:
         """
         limit = min(max_points or self._limits.points, self._limits.points)
         per_series = min(limit // max(len(signals), 1), AUTO_POINTS)
-        asked = await self._ask(
-            *(station, signals, (start_ms, end_ms)),
+        asked = await check(
+            *(self._reader, self._horizons, station, signals, (start_ms, end_ms)),
             resolution=resolution,
             per_series=per_series,
             timezone=timezone,
         )
         require_fits(asked.resolution, asked.end_ms - asked.start_ms, len(signals), limit)
-        return await self._answer(asked)
+        return await self._answers.answer(asked)
 
     async def stream(
         self,
@@ -162,8 +121,8 @@ class History:
         The pieces are disjoint and together the same as one answer. Errors as in `query`, the
         first before the first piece.
         """
-        asked = await self._ask(
-            *(station, signals, (start_ms, end_ms)),
+        asked = await check(
+            *(self._reader, self._horizons, station, signals, (start_ms, end_ms)),
             resolution=resolution,
             per_series=AUTO_POINTS,
             timezone=timezone,
@@ -178,7 +137,7 @@ class History:
         at_ms = asked.start_ms
         while at_ms < asked.end_ms:
             until_ms = min((at_ms // piece_ms + 1) * piece_ms, asked.end_ms)
-            yield await self._answer(replace(asked, start_ms=at_ms, end_ms=until_ms))
+            yield await self._answers.answer(replace(asked, start_ms=at_ms, end_ms=until_ms))
             at_ms = until_ms
 
     async def cells_at(self, station: str, device: str, at_ms: int | None = None) -> CellsAt:
@@ -221,188 +180,3 @@ class History:
         await self._reader.streams(station)  # makes the layouts of its blocks known
         async with connection(self._pool) as conn:
             return await ledger_counts(conn, station, start_ms, end_ms)
-
-    async def _ask(
-        self,
-        station: str,
-        signals: Sequence[SignalRef],
-        span: tuple[int, int],
-        *,
-        resolution: Resolution,
-        per_series: int,
-        timezone: str,
-    ) -> _Asked:
-        start_ms, end_ms = checked_range(*span)
-        zone(timezone)
-        found = [await self._find(station, ref) for ref in signals]
-        wished = chosen = choose(resolution, end_ms - start_ms, per_series)
-        if resolution is Resolution.AUTO:
-            chosen = await self._horizons.finest(station, found, (start_ms, end_ms), chosen)
-        told = notes(await self._horizons.of(station), wished, chosen, found, start_ms)
-        return _Asked(
-            *(station, tuple(signals), tuple(found), start_ms, end_ms, chosen, timezone, told)
-        )
-
-    async def _answer(self, asked: _Asked) -> QueryResult:
-        answer = _Answer({}, set(), [])
-        pairs = list(zip(asked.signals, asked.streams, strict=True))
-        if asked.resolution is Resolution.RAW:
-            await self._raw(asked, pairs, answer)
-        else:
-            scalar = [(ref, streams) for ref, streams in pairs if ref.index is None]
-            cells = [(ref, streams) for ref, streams in pairs if ref.index is not None]
-            await self._rolled_up(asked, scalar, answer)
-            await self._cells(asked, cells, answer)
-        return QueryResult(
-            asked.station,
-            asked.start_ms,
-            asked.end_ms,
-            asked.resolution,
-            tuple(answer.series[ref] for ref in asked.signals),
-            tuple(tier for tier in Tier if tier in answer.tiers),
-            asked.timezone,
-            tuple(answer.damaged),
-            asked.notes,
-        )
-
-    async def _find(self, station: str, ref: SignalRef) -> dict[Stream, Layout]:
-        streams = await self._reader.streams(station, ref.device)
-        if not streams:
-            raise NotFound(f"station {station!r} has no data of a device {ref.device!r}")
-        found = {s: layout for s, layout in streams.items() if ref.signal in layout}
-        if not found:
-            has = sorted({c.signal.name for layout in streams.values() for c in layout.columns})
-            raise NotFound(f"{ref.device!r} has no signal {ref.signal!r}; it has {', '.join(has)}")
-        for layout in found.values():
-            start, stop = layout.offset(ref.signal)
-            if stop - start > 1 and ref.index is None:
-                raise BadQuery(f"{ref}: say which, {ref}:1 to {ref}:{stop - start}")
-            if ref.index is not None and ref.index > stop - start:
-                raise BadQuery(f"{ref}: the index ends at {stop - start}")
-        return found
-
-    async def _raw(
-        self,
-        asked: _Asked,
-        pairs: Sequence[tuple[SignalRef, dict[Stream, Layout]]],
-        answer: _Answer,
-    ) -> None:
-        """Read samples; buckets of minutes are made of them for signals without such rollups."""
-        wanted: dict[Stream, list[str]] = {}
-        for ref, streams in pairs:
-            for stream in streams:
-                names = wanted.setdefault(stream, [])
-                if ref.signal not in names:
-                    names.append(ref.signal)
-        found = await self._reader.read(
-            asked.station,
-            wanted,
-            asked.start_ms,
-            asked.end_ms,
-            most_bytes=self._limits.read_bytes,
-        )
-        answer.damaged += found.damaged
-        answer.tiers.add(Tier.RAW)
-        answer.series |= await asyncio.to_thread(_series_of, asked, pairs, found)
-
-    async def _rolled_up(
-        self,
-        asked: _Asked,
-        pairs: Sequence[tuple[SignalRef, dict[Stream, Layout]]],
-        answer: _Answer,
-    ) -> None:
-        if not pairs:
-            return
-        tier = MINUTES if asked.resolution is Resolution.MINUTE else QUARTERS
-        answer.tiers.add(Tier.MINUTE if tier is MINUTES else Tier.QUARTER)
-        starts = _bucket_starts(asked)
-        if len(starts) < 2:  # noqa: PLR2004 - no bucket begins in the range
-            empty = np.zeros(0, dtype=np.int64)
-            for ref, streams in pairs:
-                signal = next(iter(streams.values())).signal(ref.signal)
-                answer.series[ref] = of_buckets(ref, signal, empty, Buckets.empty(0, 1))
-            return
-        span = int(starts[0]), int(starts[-1])
-        n = (span[1] - span[0]) // tier.tier_ms
-        if n * len(pairs) > _MOST_BUCKETS:
-            raise BadQuery(
-                f"{n * len(pairs):,} buckets of {tier.tier_ms // 60_000} min would have to be "
-                f"read, allowed are {_MOST_BUCKETS:,}: ask for fewer signals or a shorter range"
-            )
-        keys = await self._reader.keys(asked.station)
-        for ref, streams in pairs:
-            whole = Buckets.empty(n, 1)
-            for (device, _), layout in streams.items():
-                part = await read_signals(
-                    *(self._pool, keys, (asked.station, device, layout), [ref.signal]),
-                    tier=tier,
-                    span=span,
-                    opened=self._opened,
-                )
-                answer.damaged += part.damaged
-                # Layouts may scale a signal differently.
-                found = scaled(part.buckets[ref.signal], layout.signal(ref.signal).scale)
-                whole = united(whole, found) if whole.count.any() else found
-            if asked.resolution not in (Resolution.MINUTE, Resolution.QUARTER):
-                whole = regrouped(whole, tier.tier_ms, span[0], starts)
-            signal = next(iter(streams.values())).signal(ref.signal)
-            answer.series[ref] = of_buckets(ref, signal, starts[:-1], whole)
-
-    async def _cells(
-        self,
-        asked: _Asked,
-        pairs: Sequence[tuple[SignalRef, dict[Stream, Layout]]],
-        answer: _Answer,
-    ) -> None:
-        if not pairs:
-            return
-        if asked.resolution is Resolution.MINUTE:
-            await self._raw(asked, pairs, answer)
-            return
-        if asked.resolution is not Resolution.QUARTER:
-            raise BadQuery(
-                f"{pairs[0][0]}: cells are kept as samples and by quarter hours; ask for "
-                "resolution=raw, 1min or 15min"
-            )
-        answer.tiers.add(Tier.QUARTER)
-        keys = await self._reader.keys(asked.station)
-        span = asked.start_ms, asked.end_ms
-        for ref, streams in pairs:
-            days: list[dict[str, Frame]] = []
-            for (device, _), layout in streams.items():
-                source = (asked.station, device, layout)
-                found = await read_cells(self._pool, keys, source, [ref.signal], span)
-                days += found.days
-                answer.damaged += found.damaged
-            unit = next(iter(streams.values())).signal(ref.signal).unit
-            answer.series[ref] = of_cell_days(ref, unit, days, span)
-
-
-def _bucket_starts(asked: _Asked) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Starts of the buckets that begin in the range, and the end of the last one."""
-    if asked.resolution in (Resolution.MINUTE, Resolution.QUARTER):
-        step = STEP_MS[asked.resolution]
-        first = asked.start_ms + -asked.start_ms % step
-        last = asked.end_ms + -asked.end_ms % step
-        return np.arange(first, last + 1, step, dtype=np.int64)
-    return calendar(asked.resolution, asked.start_ms, asked.end_ms, zone(asked.timezone))
-
-
-def _series_of(
-    asked: _Asked, pairs: Sequence[tuple[SignalRef, dict[Stream, Layout]]], found: Found
-) -> dict[SignalRef, Series]:
-    series = {}
-    for ref, streams in pairs:
-        whole = join(
-            [
-                track_of(f, ref.signal, (ref.index or 1) - 1, asked.start_ms, asked.end_ms)
-                for stream in streams
-                for f in found.by_stream.get(stream, ())
-            ]
-        )
-        unit = next(iter(streams.values())).signal(ref.signal).unit
-        if asked.resolution is Resolution.RAW:
-            series[ref] = Series(ref, unit, whole.times_ms, whole.values, whole.quality)
-        else:
-            series[ref] = of_track(ref, unit, whole, MINUTE_MS)
-    return series
