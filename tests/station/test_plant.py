@@ -10,7 +10,7 @@ from station.image import Image, ProcessImage
 from station.plant import read_plant
 from station.protection import station_limits
 from tests.station.plant_samples import MadeSample, healthy_rack, running_pcs, sample
-from tests.station.protection.test_limits import MARGINS
+from tests.station.protection.world import MARGINS
 from tests.station.site import site_document
 
 NOW_MS = 1_780_000_000_000

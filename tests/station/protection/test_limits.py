@@ -9,27 +9,12 @@ from contract.limits import LimitReason
 from station.protection import (
     ContainerState,
     ConverterState,
-    LimitMargins,
     PlantState,
     RackState,
     station_limits,
 )
+from tests.station.protection.world import MARGINS
 
-MARGINS = LimitMargins(
-    rated_power_kw=3450,
-    soc_min=0.05,
-    soc_max=0.95,
-    headroom=0.02,
-    unequal_sharing=0.10,
-    conversion_efficiency=0.97,
-    soc_taper=0.01,
-    cell_voltage_max_v=3.65,
-    cell_voltage_min_v=2.5,
-    cell_temperature_max_c=55,
-    cell_temperature_min_c=-20,
-    cell_voltage_near_v=0.15,
-    cell_temperature_near_c=10,
-)
 RACK = RackState(
     device="C1-R01",
     fresh=True,

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from contract.limits import LimitReason
-from station.protection import Level, ProtectionSettings, ProtectionState, protect, station_limits
-from tests.station.protection.test_limits import MARGINS as MARGINS_OF_LIMITS
+from station.protection import Level, ProtectionState, protect, station_limits
 from tests.station.protection.test_limits import plant, racks
-from tests.station.protection.world import NAN, T0, World, finding
+from tests.station.protection.world import MARGINS, NAN, SETTINGS, T0, World, finding
 
 
 def bound(verdict, name: str = "C1"):
@@ -28,11 +27,10 @@ def test_a_healthy_plant_has_nothing_to_say():
 
 def test_a_healthy_rack_with_known_rating_is_bounded_as_without_protection():
     found = plant(*(replace(r, soh=1.0, capacity_ah=500.0) for r in racks()))
-    settings = ProtectionSettings.shipped(MARGINS_OF_LIMITS)
 
-    verdict, _ = protect(found, ProtectionState(), settings, T0)
+    verdict, _ = protect(found, ProtectionState(), SETTINGS, T0)
 
-    assert verdict.limits == station_limits(found, MARGINS_OF_LIMITS)
+    assert verdict.limits == station_limits(found, MARGINS)
 
 
 def test_a_warning_leaves_the_power_alone():
@@ -186,11 +184,10 @@ def test_ventilation_in_fault_is_told():
 
 def test_a_plant_without_any_helper_is_judged_all_the_same():
     found = plant(*racks())
-    settings = ProtectionSettings.shipped(MARGINS_OF_LIMITS)
     state = ProtectionState()
 
     for second in range(20):
-        verdict, state = protect(found, state, settings, T0 + second * 1000)
+        verdict, state = protect(found, state, SETTINGS, T0 + second * 1000)
 
     assert verdict.level is Level.NORMAL
 
