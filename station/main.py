@@ -1,7 +1,7 @@
 """The station's command line: run, enrol, or ask the running one from beside it.
 
-Errors of the configuration or the identity end with status 2 and one line for each, which says
-what is wrong and what to do; a stop by SIGTERM or Ctrl-C is a clean end with status 0.
+What is wrong is said in one line for each fault, with what to do. Wrong arguments and configuration
+end with status 2, what fails at work with 1; a stop by SIGTERM or Ctrl-C is a clean end with 0.
 """
 
 import argparse
@@ -13,21 +13,22 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from contract.orders import OrderKind
 from station import config as configuration
 from station.config import StationConfig
-from station.config_errors import Fault, refuse
+from station.config_errors import WHOLE_FILE, ConfigError, Fault, refuse
 from station.data_lock import held
 from station.errors import StationError
-from station.on_site import OnSiteError, ask
+from station.on_site import ask
 from station.on_site_view import told
-from station.security import Identity, load_identity
+from station.security import Identity, IdentityError, load_identity
 from station.security.enrol import EnrolmentOffer, enrol, read_token
 
 log = logging.getLogger(__name__)
 
-_WRONG = 2
+_WRONG_INPUT, _FAILED = 2, 1
 _LOG_FORMAT = "%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
 
 
@@ -44,8 +45,15 @@ def main(arguments: Sequence[str]) -> int:
     return _guarded(lambda: _run(parsed.config))
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with arguments as everything else is said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_WRONG_INPUT, f"stationmaster: {message}; see {self.prog} --help\n")
+
+
 def _run_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m station", description="Run the controller of one battery-storage station."
     )
     parser.add_argument("config", type=Path, help="configuration file (TOML)")
@@ -54,7 +62,7 @@ def _run_parser() -> argparse.ArgumentParser:
 
 
 def _enrol_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m station enrol", description="Enrol this station with a one-time token."
     )
     parser.add_argument("config", type=Path, help="configuration file (TOML)")
@@ -63,13 +71,14 @@ def _enrol_parser() -> argparse.ArgumentParser:
 
 
 def _on_site_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m station on-site",
         description="Ask the station that runs with this configuration, standing beside it.",
     )
     parser.add_argument("config", type=Path, help="configuration file (TOML)")
-    parser.add_argument("--reset", metavar="TARGET", help="device whose latch is reset, or station")
-    parser.add_argument("--schedule", type=Path, metavar="FILE", help="a day's powers (JSON)")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--reset", metavar="TARGET", help="device whose latch is reset, or station")
+    one.add_argument("--schedule", type=Path, metavar="FILE", help="a day's powers (JSON)")
     return parser
 
 
@@ -82,15 +91,14 @@ def _ask_on_site(parsed: argparse.Namespace) -> int:
     if parsed.reset is None and parsed.schedule is None:
         print("\n".join(told(data_dir)))
         return 0
-    if parsed.reset is not None and parsed.schedule is not None:
-        raise OnSiteError("ask one thing at a time: --reset TARGET, or --schedule FILE")
     if parsed.reset is not None:
         accepted, reason = ask(data_dir, OrderKind.RESET, {"target": parsed.reset})
     else:
         try:
             payload = json.loads(parsed.schedule.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise OnSiteError(f"schedule {parsed.schedule} cannot be read: {error}") from error
+            fault = Fault(WHOLE_FILE, None, f"cannot be read as a schedule: {error}")
+            raise ConfigError(parsed.schedule, fault) from error
         accepted, reason = ask(data_dir, OrderKind.SCHEDULE, payload)
     print(f"{'accepted' if accepted else 'refused'}: {reason}")
     return 0 if accepted else 1
@@ -100,8 +108,9 @@ def _guarded(action: Callable[[], int]) -> int:
     try:
         return action()
     except StationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _WRONG
+        for line in str(error).splitlines():
+            print(f"stationmaster: {line}", file=sys.stderr)
+        return _WRONG_INPUT if isinstance(error, ConfigError) else _FAILED
 
 
 def _enrol(parsed: argparse.Namespace) -> int:
@@ -119,12 +128,19 @@ def _enrol(parsed: argparse.Namespace) -> int:
         station=config.station.id,
         url=str(cloud.enrol_url),
         authority=Path(str(cloud.ca)),
-        token=read_token(Path(str(token_file))),
+        token=_token(parsed.config, Path(str(token_file))),
     )
     with held(config.station.data_dir):
         enrol(offer, config.station.data_dir)
     print(f"station {config.station.id} is enrolled; its identity is in {config.station.data_dir}")
     return 0
+
+
+def _token(config: Path, file: Path) -> str:
+    try:
+        return read_token(file)
+    except IdentityError as error:
+        raise ConfigError(config, Fault("cloud.token_file", str(file), str(error))) from error
 
 
 def _faults_of_named_files(config: StationConfig) -> Iterator[Fault]:

@@ -230,10 +230,22 @@ def configured(folder: Path) -> str:
 
 
 def test_the_command_line_wants_one_request_at_a_time(tmp_path, capsys):
-    status = main(["on-site", configured(tmp_path), "--reset", "C1", "--schedule", "day.json"])
+    with pytest.raises(SystemExit) as ended:
+        main(["on-site", configured(tmp_path), "--reset", "C1", "--schedule", "day.json"])
+
+    assert ended.value.code == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("stationmaster: argument --schedule: not allowed with argument --reset;")
+
+
+def test_a_schedule_that_cannot_be_read_is_a_wrong_argument(tmp_path, capsys):
+    file = tmp_path / "day.json"
+    file.write_text("{")
+
+    status = main(["on-site", configured(tmp_path), "--schedule", str(file)])
 
     assert status == 2
-    assert "--reset TARGET, or --schedule FILE" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(f"stationmaster: {file}: ")
 
 
 def test_without_a_request_the_command_line_tells_what_the_station_holds(tmp_path, capsys):

@@ -94,9 +94,9 @@ def test_a_wrong_configuration_ends_with_a_line_for_each_fault(tmp_path, capsys)
 
     told = capsys.readouterr().err.splitlines()
     assert status == 2
-    assert told[0].startswith(f"error: {file}: station.id = 5")
-    assert f"{file}: station.data_dir: Field required" in told
-    assert f"{file}: devices: Field required" in told
+    assert told[0].startswith(f"stationmaster: {file}: station.id = 5")
+    assert f"stationmaster: {file}: station.data_dir: Field required" in told
+    assert f"stationmaster: {file}: devices: Field required" in told
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,10 @@ def test_a_station_that_is_not_enrolled_says_how(tmp_path, capsys):
 
     status = main([str(file)])
 
-    assert status == 2
-    assert "station enrol" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert status == 1
+    assert told.startswith("stationmaster: ")
+    assert "station enrol" in told
 
 
 def test_enrolment_without_an_address_names_the_missing_key(tmp_path, capsys):
@@ -160,3 +162,16 @@ def test_enrolment_without_an_address_names_the_missing_key(tmp_path, capsys):
 
     assert status == 2
     assert "cloud.enrol_url" in capsys.readouterr().err
+
+
+def test_a_token_file_that_is_not_there_is_named_with_its_key(tmp_path, capsys):
+    document = site_document(tmp_path / "data")
+    document["cloud"] |= {"enrol_url": "https://127.0.0.1:1", "ca": "ca.pem"}
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(document).encode())
+
+    status = main(["enrol", str(file), "--token-file", str(tmp_path / "none")])
+
+    assert status == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"stationmaster: {file}: cloud.token_file = '{tmp_path / 'none'}'")
