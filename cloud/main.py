@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cloud.config import load
 from cloud.data_lock import held
@@ -20,12 +20,22 @@ from cloud.history.retention import policy
 from cloud.supervisor import Supervisor
 from cloud.workers import set_up_logging
 
-_WRONG_CONFIG = 2
+_WRONG_INPUT, _FAILED = 2, 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with arguments as everything else is said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_WRONG_INPUT, f"stationmaster: {message}; see python -m {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the cloud until it is told to stop; return the exit status."""
-    parser = argparse.ArgumentParser(prog="cloud", description=__doc__)
+    """Run the cloud until it is told to stop; return the exit status.
+
+    It is 2 for wrong arguments and configuration, 1 for what fails at work.
+    """
+    parser = _Parser(prog="cloud", description=__doc__)
     parser.add_argument("config", type=Path, help="configuration file (TOML)")
     parser.add_argument(
         "--prepare",
@@ -42,11 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             supervisor = Supervisor(config, say)
             supervisor.prepare() if chosen.prepare else supervisor.run()
     except ConfigError as error:
-        print(error.of(chosen.config), file=sys.stderr)
-        return _WRONG_CONFIG
+        print(f"stationmaster: {error.of(chosen.config)}", file=sys.stderr)
+        return _WRONG_INPUT
     except CloudError as error:
-        print(f"the cloud did not start: {error}", file=sys.stderr)
-        return 1
+        print(f"stationmaster: the cloud did not start: {error}", file=sys.stderr)
+        return _FAILED
     return 0
 
 

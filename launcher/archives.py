@@ -2,13 +2,9 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
 
-from launcher.errors import LauncherError
-
-_T = TypeVar("_T")
+from launcher.errors import WrongInput, told_by_cloud
 
 
 def run_archive(config: Path, station: str | None, month: str | None, *, verify: bool) -> int:
@@ -17,13 +13,15 @@ def run_archive(config: Path, station: str | None, month: str | None, *, verify:
     from cloud.history.archive import run as archive_run
 
     at = None if month is None else month_of(month)
-    loaded = _loaded(load, config)
-    if verify:
-        wrong = _run(archive_run.verify(loaded, station, _say))
-        word = "WRONG"
-    else:
-        wrong = _run(archive_run.archive(loaded, station, at, dt.datetime.now(dt.UTC), _say))
-        word = "NOT ARCHIVED"
+    with told_by_cloud(config):
+        loaded = load(config)
+        if verify:
+            wrong = asyncio.run(archive_run.verify(loaded, station, _say))
+            word = "WRONG"
+        else:
+            now = dt.datetime.now(dt.UTC)
+            wrong = asyncio.run(archive_run.archive(loaded, station, at, now, _say))
+            word = "NOT ARCHIVED"
     for one in wrong:
         print(f"{word}: {one}", flush=True)
     print(f"{len(wrong)} {word.lower()}" if wrong else "all is well", flush=True)
@@ -38,8 +36,12 @@ def run_restore_archive(
     from cloud.history.archive import run as archive_run
 
     now, at = dt.datetime.now(dt.UTC), month_of(month)
-    loaded = _loaded(load, config)
-    _run(archive_run.restore(loaded, station, at, url=url, keep_days=keep_days, now=now, say=_say))
+    with told_by_cloud(config):
+        asyncio.run(
+            archive_run.restore(
+                load(config), station, at, url=url, keep_days=keep_days, now=now, say=_say
+            )
+        )
     return 0
 
 
@@ -47,30 +49,12 @@ def month_of(text: str) -> dt.date:
     """Return the first day of a month.
 
     Raises:
-        LauncherError: it is none.
+        WrongInput: it is none.
     """
     try:
         return dt.date.fromisoformat(f"{text}-01")
     except ValueError as error:
-        raise LauncherError(f"--month {text}: is no month; write it like 2026-07") from error
-
-
-def _loaded(load: Any, path: Path) -> Any:
-    from cloud.errors import CloudError
-
-    try:
-        return load(path)
-    except CloudError as error:
-        raise LauncherError(str(error)) from error
-
-
-def _run(act: Coroutine[Any, Any, _T]) -> _T:
-    from cloud.errors import CloudError
-
-    try:
-        return asyncio.run(act)
-    except CloudError as error:
-        raise LauncherError(str(error)) from error
+        raise WrongInput(f"--month {text}: is no month; write it like 2026-07") from error
 
 
 def _say(line: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from launcher.errors import LauncherError
+from launcher.errors import LauncherError, WrongInput, told_by_cloud
 
 _T = TypeVar("_T")
 
@@ -15,7 +15,7 @@ def run_backup(config: Path, to: Path | None, *, full: bool) -> int:
     from cloud.config import load
     from cloud.db.backup import back_up
 
-    _in_words(lambda: back_up(load(config), to, _say, full=full))
+    _in_words(lambda: back_up(load(config), to, _say, full=full), config)
     return 0
 
 
@@ -53,30 +53,28 @@ def run_verify(path: Path) -> int:
 
         return _findings(_in_words(lambda: verify_backups(path, _say)))
     if not path.is_file():
-        raise LauncherError(
-            f"there is neither a folder of backups nor a configuration file at {path}"
-        )
+        raise WrongInput(f"there is neither a folder of backups nor a configuration file at {path}")
     from cloud.config import load
     from cloud.history.check import run_check
 
-    return _in_words(lambda: run_check(load(path)))
+    return _in_words(lambda: run_check(load(path)), path)
 
 
 def moment(text: str) -> dt.datetime:
     """Return a moment in time, aware.
 
     Raises:
-        LauncherError: it is none, or does not say which time zone it is in.
+        WrongInput: it is none, or does not say which time zone it is in.
     """
     try:
         when = dt.datetime.fromisoformat(text)
     except ValueError as error:
-        raise LauncherError(
+        raise WrongInput(
             f"--at {text}: is no time; write it like 2026-10-03T10:15:00Z or "
             "2026-10-03T18:15:00+08:00"
         ) from error
     if when.tzinfo is None:
-        raise LauncherError(f"--at {text}: add the time zone: Z for UTC, or e.g. +08:00")
+        raise WrongInput(f"--at {text}: add the time zone: Z for UTC, or e.g. +08:00")
     return when
 
 
@@ -91,13 +89,10 @@ def _findings(findings: list[str]) -> int:
     return 1 if findings else 0
 
 
-def _in_words(act: Callable[[], _T]) -> _T:
-    from cloud.errors import CloudError
-
+def _in_words(act: Callable[[], _T], config: Path | None = None) -> _T:
     try:
-        return act()
-    except CloudError as error:
-        raise LauncherError(str(error)) from error
+        with told_by_cloud(config):
+            return act()
     except OSError as error:
         raise LauncherError(
             f"{error.filename}: {error.strerror}; run this under the cloud's own account"

@@ -33,7 +33,7 @@ def run_checks(*, long: bool, only: str | None) -> int:
         return _run(Check("tests", _pytest([only], long=long, parallel=False)))
     failed = [check.name for check in _checks(long=long) if _run(check) != 0]
     if failed:
-        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+        print(f"\nstationmaster: failed: {', '.join(failed)}", file=sys.stderr)
         return 1
     return 0
 

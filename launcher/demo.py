@@ -22,7 +22,7 @@ from launcher.cloud_client import CloudClient
 from launcher.demo_config import Ports
 from launcher.demo_folder import left_behind, run_folder
 from launcher.dispatch_centre import DispatchCentre
-from launcher.errors import LauncherError
+from launcher.errors import LauncherError, WrongInput
 from launcher.stack import Stack, market_today, schedule_for
 from launcher.stopping import StoppedError, StopSignal
 
@@ -77,7 +77,7 @@ def run_demo(options: DemoOptions) -> int:
 
 def _check_report(path: Path | None) -> None:
     if path is not None and not path.absolute().parent.is_dir():
-        raise LauncherError(
+        raise WrongInput(
             f"--report {path}: the folder {path.absolute().parent} does not exist. "
             "Remedy: make it, or choose another file."
         )

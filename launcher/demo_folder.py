@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from launcher.demo_config import Folders
-from launcher.errors import LauncherError
+from launcher.errors import WrongInput
 
 _PREFIX = "stationmaster-demo-"
 _IN_USE = "in-use"
@@ -25,7 +25,7 @@ def run_folder(keep: Path | None) -> Iterator[Folders]:
     """Yield the run's folder; afterwards remove it if it is temporary and nothing failed.
 
     Raises:
-        LauncherError: `keep` cannot be used.
+        WrongInput: `keep` cannot be used.
     """
     if keep is not None:
         yield Folders(_own_folder(keep))
@@ -55,13 +55,13 @@ def _own_folder(keep: Path) -> Path:
         keep.mkdir(parents=True, exist_ok=True)
         occupied = any(keep.iterdir())
     except FileExistsError as error:
-        raise LauncherError(f"--keep {keep}: is a file. Remedy: name a folder.") from error
+        raise WrongInput(f"--keep {keep}: is a file. Remedy: name a folder.") from error
     except OSError as error:
-        raise LauncherError(
+        raise WrongInput(
             f"--keep {keep}: {error.strerror}. Remedy: name a folder that can be written."
         ) from error
     if occupied:
-        raise LauncherError(
+        raise WrongInput(
             f"--keep {keep}: the folder is not empty. Remedy: name a new or empty folder."
         )
     return keep.resolve()

@@ -1,10 +1,24 @@
 """Errors of the command line: each says what failed, where, and what to do."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 
 class LauncherError(Exception):
-    """Root of everything the command line reports in one sentence instead of a traceback."""
+    """Root of everything the command line reports in one sentence instead of a traceback.
+
+    Attributes:
+        status: what the command ends with; 1: something failed at work.
+    """
+
+    status = 1
+
+
+class WrongInput(LauncherError):  # noqa: N818 - reads as a fact: wrong input
+    """An argument, an option or a configuration file cannot be used as it stands."""
+
+    status = 2
 
 
 class ChildStartError(LauncherError):
@@ -33,12 +47,33 @@ class CloudAnswerError(LauncherError):
         self.status = status
 
 
-class ScenarioError(LauncherError):
+class ScenarioError(WrongInput):
     """A scenario name or file cannot be used."""
 
 
-class UnknownBenchError(LauncherError):
+class UnknownBenchError(WrongInput):
     """There is no benchmark of that name."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"no benchmark is called {name!r}; there are: {', '.join(known)}")
+
+
+@contextlib.contextmanager
+def told_by_cloud(config: Path | None = None) -> Iterator[None]:
+    """Tell errors of the cloud's parts as the command line's own.
+
+    Args:
+        config: the configuration file that they were given, where there is one.
+
+    Raises:
+        WrongInput: the configuration cannot be used.
+        LauncherError: something else cannot be done; the text says what.
+    """
+    from cloud.errors import CloudError, ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        raise WrongInput(str(error if config is None else error.of(config))) from error
+    except CloudError as error:
+        raise LauncherError(str(error)) from error

@@ -6,7 +6,7 @@ answers at once and a machine without the cloud's libraries can run a station.
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ app = typer.Typer(
 )
 
 app.add_typer(history)
+
+# Typer names the root of its errors about arguments in no public place.
+_USAGE_ERROR: type[Any] = typer.BadParameter.__mro__[1]
 
 ConfigFile = Annotated[Path, typer.Argument(help="The TOML file that describes it.")]
 
@@ -138,11 +141,20 @@ def run_tests(
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one sentence and status 1."""
+    """Run the command line; every error is one sentence.
+
+    The status is 2 for wrong arguments and configuration, 1 for what fails at work.
+    """
     from launcher.errors import LauncherError
 
     try:
-        app(prog_name="./stationmaster")
+        sys.exit(app(prog_name="./stationmaster", standalone_mode=False))
     except LauncherError as error:
         print(f"stationmaster: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.status)
+    except _USAGE_ERROR as error:
+        if message := error.format_message():  # none where help has been shown instead
+            command = error.ctx.command_path if error.ctx else "./stationmaster"
+            said = f"{message[:1].lower()}{message[1:].rstrip('.')}"
+            print(f"stationmaster: {said}; see {command} --help", file=sys.stderr)
+        sys.exit(error.exit_code)

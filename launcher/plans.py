@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launcher.errors import LauncherError
+from launcher.errors import told_by_cloud
 
 if TYPE_CHECKING:
     from cloud.config import CloudConfig
@@ -37,17 +37,14 @@ def run_plan(
         json: print for programs.
     """
     from cloud.config import load
-    from cloud.errors import CloudError
     from cloud.history.plan.estimate import Prices, make_plan
     from cloud.history.plan.measure import imagine
     from cloud.history.retention import policy
 
-    try:
+    with told_by_cloud(config):
         loaded = load(config)
         rules = policy.load(loaded.history.policy)
         loads = [imagine(*size)] if size else asyncio.run(_measured(loaded, rules, station))
-    except CloudError as error:
-        raise LauncherError(str(error)) from error
     disk, archive, currency = prices
     usual = Prices()
     asked = Prices(
@@ -60,7 +57,7 @@ def run_plan(
         print(to_text.dumps([plan.to_json() for plan in plans], indent=2, ensure_ascii=False))
         return 0
     if not plans:
-        print("no station has a history yet; --points and --cells plan one", file=sys.stderr)
+        _hint("no station has a history yet; --points and --cells plan one")
     for plan in plans:
         _show(plan, loaded)
     return 0
@@ -77,10 +74,14 @@ async def _measured(
         for name in await stations_of(parts.pool, station):
             load = await measure(parts.pool, parts.reader, name, rules)
             if load is None:
-                print(f"{name}: has no history yet; --points and --cells plan it", file=sys.stderr)
+                _hint(f"{name}: has no history yet; --points and --cells plan it")
             else:
                 found.append(load)
     return found
+
+
+def _hint(text: str) -> None:
+    print(f"stationmaster: {text}", file=sys.stderr)
 
 
 def _show(plan: "Plan", config: "CloudConfig") -> None:

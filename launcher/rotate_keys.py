@@ -7,12 +7,11 @@ from pathlib import Path
 from cloud.config import CloudConfig, load
 from cloud.db.pool import Pool, create_pool
 from cloud.db.running import running_dsn
-from cloud.errors import CloudError
 from cloud.key_encryption import KeyRing
 from cloud.keys import open_keys
 from cloud.vault import rotation
 from cloud.vault.vault import FRESH_S
-from launcher.errors import LauncherError
+from launcher.errors import WrongInput, told_by_cloud
 
 _CONNECTIONS = 2
 
@@ -36,17 +35,15 @@ def run_rotate_keys(config_file: Path, wish: Wish) -> int:
     """Rotate, and say what became of every key.
 
     Raises:
-        LauncherError: the wish contradicts itself, or a key or the database cannot be used.
+        WrongInput: the wish contradicts itself, or the configuration cannot be used.
+        LauncherError: a key or the database cannot be used.
     """
     if wish.station is not None and wish.key_encryption:
-        raise LauncherError(
+        raise WrongInput(
             "--key-encryption wraps the keys of all stations anew; leave out --station"
         )
-    try:
-        config = load(config_file)
-        asyncio.run(_rotate(config, wish))
-    except CloudError as error:
-        raise LauncherError(str(error)) from error
+    with told_by_cloud(config_file):
+        asyncio.run(_rotate(load(config_file), wish))
     return 0
 
 

@@ -27,6 +27,7 @@ _PLANT_READY_S = 60.0
 _CLOUD_READY_S = 90.0
 _FIRST_BATCH_S = 60.0
 _POLL_S = 0.1
+_SAID = "stationmaster: "
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Stack:
         status, said = processes.run_to_end(words, self.checkpoint)
         token_file.unlink(missing_ok=True)
         if status != 0:
-            raise LauncherError(f"the station could not enrol: {said.strip()}")
+            raise LauncherError(f"the station could not enrol: {said.strip().removeprefix(_SAID)}")
 
     def write_station(self, edge_url: str, ports: dict[str, int] | None = None) -> Path:
         """Write the station's configuration with this way to the cloud."""

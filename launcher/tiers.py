@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from launcher.errors import LauncherError
+from launcher.errors import WrongInput
 
 
 def _execute(module: str, arguments: list[str]) -> int:
@@ -16,7 +16,7 @@ def _execute(module: str, arguments: list[str]) -> int:
 
 def _existing(config: Path) -> str:
     if not config.is_file():
-        raise LauncherError(
+        raise WrongInput(
             f"there is no configuration file {config}. Remedy: give the path of a TOML file; "
             "docs/engineer.md shows one, and `./stationmaster demo --keep FOLDER` writes a set."
         )
@@ -33,7 +33,7 @@ def run_station(config: Path, *, enrol: bool, token_file: Path | None) -> int:
     if not enrol:
         return _execute("station", [_existing(config)])
     if token_file is None or not token_file.is_file():
-        raise LauncherError(
+        raise WrongInput(
             "--enrol needs --token-file FILE with the one-time token that the console showed."
         )
     return _execute(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from simulator.main import run
 
-_USAGE = "usage: python -m simulator CONFIG.toml"
+_USAGE = "stationmaster: name one configuration file: python -m simulator CONFIG.toml"
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]

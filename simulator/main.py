@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from simulator.config import load_config
-from simulator.errors import ServerStartError, SimulatorError
+from simulator.errors import ConfigError, IcdError, ServerStartError, SimulatorError
 from simulator.site import Site
 
-_EXIT_CONFIG = 2
+_WRONG_INPUT, _FAILED = 2, 1
 
 Ready = Callable[[dict[str, int]], None]
 
@@ -27,7 +27,8 @@ def run(config_path: Path, *, ready: Ready | None = None) -> int:
             printed as one line of JSON on standard output.
 
     Returns:
-        The exit status: 0 after a clean stop, 2 when something could not be set up.
+        The exit status: 0 after a clean stop, 2 when a file cannot be used, 1 when something else
+        could not be set up.
     """
     logging.basicConfig(
         level=logging.INFO,
@@ -38,12 +39,15 @@ def run(config_path: Path, *, ready: Ready | None = None) -> int:
         config = load_config(config_path)
         site = Site(config, config_path.resolve().parent)
         asyncio.run(_serve(site, config.ports_out, ready or _announce))
+    except (ConfigError, IcdError) as error:
+        print(f"stationmaster: {error}", file=sys.stderr)
+        return _WRONG_INPUT
     except ServerStartError as error:
-        print(f"simulator: {config_path}: ports.base: {error}", file=sys.stderr)
-        return _EXIT_CONFIG
+        print(f"stationmaster: {config_path}: ports.base: {error}", file=sys.stderr)
+        return _FAILED
     except SimulatorError as error:
-        print(f"simulator: {error}", file=sys.stderr)
-        return _EXIT_CONFIG
+        print(f"stationmaster: {error}", file=sys.stderr)
+        return _FAILED
     return 0
 
 

@@ -42,8 +42,10 @@ def test_a_second_cloud_on_a_running_ones_data_touches_nothing(tmp_path, capsys,
     with another_cloud(tmp_path / "data") as running:
         status = main([str(config), *more])
 
+    told = capsys.readouterr().err
     assert status == 1
-    assert f"is in use by process {running.pid}" in capsys.readouterr().err
+    assert told.startswith("stationmaster: the cloud did not start: ")
+    assert f"is in use by process {running.pid}" in told
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["cloud.lock"]
 
 

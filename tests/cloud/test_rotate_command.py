@@ -60,16 +60,19 @@ def test_it_says_what_became_of_every_key(config):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "status", "words"),
     [
-        (("--station", "omega"), "no station has the id 'omega'"),
-        (("--station", "alpha", "--key-encryption"), "leave out --station"),
+        (("--station", "omega"), 1, "no station has the id 'omega'"),
+        (("--station", "alpha", "--key-encryption"), 2, "leave out --station"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_sentence_and_changes_nothing(config, options, words):
+def test_what_cannot_be_done_is_said_in_one_sentence_and_changes_nothing(
+    config, options, status, words
+):
     done = rotate(config, *options)
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith("stationmaster: ")
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert rotate(config, "--retire").stdout == "generation 1: wraps 1 data keys\n"

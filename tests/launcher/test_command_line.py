@@ -77,18 +77,36 @@ def test_help_installs_nothing_where_something_is_installed(tmp_path: Path):
     assert done.stdout.splitlines() == ["-P -m launcher demo --help"]
 
 
-def test_minutes_below_zero_are_refused():
-    done = run("demo", "--no-browser", "--minutes", "-1")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("demo", "--no-browser", "--minutes", "-1"), "--minutes"),
+        (("demo", "--quickly"), "no such option: --quickly"),
+        (("history", "plan"), "missing argument"),
+        (("history", "plan", "none.toml"), "none.toml: file = 'none.toml': cannot be read"),
+        (("history", "archive", "none.toml", "--month", "May"), "--month May"),
+        (("history", "restore", "here", "there", "--at", "noon"), "--at noon"),
+        (("history", "verify", "none"), "at none"),
+        (("simulate", "pyproject.toml"), "pyproject.toml: "),
+        (("station", "pyproject.toml"), "pyproject.toml: "),
+        (("cloud", "pyproject.toml"), "pyproject.toml: "),
+    ],
+)
+def test_what_is_asked_wrongly_is_told_in_one_way_by_every_command(words, said):
+    done = run(*words)
 
+    told = done.stderr.splitlines()
     assert done.returncode == 2
-    assert "--minutes" in done.stderr
+    assert all(line.startswith("stationmaster: ") for line in told)
+    assert said in told[0]
 
 
 @pytest.mark.parametrize("command", ["simulate", "station", "cloud"])
 def test_a_missing_configuration_file_is_named_with_a_remedy(command: str):
     done = run(command, "no-such-file.toml")
 
-    assert done.returncode == 1
+    assert done.returncode == 2
+    assert done.stderr.startswith("stationmaster: ")
     assert "no-such-file.toml" in done.stderr
     assert "Remedy" in done.stderr
     assert "Traceback" not in done.stderr
@@ -97,7 +115,7 @@ def test_a_missing_configuration_file_is_named_with_a_remedy(command: str):
 def test_an_unknown_scenario_is_answered_with_the_known_ones():
     done = run("demo", "--scenario", "sunny-sunday", "--no-browser", "--minutes", "1")
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "'sunny-sunday'" in done.stderr
     assert "normal-day" in done.stderr
     assert "cable-pull" in done.stderr
@@ -106,14 +124,14 @@ def test_an_unknown_scenario_is_answered_with_the_known_ones():
 def test_a_report_into_a_missing_folder_is_refused_before_anything_starts(tmp_path: Path):
     done = run("demo", "--report", str(tmp_path / "none" / "r.json"), "--no-browser")
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "does not exist" in done.stderr
 
 
 def test_an_unknown_benchmark_is_answered_with_the_known_ones():
     done = run("bench", "nonsense")
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "frame" in done.stderr
 
 

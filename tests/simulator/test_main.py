@@ -65,7 +65,7 @@ def test_a_wrong_configuration_ends_with_one_line_that_says_why(tmp_path):
 
     assert process.returncode == 2
     assert output == ""
-    assert "start_soc = 7" in errors
+    assert errors.startswith(f"stationmaster: {config}: start_soc = 7")
     assert "Traceback" not in errors
 
 
@@ -79,7 +79,7 @@ async def test_a_taken_port_ends_with_one_line_that_says_which(tmp_path):
     _, errors = await asyncio.to_thread(process.communicate, timeout=30)
     taken.close()
 
-    assert process.returncode == 2
+    assert process.returncode == 1
     assert f"METER cannot listen on 127.0.0.1:{port}" in errors
 
 
@@ -92,7 +92,7 @@ def test_a_second_plant_on_the_same_record_is_told_who_has_it(tmp_path):
     second = start(config)
     _, errors = second.communicate(timeout=30)
 
-    assert second.returncode == 2
+    assert second.returncode == 1
     assert f"in use by process {first.pid}" in errors
     first.terminate()
     assert first.wait(30) == 0
@@ -106,5 +106,5 @@ def test_a_port_in_use_is_named_with_file_and_key(tmp_path):
         process = start(config)
         _, errors = process.communicate(timeout=30)
 
-    assert process.returncode == 2
-    assert f"{config}: ports.base: METER cannot listen" in errors
+    assert process.returncode == 1
+    assert f"stationmaster: {config}: ports.base: METER cannot listen" in errors

@@ -33,7 +33,7 @@ from cloud.db.backup.server import (
 )
 from cloud.db.backup.tools import Say, ToolFailed, folder_bytes, megabytes, run_tool
 from cloud.db.postgres import OWNER
-from cloud.errors import BackupError
+from cloud.errors import BackupError, ConfigError
 
 _ARCHIVE_DEADLINE_S: Final = 60.0
 _POLL_S: Final = 0.1
@@ -56,6 +56,7 @@ def back_up(config: CloudConfig, to: Path | None, say: Say, *, full: bool = Fals
         The record of the backup.
 
     Raises:
+        ConfigError: no folder is named.
         BackupError: there is no backup; the text says why and what to do.
     """
     if not config.database.embedded:
@@ -65,7 +66,8 @@ def back_up(config: CloudConfig, to: Path | None, say: Say, *, full: bool = Fals
         )
     target = to or config.backup.dir
     if target is None:
-        raise BackupError("no folder for backups: give --to FOLDER, or set dir in [backup]")
+        problem = "no folder for backups: give --to FOLDER, or set dir in [backup]"
+        raise ConfigError(None, "backup.dir", None, problem)
     keys = fingerprints(config.keys_dir)
     server = find_server(config.data_dir)
     folder = BackupFolder(target.resolve())

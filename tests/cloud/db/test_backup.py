@@ -283,7 +283,7 @@ def test_a_backup_needs_a_running_embedded_server_and_a_folder(copied):
     stopped.config_file.write_text(f'data_dir = "{store.data_dir}"')
     nowhere = history("backup", stopped.config_file)
 
-    assert (lacking.returncode, managed.returncode, nowhere.returncode) == (1, 1, 1)
+    assert (lacking.returncode, managed.returncode, nowhere.returncode) == (1, 1, 2)
     assert "there is no embedded database that we may open" in lacking.stderr
     assert "docs/backup.md" in managed.stderr
     assert "give --to FOLDER, or set dir in [backup]" in nowhere.stderr
