@@ -7,7 +7,6 @@ end with status 2, what fails at work with 1; a stop by SIGTERM or Ctrl-C is a c
 import argparse
 import asyncio
 import json
-import logging
 import os
 import signal
 import sys
@@ -21,15 +20,13 @@ from station.config import StationConfig
 from station.config_errors import WHOLE_FILE, ConfigError, Fault, refuse
 from station.data_lock import held
 from station.errors import StationError
+from station.logs import set_up_logging
 from station.on_site import ask
 from station.on_site_view import told
 from station.security import Identity, IdentityError, load_identity
 from station.security.enrol import EnrolmentOffer, enrol, read_token
 
-log = logging.getLogger(__name__)
-
 _WRONG_INPUT, _FAILED = 2, 1
-_LOG_FORMAT = "%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,9 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] == "on-site":
         return _guarded(lambda: _ask_on_site(_on_site_parser().parse_args(arguments[1:])))
     parsed = _run_parser().parse_args(arguments)
-    logging.basicConfig(level=parsed.log_level.upper(), format=_LOG_FORMAT, stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("httpcore").setLevel(logging.WARNING)
+    set_up_logging(parsed.log_level)
     return _guarded(lambda: _run(parsed.config))
 
 

@@ -55,8 +55,6 @@ class GuardedServer(ModbusTcpServer):
         Raises:
             RuntimeError: the address is taken or not ours.
         """
-        # The library's words about every connection are not ours; what matters is logged here.
-        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         await self.serve_forever(background=True)
 
     @property

@@ -17,6 +17,7 @@ import sys
 import time
 from typing import NoReturn
 
+from station.logs import set_up_logging
 from station.protocols import wire
 from station.protocols.driver import (
     CommandOutcome,
@@ -56,7 +57,7 @@ class Session:
         try:
             driver = load_driver(setup.driver)(setup.devices, setup.resume)
         except ProtocolError as error:
-            log.error("driver=%s cannot start: %s", setup.driver, error)  # noqa: TRY400 - the text is the whole story
+            log.error("driver=%s event=cannot_start reason=%r", setup.driver, str(error))  # noqa: TRY400 - the text is the whole story
             self._send(wire.Failed(str(error)))
             await self._writer.drain()
             return 1
@@ -66,7 +67,7 @@ class Session:
         done, _ = await asyncio.wait({serve, beat, listen}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             if task is not listen and task.exception() is not None:
-                log.error("driver=%s ended", setup.driver, exc_info=task.exception())
+                log.error("driver=%s event=ended", setup.driver, exc_info=task.exception())
                 return 1
         return 0
 
@@ -143,16 +144,12 @@ def main() -> NoReturn:
     _die_with(arguments.parent)
     # A terminal's Ctrl-C reaches the whole group; the host alone decides when a driver ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(
-        level=arguments.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    set_up_logging(arguments.log_level)
     ask_for_priority(arguments.realtime, threads_too=True)
-    # pymodbus repeats every failure in words of its own; ours are logged once.
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     try:
         status = asyncio.run(_serve(arguments.fd))
     except WireError:
-        log.exception("driver process gives up")
+        log.exception("driver=%s event=gave_up", arguments.driver)
         status = 1
     logging.shutdown()
     os._exit(status)

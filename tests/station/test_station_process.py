@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sys
 
@@ -12,6 +13,8 @@ from station.main import main
 from tests.station.cloud_server import STATION, TestCloud
 from tests.station.site import site_document
 from tests.waiting import wait_for
+
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} level=[A-Z]+ logger=[\w.]+ ")
 
 
 def write_site(tmp_path, cloud: TestCloud):
@@ -58,6 +61,9 @@ async def test_a_station_without_any_device_still_runs_reports_and_stops_cleanly
     _, errors = await asyncio.wait_for(process.communicate(), 30)
 
     assert process.returncode == 0, errors.decode()
+    log = errors.decode().splitlines()
+    assert [line for line in log if not LOG_LINE.match(line)] == []
+    assert any("logger=station.protocols.health device=FIRE" in line for line in log)
     assert running["link"] == "up"
     assert running["devices"]["METER"]["connected"] is False
     assert running["fast_lanes"]["METER"]["connected"] is False
