@@ -1,9 +1,9 @@
 """Frequency steps for a plant, and what its record says of the station's answers to them.
 
 A step is shown at the meter's register when the plant notes it. It is answered when the set-points
-that the converters have accepted move the station by the power asked for; the last converter may
-change later, where the plan of the next second spreads what one of them took over at once. The
-plant is the witness of both ends, so neither is taken at the station.
+that the converters have accepted move the station by the power asked for; the last converter that
+has to change may accept later. The plant is the witness of both ends, so neither is taken at the
+station.
 """
 
 import math

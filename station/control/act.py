@@ -170,7 +170,7 @@ class Actor:
         whole = self._divided[1]
         if not lost and math.isclose(power_kw, whole.asked_kw, abs_tol=ACTIVE_KW):
             return dict(whole.powers)
-        return dict(resplit(whole, lost, power_kw).powers)
+        return dict(resplit(whole, lost, power_kw, self.setpoints).powers)
 
     def _send(
         self,

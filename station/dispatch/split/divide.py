@@ -9,11 +9,12 @@ Rules:
 * Among all divisions the one with the least loss is taken (efficiency curves, converters that
   may sleep), tilted so that the fuller battery discharges more and the emptier one charges
   more, and the hotter one does less.
-* A unit that trips is left out at once, and the others take its part: `resplit`.
+* A unit that trips is left out at once, and the others take its part; a step of power between
+  two plans is shared with units that run without load, where the plan would do so: `resplit`.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -41,15 +42,14 @@ def split(
     fleet = build_fleet(units, settings)
     sign = 1.0 if power_kw >= 0 else -1.0
     high, marginal, slope = _direction(fleet, sign)
-    least = np.array([unit.min_load_kw for unit in fleet.units], dtype=np.float64)
     active = np.array([unit.active for unit in fleet.units], dtype=np.bool_)
     usable = np.flatnonzero(high > 0)
     choice = Choice(
-        least=np.minimum(least, high)[usable],
+        least=np.minimum(fleet.least_kw, high)[usable],
         high=high[usable],
         marginal=marginal[usable],
         slope=slope[usable],
-        standing=(fleet.fixed_kw + np.where(active, 0.0, settings.start_loss * high))[usable],
+        standing=(fleet.fixed_kw + np.where(active, 0.0, fleet.start_loss * high))[usable],
     )
     chosen, chosen_loads = commit(choice, abs(power_kw))
     wanted = np.zeros(len(high), dtype=np.bool_)
@@ -64,17 +64,23 @@ def split(
 
 
 def resplit(
-    result: SplitResult, lost: Iterable[str] = (), power_kw: float | None = None
+    result: SplitResult,
+    lost: Iterable[str] = (),
+    power_kw: float | None = None,
+    since: Mapping[str, float] | None = None,
 ) -> SplitResult:
     """Return a division without the lost units, or for another power, at once.
 
-    The quick path of the fast loop: converters that run take what is missing within their
-    limits, others only when these cannot; ramps do not count, since the power is missing now.
+    The quick path of the fast loop: converters with load take what is missing within their limits;
+    those that run without load come in where these cannot, or where that saves more than it must
+    in the plan, too; others only when all of these cannot. Ramps do not count, since the power is
+    missing now. Who came in since the plan stays in until the next one: nothing goes to and fro.
 
     Args:
         result: the division in force.
         lost: converters that have tripped since.
         power_kw: another power for the station; the same when None.
+        since: powers of the last re-split of this division, by converter.
     """
     fleet = result.fleet
     asked_kw = result.asked_kw if power_kw is None else power_kw
@@ -82,12 +88,20 @@ def resplit(
     gone = frozenset(lost)
     high, marginal, slope = _direction(fleet, sign)
     high = np.where(_among(fleet, gone), 0.0, high)
-    working = [abs(result.powers[device]) > _NO_POWER_KW for device in fleet.devices]
-    running = np.array(working, dtype=np.bool_)
-    masks = np.stack((running & (high > 0), high > 0))
+    powers = result.powers
+    loaded = [max(abs(powers[d]), abs((since or powers).get(d, 0.0))) for d in fleet.devices]
+    able = high > 0
+    running = (np.array(loaded) > _NO_POWER_KW) & able
+    masks = np.stack((running, running | (fleet.awake & able), able))
     loads = water_fill(masks, np.zeros(len(high)), high, marginal, slope, abs(asked_kw))
-    enough = loads[0].sum() >= abs(asked_kw) - _EXACT_KW
-    return _result(fleet, asked_kw, sign * loads[0 if enough else 1], gone)
+    enough = loads.sum(axis=1) >= abs(asked_kw) - _EXACT_KW
+    chosen = int(np.argmax(enough)) if enough.any() else len(masks) - 1
+    new = ~running & (loads[1] > _NO_POWER_KW)
+    if enough[0] and new.any():
+        costs = (loads * (marginal + 0.5 * slope * loads)).sum(axis=1)
+        worth = costs[0] - costs[1] > fleet.start_loss * high[new].sum()
+        chosen = int(worth and not np.any(loads[1, new] < fleet.least_kw[new]))
+    return _result(fleet, asked_kw, sign * loads[chosen], gone)
 
 
 def equal_split(
@@ -142,8 +156,7 @@ def _result(
     dc = powers + np.where(working, _losses(fleet, powers), 0.0)
     rack_kw = fleet.rack_share * dc[fleet.rack_unit] + fleet.rack_circulating_kw
     lost_kw = _losses(fleet, powers)
-    awake = [not unit.may_sleep and unit.available for unit in fleet.units]
-    counted = working | np.array(awake, dtype=np.bool_)
+    counted = working | fleet.awake
     absent = _among(fleet, gone)
     counted &= ~absent
     total_kw = math.fsum(powers)
@@ -169,8 +182,7 @@ def _among(fleet: Fleet, devices: frozenset[str]) -> Flags:
 
 def _losses(fleet: Fleet, powers: Floats) -> Floats:
     load = np.abs(powers)
-    fixed = np.array([unit.curve.fixed_kw for unit in fleet.units], dtype=np.float64)
-    losses: Floats = fixed + load * (fleet.linear + 0.5 * fleet.slope * load)
+    losses: Floats = fleet.standing_kw + load * (fleet.linear + 0.5 * fleet.slope * load)
     return losses
 
 

@@ -137,7 +137,11 @@ class Fleet:
         devices: tags. units: what they were made from.
         charge_kw, discharge_kw: limits, racks taken into account, 0 for unavailable units.
         linear, slope: marginal loss is ``linear + slope * load``.
+        standing_kw: lost by a unit that runs, without load.
         fixed_kw: saved by sleeping; 0 for units that may not sleep.
+        least_kw: least load worth running it for.
+        awake: runs with and without load: it is there at once.
+        start_loss: what bringing in another unit must save, in parts of its limit.
         soc_tilt, temperature_tilt: of the share, in parts of the limit.
         rack_bound: the racks, not the limit of the unit, bind.
         rack_unit, rack_share, rack_circulating_kw: (racks,) unit of each closed rack, its
@@ -151,7 +155,11 @@ class Fleet:
     discharge_kw: Floats
     linear: Floats
     slope: Floats
+    standing_kw: Floats
     fixed_kw: Floats
+    least_kw: Floats
+    awake: Flags
+    start_loss: float
     soc_tilt: Floats
     temperature_tilt: Floats
     rack_bound: Flags

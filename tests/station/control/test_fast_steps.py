@@ -54,6 +54,23 @@ def test_the_frequency_is_answered_in_the_same_pass_by_the_droop(tmp_path, hz, s
     assert {c.point for c in step.issued} <= {SETPOINT}
 
 
+def test_near_no_power_a_step_is_shared_by_all_that_run_in_the_same_pass(tmp_path):
+    run = steady(tmp_path, kw=0.0, **PRIMARY)
+    one_at_work = {tag for tag, kw in run.plant.power.items() if abs(kw) > 1.0}
+
+    step = act(run, "METER", 450, frequency_hz=49.7)
+    run.carry_out(step.issued, run.now_ms + 460)
+    run.plant.frequency_hz = 49.7
+    before = len(run.commands)
+    run.seconds(40, 41)
+
+    assert len(one_at_work) == 1
+    assert {c.device for c in step.issued} == {"C1-PCS", "C2-PCS"}
+    assert step.setpoints == pytest.approx(dict.fromkeys(step.setpoints, 260.0), abs=10.0)
+    later = [c for c in run.commands[before:] if c.point == SETPOINT]
+    assert all(abs(c.value - step.setpoints[c.device]) < 25.0 for c in later)
+
+
 def test_a_frequency_that_is_old_counts_as_unknown(tmp_path):
     run = steady(tmp_path, **PRIMARY)
     run.plant.silent = {"METER"}
