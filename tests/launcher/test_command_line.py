@@ -98,7 +98,7 @@ def test_what_is_asked_wrongly_is_told_in_one_way_by_every_command(words, said):
     told = done.stderr.splitlines()
     assert done.returncode == 2
     assert all(line.startswith("stationmaster: ") for line in told)
-    assert said in told[0]
+    assert any(said in line for line in told)
 
 
 @pytest.mark.parametrize("command", ["simulate", "station", "cloud"])
