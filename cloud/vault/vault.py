@@ -193,20 +193,25 @@ class Vault:
         known = self._known.get(station)
         if known is not None:
             await self._count(station, known)
-        try:
-            opened = await self._read(station, known)
-        except KeyStoreError:  # wrapped anew, and the old generation gone, since the rows were read
-            opened = await self._read(station, known)
+        rows = await self._rows(station)
+        while True:
+            try:
+                opened = await asyncio.to_thread(self._open, rows, known)
+                break
+            except KeyStoreError:
+                anew = _wrapped_anew(rows, await self._rows(station))
+                if anew is None:
+                    raise
+                rows = anew
         if known is not None:
             known.learn(opened)
         else:
             self._known[station] = StationKeys(opened, lambda: self._look_again(station))
 
-    async def _read(self, station: str, known: StationKeys | None) -> dict[int, AESGCM]:
+    async def _rows(self, station: str) -> list[WrappedKey]:
         async with connection(self._pool) as conn:
             rows = await key_table.rows_of(conn, station)
-        rows = rows or await self._make_first(station)
-        return await asyncio.to_thread(self._open, rows, known)
+        return rows or await self._make_first(station)
 
     async def _count(self, station: str, known: StationKeys) -> None:
         seals = known.take_seals()
@@ -236,6 +241,18 @@ class Vault:
 
     def _look_again(self, station: str) -> dict[int, AESGCM]:
         """Read the keys of a station from a thread that cannot await."""
+        known = self._known.get(station)
+        rows = self._rows_from_a_thread(station)
+        while True:
+            try:
+                return self._open(rows, known)
+            except KeyStoreError:
+                anew = _wrapped_anew(rows, self._rows_from_a_thread(station))
+                if anew is None:
+                    raise
+                rows = anew
+
+    def _rows_from_a_thread(self, station: str) -> list[WrappedKey]:
         address = self._pool.conninfo
         assert isinstance(address, str)  # noqa: S101 - as create_pool gives it
         try:
@@ -243,4 +260,13 @@ class Vault:
                 found = conn.execute(key_table.ROWS_OF_STATION, [station], binary=True).fetchall()
         except psycopg.OperationalError as error:
             raise Unavailable(f"the database gives no connection: {error}; try again") from error
-        return self._open([WrappedKey(station, *row) for row in found], self._known.get(station))
+        return [WrappedKey(station, *row) for row in found]
+
+
+def _wrapped_anew(before: Sequence[WrappedKey], now: list[WrappedKey]) -> list[WrappedKey] | None:
+    """Return the rows as they are now if they were wrapped anew since; None if they were not.
+
+    Between the reading of rows and their opening the generation that wrapped them may have been
+    retired: then the rows of now name another one. Rows that are the same do not open at all.
+    """
+    return now if now != before else None

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -136,6 +137,39 @@ async def test_a_generation_that_cannot_be_made_leaves_everything_as_before(pool
 
     assert await generations(pool) == before
     await opens(pool, store, sealed)
+
+
+class RetiredMeanwhile(FileKeys):
+    """At the first `times` openings all keys are wrapped anew and the old generation goes."""
+
+    def __init__(self, folder, pool, times: int) -> None:
+        super().__init__(folder)
+        self.pool, self.times, self.loop = pool, times, asyncio.get_running_loop()
+
+    def unwrap(self, generation: int, place: bytes, wrapped: bytes) -> bytes:
+        if self.times:
+            self.times -= 1
+            asyncio.run_coroutine_threadsafe(self.replace_generation(), self.loop).result(30)
+        return super().unwrap(generation, place, wrapped)
+
+    async def replace_generation(self) -> None:
+        ring = KeyRing(FileKeys(self._folder))
+        await rotation.rotate_key_encryption(self.pool, ring)
+        await rotation.retire(self.pool, ring)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_generation_retired_while_rows_are_opened_is_not_missed(pool, store, sealed, times):
+    meanwhile = RetiredMeanwhile(store.folder, pool, times=0)
+    vault = Vault(pool, replace(store, key_encryption=KeyRing(meanwhile)), clock=lambda: 0.0)
+    known = await vault.keys("alpha")
+    await rotation.rotate_data_key(pool, store.key_encryption, "alpha")
+    newer = (await Vault(pool, store).keys("alpha")).seal(place("alpha", 1), b"newer")
+
+    meanwhile.times = times
+    assert await asyncio.to_thread(known.open, place("alpha", 1), newer) == b"newer"
+    meanwhile.times = times
+    assert (await vault.keys("beta")).open(place("beta", 0), sealed["beta"]) == b"beta"
 
 
 class Traffic:
