@@ -1,0 +1,147 @@
+"""SOH of a cell from the ends of its charges, with an interval that holds nine times in ten.
+
+A model is two files that the laboratory writes: NAME.onnx, the mean of boosted trees and small
+networks, and NAME.json, which tells for which cells it is good and how wide the intervals are
+in each zone of SOH (split conformal prediction: Vovk et al. 2005; measured on cells that the
+model had not seen).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from station.estimators.errors import SohModelError
+from station.estimators.soh_features import (
+    CHARGE_END,
+    INPUTS,
+    ChargeHistory,
+    Inputs,
+    Series,
+    causal_inputs,
+)
+
+NOMINAL_COVERAGE = 0.9
+
+Sixteen = Annotated[tuple[float, ...], Field(min_length=len(CHARGE_END), max_length=16)]
+
+
+class Make(BaseModel):
+    """Cells of one type plate: SOH is a capacity as a share of the nominal one, in Ah."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cell: str
+    chemistry: str
+    nominal_ah: Annotated[float, Field(gt=0)]
+
+
+class Zone(BaseModel):
+    """How far the true SOH lies from an estimate in this zone, nine times in ten.
+
+    Attributes:
+        below: estimates below this belong to the zone, if to none before it.
+        low, high: what is added to the estimate for the ends of its interval.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    below: float
+    low: float
+    high: float
+
+
+class SohCard(BaseModel):
+    """What the model is good for.
+
+    Attributes:
+        makes: by the name of their batch in recordings.
+        before_first: stands in for the numbers of a charge that were never measured.
+        zones: rising by their bounds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    makes: dict[str, Make]
+    before_first: Sixteen
+    zones: Annotated[tuple[Zone, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class SohModel:
+    """A model that has been loaded; run takes inputs (cycles, INPUTS) and returns SOH."""
+
+    card: SohCard
+    run: Callable[[Inputs], Series]
+
+
+@dataclass(frozen=True)
+class SohEstimate:
+    """A cell's SOH after each of its cycles, shares of the nominal capacity, shape (cycles,)."""
+
+    soh: Series
+    low: Series
+    high: Series
+
+
+def load_soh_model(path: Path) -> SohModel:
+    """Return the model of NAME.json and the NAME.onnx beside it; it computes in one thread.
+
+    Raises:
+        SohModelError: a file is missing or is no such model.
+    """
+    try:
+        card = SohCard.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SohModelError(path, error.strerror or "cannot be read") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise SohModelError(path, f"{where}: {first['msg']}") from error
+    return SohModel(card, _load_onnx(path.with_suffix(".onnx")))
+
+
+def _load_onnx(path: Path) -> Callable[[Inputs], Series]:
+    import onnxruntime as ort  # noqa: PLC0415 - only who has a model needs the runtime
+    from onnxruntime.capi import onnxruntime_pybind11_state as refusals  # noqa: PLC0415
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        session = ort.InferenceSession(
+            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+    except OSError as error:
+        raise SohModelError(path, error.strerror or "cannot be read") from error
+    except (refusals.Fail, refusals.InvalidProtobuf, refusals.InvalidGraph) as error:
+        raise SohModelError(path, f"is no ONNX model ({error})") from error
+    given = session.get_inputs()[0]
+    if given.shape[-1] != INPUTS:
+        raise SohModelError(path, f"takes {given.shape[-1]} numbers a cycle, not {INPUTS}")
+
+    def run(inputs: Inputs) -> Series:
+        soh: Series = session.run(None, {given.name: inputs})[0].ravel().astype(np.float64)
+        return soh
+
+    return run
+
+
+def estimate_soh(model: SohModel, history: ChargeHistory) -> SohEstimate:
+    """Return a cell's SOH after each cycle of its history, from that and earlier cycles only."""
+    before_first = np.array(model.card.before_first)
+    soh = model.run(causal_inputs(history, before_first))
+    low, high = interval(model.card.zones, soh)
+    return SohEstimate(soh, low, high)
+
+
+def interval(zones: tuple[Zone, ...], soh: Series) -> tuple[Series, Series]:
+    """Return the lower and upper ends of the intervals about estimates."""
+    bounds = [zone.below for zone in zones[:-1]]
+    place = np.searchsorted(bounds, soh, side="right")
+    low = np.array([zone.low for zone in zones])[place]
+    high = np.array([zone.high for zone in zones])[place]
+    return soh + low, soh + high
