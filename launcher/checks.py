@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from launcher.doctor import chromium_path, haproxy_path, has_chinese_font, has_software_token
 from launcher.paths import ROOT
 
-_PACKAGES = ("contract", "station", "cloud", "simulator", "launcher", "bench", "tests")
+_PACKAGES = ("contract", "station", "cloud", "simulator", "cell_lab", "launcher", "bench", "tests")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+evaluate = typer.Typer(
+    name="evaluate", help="Try the estimators on recordings.", no_args_is_help=True
+)
 app.add_typer(history)
+app.add_typer(evaluate)
+train = typer.Typer(name="train", help="Train the models of estimators.", no_args_is_help=True)
+app.add_typer(train)
 
 # Typer names the root of its errors about arguments in no public place.
 _USAGE_ERROR: type[Any] = typer.BadParameter.__mro__[1]
@@ -122,6 +128,32 @@ def bench(
     from launcher.bench import run_bench
 
     raise typer.Exit(run_bench(name, json))
+
+
+@evaluate.command("soh")
+def evaluate_soh(
+    data: Annotated[Path, typer.Option(help="Whole lives of cells: ends of charges, capacity.")],
+    models: Annotated[
+        Path | None, typer.Option(help="The folder of the models; the house's own without it.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows to this file.")] = None,
+) -> None:
+    """Try the SOH models on cells, beside simpler models and the best that was published."""
+    from launcher.soh import MODELS, run_evaluate_soh
+
+    raise typer.Exit(run_evaluate_soh(data, models or MODELS, json))
+
+
+@train.command("soh")
+def train_soh(
+    data: Annotated[Path, typer.Option(help="The folder with a Parquet file for each set.")],
+    out: Annotated[Path, typer.Option(help="The folder for models, baselines and model card.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same models.")] = 1,
+) -> None:
+    """Train the SOH models and measure them on whole cells that they had not seen."""
+    from launcher.soh import run_train_soh
+
+    raise typer.Exit(run_train_soh(data, out, seed))
 
 
 @app.command("test")

@@ -1,0 +1,1 @@
+"""Where makes of cells are identified and estimators are tried on recordings."""

@@ -1,0 +1,42 @@
+"""What the laboratory refuses."""
+
+from pathlib import Path
+
+
+class LabError(Exception):
+    """Root of all refusals of the laboratory."""
+
+
+class ChargeEndsError(LabError):
+    """A file of the ends of charges is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and what such a file holds."""
+        super().__init__(
+            f"{path}: {problem}; such a file is Parquet with the columns batch, cell, "
+            "cycle_index, the sixteen numbers of docs/soh.md, and capacity in Ah, one row a cycle"
+        )
+
+
+class UnknownBatchError(LabError):
+    """No shipped model knows the cells of a file."""
+
+    def __init__(self, path: Path, batch: str, known: list[str]) -> None:
+        """Name the file, its batch, and the models that are at hand."""
+        super().__init__(
+            f"{path}: no SOH model knows the batch {batch!r}; the models are "
+            f"{', '.join(known) or 'none'}: let the file's name begin with one of these, or train "
+            "a model: stationmaster train soh --data FOLDER --out FOLDER"
+        )
+
+
+class CellSetsError(LabError):
+    """The file that names the sets of cells is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and where a good one is."""
+        super().__init__(f"{path}: {problem}; data/models/soh/sets.toml shows what it holds")
+
+
+class TrainingError(LabError):
+    """A model cannot be trained from what was given, or is not what it was exported from."""

@@ -1,0 +1,96 @@
+"""An SOH model as ONNX, so that a station needs nothing that trained it.
+
+ONNX compares in single precision. Each threshold of a tree is therefore rounded down to the
+next single-precision number: `input <= threshold` then says the same of every
+single-precision input as before.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from cell_lab.soh_fit import SohFit
+from station.estimators.soh_features import INPUTS
+
+_OPSET, _ML_OPSET, _IR_VERSION = 18, 3, 8
+
+
+def to_onnx(fit: SohFit) -> bytes:
+    """Return the model: inputs (cycles, INPUTS) in single precision, SOH (cycles, 1) out."""
+    constants: dict[str, npt.NDArray[np.float32]] = {
+        "low": fit.low,
+        "high": fit.high,
+        "mean": fit.mean.astype(np.float32),
+        "sd": fit.sd.astype(np.float32),
+        "soh_mean": np.array([fit.soh_mean], np.float32),
+    }
+    nodes = [
+        helper.make_node("Max", ["inputs", "low"], ["raised"]),
+        helper.make_node("Min", ["raised", "high"], ["clipped"]),
+        helper.make_node("Sub", ["clipped", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "sd"], ["scaled"]),
+        _trees(fit.trees, fit.soh_sd * fit.trees_share),
+    ]
+    outputs = ["soh_mean", "trees"]
+    share = fit.soh_sd * (1 - fit.trees_share) / len(fit.nets)
+    for number, net in enumerate(fit.nets):
+        name, last = "scaled", len(net.coefs_) - 1
+        for layer, (weights, bias) in enumerate(zip(net.coefs_, net.intercepts_, strict=True)):
+            scale, key = (share if layer == last else 1.0), f"net{number}_{layer}"
+            constants[f"{key}_w"] = (scale * weights).astype(np.float32)
+            constants[f"{key}_b"] = (scale * bias).astype(np.float32)
+            nodes.append(helper.make_node("Gemm", [name, f"{key}_w", f"{key}_b"], [key]))
+            name = key
+            if layer != last:
+                name = f"{key}_relu"
+                nodes.append(helper.make_node("Relu", [key], [name]))
+        outputs.append(name)
+    nodes.append(helper.make_node("Sum", outputs, ["soh"]))
+    graph = helper.make_graph(
+        nodes,
+        "soh",
+        [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["cycles", INPUTS])],
+        [helper.make_tensor_value_info("soh", TensorProto.FLOAT, ["cycles", 1])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def _trees(fitted: HistGradientBoostingRegressor, scale: float) -> onnx.NodeProto:
+    """Return the node of all trees; scikit-learn tells of their nodes only in private."""
+    trees = [predictor.nodes for (predictor,) in fitted._predictors]  # noqa: SLF001
+    nodes = np.concatenate(trees)
+    tree = np.repeat(np.arange(len(trees)), [len(each) for each in trees])
+    node = np.concatenate([np.arange(len(each)) for each in trees])
+    leaf = nodes["is_leaf"].astype(bool)
+    base = float(np.ravel(fitted._baseline_prediction)[0])  # noqa: SLF001
+    return helper.make_node(
+        "TreeEnsembleRegressor",
+        ["clipped"],
+        ["trees"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        base_values=[scale * base],
+        nodes_treeids=tree.tolist(),
+        nodes_nodeids=node.tolist(),
+        nodes_featureids=np.where(leaf, 0, nodes["feature_idx"]).tolist(),
+        nodes_values=_rounded_down(np.where(leaf, 0.0, nodes["num_threshold"])).tolist(),
+        nodes_modes=["LEAF" if is_leaf else "BRANCH_LEQ" for is_leaf in leaf.tolist()],
+        nodes_truenodeids=np.where(leaf, 0, nodes["left"]).tolist(),
+        nodes_falsenodeids=np.where(leaf, 0, nodes["right"]).tolist(),
+        target_treeids=tree[leaf].tolist(),
+        target_nodeids=node[leaf].tolist(),
+        target_ids=[0] * int(leaf.sum()),
+        target_weights=(scale * nodes["value"][leaf]).astype(np.float32).tolist(),
+    )
+
+
+def _rounded_down(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    nearest = values.astype(np.float32)
+    down = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest > values, down, nearest)

@@ -1,0 +1,143 @@
+"""`./stationmaster train soh` and `./stationmaster evaluate soh`: SOH models from the shell."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from launcher.errors import WrongInput
+from launcher.paths import DATA
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from cell_lab.evaluate_soh import Row
+
+MODELS = DATA / "models" / "soh"
+_TRAINERS = ("sklearn", "onnx")
+
+
+def run_train_soh(data: Path, out: Path, seed: int) -> int:
+    """Train a model of every set that has a file in a folder; write models, baselines and card.
+
+    Raises:
+        WrongInput: a file is wrong, or there is none.
+    """
+    for library in ("OMP", "OPENBLAS"):  # more threads add in another order: no two models alike
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    with _told_as_wrong_input():
+        from rich.progress import Progress
+
+        from cell_lab.cell_sets import SETS_FILE, read_sets
+        from cell_lab.soh_baselines import SohBaselines, write_baselines
+        from cell_lab.soh_card import CARD_FILE, model_card, own_score
+        from cell_lab.train_soh import file_of, train_set
+
+        sets_file = data / SETS_FILE if (data / SETS_FILE).exists() else MODELS / SETS_FILE
+        sets = read_sets(sets_file)
+        files = {name: path for name in sets if (path := file_of(data, name)) is not None}
+        if not files:
+            raise WrongInput(
+                f"{data}: no file of the sets {', '.join(sets)} ({sets_file}); such a file is "
+                "called SET.parquet or SET_dev.parquet"
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        trained = {}
+        with Progress() as bar:
+            for name, path in files.items():
+                task = bar.add_task(name, total=1.0)
+                trained[name] = train_set(
+                    name,
+                    sets[name],
+                    path,
+                    out,
+                    seed=seed,
+                    progress=partial(_show, bar, task),
+                )
+                own = own_score(trained[name])
+                bar.print(
+                    f"{name}: MAPE {own.mape_pct:.2f} %, RMSE {own.rmse_pct:.2f} %, "
+                    f"{own.coverage_pct:.1f} % in the interval, on cells not trained on"
+                )
+        rows = {name: found.rows for name, found in trained.items()}
+        write_baselines({n: SohBaselines.fit(r.inputs, r.soh) for n, r in rows.items()}, out)
+        (out / CARD_FILE).write_text(model_card(trained, seed), "utf-8")
+        if sets_file.resolve() != (out / SETS_FILE).resolve():
+            (out / SETS_FILE).write_bytes(sets_file.read_bytes())
+    print(f"{out}: {len(trained)} models; {CARD_FILE} tells of them")
+    return 0
+
+
+def run_evaluate_soh(data: Path, models: Path, output: Path | None) -> int:
+    """Try the SOH models on a file of whole lives, print the table, and write its rows.
+
+    Raises:
+        WrongInput: a file or a model is missing or wrong.
+    """
+    with _told_as_wrong_input():
+        from cell_lab.evaluate_soh import as_json, evaluate_soh
+
+        rows = evaluate_soh(data, models)
+    _print_table(rows)
+    for row in rows:
+        if row.held:
+            print(f"{row.name}: {row.held} missing values replaced by the cell's last before them")
+        if row.unmeasured:
+            print(f"{row.name}: {row.unmeasured} cycles have no capacity and are not judged")
+    if output is not None:
+        text = json.dumps(as_json(rows), indent=1, ensure_ascii=False)
+        output.write_text(text + "\n", "utf-8")
+    return 0
+
+
+def _show(bar: "Progress", task: "TaskID", share: float) -> None:
+    bar.update(task, completed=share)
+
+
+@contextmanager
+def _told_as_wrong_input() -> Iterator[None]:
+    """Tell what the laboratory refuses as the command line tells wrong input."""
+    try:
+        from cell_lab.errors import LabError
+        from station.estimators.errors import EstimatorError
+    except ModuleNotFoundError as error:
+        raise WrongInput(f"{error.name} is missing: pip install -e '.[lab]'") from error
+    try:
+        yield
+    except (LabError, EstimatorError) as error:
+        raise WrongInput(str(error)) from error
+    except ModuleNotFoundError as error:
+        root = (error.name or "").partition(".")[0]
+        extra = "soh" if root in _TRAINERS else "lab"
+        raise WrongInput(f"{error.name} is missing: pip install -e '.[{extra}]'") from error
+    except OSError as error:
+        raise WrongInput(f"{error.filename}: {error.strerror}") from error
+
+
+def _print_table(rows: "list[Row]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Set", no_wrap=True)
+    others = list(rows[0].baselines)
+    titles = ["cells", "cycles", "MAPE %", "RMSE %", "in interval %"]
+    titles += [f"{name} MAPE %" for name in others] + ["PINN4SOH MAPE % (published, not causal)"]
+    for title in titles:
+        table.add_column(title, justify="right")
+    for row in rows:
+        own = row.score
+        table.add_row(
+            row.name,
+            str(own.cells),
+            str(own.rows),
+            f"{own.mape_pct:.2f}",
+            f"{own.rmse_pct:.2f}",
+            f"{own.coverage_pct:.1f}",
+            *(f"{row.baselines[name].mape_pct:.2f}" for name in others),
+            " / ".join(f"{each.mape_pct:.2f}" for each in row.cells.published) or "–",
+        )
+    Console(width=max(Console().width, 110)).print(table)

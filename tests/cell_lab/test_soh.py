@@ -1,0 +1,204 @@
+"""Training and evaluation of SOH models, on a few real cells."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cell_lab.cell_sets import read_sets
+from cell_lab.charge_ends import read_lives
+from cell_lab.errors import CellSetsError, ChargeEndsError, TrainingError, UnknownBatchError
+from cell_lab.evaluate_soh import as_json, evaluate_soh
+from cell_lab.soh_fit import fit_soh
+from cell_lab.soh_onnx import to_onnx
+from cell_lab.soh_scores import calibrate, inside, score
+from cell_lab.train_soh import MOST_DIFFERENCE, gather, train_set
+from launcher.errors import WrongInput
+from launcher.soh import run_evaluate_soh, run_train_soh
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+MODELS = DATA / "models" / "soh"
+LIVES = DATA / "battery" / "soh" / "lives.parquet"
+TEN_CELLS = DATA / "battery" / "soh" / "xjtu_ten_cells.parquet"
+
+
+def test_cells_of_every_set_are_judged_beside_the_baselines():
+    found = as_json(evaluate_soh(LIVES, MODELS))
+
+    rows = {str(row["set"]): row for row in found["rows"]}
+    assert set(rows) == {"mit", "hust", "xjtu", "tju"}
+    for row in rows.values():
+        assert row["mape_pct"] < 2.5
+        assert 0 <= row["coverage_pct"] <= 100
+    for name in ("training mean", "ridge regression"):
+        others = {line["set"]: line for line in found["baselines"] if line["estimator"] == name}
+        assert others.keys() == rows.keys()
+    mean = next(line for line in found["baselines"] if line["set"] == "mit")
+    assert rows["mit"]["mape_pct"] < mean["mape_pct"]
+
+
+def test_missing_values_are_told_and_their_cycles_are_judged():
+    rows = {row.name: row for row in evaluate_soh(LIVES, MODELS)}
+
+    cycles = len(pq.read_table(LIVES, filters=[("cell", "==", "2C_battery-3")]))
+    assert rows["xjtu"].held == 22
+    assert rows["xjtu"].score.rows == cycles
+
+
+def test_a_cycle_without_capacity_is_told_and_not_judged(tmp_path):
+    table = pq.read_table(LIVES, filters=[("cell", "==", "2018-04-12_battery-26")])
+    capacity = table["capacity"].to_numpy().copy()
+    capacity[[3, 9]] = np.nan, 0.0
+    place = table.column_names.index("capacity")
+    pq.write_table(
+        table.set_column(place, "capacity", pa.array(capacity)), tmp_path / "mit.parquet"
+    )
+
+    (row,) = evaluate_soh(tmp_path / "mit.parquet", MODELS)
+
+    assert row.unmeasured == 2
+    assert row.score.rows == len(table) - 2
+
+
+def test_capacity_is_no_input_of_the_estimate(tmp_path):
+    table = pq.read_table(LIVES, filters=[("cell", "==", "2018-04-12_battery-26")])
+    place = table.column_names.index("capacity")
+    lower = pa.array(0.9 * table["capacity"].to_numpy())
+    pq.write_table(table.set_column(place, "capacity", lower), tmp_path / "lower.parquet")
+    pq.write_table(table, tmp_path / "same.parquet")
+
+    (low,) = evaluate_soh(tmp_path / "lower.parquet", MODELS)
+    (same,) = evaluate_soh(tmp_path / "same.parquet", MODELS)
+
+    assert same.score.mape_pct < 1
+    assert low.score.mape_pct == pytest.approx(100 / 9, abs=1.5)
+
+
+def test_a_file_is_known_by_its_name_when_its_batch_is_not(tmp_path):
+    table = pq.read_table(LIVES, filters=[("batch", "==", "2018-04-12")])
+    batch = pa.array(["2020-01-01"] * len(table))
+    pq.write_table(table.set_column(0, "batch", batch), tmp_path / "mit_heldout.parquet")
+    pq.write_table(table.set_column(0, "batch", batch), tmp_path / "other.parquet")
+
+    (row,) = evaluate_soh(tmp_path / "mit_heldout.parquet", MODELS)
+
+    assert row.name == "mit"
+    with pytest.raises(UnknownBatchError, match="2020-01-01"):
+        evaluate_soh(tmp_path / "other.parquet", MODELS)
+
+
+def test_a_file_without_a_column_is_refused_with_the_columns_name(tmp_path):
+    pq.write_table(pq.read_table(LIVES).drop_columns(["CV_Q"]), tmp_path / "short.parquet")
+
+    with pytest.raises(ChargeEndsError, match="CV_Q"):
+        read_lives(tmp_path / "short.parquet")
+
+
+def test_a_cycle_that_stands_twice_is_refused_with_its_cell(tmp_path):
+    table = pq.read_table(LIVES, filters=[("cell", "==", "1-6")])
+    pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), tmp_path / "twice.parquet")
+
+    with pytest.raises(ChargeEndsError, match="1-6"):
+        read_lives(tmp_path / "twice.parquet")
+
+
+def test_rows_in_any_order_are_read_as_the_same_lives(tmp_path):
+    table = pq.read_table(LIVES)
+    order = np.random.default_rng(1).permutation(len(table))
+    pq.write_table(table.take(order), tmp_path / "mixed.parquet")
+
+    straight = {(life.batch, life.cell): life for life in read_lives(LIVES)}
+    mixed = {(life.batch, life.cell): life for life in read_lives(tmp_path / "mixed.parquet")}
+
+    assert mixed.keys() == straight.keys()
+    for name, life in straight.items():
+        np.testing.assert_array_equal(mixed[name].capacity_ah, life.capacity_ah)
+
+
+def test_a_wrong_file_of_sets_is_refused_with_the_key(tmp_path):
+    text = (MODELS / "sets.toml").read_text().replace("nominal_ah = 2.0", "nominal_ah = -2.0")
+    (tmp_path / "sets.toml").write_text(text)
+
+    with pytest.raises(CellSetsError, match=r"xjtu.*nominal_ah"):
+        read_sets(tmp_path / "sets.toml")
+
+
+def test_intervals_hold_nine_times_in_ten_on_other_errors_of_the_same_kind():
+    random = np.random.default_rng(5)
+    soh = random.uniform(0.8, 1.0, 8000)
+    spread = np.where(soh < 0.9, 0.03, 0.003)
+    told = soh + spread * random.standard_normal(8000)
+    cells = (np.arange(8000) % 40).astype(str)
+
+    zones = calibrate(soh[::2], told[::2], cells[::2])
+    held = inside(zones, soh[1::2], told[1::2])
+
+    assert 0.88 < held.mean() < 0.92
+    assert 0.85 < held[told[1::2] < 0.85].mean() < 0.95
+
+
+def test_a_score_counts_cells_and_errors_in_percent():
+    found = score(np.array([1.0, 0.8]), np.array([1.01, 0.8]), np.array(["a", "b"]))
+
+    assert (found.rows, found.cells) == (2, 2)
+    assert found.mape_pct == pytest.approx(0.5)
+    assert found.rmse_pct == pytest.approx(100 * np.sqrt(0.0001 / 2))
+
+
+def test_training_writes_models_that_can_be_tried_at_once(tmp_path):
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    (data / "xjtu_dev.parquet").write_bytes(TEN_CELLS.read_bytes())
+
+    run_train_soh(data, out, seed=3)
+    run_evaluate_soh(TEN_CELLS, out, tmp_path / "rows.json")
+
+    (row,) = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert row["set"] == "xjtu"
+    assert row["mape_pct"] < 1.5
+    card = (out / "model-card.md").read_text()
+    assert "CC BY 4.0" in card
+    assert "| xjtu | 10 | 1200 |" in card
+
+
+def test_the_same_seed_trains_the_same_model():
+    cells = read_sets(MODELS / "sets.toml")["xjtu"]
+    rows = gather(read_lives(TEN_CELLS), cells, np.zeros(16), TEN_CELLS)
+
+    one, two = (
+        to_onnx(fit_soh(rows.inputs, rows.soh, seed=3, progress=lambda _: None)) for _ in "12"
+    )
+
+    assert one == two
+
+
+def test_an_exported_model_tells_what_was_fitted():
+    cells = read_sets(MODELS / "sets.toml")["xjtu"]
+    rows = gather(read_lives(TEN_CELLS), cells, np.zeros(16), TEN_CELLS)
+    fit = fit_soh(rows.inputs, rows.soh, seed=4, progress=lambda _: None)
+    session = ort.InferenceSession(to_onnx(fit))
+    far = np.vstack([rows.inputs, 3 * rows.inputs, -rows.inputs])
+
+    (told,) = session.run(None, {"inputs": far})
+
+    assert np.abs(told.ravel() - fit.predict(far)).max() <= MOST_DIFFERENCE
+
+
+def test_too_few_cells_are_not_trained_on(tmp_path):
+    cells = read_sets(MODELS / "sets.toml")["xjtu"]
+    table = pq.read_table(TEN_CELLS, filters=[("cell", "in", ["RW_battery-7", "RW_battery-1"])])
+    pq.write_table(table, tmp_path / "xjtu.parquet")
+
+    with pytest.raises(TrainingError, match="2 cells; 10 are needed"):
+        train_set(
+            "xjtu", cells, tmp_path / "xjtu.parquet", tmp_path, seed=1, progress=lambda _: None
+        )
+
+
+def test_a_folder_without_data_is_refused_with_the_names_it_may_have(tmp_path):
+    with pytest.raises(WrongInput, match=r"SET_dev\.parquet"):
+        run_train_soh(tmp_path, tmp_path / "out", seed=1)
