@@ -6,7 +6,7 @@ answers at once and a machine without the cloud's libraries can run a station.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -128,6 +128,65 @@ def bench(
     from launcher.bench import run_bench
 
     raise typer.Exit(run_bench(name, json))
+
+
+@app.command()
+def identify(  # noqa: PLR0917 - Typer names every option
+    data: Annotated[Path, typer.Option(help="Recordings of a commissioning test (Parquet).")],
+    out: Annotated[Path, typer.Option(help="The parameter file to write (TOML).")],
+    make: Annotated[str, typer.Option(help="What the type plate says.")],
+    cell: Annotated[str | None, typer.Option(help="Only this cell of the file.")] = None,
+    chemistry: Annotated[
+        Literal["LFP", "NMC", "NCA"], typer.Option(help="Of the positive electrode.")
+    ] = "LFP",
+    source: Annotated[
+        str, typer.Option(help="Where the recordings come from; kept in the file.")
+    ] = "commissioning test",
+    ocv_from: Annotated[
+        Path | None,
+        typer.Option(help="Open-circuit voltage of this file (TOML, CSV) if no test was slow."),
+    ] = None,
+) -> None:
+    """Find the parameters of a make of cell from a commissioning test."""
+    from launcher.lab import run_identify
+
+    raise typer.Exit(
+        run_identify(
+            data, cell, out, make=make, chemistry=chemistry, source=source, ocv_from=ocv_from
+        )
+    )
+
+
+@evaluate.command("soc")
+def evaluate_soc(
+    data: Annotated[Path, typer.Option(help="Recordings with the SOC that a bench counted.")],
+    cell_params: Annotated[
+        str, typer.Option(help="A parameter file, or auto: the house's own, by the cell's name.")
+    ] = "auto",
+    disturb: Annotated[
+        str,
+        typer.Option(help="default: a set; one name of it; or KEY=NUMBER,... (docs/estimators.md)"),
+    ] = "default",
+    json: Annotated[Path | None, typer.Option(help="Also write the rows to this file.")] = None,
+    *,
+    hold_out: Annotated[
+        bool,
+        typer.Option("--hold-out", help="Identify the make without a temperature, then try there."),
+    ] = False,
+    without: Annotated[
+        str, typer.Option(help="With --hold-out: profiles that are not identified from, A,B,...")
+    ] = "",
+    chemistry: Annotated[
+        Literal["LFP", "NMC", "NCA"], typer.Option(help="With --hold-out: of the electrode.")
+    ] = "LFP",
+    ocv_from: Annotated[Path | None, typer.Option(help="With --hold-out: as for identify.")] = None,
+) -> None:
+    """Try the SOC estimator on recordings, beside coulomb counting and a plain Kalman filter."""
+    from launcher.lab import HoldOut, run_evaluate_soc
+
+    kept_out = tuple(part.strip() for part in without.split(",") if part.strip())
+    wanted = HoldOut(chemistry, ocv_from, kept_out) if hold_out else None
+    raise typer.Exit(run_evaluate_soc(data, cell_params, disturb, json, wanted))
 
 
 @evaluate.command("soh")

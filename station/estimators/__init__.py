@@ -1,15 +1,34 @@
 """State of every cell from what its rack tells. The room's public face."""
 
-from station.estimators.errors import EstimatorError, SohModelError
+from station.estimators.cell_model import (
+    CellModel,
+    CellParameters,
+    build_cell_model,
+    load_cell_parameters,
+)
+from station.estimators.errors import CellParametersError, EstimatorError, SohModelError
+from station.estimators.samples import Samples
+from station.estimators.soc import SocEstimate, SocState, cold_start, known_start, step
 from station.estimators.soh import SohEstimate, SohModel, estimate_soh, load_soh_model
 from station.estimators.soh_features import ChargeHistory
 
 __all__ = [
+    "CellModel",
+    "CellParameters",
+    "CellParametersError",
     "ChargeHistory",
     "EstimatorError",
+    "Samples",
+    "SocEstimate",
+    "SocState",
     "SohEstimate",
     "SohModel",
     "SohModelError",
+    "build_cell_model",
+    "cold_start",
     "estimate_soh",
+    "known_start",
+    "load_cell_parameters",
     "load_soh_model",
+    "step",
 ]

@@ -9,6 +9,18 @@ class EstimatorError(StationError):
     """Root of all refusals of the estimators."""
 
 
+class CellParametersError(EstimatorError):
+    """A file of cell parameters is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and how to make a good one."""
+        super().__init__(
+            f"{path}: {problem}; make the file anew from a commissioning test: "
+            "stationmaster identify --data FILE --cell NAME --out FILE"
+        )
+        self.path = path
+
+
 class SohModelError(EstimatorError):
     """A file of an SOH model is missing or wrong."""
 

@@ -1,0 +1,381 @@
+"""Find the parameters of a make of cell from recordings of a commissioning test.
+
+Slow recordings (C/20 or slower) give the open-circuit voltage. All others give, by one linear
+least-squares problem with a little smoothing, a correction of that voltage, its change with
+temperature, the hysteresis, and a resistance over SOC and temperature for each term of the
+overpotential. Temperature enters as a constant and two Arrhenius laws (activation temperatures
+of 2500 K and 6000 K: ohmic and charge-transfer resistances of lithium-ion cells, 20 and 50
+kJ/mol, Waag et al. 2013, Applied Energy 102), so that it also holds between the temperatures
+that were measured.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cell_lab.errors import IdentifyError
+from cell_lab.recordings import Recording, Series
+from station.estimators.cell_model import (
+    CellParameters,
+    Hysteresis,
+    Noise,
+    OcvTable,
+    Overpotential,
+    Term,
+)
+
+Chemistry = Literal["LFP", "NMC", "NCA"]
+Current = Literal["linear", "kinetic"]
+
+_TERMS: tuple[tuple[Current, float], ...] = (
+    ("linear", 0.0),
+    ("kinetic", 0.0),
+    ("kinetic", 3.0),
+    ("linear", 30.0),
+    ("kinetic", 30.0),
+    ("linear", 300.0),
+)
+_KINETIC_C_RATE = 0.2
+_OCV_SOC = np.array([0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0])
+_SOC = np.array([0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0])
+_TABLE_SOC = np.round(
+    np.concatenate(
+        [np.arange(0, 0.1, 0.01), np.arange(0.1, 0.9, 0.02), np.arange(0.9, 1.001, 0.01)]
+    ),
+    3,
+)
+_TABLE_C = np.arange(-30.0, 61.0, 10.0)
+_ACTIVATION_K = (0.0, 2500.0, 6000.0)
+_REFERENCE_C, _ENTROPY_SPAN_K = 25.0, 20.0
+_KELVIN = 273.15
+_RATES = (20.0, 60.0, 150.0)
+"""Tried for LFP: the branch is crossed within some 2 to 15 % of the capacity."""
+_SMOOTH = 1e-3
+_EVERY = 3
+"""Neighbouring samples say the same: every third is used."""
+_LEAST_SD_V = 0.003
+
+_NOISE = {
+    "LFP": Noise(
+        current_bias_c_rate=0.0015,
+        ocv_v=0.0022,
+        ocv_soc_span=0.1,
+        resistance=0.2,
+        resistance_s=500.0,
+        voltage_v=0.1,
+        overpotential=0.1,
+        soc_per_root_s=4e-6,
+    ),
+    "NMC": Noise(
+        current_bias_c_rate=0.001,
+        ocv_v=0.007,
+        ocv_soc_span=0.16,
+        resistance=0.15,
+        resistance_s=600.0,
+        voltage_v=0.04,
+        overpotential=0.05,
+        soc_per_root_s=3e-6,
+    ),
+}
+"""Found by trying the filter on temperatures that the parameters had not seen."""
+
+Ocv = Callable[[Series, Series], Series]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was found, and how well it repeats each recording.
+
+    Attributes:
+        parameters: of the make.
+        residual_v: root mean square by the recording's name.
+    """
+
+    parameters: CellParameters
+    residual_v: dict[str, float]
+
+
+def identify(
+    recordings: Sequence[Recording],
+    make: str,
+    chemistry: Chemistry,
+    source: str,
+    ocv: OcvTable | None = None,
+) -> Fit:
+    """Return the parameters of a make.
+
+    Args:
+        recordings: of one make; slow ones give the open-circuit voltage.
+        make: what the type plate says.
+        source: where the recordings come from; kept in the file.
+        chemistry: decides on hysteresis and on the noise.
+        ocv: taken where no recording is slow.
+
+    Raises:
+        IdentifyError: there is no open-circuit voltage, or nothing to find the rest from.
+    """
+    slow = [recording for recording in recordings if recording.slow]
+    loaded = [recording for recording in recordings if not recording.slow]
+    if not loaded:
+        raise IdentifyError(
+            f"{make}: no recording draws more than C/15; add pulses or a drive cycle"
+        )
+    if slow:
+        ocv = _ocv_table(slow)
+    if ocv is None:
+        raise IdentifyError(
+            f"{make}: no recording is as slow as C/15, so the open-circuit voltage is unknown; add "
+            "a C/20 discharge and charge, or name a make that has the same by --ocv-from"
+        )
+    capacity_ah = loaded[0].capacity_ah
+    rates = _RATES if chemistry == "LFP" else (0.0,)
+    problems = [_Problem(loaded, _ocv_function(ocv), capacity_ah, rate) for rate in rates]
+    best = min((problem.solve() for problem in problems), key=lambda solution: solution.worst)
+    return Fit(
+        CellParameters(
+            make=make,
+            chemistry=chemistry,
+            capacity_ah=capacity_ah,
+            source=source,
+            ocv=best.ocv_table(),
+            hysteresis=best.hysteresis(),
+            overpotential=best.overpotential(),
+            noise=_NOISE.get(chemistry, _NOISE["NMC"]),
+        ),
+        best.residual_v,
+    )
+
+
+class _Problem:
+    """The least-squares problem of one hysteresis rate."""
+
+    def __init__(
+        self, recordings: Sequence[Recording], ocv: Ocv, capacity_ah: float, rate: float
+    ) -> None:
+        self.ocv, self.rate, self.capacity_ah = ocv, rate, capacity_ah
+        self.names = [recording.name for recording in recordings]
+        chambers = sorted({recording.chamber_c for recording in recordings})
+        self.range_c = (chambers[0], chambers[-1])
+        self.laws = len(_ACTIVATION_K) if len(chambers) > 1 else 1
+        self.blocks = [self._block(recording) for recording in recordings]
+
+    def _block(self, recording: Recording) -> tuple[Series, Series]:
+        """Return rows of the design matrix and what they should give, in V."""
+        fine, coarse = hats(recording.soc, _OCV_SOC), hats(recording.soc, _SOC)
+        columns = [fine, coarse * self._warmth(recording.temperature_c)[:, None]]
+        if self.rate:
+            columns.append(-coarse * _hysteresis(recording, self.rate)[:, None])
+        laws = self._arrhenius(recording.temperature_c)
+        over = (coarse[:, :, None] * laws[:, None, :]).reshape(len(coarse), -1)
+        columns += [-over * lagged[:, None] for lagged in _lagged(recording)]
+        open_v = self.ocv(recording.soc, recording.temperature_c)
+        rows = slice(1, None, _EVERY)
+        return np.concatenate(columns, axis=1)[rows], (recording.voltage_v - open_v)[rows]
+
+    def solve(self) -> "_Solution":
+        """Solve twice: the second time each recording counts by how well it can be repeated."""
+        weights = np.ones(len(self.blocks))
+        for _ in range(2):
+            normal = sum(w * x.T @ x for w, (x, _) in zip(weights, self.blocks, strict=True))
+            right = sum(w * x.T @ y for w, (x, y) in zip(weights, self.blocks, strict=True))
+            rows = sum(w * len(y) for w, (_, y) in zip(weights, self.blocks, strict=True))
+            found = np.linalg.solve(normal + _SMOOTH * rows * self._smoothing(), right)
+            spread = [float(np.sqrt(np.mean((x @ found - y) ** 2))) for x, y in self.blocks]
+            weights = 1 / np.maximum(spread, _LEAST_SD_V) ** 2
+            weights /= weights.max()
+        names: dict[str, float] = dict(zip(self.names, spread, strict=True))
+        return _Solution(self, found.astype(np.float64), names)
+
+    def _smoothing(self) -> Series:
+        """Neighbours on the SOC grid are alike, and no value is larger than it must be."""
+        sizes = [(len(_OCV_SOC), 1, 0.05, 0.3), (len(_SOC), 1, 0.05, 0.1)]
+        if self.rate:
+            sizes.append((len(_SOC), 1, 0.05, 0.0))
+        sizes += [(len(_SOC), self.laws, 0.3, 1e-3)] * len(_TERMS)
+        total = sum(knots * laws for knots, laws, _, _ in sizes)
+        matrix = np.zeros((total, total))
+        base = 0
+        for knots, laws, alike, small in sizes:
+            for place in range(knots * laws):
+                row = base + place
+                matrix[row, row] += small
+                if place < (knots - 1) * laws:
+                    pair = [row, row + laws]
+                    matrix[np.ix_(pair, pair)] += alike**2 * np.array([[1, -1], [-1, 1]])
+            base += knots * laws
+        return matrix
+
+    def _warmth(self, temperature_c: Series) -> Series:
+        return (np.clip(temperature_c, *self.range_c) - _REFERENCE_C) / _ENTROPY_SPAN_K
+
+    def _arrhenius(self, temperature_c: Series) -> Series:
+        inverse = 1 / (np.clip(temperature_c, *self.range_c) + _KELVIN)
+        inverse -= 1 / (_REFERENCE_C + _KELVIN)
+        cold = 1 / (_KELVIN - 10) - 1 / (_REFERENCE_C + _KELVIN)
+        laws = [np.exp(kelvin * (inverse - cold)) for kelvin in _ACTIVATION_K[: self.laws]]
+        return np.stack(laws, axis=1)
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """A solved problem, and the tables that it means."""
+
+    problem: _Problem
+    found: Series
+    residual_v: dict[str, float]
+
+    @property
+    def worst(self) -> float:
+        return float(np.mean(list(self.residual_v.values())))
+
+    def ocv_table(self) -> OcvTable:
+        soc = _TABLE_SOC
+        correction = np.interp(soc, _OCV_SOC, self.found[: len(_OCV_SOC)])
+        base = len(_OCV_SOC)
+        entropy = np.interp(soc, _SOC, self.found[base : base + len(_SOC)])
+        low_c, high_c = self.problem.range_c
+        temperatures = [c for c in _TABLE_C if low_c - 10 < c < high_c + 10]
+        rows = [
+            self.problem.ocv(soc, np.full_like(soc, c))
+            + correction
+            + entropy * self.problem._warmth(np.array([c]))[0]  # noqa: SLF001 - its own solution
+            for c in temperatures
+        ]
+        rows = [_rising(row) for row in rows]
+        return OcvTable(
+            soc=_floats(soc, 3),
+            temperature_c=_floats(temperatures, 1),
+            voltage_v=tuple(_floats(row, 5) for row in rows),
+        )
+
+    def hysteresis(self) -> Hysteresis | None:
+        if not self.problem.rate:
+            return None
+        base = len(_OCV_SOC) + len(_SOC)
+        half = self.found[base : base + len(_SOC)]
+        return Hysteresis(rate=self.problem.rate, soc=_floats(_SOC, 3), voltage_v=_floats(half, 5))
+
+    def overpotential(self) -> Overpotential:
+        problem = self.problem
+        base = len(_OCV_SOC) + len(_SOC) * (2 if problem.rate else 1)
+        law = self.found[base:].reshape(len(_TERMS), len(_SOC), problem.laws)
+        temperatures = [
+            c for c in _TABLE_C if problem.range_c[0] - 10 < c < problem.range_c[1] + 10
+        ]
+        at = problem._arrhenius(np.asarray(temperatures))  # noqa: SLF001 - its own solution
+        terms = tuple(
+            Term(
+                current=current,
+                lag_s=lag_s,
+                resistance_ohm=tuple(_floats(row, 8) for row in at @ law[number].T),
+            )
+            for number, (current, lag_s) in enumerate(_TERMS)
+        )
+        return Overpotential(
+            kinetic_c_rate=_KINETIC_C_RATE,
+            soc=_floats(_SOC, 3),
+            temperature_c=_floats(temperatures, 1),
+            terms=terms,
+        )
+
+
+def hats(values: Series, knots: Series) -> Series:
+    """Return the share of each knot in each value: linear interpolation as a matrix."""
+    clipped = np.clip(values, knots[0], knots[-1])
+    place = np.clip(np.searchsorted(knots, clipped, "right") - 1, 0, len(knots) - 2)
+    share = (clipped - knots[place]) / (knots[place + 1] - knots[place])
+    matrix = np.zeros((len(values), len(knots)))
+    rows = np.arange(len(values))
+    matrix[rows, place], matrix[rows, place + 1] = 1 - share, share
+    return matrix
+
+
+def lag(drive: Series, elapsed_s: Series, lag_s: float) -> Series:
+    """Return a first-order lag of a series that starts at rest."""
+    if lag_s == 0:
+        return drive
+    keep = np.exp(-elapsed_s / lag_s)
+    out = np.empty_like(drive)
+    value = 0.0
+    for number, (share, now) in enumerate(zip(keep.tolist(), drive.tolist(), strict=True)):
+        value = share * value + (1 - share) * now
+        out[number] = value
+    return out
+
+
+def _lagged(recording: Recording) -> list[Series]:
+    scale = _KINETIC_C_RATE * recording.capacity_ah
+    drives = {
+        "linear": recording.current_a,
+        "kinetic": np.arcsinh(recording.current_a / scale) * scale,
+    }
+    return [lag(drives[current], recording.elapsed_s, lag_s) for current, lag_s in _TERMS]
+
+
+def _hysteresis(recording: Recording, rate: float) -> Series:
+    moved = np.abs(recording.current_a) * recording.elapsed_s / 3600 / recording.capacity_ah
+    keep = np.exp(-rate * moved)
+    out = np.empty_like(keep)
+    value = 0.0
+    signs = np.sign(recording.current_a)
+    for number, (share, sign) in enumerate(zip(keep.tolist(), signs.tolist(), strict=True)):
+        value = share * value + (1 - share) * sign
+        out[number] = value
+    return out
+
+
+def _ocv_table(slow: Sequence[Recording]) -> OcvTable:
+    """Return the mean of the slow branches at each temperature, or the one that there is."""
+    soc = np.linspace(0, 1, 101)
+    rows: dict[float, Series] = {}
+    for chamber_c in sorted({recording.chamber_c for recording in slow}):
+        at = [recording for recording in slow if recording.chamber_c == chamber_c]
+        discharge = [_branch(r, soc) for r in at if np.mean(r.current_a) > 0]
+        charge = [_branch(r, soc) for r in at if np.mean(r.current_a) < 0]
+        if discharge and charge:
+            half = (np.mean(charge, axis=0) - np.mean(discharge, axis=0)) / 2
+            # A charge that ends early leaves no upper branch there: its last distance stays.
+            reach = min(float(r.soc.max()) for r in at if np.mean(r.current_a) < 0)
+            half = np.where(soc > reach, np.interp(reach - 0.02, soc, half), half)
+            rows[chamber_c] = np.mean(discharge, axis=0) + half
+        else:
+            rows[chamber_c] = np.mean(discharge or charge, axis=0)
+    return OcvTable(
+        soc=_floats(soc, 3),
+        temperature_c=_floats(sorted(rows), 1),
+        voltage_v=tuple(_floats(rows[c], 5) for c in sorted(rows)),
+    )
+
+
+def _branch(recording: Recording, soc: Series) -> Series:
+    order = np.argsort(recording.soc, kind="stable")
+    return np.interp(soc, recording.soc[order], recording.voltage_v[order])
+
+
+def _ocv_function(table: OcvTable) -> Ocv:
+    soc, temperatures = np.asarray(table.soc), np.asarray(table.temperature_c)
+    rows = np.asarray(table.voltage_v)
+
+    def ocv(at: Series, temperature_c: Series) -> Series:
+        values = np.stack([np.interp(at, soc, row) for row in rows], axis=1)
+        if len(temperatures) == 1:
+            return values[:, 0]
+        weighted: Series = (values * hats(temperature_c, temperatures)).sum(axis=1)
+        return weighted
+
+    return ocv
+
+
+def _rising(values: Series) -> Series:
+    """Return values that never fall: the mean of the nearest such above and below."""
+    above = np.maximum.accumulate(values)
+    below = np.minimum.accumulate(values[::-1])[::-1]
+    mean: Series = (above + below) / 2
+    return mean
+
+
+def _floats(values: Sequence[float] | npt.NDArray[np.float64], digits: int) -> tuple[float, ...]:
+    return tuple(round(float(value), digits) for value in values)

@@ -1,0 +1,63 @@
+"""Files of cell parameters: where the house keeps them, and how they are written."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+
+from cell_lab.errors import NoParametersError
+from station.estimators.cell_model import CellParameters, OcvTable, load_cell_parameters
+from station.estimators.errors import CellParametersError
+
+CELLS = Path(__file__).resolve().parent.parent / "data" / "cells"
+
+
+def parameters_of(cell: str) -> CellParameters:
+    """Return the parameters at hand for a cell as recordings name it, or begin its name.
+
+    Raises:
+        NoParametersError: there are none.
+        CellParametersError: the file is wrong.
+    """
+    files = sorted(CELLS.glob("*.toml"), key=lambda path: len(path.stem), reverse=True)
+    for path in files:
+        if cell.startswith(path.stem):
+            return load_cell_parameters(path)
+    raise NoParametersError(cell, sorted(path.stem for path in files))
+
+
+def read_ocv(path: Path) -> OcvTable:
+    """Return the open-circuit voltage of a parameter file, or of a CSV table.
+
+    A CSV table has the columns soc (a share of 1) and ocv_v, or SOC and OCV, of 25 deg C.
+
+    Raises:
+        CellParametersError: the file is missing or wrong.
+    """
+    if path.suffix == ".toml":
+        return load_cell_parameters(path).ocv
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [
+                {key.lower(): value for key, value in row.items()} for row in csv.DictReader(file)
+            ]
+        soc = [float(row["soc"]) for row in rows]
+        voltage_v = [float(row.get("ocv_v") or row["ocv"]) for row in rows]
+    except OSError as error:
+        raise CellParametersError(path, error.strerror or "cannot be read") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise CellParametersError(path, f"needs the columns soc and ocv_v: {error}") from error
+    order = np.argsort(soc, kind="stable")
+    at = np.linspace(0, 1, 101)
+    voltage = np.interp(at, np.asarray(soc)[order], np.asarray(voltage_v)[order])
+    return OcvTable(
+        soc=tuple(float(value) for value in at),
+        temperature_c=(25.0,),
+        voltage_v=(tuple(round(float(value), 5) for value in voltage),),
+    )
+
+
+def write_parameters(parameters: CellParameters, path: Path) -> None:
+    """Write a file that `load_cell_parameters` reads."""
+    path.write_text(tomli_w.dumps(parameters.model_dump(exclude_none=True)), "utf-8")

@@ -1,0 +1,191 @@
+"""`./stationmaster identify` and `./stationmaster evaluate ...`: the laboratory from the shell."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Literal
+
+from launcher.errors import WrongInput
+
+if TYPE_CHECKING:
+    from cell_lab.evaluate_soc import Case, Progress, Score
+    from station.estimators import CellModel
+
+_LEAST_WIDTH = 150
+Chemistry = Literal["LFP", "NMC", "NCA"]
+
+
+def run_identify(
+    data: Path,
+    cell: str | None,
+    out: Path,
+    *,
+    make: str,
+    chemistry: Chemistry,
+    source: str,
+    ocv_from: Path | None,
+) -> int:
+    """Identify a make of cell and write its parameter file.
+
+    Raises:
+        WrongInput: the recordings do not suffice, or a file is wrong.
+    """
+    with _told_as_wrong_input():
+        from cell_lab.identify import identify
+        from cell_lab.parameter_files import read_ocv, write_parameters
+        from cell_lab.recordings import read_recordings
+
+        recordings = read_recordings(data, cell)
+        ocv = read_ocv(ocv_from) if ocv_from is not None else None
+        fit = identify(recordings, make, chemistry, source, ocv)
+        write_parameters(fit.parameters, out)
+    print(f"{out}: {make}, {fit.parameters.capacity_ah:g} Ah, {len(fit.residual_v)} recordings")
+    for name, residual_v in fit.residual_v.items():
+        print(f"  {name:<24} repeats the voltage within {1000 * residual_v:5.1f} mV (rms)")
+    return 0
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """What is asked for by `--hold-out`: identify without a temperature, then try there."""
+
+    chemistry: Chemistry
+    ocv_from: Path | None
+    without: tuple[str, ...]
+
+
+def run_evaluate_soc(
+    data: Path, cell_params: str, disturb: str, output: Path | None, hold_out: HoldOut | None = None
+) -> int:
+    """Try the SOC estimator on recordings, print the table, and write its rows.
+
+    Raises:
+        WrongInput: a file, a cell or a disturbance is wrong.
+    """
+    with _told_as_wrong_input():
+        from cell_lab.evaluate_soc import as_rows, evaluate
+
+        trials = list(_trials(data, cell_params, disturb, hold_out))
+    scores: dict[str, list[Score]] = defaultdict(list)
+    for cell, model, cases in trials:
+        if not cases:
+            print(f"{cell}: no recording that draws current for 20 minutes or more; left out")
+            continue
+        with _progress(f"{cell}: {len(cases)} cases") as progress:
+            found = evaluate(model, cases, progress)
+        for name, lines in found.items():
+            scores[name] += lines
+    _print_table(scores)
+    _print_means(scores)
+    if output is not None:
+        rows = as_rows(scores["stationmaster"])
+        baselines = [
+            {"estimator": name, **row}
+            for name, lines in scores.items()
+            if name != "stationmaster"
+            for row in as_rows(lines)
+        ]
+        text = json.dumps({"rows": rows, "baselines": baselines}, indent=1, ensure_ascii=False)
+        output.write_text(text + "\n", "utf-8")
+    return 0
+
+
+def _trials(
+    data: Path, cell_params: str, disturb: str, hold_out: HoldOut | None
+) -> "Iterator[tuple[str, CellModel, list[Case]]]":
+    """Yield cells with the model to try and the cases to try it on."""
+    from cell_lab.disturb import parse_disturbances
+    from cell_lab.evaluate_soc import cases_of
+    from cell_lab.hold_out import held_out
+    from cell_lab.parameter_files import parameters_of, read_ocv
+    from cell_lab.recordings import read_recordings
+    from station.estimators import build_cell_model, load_cell_parameters
+
+    disturbances = parse_disturbances(disturb)
+    by_cell = defaultdict(list)
+    for recording in read_recordings(data):
+        by_cell[recording.cell].append(recording)
+    for cell, recordings in by_cell.items():
+        if hold_out is not None:
+            ocv = read_ocv(hold_out.ocv_from) if hold_out.ocv_from else None
+            for trial in held_out(
+                recordings, disturbances, hold_out.chemistry, ocv, hold_out.without
+            ):
+                yield f"{cell} without {trial.chamber_c:g} C", trial.model, trial.cases
+        elif cell_params == "auto":
+            yield cell, build_cell_model(parameters_of(cell)), cases_of(recordings, disturbances)
+        else:
+            model = build_cell_model(load_cell_parameters(Path(cell_params)))
+            yield cell, model, cases_of(recordings, disturbances)
+
+
+@contextmanager
+def _told_as_wrong_input() -> Iterator[None]:
+    """Tell what the laboratory refuses as the command line tells wrong input."""
+    from cell_lab.errors import LabError
+    from station.estimators import EstimatorError
+
+    try:
+        yield
+    except (LabError, EstimatorError) as error:
+        raise WrongInput(str(error)) from error
+    except ModuleNotFoundError as error:
+        raise WrongInput(f"{error.name} is missing: pip install -e '.[lab]'") from error
+
+
+@contextmanager
+def _progress(what: str) -> "Iterator[Progress]":
+    from rich.progress import Progress as Bar
+
+    with Bar(transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def _print_means(scores: "dict[str, list[Score]]") -> None:
+    """Print the mean RMSE of each disturbance: of all lines, one row."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, title="mean over the recordings", title_justify="left")
+    table.add_column("Disturbance", no_wrap=True)
+    for name in scores:
+        table.add_column(f"{name} RMSE %", justify="right")
+    for disturbance in dict.fromkeys(line.disturbance for line in scores["stationmaster"]):
+        means = [
+            fmean(line.rmse_pct for line in lines if line.disturbance == disturbance)
+            for lines in scores.values()
+        ]
+        table.add_row(disturbance, *(f"{mean:.2f}" for mean in means))
+    Console(width=_LEAST_WIDTH).print(table)
+
+
+def _print_table(scores: "dict[str, list[Score]]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("Cell", "Profile", "Disturbance"):
+        table.add_column(title, no_wrap=True)
+    names = list(scores)
+    for title in (*(f"{name} RMSE %" for name in names), "max %", "in band %", "converged s"):
+        table.add_column(title, justify="right")
+    for lines in zip(*scores.values(), strict=True):
+        own = lines[0]
+        table.add_row(
+            own.cell,
+            own.profile,
+            own.disturbance,
+            *(f"{line.rmse_pct:.2f}" for line in lines),
+            f"{own.max_pct:.1f}",
+            "–" if own.coverage_pct is None else f"{own.coverage_pct:.0f}",
+            "never" if own.converge_s is None else f"{own.converge_s:.0f}",
+        )
+    console = Console()
+    if console.width < _LEAST_WIDTH:  # a pipe has no width, and half a name is none
+        console = Console(width=_LEAST_WIDTH)
+    console.print(table)

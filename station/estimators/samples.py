@@ -1,0 +1,31 @@
+"""What the estimators see of a moment: the readings of racks and of the cells in them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from station.estimators.cell_model import Floats
+
+Indices = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One moment of all racks of one make of cell. Discharge is positive.
+
+    Attributes:
+        elapsed_s: since the samples before, shape (racks,); 0 where a rack has none.
+        current_a: of one cell (the rack's current over its parallel cells), shape (racks,).
+        current_good: whether that can be believed, shape (racks,).
+        voltage_v, temperature_c: shape (cells,).
+        voltage_good: whether voltage and temperature can be believed, shape (cells,).
+    """
+
+    elapsed_s: Floats
+    current_a: Floats
+    current_good: Flags
+    voltage_v: Floats
+    temperature_c: Floats
+    voltage_good: Flags

@@ -1,0 +1,94 @@
+"""A make of cell is found again in recordings of it."""
+
+import numpy as np
+import pytest
+
+from cell_lab.errors import IdentifyError, RecordingError
+from cell_lab.identify import hats, identify, lag
+from cell_lab.parameter_files import read_ocv, write_parameters
+from cell_lab.recordings import read_recordings
+from station.estimators import CellParametersError, load_cell_parameters
+from tests.cell_lab.made import REAL
+
+
+@pytest.fixture(scope="module")
+def recordings():
+    return read_recordings(REAL, "esc26650")
+
+
+def test_a_file_holds_its_recordings_with_discharge_positive(recordings):
+    drive = next(recording for recording in recordings if not recording.slow)
+
+    assert sorted(recording.profile for recording in recordings) == ["ocvchg", "ocvdis", "udds"]
+    assert drive.capacity_ah == pytest.approx(2.06)
+    assert drive.soc[0] > drive.soc[-1]
+    counted = drive.soc[0] - np.cumsum(drive.current_a * drive.elapsed_s) / 3600 / 2.06
+    assert np.abs(counted - drive.soc).max() < 0.03
+
+
+def test_the_voltage_of_a_real_cell_is_repeated_within_ten_millivolts(recordings, tmp_path):
+    fit = identify(recordings, "A123 26650", "LFP", "a test, MIT licence")
+
+    assert max(fit.residual_v.values()) < 0.010
+    assert fit.parameters.hysteresis is not None
+    written = tmp_path / "cell.toml"
+    write_parameters(fit.parameters, written)
+    assert load_cell_parameters(written) == fit.parameters
+
+
+def test_without_a_slow_test_the_open_circuit_voltage_must_be_named(recordings):
+    fast = [recording for recording in recordings if not recording.slow]
+
+    with pytest.raises(IdentifyError, match=r"no recording is as slow as C/15.*--ocv-from"):
+        identify(fast, "A123 26650", "LFP", "test")
+
+
+def test_without_a_loaded_test_nothing_can_be_found(recordings):
+    slow = [recording for recording in recordings if recording.slow]
+
+    with pytest.raises(IdentifyError, match="add pulses or a drive cycle"):
+        identify(slow, "A123 26650", "LFP", "test")
+
+
+def test_an_open_circuit_table_is_read_from_csv(tmp_path):
+    table = tmp_path / "ocv.csv"
+    table.write_text("SOC,OCV\n1.0,4.2\n0.5,3.7\n0.0,3.0\n", "utf-8")
+
+    ocv = read_ocv(table)
+
+    assert ocv.voltage_v[0][0] == 3.0
+    assert ocv.voltage_v[0][75] == pytest.approx(3.95)
+
+
+def test_a_csv_without_its_columns_is_refused(tmp_path):
+    table = tmp_path / "ocv.csv"
+    table.write_text("charge,volts\n1.0,4.2\n", "utf-8")
+
+    with pytest.raises(CellParametersError, match="needs the columns soc and ocv_v"):
+        read_ocv(table)
+
+
+def test_a_file_that_is_no_recording_is_refused_with_what_one_holds(tmp_path):
+    wrong = tmp_path / "wrong.parquet"
+    wrong.write_bytes(b"PAR")
+
+    with pytest.raises(RecordingError, match=r"wrong\.parquet.*profile, time_s"):
+        read_recordings(wrong)
+
+
+def test_a_cell_that_is_not_in_the_file_is_refused_with_those_that_are():
+    with pytest.raises(RecordingError, match=r"no cell 'other', only esc26650"):
+        read_recordings(REAL, "other")
+
+
+def test_a_lag_comes_to_its_drive():
+    out = lag(np.ones(1000), np.ones(1000), 100.0)
+
+    assert out[99] == pytest.approx(1 - np.exp(-1), abs=1e-9)
+    assert out[-1] == pytest.approx(1, abs=1e-4)
+
+
+def test_hats_interpolate():
+    knots = np.array([0.0, 0.5, 1.0])
+
+    assert hats(np.array([0.25, 1.5]), knots) @ np.array([0.0, 1.0, 3.0]) == pytest.approx([0.5, 3])

@@ -1,0 +1,153 @@
+"""SOC of many cells: what the filter must know, and what it must not claim to know."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cell_lab.parameter_files import parameters_of
+from station.estimators import Samples, build_cell_model, cold_start, known_start, step
+from tests.cell_lab.made import made_recording
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_cell_model(parameters_of("esc26650"))
+
+
+def samples_of(recording, row, cells=1):
+    return Samples(
+        elapsed_s=np.ones(1, np.float32),
+        current_a=np.full(1, recording.current_a[row], np.float32),
+        current_good=np.ones(1, bool),
+        voltage_v=np.full(cells, recording.voltage_v[row], np.float32),
+        temperature_c=np.full(cells, 25.0, np.float32),
+        voltage_good=np.ones(cells, bool),
+    )
+
+
+def follow(model, state, recording, *, rows=None, change=lambda samples, row: samples):
+    """Return the states' SOC and standard deviation over a recording, and the last state."""
+    soc, sd = [], []
+    cells = len(state.rack)
+    capacity = np.full(cells, model.capacity_ah, np.float32)
+    for row in rows if rows is not None else range(len(recording.soc)):
+        samples = change(samples_of(recording, row, cells), row)
+        state, estimate = step(model, state, samples, capacity)
+        soc.append(estimate.soc)
+        sd.append(estimate.soc_sd)
+    return np.array(soc), np.array(sd), state
+
+
+def one_rack(cells):
+    return np.zeros(cells, int)
+
+
+def test_a_cell_that_is_told_a_fifth_too_little_is_found_within_ten_minutes(model):
+    recording = made_recording(model, 3600, start_soc=0.98, mean_c_rate=0.4)
+
+    soc, _, _ = follow(model, cold_start(model, one_rack(1), 1, np.float32([0.78])), recording)
+
+    error = soc[600:, 0] - recording.soc[600:]
+    assert np.abs(error).max() < 0.005
+
+
+def test_an_offset_of_the_current_sensor_does_not_run_away(model):
+    recording = made_recording(model, 3 * 3600, start_soc=0.98, mean_c_rate=0.25)
+    offset_a = -0.01 * model.capacity_ah
+
+    soc, _, _ = follow(
+        model,
+        cold_start(model, one_rack(1), 1, np.float32([0.9])),
+        recording,
+        change=lambda samples, row: replace(samples, current_a=samples.current_a + offset_a),
+    )
+
+    counted_off = 0.01 * 3
+    assert abs(soc[-1, 0] - recording.soc[-1]) < counted_off / 2
+
+
+def test_a_frozen_voltage_is_not_believed(model):
+    recording = made_recording(model, 2700, start_soc=0.95, mean_c_rate=0.5)
+    stuck = recording.voltage_v.copy()
+    stuck[900:] = stuck[900]
+    frozen = replace(recording, voltage_v=stuck)
+    state = known_start(model, one_rack(1), 1, np.float32([0.95]), 0.01)
+
+    soc, sd, _ = follow(model, state, frozen)
+
+    assert np.abs(soc[:, 0] - recording.soc).max() < 0.01
+    assert sd[-1, 0] > sd[900, 0]
+
+
+def test_without_current_for_an_hour_the_estimate_says_how_little_it_knows(model):
+    state = known_start(model, one_rack(3), 1, np.float32([0.5, 0.6, 0.7]), 0.005)
+    recording = made_recording(model, 60, start_soc=0.6, mean_c_rate=0.0)
+
+    def after_an_hour(samples, row):
+        blind = replace(samples, voltage_good=np.zeros(3, bool))
+        return replace(blind, elapsed_s=np.full(1, 3600.0, np.float32))
+
+    soc, sd, _ = follow(model, state, recording, rows=[0], change=after_an_hour)
+
+    assert soc[0] == pytest.approx([0.5, 0.6, 0.7], abs=1e-3)
+    assert (sd[0] > 0.3).all()
+
+
+def test_a_short_gap_goes_on_with_the_current_of_the_minutes_before(model):
+    recording = made_recording(model, 1200, start_soc=0.9, mean_c_rate=0.0)
+    steady = replace(recording, current_a=np.full(1200, model.capacity_ah))
+    state = known_start(model, one_rack(1), 1, np.float32([0.9]), 0.005)
+
+    def blind(samples, row):
+        samples = replace(samples, voltage_good=np.zeros(1, bool))
+        return replace(samples, elapsed_s=np.full(1, 120.0 if row == 1199 else 1.0, np.float32))
+
+    soc, sd, _ = follow(model, state, steady, change=blind)
+
+    assert soc[-1, 0] == pytest.approx(0.9 - (1199 + 120) / 3600, abs=0.002)
+    assert sd[-1, 0] > sd[-2, 0]
+
+
+def test_neighbours_do_not_disturb_one_another(model):
+    recording = made_recording(model, 900, start_soc=0.9, mean_c_rate=0.3)
+    alone, _, _ = follow(model, cold_start(model, one_rack(1), 1, np.float32([0.8])), recording)
+
+    def wild_neighbour(samples, row):
+        voltage = samples.voltage_v.copy()
+        voltage[1] = 2.0 + 0.001 * row
+        return replace(samples, voltage_v=voltage)
+
+    beside, _, _ = follow(
+        model,
+        cold_start(model, one_rack(2), 1, np.float32([0.8, 0.2])),
+        recording,
+        change=wild_neighbour,
+    )
+
+    assert beside[:, 0] == pytest.approx(alone[:, 0], abs=1e-5)
+
+
+def test_hypotheses_end_when_they_agree_and_the_state_stays_small(model):
+    recording = made_recording(model, 2400, start_soc=0.98, mean_c_rate=0.4)
+
+    _, _, state = follow(model, cold_start(model, one_rack(4), 1, np.full(4, 0.8)), recording)
+
+    assert not state.searching.any()
+    assert len(state.owner) == 0
+    arrays = [*vars(state.settled).values(), *vars(state.still).values()]
+    kept = [array for array in arrays if isinstance(array, np.ndarray)]
+    assert all(array.dtype in (np.float32, np.intp) for array in kept)
+    assert sum(array[..., :1].nbytes for array in kept) <= 200
+
+
+def test_covariances_stay_those_of_real_errors(model):
+    recording = made_recording(model, 3600, start_soc=0.9, mean_c_rate=0.2)
+
+    _, _, state = follow(model, cold_start(model, one_rack(1), 1, np.float32([0.7])), recording)
+
+    full = np.zeros((4, 4))
+    full[np.triu_indices(4)] = state.settled.covariance[:, 0]
+    full = full + np.triu(full, 1).T
+    spread = np.sqrt(np.diag(full))
+    assert np.linalg.eigvalsh(full / np.outer(spread, spread)).min() > -1e-3
