@@ -75,7 +75,18 @@ def fit_soh(inputs: Inputs, soh: Series, seed: int, progress: Progress) -> SohFi
     sd[sd == 0] = 1.0
     soh_mean, soh_sd = float(soh[rows].mean()), float(soh[rows].std()) or 1.0
     target = (soh[rows] - soh_mean) / soh_sd
-    trees = HistGradientBoostingRegressor(
+    trees = _trees(seed).fit(clipped, target)
+    progress(0.3)
+    scaled = (clipped.astype(np.float64) - mean) / sd
+    nets = []
+    for number in range(_NETS):
+        nets.append(_fitted(_net(seed + number), scaled, target))
+        progress(0.3 + 0.7 * (number + 1) / _NETS)
+    return SohFit(low, high, mean, sd, soh_mean, soh_sd, trees, tuple(nets))
+
+
+def _trees(seed: int) -> HistGradientBoostingRegressor:
+    return HistGradientBoostingRegressor(
         max_iter=400,
         learning_rate=0.05,
         max_leaf_nodes=8,
@@ -84,22 +95,18 @@ def fit_soh(inputs: Inputs, soh: Series, seed: int, progress: Progress) -> SohFi
         max_features=0.3,
         early_stopping=False,
         random_state=seed,
-    ).fit(clipped, target)
-    progress(0.3)
-    scaled = (clipped.astype(np.float64) - mean) / sd
-    nets = []
-    for number in range(_NETS):
-        net = MLPRegressor(
-            hidden_layer_sizes=(96, 48),
-            alpha=0.3,
-            learning_rate_init=2e-3,
-            max_iter=40,
-            n_iter_no_change=40,
-            random_state=seed + number,
-        )
-        nets.append(_fitted(net, scaled, target))
-        progress(0.3 + 0.7 * (number + 1) / _NETS)
-    return SohFit(low, high, mean, sd, soh_mean, soh_sd, trees, tuple(nets))
+    )
+
+
+def _net(seed: int) -> MLPRegressor:
+    return MLPRegressor(
+        hidden_layer_sizes=(96, 48),
+        alpha=0.3,
+        learning_rate_init=2e-3,
+        max_iter=40,
+        n_iter_no_change=40,
+        random_state=seed,
+    )
 
 
 def _fitted(net: MLPRegressor, scaled: Series, target: Series) -> MLPRegressor:

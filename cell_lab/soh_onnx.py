@@ -10,16 +10,19 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.neural_network import MLPRegressor
 
 from cell_lab.soh_fit import SohFit
 from station.estimators.soh_features import INPUTS
+
+Constants = dict[str, npt.NDArray[np.float32]]
 
 _OPSET, _ML_OPSET, _IR_VERSION = 18, 3, 8
 
 
 def to_onnx(fit: SohFit) -> bytes:
     """Return the model: inputs (cycles, INPUTS) in single precision, SOH (cycles, 1) out."""
-    constants: dict[str, npt.NDArray[np.float32]] = {
+    constants: Constants = {
         "low": fit.low,
         "high": fit.high,
         "mean": fit.mean.astype(np.float32),
@@ -36,17 +39,9 @@ def to_onnx(fit: SohFit) -> bytes:
     outputs = ["soh_mean", "trees"]
     share = fit.soh_sd * (1 - fit.trees_share) / len(fit.nets)
     for number, net in enumerate(fit.nets):
-        name, last = "scaled", len(net.coefs_) - 1
-        for layer, (weights, bias) in enumerate(zip(net.coefs_, net.intercepts_, strict=True)):
-            scale, key = (share if layer == last else 1.0), f"net{number}_{layer}"
-            constants[f"{key}_w"] = (scale * weights).astype(np.float32)
-            constants[f"{key}_b"] = (scale * bias).astype(np.float32)
-            nodes.append(helper.make_node("Gemm", [name, f"{key}_w", f"{key}_b"], [key]))
-            name = key
-            if layer != last:
-                name = f"{key}_relu"
-                nodes.append(helper.make_node("Relu", [key], [name]))
-        outputs.append(name)
+        layers, output = _net(net, f"net{number}", share, constants)
+        nodes += layers
+        outputs.append(output)
     nodes.append(helper.make_node("Sum", outputs, ["soh"]))
     graph = helper.make_graph(
         nodes,
@@ -59,6 +54,23 @@ def to_onnx(fit: SohFit) -> bytes:
     model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def _net(
+    net: MLPRegressor, name: str, share: float, constants: Constants
+) -> tuple[list[onnx.NodeProto], str]:
+    """Return the nodes of a network and the name of what they tell; add its weights."""
+    nodes, told, last = [], "scaled", len(net.coefs_) - 1
+    for layer, (weights, bias) in enumerate(zip(net.coefs_, net.intercepts_, strict=True)):
+        scale, key = (share if layer == last else 1.0), f"{name}_{layer}"
+        constants[f"{key}_w"] = (scale * weights).astype(np.float32)
+        constants[f"{key}_b"] = (scale * bias).astype(np.float32)
+        nodes.append(helper.make_node("Gemm", [told, f"{key}_w", f"{key}_b"], [key]))
+        told = key
+        if layer != last:
+            told = f"{key}_relu"
+            nodes.append(helper.make_node("Relu", [key], [told]))
+    return nodes, told
 
 
 def _trees(fitted: HistGradientBoostingRegressor, scale: float) -> onnx.NodeProto:

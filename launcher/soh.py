@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -34,30 +34,18 @@ def run_train_soh(data: Path, out: Path, seed: int) -> int:
         from cell_lab.cell_sets import SETS_FILE, read_sets
         from cell_lab.soh_baselines import SohBaselines, write_baselines
         from cell_lab.soh_card import CARD_FILE, model_card, own_score
-        from cell_lab.train_soh import file_of, train_set
+        from cell_lab.train_soh import train_set
 
         sets_file = data / SETS_FILE if (data / SETS_FILE).exists() else MODELS / SETS_FILE
         sets = read_sets(sets_file)
-        files = {name: path for name in sets if (path := file_of(data, name)) is not None}
-        if not files:
-            raise WrongInput(
-                f"{data}: no file of the sets {', '.join(sets)} ({sets_file}); such a file is "
-                "called SET.parquet or SET_dev.parquet"
-            )
+        files = _files(data, sets, sets_file)
         out.mkdir(parents=True, exist_ok=True)
         trained = {}
         with Progress() as bar:
             for name, path in files.items():
-                task = bar.add_task(name, total=1.0)
-                trained[name] = train_set(
-                    name,
-                    sets[name],
-                    path,
-                    out,
-                    seed=seed,
-                    progress=partial(_show, bar, task),
-                )
-                own = own_score(trained[name])
+                show = partial(_show, bar, bar.add_task(name, total=1.0))
+                found = train_set(name, sets[name], path, out, seed=seed, progress=show)
+                trained[name], own = found, own_score(found)
                 bar.print(
                     f"{name}: MAPE {own.mape_pct:.2f} %, RMSE {own.rmse_pct:.2f} %, "
                     f"{own.coverage_pct:.1f} % in the interval, on cells not trained on"
@@ -91,6 +79,18 @@ def run_evaluate_soh(data: Path, models: Path, output: Path | None) -> int:
         text = json.dumps(as_json(rows), indent=1, ensure_ascii=False)
         output.write_text(text + "\n", "utf-8")
     return 0
+
+
+def _files(data: Path, sets: Iterable[str], sets_file: Path) -> dict[str, Path]:
+    from cell_lab.train_soh import file_of
+
+    files = {name: path for name in sets if (path := file_of(data, name)) is not None}
+    if not files:
+        raise WrongInput(
+            f"{data}: no file of the sets {', '.join(sets)} ({sets_file}); such a file is "
+            "called SET.parquet or SET_dev.parquet"
+        )
+    return files
 
 
 def _show(bar: "Progress", task: "TaskID", share: float) -> None:
