@@ -7,6 +7,38 @@ class LabError(Exception):
     """Root of all refusals of the laboratory."""
 
 
+class RecordingError(LabError):
+    """A file of recordings is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and what such a file holds."""
+        super().__init__(
+            f"{path}: {problem}; a file of recordings is Parquet with the columns profile, time_s, "
+            "voltage_v, current_a (charging positive), temperature_c and soc, and may have cell, "
+            "t_chamber_c and q_ref_ah"
+        )
+
+
+class IdentifyError(LabError):
+    """A make of cell cannot be identified from the recordings that were given."""
+
+
+class DisturbanceError(LabError):
+    """A disturbance is not known, or its size is no number."""
+
+
+class NoParametersError(LabError):
+    """There is no file of parameters for a cell."""
+
+    def __init__(self, cell: str, known: list[str]) -> None:
+        """Name the cell and the makes that are at hand."""
+        super().__init__(
+            f"no cell parameters for {cell!r}: at hand are {', '.join(known) or 'none'}; name a "
+            "file by --cell-params, or make one: "
+            f"stationmaster identify --data FILE --cell {cell} --out FILE"
+        )
+
+
 class ChargeEndsError(LabError):
     """A file of the ends of charges is missing or wrong."""
 
