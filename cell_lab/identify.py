@@ -9,14 +9,15 @@ kJ/mol, Waag et al. 2013, Applied Energy 102), so that it also holds between the
 that were measured.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from cell_lab.drives import hysteresis, kinetic, lag
 from cell_lab.errors import IdentifyError
+from cell_lab.open_circuit import Ocv, hats, ocv_function, ocv_table, rising, rounded
 from cell_lab.recordings import Recording, Series
 from station.estimators.cell_model import (
     CellParameters,
@@ -82,8 +83,6 @@ _NOISE = {
 }
 """Found by trying the filter on temperatures that the parameters had not seen."""
 
-Ocv = Callable[[Series, Series], Series]
-
 
 @dataclass(frozen=True)
 class Fit:
@@ -124,7 +123,7 @@ def identify(
             f"{make}: no recording draws more than C/15; add pulses or a drive cycle"
         )
     if slow:
-        ocv = _ocv_table(slow)
+        ocv = ocv_table(slow)
     if ocv is None:
         raise IdentifyError(
             f"{make}: no recording is as slow as C/15, so the open-circuit voltage is unknown; add "
@@ -132,7 +131,7 @@ def identify(
         )
     capacity_ah = loaded[0].capacity_ah
     rates = _RATES if chemistry == "LFP" else (0.0,)
-    problems = [_Problem(loaded, _ocv_function(ocv), capacity_ah, rate) for rate in rates]
+    problems = [_Problem(loaded, ocv_function(ocv), capacity_ah, rate) for rate in rates]
     best = min((problem.solve() for problem in problems), key=lambda solution: solution.worst)
     return Fit(
         CellParameters(
@@ -165,10 +164,10 @@ class _Problem:
     def _block(self, recording: Recording) -> tuple[Series, Series]:
         """Return rows of the design matrix and what they should give, in V."""
         fine, coarse = hats(recording.soc, _OCV_SOC), hats(recording.soc, _SOC)
-        columns = [fine, coarse * self._warmth(recording.temperature_c)[:, None]]
+        columns = [fine, coarse * self.warmth(recording.temperature_c)[:, None]]
         if self.rate:
-            columns.append(-coarse * _hysteresis(recording, self.rate)[:, None])
-        laws = self._arrhenius(recording.temperature_c)
+            columns.append(-coarse * hysteresis(recording, self.rate)[:, None])
+        laws = self.arrhenius(recording.temperature_c)
         over = (coarse[:, :, None] * laws[:, None, :]).reshape(len(coarse), -1)
         columns += [-over * lagged[:, None] for lagged in _lagged(recording)]
         open_v = self.ocv(recording.soc, recording.temperature_c)
@@ -208,10 +207,12 @@ class _Problem:
             base += knots * laws
         return matrix
 
-    def _warmth(self, temperature_c: Series) -> Series:
+    def warmth(self, temperature_c: Series) -> Series:
+        """Return how far above the reference it is, inside the range that was measured."""
         return (np.clip(temperature_c, *self.range_c) - _REFERENCE_C) / _ENTROPY_SPAN_K
 
-    def _arrhenius(self, temperature_c: Series) -> Series:
+    def arrhenius(self, temperature_c: Series) -> Series:
+        """Return the laws of temperature, shape (samples, laws)."""
         inverse = 1 / (np.clip(temperature_c, *self.range_c) + _KELVIN)
         inverse -= 1 / (_REFERENCE_C + _KELVIN)
         cold = 1 / (_KELVIN - 10) - 1 / (_REFERENCE_C + _KELVIN)
@@ -241,14 +242,14 @@ class _Solution:
         rows = [
             self.problem.ocv(soc, np.full_like(soc, c))
             + correction
-            + entropy * self.problem._warmth(np.array([c]))[0]  # noqa: SLF001 - its own solution
+            + entropy * self.problem.warmth(np.array([c]))[0]
             for c in temperatures
         ]
-        rows = [_rising(row) for row in rows]
+        rows = [rising(row) for row in rows]
         return OcvTable(
-            soc=_floats(soc, 3),
-            temperature_c=_floats(temperatures, 1),
-            voltage_v=tuple(_floats(row, 5) for row in rows),
+            soc=rounded(soc, 3),
+            temperature_c=rounded(temperatures, 1),
+            voltage_v=tuple(rounded(row, 5) for row in rows),
         )
 
     def hysteresis(self) -> Hysteresis | None:
@@ -256,7 +257,7 @@ class _Solution:
             return None
         base = len(_OCV_SOC) + len(_SOC)
         half = self.found[base : base + len(_SOC)]
-        return Hysteresis(rate=self.problem.rate, soc=_floats(_SOC, 3), voltage_v=_floats(half, 5))
+        return Hysteresis(rate=self.problem.rate, soc=rounded(_SOC, 3), voltage_v=rounded(half, 5))
 
     def overpotential(self) -> Overpotential:
         problem = self.problem
@@ -265,117 +266,27 @@ class _Solution:
         temperatures = [
             c for c in _TABLE_C if problem.range_c[0] - 10 < c < problem.range_c[1] + 10
         ]
-        at = problem._arrhenius(np.asarray(temperatures))  # noqa: SLF001 - its own solution
+        at = problem.arrhenius(np.asarray(temperatures))
         terms = tuple(
             Term(
                 current=current,
                 lag_s=lag_s,
-                resistance_ohm=tuple(_floats(row, 8) for row in at @ law[number].T),
+                resistance_ohm=tuple(rounded(row, 8) for row in at @ law[number].T),
             )
             for number, (current, lag_s) in enumerate(_TERMS)
         )
         return Overpotential(
             kinetic_c_rate=_KINETIC_C_RATE,
-            soc=_floats(_SOC, 3),
-            temperature_c=_floats(temperatures, 1),
+            soc=rounded(_SOC, 3),
+            temperature_c=rounded(temperatures, 1),
             terms=terms,
         )
 
 
-def hats(values: Series, knots: Series) -> Series:
-    """Return the share of each knot in each value: linear interpolation as a matrix."""
-    clipped = np.clip(values, knots[0], knots[-1])
-    place = np.clip(np.searchsorted(knots, clipped, "right") - 1, 0, len(knots) - 2)
-    share = (clipped - knots[place]) / (knots[place + 1] - knots[place])
-    matrix = np.zeros((len(values), len(knots)))
-    rows = np.arange(len(values))
-    matrix[rows, place], matrix[rows, place + 1] = 1 - share, share
-    return matrix
-
-
-def lag(drive: Series, elapsed_s: Series, lag_s: float) -> Series:
-    """Return a first-order lag of a series that starts at rest."""
-    if lag_s == 0:
-        return drive
-    keep = np.exp(-elapsed_s / lag_s)
-    out = np.empty_like(drive)
-    value = 0.0
-    for number, (share, now) in enumerate(zip(keep.tolist(), drive.tolist(), strict=True)):
-        value = share * value + (1 - share) * now
-        out[number] = value
-    return out
-
-
 def _lagged(recording: Recording) -> list[Series]:
-    scale = _KINETIC_C_RATE * recording.capacity_ah
+    """Return the current behind the lag of each term."""
     drives = {
         "linear": recording.current_a,
-        "kinetic": np.arcsinh(recording.current_a / scale) * scale,
+        "kinetic": kinetic(recording.current_a, _KINETIC_C_RATE * recording.capacity_ah),
     }
     return [lag(drives[current], recording.elapsed_s, lag_s) for current, lag_s in _TERMS]
-
-
-def _hysteresis(recording: Recording, rate: float) -> Series:
-    moved = np.abs(recording.current_a) * recording.elapsed_s / 3600 / recording.capacity_ah
-    keep = np.exp(-rate * moved)
-    out = np.empty_like(keep)
-    value = 0.0
-    signs = np.sign(recording.current_a)
-    for number, (share, sign) in enumerate(zip(keep.tolist(), signs.tolist(), strict=True)):
-        value = share * value + (1 - share) * sign
-        out[number] = value
-    return out
-
-
-def _ocv_table(slow: Sequence[Recording]) -> OcvTable:
-    """Return the mean of the slow branches at each temperature, or the one that there is."""
-    soc = np.linspace(0, 1, 101)
-    rows: dict[float, Series] = {}
-    for chamber_c in sorted({recording.chamber_c for recording in slow}):
-        at = [recording for recording in slow if recording.chamber_c == chamber_c]
-        discharge = [_branch(r, soc) for r in at if np.mean(r.current_a) > 0]
-        charge = [_branch(r, soc) for r in at if np.mean(r.current_a) < 0]
-        if discharge and charge:
-            half = (np.mean(charge, axis=0) - np.mean(discharge, axis=0)) / 2
-            # A charge that ends early leaves no upper branch there: its last distance stays.
-            reach = min(float(r.soc.max()) for r in at if np.mean(r.current_a) < 0)
-            half = np.where(soc > reach, np.interp(reach - 0.02, soc, half), half)
-            rows[chamber_c] = np.mean(discharge, axis=0) + half
-        else:
-            rows[chamber_c] = np.mean(discharge or charge, axis=0)
-    return OcvTable(
-        soc=_floats(soc, 3),
-        temperature_c=_floats(sorted(rows), 1),
-        voltage_v=tuple(_floats(rows[c], 5) for c in sorted(rows)),
-    )
-
-
-def _branch(recording: Recording, soc: Series) -> Series:
-    order = np.argsort(recording.soc, kind="stable")
-    return np.interp(soc, recording.soc[order], recording.voltage_v[order])
-
-
-def _ocv_function(table: OcvTable) -> Ocv:
-    soc, temperatures = np.asarray(table.soc), np.asarray(table.temperature_c)
-    rows = np.asarray(table.voltage_v)
-
-    def ocv(at: Series, temperature_c: Series) -> Series:
-        values = np.stack([np.interp(at, soc, row) for row in rows], axis=1)
-        if len(temperatures) == 1:
-            return values[:, 0]
-        weighted: Series = (values * hats(temperature_c, temperatures)).sum(axis=1)
-        return weighted
-
-    return ocv
-
-
-def _rising(values: Series) -> Series:
-    """Return values that never fall: the mean of the nearest such above and below."""
-    above = np.maximum.accumulate(values)
-    below = np.minimum.accumulate(values[::-1])[::-1]
-    mean: Series = (above + below) / 2
-    return mean
-
-
-def _floats(values: Sequence[float] | npt.NDArray[np.float64], digits: int) -> tuple[float, ...]:
-    return tuple(round(float(value), digits) for value in values)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from cell_lab.drives import lag
 from cell_lab.errors import IdentifyError, RecordingError
-from cell_lab.identify import hats, identify, lag
+from cell_lab.identify import identify
+from cell_lab.open_circuit import hats
 from cell_lab.parameter_files import read_ocv, write_parameters
 from cell_lab.recordings import read_recordings
 from station.estimators import CellParametersError, load_cell_parameters
