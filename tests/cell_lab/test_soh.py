@@ -22,8 +22,9 @@ from launcher.soh import run_evaluate_soh, run_train_soh
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 MODELS = DATA / "models" / "soh"
-LIVES = DATA / "battery" / "soh" / "lives.parquet"
-TEN_CELLS = DATA / "battery" / "soh" / "xjtu_ten_cells.parquet"
+EXTRACTS = Path(__file__).parent / "data"
+LIVES = EXTRACTS / "lives.parquet"
+TEN_CELLS = EXTRACTS / "xjtu_ten_cells.parquet"
 
 
 def test_cells_of_every_set_are_judged_beside_the_baselines():

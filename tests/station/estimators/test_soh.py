@@ -13,12 +13,13 @@ from station.estimators import ChargeHistory, SohModelError, estimate_soh, load_
 from station.estimators.soh import Zone, interval
 from station.estimators.soh_features import CHARGE_END, causal_inputs, hold_missing
 
-DATA = Path(__file__).resolve().parents[3] / "data"
-MODELS = DATA / "models" / "soh"
+ROOT = Path(__file__).resolve().parents[3]
+MODELS = ROOT / "data" / "models" / "soh"
+LIVES = ROOT / "tests" / "cell_lab" / "data" / "lives.parquet"
 
 
 def history_of(cell: str) -> tuple[ChargeHistory, np.ndarray]:
-    table = pq.read_table(DATA / "battery" / "soh" / "lives.parquet").to_pandas()
+    table = pq.read_table(LIVES).to_pandas()
     life = table[table["cell"] == cell]
     charge_end = life[list(CHARGE_END)].to_numpy(np.float64)
     return ChargeHistory(life["cycle_index"].to_numpy(np.float64), charge_end), life[
