@@ -3,14 +3,13 @@
 import numpy as np
 
 from cell_lab.grid import Floats, Grid
-from station.estimators.cell_model import FIRST_TERM_COLUMN, OCV_COLUMN, CellModel
+from station.estimators.cell_model import FIRST_TERM_COLUMN, NORMAL_90, OCV_COLUMN, CellModel
 
 _TOLD_VARIANCE = 0.2**2
 _VOLTAGE_VARIANCE = 0.02**2
 _DRIFT_VARIANCE_PER_S = (3e-6) ** 2
 _LARGEST_CORRECTION = 0.02
 """Of SOC in one sample: without it the flat middle throws the filter off for good."""
-_NORMAL_90 = 1.645
 
 
 def count_charge(grid: Grid, capacity_ah: Floats) -> Floats:
@@ -52,5 +51,5 @@ def plain_filter(model: CellModel, grid: Grid, capacity_ah: Floats) -> tuple[Flo
             good, np.clip(correction, -_LARGEST_CORRECTION, _LARGEST_CORRECTION), 0
         )
         variance = np.where(good, np.maximum((1 - gain * rise) * variance, 1e-9), variance)
-        track[row], half_width[row] = np.clip(soc, 0, 1), _NORMAL_90 * np.sqrt(variance)
+        track[row], half_width[row] = np.clip(soc, 0, 1), NORMAL_90 * np.sqrt(variance)
     return track, half_width

@@ -21,9 +21,6 @@ from station.estimators.cell_model import CellModel
 
 SETTLE_S = 600.0
 """Errors count from ten minutes after the start."""
-NOMINAL = 0.9
-_NORMAL_90 = 1.645
-"""Standard deviations to either side that hold 90 % of a normal distribution."""
 _CONVERGED = 0.03
 _STAYS_S = 300.0
 
@@ -67,6 +64,7 @@ class Track:
 
     soc: Floats
     half_width: Floats | None
+    searching: npt.NDArray[np.bool_] | None = None
 
 
 def cases_of(recordings: Sequence[Recording], disturbances: Sequence[Disturbance]) -> list[Case]:
@@ -84,7 +82,7 @@ def evaluate(model: CellModel, cases: Sequence[Case], progress: Progress) -> dic
     grid = Grid([case.disturbed for case in cases])
     capacity = np.full(len(cases), cases[0].recording.capacity_ah, np.float32)
     tracks = {
-        "stationmaster": _track(model, grid, capacity, progress),
+        "stationmaster": track(model, grid, capacity, progress),
         "coulomb counting": Track(count_charge(grid, capacity), None),
         "EKF": Track(*plain_filter(model, grid, capacity)),
     }
@@ -99,16 +97,22 @@ def as_rows(scores: Sequence[Score]) -> list[dict[str, object]]:
     return [asdict(score) for score in scores]
 
 
-def _track(model: CellModel, grid: Grid, capacity_ah: Floats, progress: Progress) -> Track:
+def track(
+    model: CellModel, grid: Grid, capacity_ah: Floats, progress: Progress | None = None
+) -> Track:
+    """Run the station's estimator over all cases, from a cold start."""
     rows, cases = grid.good.shape
     rack = np.arange(cases)
     state = soc_estimator.cold_start(model, rack, cases, grid.told)
     soc, half_width = np.zeros((rows, cases), np.float32), np.zeros((rows, cases), np.float32)
+    searching = np.zeros((rows, cases), bool)
     for row in range(rows):
+        searching[row] = state.searching
         state, estimate = soc_estimator.step(model, state, grid.samples(row), capacity_ah)
-        soc[row], half_width[row] = estimate.soc, _NORMAL_90 * estimate.soc_sd
-        progress((row + 1) / rows)
-    return Track(soc, half_width)
+        soc[row], half_width[row] = estimate.soc, estimate.half_width
+        if progress is not None:
+            progress((row + 1) / rows)
+    return Track(soc, half_width, searching)
 
 
 def _score(case: Case, track: Track, column: int) -> Score:

@@ -35,17 +35,27 @@ def run_identify(
         WrongInput: the recordings do not suffice, or a file is wrong.
     """
     with _told_as_wrong_input():
-        from cell_lab.identify import identify
+        from cell_lab.disturb import DEFAULT
+        from cell_lab.hold_out import identify_calibrated
         from cell_lab.parameter_files import read_ocv, write_parameters
         from cell_lab.recordings import read_recordings
 
         recordings = read_recordings(data, cell)
         ocv = read_ocv(ocv_from) if ocv_from is not None else None
-        fit = identify(recordings, make, chemistry, source, ocv)
+        with _progress("identifying, then trying at temperatures held out") as progress:
+            fit = identify_calibrated(
+                recordings, make, chemistry, source, ocv, disturbances=DEFAULT, progress=progress
+            )
         write_parameters(fit.parameters, out)
     print(f"{out}: {make}, {fit.parameters.capacity_ah:g} Ah, {len(fit.residual_v)} recordings")
     for name, residual_v in fit.residual_v.items():
         print(f"  {name:<24} repeats the voltage within {1000 * residual_v:5.1f} mV (rms)")
+    intervals = fit.parameters.intervals
+    if intervals is None:
+        print("  not tried: intervals are found from recordings at three temperatures or more")
+        return 0
+    for at_c, times in zip(intervals.temperature_c, intervals.settled, strict=True):
+        print(f"  at {at_c:g} C errors reach {times:g} times what the filter expects of itself")
     return 0
 
 
@@ -113,7 +123,12 @@ def _trials(
         if hold_out is not None:
             ocv = read_ocv(hold_out.ocv_from) if hold_out.ocv_from else None
             for trial in held_out(
-                recordings, disturbances, hold_out.chemistry, ocv, hold_out.without
+                recordings,
+                disturbances,
+                hold_out.chemistry,
+                ocv,
+                hold_out.without,
+                calibrated=True,
             ):
                 yield f"{cell} without {trial.chamber_c:g} C", trial.model, trial.cases
         elif cell_params == "auto":

@@ -29,6 +29,8 @@ _KELVIN = 273.15
 _SOC_GRID = (-0.05, 1.05, 221)
 """The tables reach a little beyond empty and full, where a filter may stand for a moment."""
 _TEMPERATURE_GRID_C = (-30.0, 65.0, 20)
+NORMAL_90 = 1.645
+"""Standard deviations to either side that hold 90 % of a normal distribution."""
 OCV_COLUMN, HYSTERESIS_COLUMN, FIRST_TERM_COLUMN = 0, 1, 2
 
 
@@ -131,6 +133,29 @@ class Noise(_Strict):
     soc_per_root_s: Annotated[float, Field(ge=0)]
 
 
+class Intervals(_Strict):
+    """By how much errors exceed what the filter expects of itself, found where it could not know.
+
+    Half the width of an interval is the standard deviation times the normal distribution's 1.645
+    times this. Found at temperatures that the identification had not seen: where nine of ten
+    errors then lay (split conformal: Vovk, Gammerman, Shafer 2005, ch. 2).
+
+    Attributes:
+        temperature_c: where it was found; beyond, the nearest counts.
+        settled, searching: of cells after and in their cold start's search.
+    """
+
+    temperature_c: Annotated[tuple[float, ...], Field(min_length=1)]
+    settled: tuple[Positive, ...]
+    searching: tuple[Positive, ...]
+
+    @model_validator(mode="after")
+    def _has_a_form(self) -> "Intervals":
+        for name in ("settled", "searching"):
+            _check_table(name, (getattr(self, name),), (0.0,), self.temperature_c)
+        return self
+
+
 class CellParameters(_Strict):
     """A file of cell parameters.
 
@@ -139,6 +164,7 @@ class CellParameters(_Strict):
         chemistry: of the positive electrode.
         capacity_ah: of a fresh cell, at the reference of its SOC.
         source: where the measurements come from, with their licence.
+        intervals: left out for a make that was not tried: then the filter's own expectation counts.
     """
 
     make: str
@@ -149,6 +175,7 @@ class CellParameters(_Strict):
     hysteresis: Hysteresis | None = None
     overpotential: Overpotential
     noise: Noise
+    intervals: Intervals | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +197,19 @@ class CellModel:
     kinetic_a: float
     hysteresis_rate: float
     noise: Noise
+    intervals: Intervals | None
+
+    def half_width(
+        self, soc_sd: Floats, temperature_c: Floats, searching: npt.NDArray[np.bool_]
+    ) -> Floats:
+        """Return half the width of the 90 % interval of SOC, shape (cells,)."""
+        normal: Floats = np.float32(NORMAL_90) * soc_sd
+        if self.intervals is None:
+            return normal
+        known_c = self.intervals.temperature_c
+        settled = np.interp(temperature_c, known_c, self.intervals.settled)
+        wide = np.interp(temperature_c, known_c, self.intervals.searching)
+        return (np.where(searching, wide, settled) * normal).astype(np.float32)
 
     def look_up(self, soc: Floats, temperature_c: Floats) -> tuple[Floats, Floats]:
         """Return the table's rows of cells, and their slope over SOC.
@@ -246,6 +286,7 @@ def build_cell_model(parameters: CellParameters) -> CellModel:
         kinetic_a=over.kinetic_c_rate * parameters.capacity_ah,
         hysteresis_rate=0.0 if hysteresis is None else hysteresis.rate,
         noise=parameters.noise,
+        intervals=parameters.intervals,
     )
 
 

@@ -62,6 +62,7 @@ class SocEstimate:
 
     Attributes:
         soc, soc_sd: mean and standard deviation, a share of 1, shape (cells,).
+        half_width: of the interval that is to hold SOC nine times in ten.
         bias_c_rate: offset of the current sensor as each cell sees it.
         resistance: overpotential against that of a fresh cell, 1 where it is equal.
         innovation: of the settled filters; 0 for searching cells.
@@ -69,6 +70,7 @@ class SocEstimate:
 
     soc: Floats
     soc_sd: Floats
+    half_width: Floats
     bias_c_rate: Floats
     resistance: Floats
     innovation: Innovation
@@ -127,9 +129,11 @@ def step(
     if state.searching.any():
         state = _settle(_weigh(model, state, samples, capacity_ah))
     mean = state.settled.mean
+    soc_sd = np.sqrt(state.settled.soc_variance)
     estimate = SocEstimate(
         soc=np.clip(mean[soc_filter.SOC], 0, 1),
-        soc_sd=np.sqrt(state.settled.soc_variance),
+        soc_sd=soc_sd,
+        half_width=model.half_width(soc_sd, samples.temperature_c, state.searching),
         bias_c_rate=mean[soc_filter.BIAS],
         resistance=1 + mean[soc_filter.RESISTANCE_ERROR],
         innovation=innovation,

@@ -11,7 +11,13 @@ REAL = Path(__file__).parents[2] / "data" / "battery" / "recordings" / "esc26650
 
 
 def made_recording(
-    model: CellModel, seconds: int, start_soc: float, mean_c_rate: float, seed: int = 1
+    model: CellModel,
+    seconds: int,
+    start_soc: float,
+    mean_c_rate: float,
+    *,
+    seed: int = 1,
+    temperature_c: float = 25.0,
 ) -> Recording:
     """Return a drive of a cell that is exactly as its model says, sampled each second."""
     random = np.random.default_rng(seed)
@@ -30,18 +36,18 @@ def made_recording(
         lagged = keeps * lagged + (1 - keeps) * drive
         keep = np.exp(-abs(current_a[row]) / 3600 / capacity * model.hysteresis_rate)
         hysteresis = keep * hysteresis + (1 - keep) * np.sign(current_a[row])
-        values, _ = model.look_up(np.float32([soc[row]]), np.float32([25.0]))
+        values, _ = model.look_up(np.float32([soc[row]]), np.float32([temperature_c]))
         over = (values[FIRST_TERM_COLUMN:] * lagged).sum()
         voltage_v[row] = values[0, 0] - values[HYSTERESIS_COLUMN, 0] * hysteresis - over
     return Recording(
         cell="made",
         profile=f"drive {seed}",
-        chamber_c=25.0,
+        chamber_c=temperature_c,
         capacity_ah=capacity,
         time_s=np.arange(seconds, dtype=float),
         elapsed_s=np.ones(seconds),
         voltage_v=voltage_v,
         current_a=current_a,
-        temperature_c=np.full(seconds, 25.0),
+        temperature_c=np.full(seconds, temperature_c),
         soc=soc,
     )

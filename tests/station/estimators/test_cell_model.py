@@ -8,7 +8,7 @@ import tomli_w
 
 from cell_lab.parameter_files import CELLS, parameters_of
 from station.estimators import CellParametersError, build_cell_model, load_cell_parameters
-from station.estimators.cell_model import FIRST_TERM_COLUMN, OCV_COLUMN
+from station.estimators.cell_model import FIRST_TERM_COLUMN, OCV_COLUMN, Intervals
 
 
 @pytest.mark.parametrize("path", sorted(CELLS.glob("*.toml")), ids=lambda path: path.stem)
@@ -37,6 +37,22 @@ def test_the_slope_is_that_of_the_values():
     _, slopes = model.look_up(soc, at_25)
 
     assert (above - below) / 0.001 == pytest.approx(slopes, rel=0.1, abs=0.01)
+
+
+def test_intervals_are_those_of_the_temperature_and_wider_in_a_search():
+    parameters = parameters_of("esc26650").model_copy(
+        update={
+            "intervals": Intervals(
+                temperature_c=(0.0, 20.0), settled=(4.0, 2.0), searching=(8.0, 3.0)
+            )
+        }
+    )
+    model = build_cell_model(parameters)
+    sd, at_c = np.full(4, 0.01, np.float32), np.float32([-10.0, 10.0, 30.0, 30.0])
+
+    half = model.half_width(sd, at_c, np.array([False, False, False, True]))
+
+    assert half == pytest.approx(np.array([4.0, 3.0, 2.0, 3.0]) * 0.01645)
 
 
 def test_cold_costs_voltage():

@@ -1,0 +1,69 @@
+"""A make is tried at temperatures that its parameters have not seen."""
+
+import pytest
+
+from cell_lab.disturb import Disturbance
+from cell_lab.errors import IdentifyError
+from cell_lab.hold_out import held_out, identify_calibrated
+from cell_lab.identify import identify
+from cell_lab.parameter_files import parameters_of
+from cell_lab.recordings import read_recordings
+from station.estimators import build_cell_model
+from tests.cell_lab.made import REAL, made_recording
+
+TOLD_LESS = Disturbance("soc", soc=-0.2)
+
+
+@pytest.fixture(scope="module")
+def drives():
+    """A made cell at three temperatures, from full to nearly empty."""
+    model = build_cell_model(parameters_of("esc26650"))
+    return [
+        made_recording(model, 7200, 0.99, 0.45, seed=number, temperature_c=temperature_c)
+        for number, temperature_c in enumerate((5.0, 25.0, 45.0))
+    ]
+
+
+def test_only_temperatures_between_others_are_held_out(drives):
+    ocv = parameters_of("esc26650").ocv
+
+    trials = list(held_out(drives, [TOLD_LESS], "LFP", ocv))
+
+    assert [trial.chamber_c for trial in trials] == [25.0]
+    assert {case.recording.chamber_c for case in trials[0].cases} == {25.0}
+
+
+def test_what_is_to_be_kept_out_is_not_identified_from(drives):
+    ocv = parameters_of("esc26650").ocv
+
+    with pytest.raises(IdentifyError, match="add pulses or a drive cycle"):
+        list(held_out(drives, [TOLD_LESS], "LFP", ocv, without=["drive"]))
+
+
+def test_one_temperature_cannot_be_held_out():
+    with pytest.raises(IdentifyError, match="only where there are three"):
+        list(held_out(read_recordings(REAL), [TOLD_LESS], "LFP"))
+
+
+def test_a_make_at_one_temperature_is_identified_without_intervals():
+    recordings = read_recordings(REAL)
+
+    fit = identify_calibrated(recordings, "real", "LFP", "real", None, disturbances=[TOLD_LESS])
+
+    assert fit.parameters.intervals is None
+
+
+def test_intervals_hold_what_they_were_made_to_hold(drives):
+    ocv = parameters_of("esc26650").ocv
+    shares = []
+
+    fit = identify_calibrated(
+        drives, "made", "LFP", "made", ocv, disturbances=[TOLD_LESS], progress=shares.append
+    )
+
+    intervals = fit.parameters.intervals
+    assert intervals is not None
+    assert intervals.temperature_c == (25.0,)
+    assert 0 < intervals.settled[0] < 10
+    assert fit.parameters.ocv == identify(drives, "made", "LFP", "made", ocv).parameters.ocv
+    assert shares[-1] == 1.0
