@@ -132,7 +132,9 @@ def identify(
     capacity_ah = loaded[0].capacity_ah
     rates = _RATES if chemistry == "LFP" else (0.0,)
     problems = [_Problem(loaded, ocv_function(ocv), capacity_ah, rate) for rate in rates]
-    best = min((problem.solve() for problem in problems), key=lambda solution: solution.worst)
+    best = min(
+        (problem.solve() for problem in problems), key=lambda solution: solution.mean_residual_v
+    )
     return Fit(
         CellParameters(
             make=make,
@@ -159,6 +161,8 @@ class _Problem:
         chambers = sorted({recording.chamber_c for recording in recordings})
         self.range_c = (chambers[0], chambers[-1])
         self.laws = len(_ACTIVATION_K) if len(chambers) > 1 else 1
+        near = [c for c in _TABLE_C.tolist() if chambers[0] - 10 < c < chambers[-1] + 10]
+        self.table_c = sorted({*near, *chambers})
         self.blocks = [self._block(recording) for recording in recordings]
 
     def _block(self, recording: Recording) -> tuple[Series, Series]:
@@ -185,8 +189,8 @@ class _Problem:
             spread = [float(np.sqrt(np.mean((x @ found - y) ** 2))) for x, y in self.blocks]
             weights = 1 / np.maximum(spread, _LEAST_SD_V) ** 2
             weights /= weights.max()
-        names: dict[str, float] = dict(zip(self.names, spread, strict=True))
-        return _Solution(self, found.astype(np.float64), names)
+        residual_v: dict[str, float] = dict(zip(self.names, spread, strict=True))
+        return _Solution(self, found.astype(np.float64), residual_v)
 
     def _smoothing(self) -> Series:
         """Neighbours on the SOC grid are alike, and no value is larger than it must be."""
@@ -229,7 +233,8 @@ class _Solution:
     residual_v: dict[str, float]
 
     @property
-    def worst(self) -> float:
+    def mean_residual_v(self) -> float:
+        """Over the recordings, whatever their length."""
         return float(np.mean(list(self.residual_v.values())))
 
     def ocv_table(self) -> OcvTable:
@@ -237,8 +242,7 @@ class _Solution:
         correction = np.interp(soc, _OCV_SOC, self.found[: len(_OCV_SOC)])
         base = len(_OCV_SOC)
         entropy = np.interp(soc, _SOC, self.found[base : base + len(_SOC)])
-        low_c, high_c = self.problem.range_c
-        temperatures = [c for c in _TABLE_C if low_c - 10 < c < high_c + 10]
+        temperatures = self.problem.table_c
         rows = [
             self.problem.ocv(soc, np.full_like(soc, c))
             + correction
@@ -263,9 +267,7 @@ class _Solution:
         problem = self.problem
         base = len(_OCV_SOC) + len(_SOC) * (2 if problem.rate else 1)
         law = self.found[base:].reshape(len(_TERMS), len(_SOC), problem.laws)
-        temperatures = [
-            c for c in _TABLE_C if problem.range_c[0] - 10 < c < problem.range_c[1] + 10
-        ]
+        temperatures = problem.table_c
         at = problem.arrhenius(np.asarray(temperatures))
         terms = tuple(
             Term(
