@@ -55,6 +55,13 @@ _KELVIN = 273.15
 _RATES = (20.0, 60.0, 150.0)
 """Tried for LFP: the branch is crossed within some 2 to 15 % of the capacity."""
 _SMOOTH = 1e-3
+_OCV_PULL, _ENTROPY_PULL, _HYSTERESIS_PULL, _RESISTANCE_PULL = (
+    (0.05, 0.3),
+    (0.05, 0.1),
+    (0.05, 0.0),
+    (0.3, 1e-3),
+)
+"""How strongly neighbours are held alike, and values small: tried at temperatures held out."""
 _EVERY = 3
 """Neighbouring samples say the same: every third is used."""
 _LEAST_SD_V = 0.003
@@ -194,10 +201,10 @@ class _Problem:
 
     def _smoothing(self) -> Series:
         """Neighbours on the SOC grid are alike, and no value is larger than it must be."""
-        sizes = [(len(_OCV_SOC), 1, 0.05, 0.3), (len(_SOC), 1, 0.05, 0.1)]
+        sizes = [(len(_OCV_SOC), 1, *_OCV_PULL), (len(_SOC), 1, *_ENTROPY_PULL)]
         if self.rate:
-            sizes.append((len(_SOC), 1, 0.05, 0.0))
-        sizes += [(len(_SOC), self.laws, 0.3, 1e-3)] * len(_TERMS)
+            sizes.append((len(_SOC), 1, *_HYSTERESIS_PULL))
+        sizes += [(len(_SOC), self.laws, *_RESISTANCE_PULL)] * len(_TERMS)
         total = sum(knots * laws for knots, laws, _, _ in sizes)
         matrix = np.zeros((total, total))
         base = 0
