@@ -42,9 +42,9 @@ class ChildEndedError(LauncherError):
 class CloudAnswerError(LauncherError):
     """The cloud answered a request of the launcher with a refusal."""
 
-    def __init__(self, method: str, path: str, status: int, body: str) -> None:
-        super().__init__(f"{method} {path}: the cloud answered {status}: {body[:400]}")
-        self.status = status
+    def __init__(self, method: str, path: str, http_status: int, body: str) -> None:
+        super().__init__(f"{method} {path}: the cloud answered {http_status}: {body[:400]}")
+        self.http_status = http_status
 
 
 class ScenarioError(WrongInput):
