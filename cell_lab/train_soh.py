@@ -69,11 +69,15 @@ class Trained:
 
 
 def file_of(folder: Path, name: str) -> Path | None:
-    """Return the set's file in a folder, or None."""
-    found = sorted(folder.glob(f"{name}*.parquet"))
+    """Return the set's file in a folder, SET.parquet or SET_dev.parquet, or None.
+
+    Raises:
+        TrainingError: both are there.
+    """
+    found = [path for end in ("", "_dev") if (path := folder / f"{name}{end}.parquet").exists()]
     if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise TrainingError(f"{folder}: {names} are all of the set {name}; leave one of them")
+        names = " and ".join(path.name for path in found)
+        raise TrainingError(f"{folder}: {names} are both of the set {name}; leave one of them")
     return found[0] if found else None
 
 
