@@ -5,6 +5,7 @@ has seen them all. Intervals are measured on the same held-out estimates.
 """
 
 import hashlib
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def file_of(folder: Path, name: str) -> Path | None:
 def train_set(
     name: str, cells: CellSet, path: Path, out: Path, *, seed: int, progress: Progress
 ) -> Trained:
-    """Train the model of one set, write it, and prove that what was written is what was fitted.
+    """Train the model of one set and write it, once it is proved to tell what was fitted.
 
     Raises:
         ChargeEndsError: the file is wrong.
@@ -103,16 +104,13 @@ def train_set(
         before_first=tuple(before_first.tolist()),
         zones=held_out.zones,
     )
-    card_path = out / f"{name}.json"
-    card_path.write_text(card.model_dump_json(indent=1) + "\n", "utf-8")
     onnx = to_onnx(fit)
-    card_path.with_suffix(".onnx").write_bytes(onnx)
     return Trained(
         cells=cells,
         rows=rows,
         held_out=held_out,
         card=card,
-        difference=_difference(fit, card_path, rows.inputs),
+        difference=_write_proven(fit, card, onnx, rows.inputs, out),
         size_bytes=len(onnx),
         data_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         left_out=sum(life.unmeasured for life in lives),
@@ -165,14 +163,25 @@ def cross_validate(rows: Rows, seed: int, progress: Progress) -> HeldOut:
     return HeldOut(told, zones, held, scores)
 
 
-def _difference(fit: SohFit, card_path: Path, inputs: Inputs) -> float:
-    """Return how far at most the written model is from the fitted one."""
-    written = load_soh_model(card_path).run(inputs)
-    difference = float(np.abs(written - fit.predict(inputs)).max())
-    if difference > MOST_DIFFERENCE:
-        raise TrainingError(
-            f"{card_path.with_suffix('.onnx')}: differs by {difference:.1e} of SOH from the model "
-            f"that was fitted, {MOST_DIFFERENCE:.0e} is allowed; do not use it, and report this "
-            "with the versions of scikit-learn, onnx and onnxruntime"
+def _write_proven(fit: SohFit, card: SohCard, onnx: bytes, inputs: Inputs, out: Path) -> float:
+    """Write the model and return how far at most it is from the fitted one.
+
+    It is tried beside its place first, so that a refused one leaves an older model as it was.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{card.name}-", dir=out) as beside:
+        card_path = Path(beside) / f"{card.name}.json"
+        card_path.write_text(card.model_dump_json(indent=1) + "\n", "utf-8")
+        onnx_path = card_path.with_suffix(".onnx")
+        onnx_path.write_bytes(onnx)
+        difference = float(
+            np.abs(load_soh_model(card_path).run(inputs) - fit.predict(inputs)).max()
         )
+        if not difference <= MOST_DIFFERENCE:  # also where it is no number
+            raise TrainingError(
+                f"{out / onnx_path.name}: not written, for it would differ by {difference:.1e} of "
+                f"SOH from the model that was fitted, and {MOST_DIFFERENCE:.0e} is allowed; report "
+                "this with the versions of scikit-learn, onnx and onnxruntime"
+            )
+        for path in (onnx_path, card_path):
+            path.replace(out / path.name)
     return difference

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cell_lab import train_soh as trainer
 from cell_lab.cell_sets import read_sets
 from cell_lab.charge_ends import read_lives
 from cell_lab.errors import CellSetsError, ChargeEndsError, TrainingError, UnknownBatchError
@@ -188,6 +189,21 @@ def test_an_exported_model_tells_what_was_fitted():
     (told,) = session.run(None, {"inputs": far})
 
     assert np.abs(told.ravel() - fit.predict(far)).max() <= MOST_DIFFERENCE
+
+
+def test_a_model_that_differs_once_exported_leaves_the_older_one_as_it_was(tmp_path, monkeypatch):
+    for name in ("xjtu.json", "xjtu.onnx"):
+        (tmp_path / name).write_bytes((MODELS / name).read_bytes())
+    cells = read_sets(MODELS / "sets.toml")["xjtu"]
+    other = (MODELS / "mit.onnx").read_bytes()
+    monkeypatch.setattr(trainer, "to_onnx", lambda _: other)
+
+    with pytest.raises(TrainingError, match=r"xjtu\.onnx: not written, for it would differ"):
+        train_set("xjtu", cells, TEN_CELLS, tmp_path, seed=1, progress=lambda _: None)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["xjtu.json", "xjtu.onnx"]
+    for name in ("xjtu.json", "xjtu.onnx"):
+        assert (tmp_path / name).read_bytes() == (MODELS / name).read_bytes()
 
 
 def test_too_few_cells_are_not_trained_on(tmp_path):
