@@ -60,7 +60,7 @@ def _bytes(state: SocState) -> float:
     """Return the bytes of all arrays of the state, over its cells."""
     arrays = [
         value
-        for part in (state, state.still, state.settled)
+        for part in (state, state.screened, state.settled)
         for value in vars(part).values()
         if isinstance(value, np.ndarray)
     ]

@@ -7,6 +7,14 @@ import numpy as np
 from cell_lab.errors import DisturbanceError
 from cell_lab.recordings import Recording, Series
 
+_ANY = 1e6
+_RANGES = {
+    "soc": (-1.0, 1.0),
+    "voltage_step": (0.0, 1.0),
+    "gaps": (0.0, 1.0),
+    "frozen": (0.0, _ANY),
+    "start": (0.0, 1.0),
+}
 _GAP_S = 60.0
 _SEED = 20260101
 """Gaps lie at the same places in every run."""
@@ -77,7 +85,7 @@ def parse_disturbances(text: str) -> tuple[Disturbance, ...]:
         if not equals or key not in keys:
             raise DisturbanceError(
                 f"--disturb {text!r}: {pair.strip()!r} is neither default, one of "
-                f"{', '.join(named)}, nor KEY=NUMBER with a key of {', '.join(keys)}"
+                f"{', '.join(map(repr, named))}, nor KEY=NUMBER with a key of {', '.join(keys)}"
             )
         try:
             sizes[key] = float(value)
@@ -85,6 +93,12 @@ def parse_disturbances(text: str) -> tuple[Disturbance, ...]:
             raise DisturbanceError(
                 f"--disturb {text!r}: {value!r} is no number for {key}"
             ) from error
+    for key, size in sizes.items():
+        least, most = _RANGES.get(key, (-_ANY, _ANY))
+        if not least <= size <= most:  # false for not-a-number, too
+            raise DisturbanceError(
+                f"--disturb {text!r}: {key} must be between {least:g} and {most:g}"
+            )
     return (Disturbance(text, **sizes),)
 
 

@@ -11,11 +11,31 @@ class RecordingError(LabError):
     """A file of recordings is missing or wrong."""
 
     def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and what to do."""
+        super().__init__(f"{path}: {problem}")
+
+
+class RecordingColumnsError(RecordingError):
+    """A file is no table of recordings."""
+
+    def __init__(self, path: Path, problem: str) -> None:
         """Name the file, what is wrong in it, and what such a file holds."""
         super().__init__(
-            f"{path}: {problem}; a file of recordings is Parquet with the columns profile, time_s, "
+            path,
+            f"{problem}; a file of recordings is Parquet with the columns profile, time_s, "
             "voltage_v, current_a (charging positive), temperature_c and soc, and may have cell, "
-            "t_chamber_c and q_ref_ah"
+            "t_chamber_c and q_ref_ah (the capacity that SOC refers to, in Ah)",
+        )
+
+
+class OcvFileError(LabError):
+    """A file named for its open-circuit voltage does not hold one."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and what it may be."""
+        super().__init__(
+            f"{path}: {problem}; --ocv-from takes a file of cell parameters (TOML), or a CSV table "
+            "with the columns soc (a share of 1) and ocv_v"
         )
 
 
@@ -35,7 +55,7 @@ class NoParametersError(LabError):
         super().__init__(
             f"no cell parameters for {cell!r}: at hand are {', '.join(known) or 'none'}; name a "
             "file by --cell-params, or make one: "
-            f"stationmaster identify --data FILE --cell {cell} --out FILE"
+            f"./stationmaster identify --data FILE --cell {cell} --make NAME --out FILE"
         )
 
 
@@ -58,7 +78,7 @@ class UnknownBatchError(LabError):
         super().__init__(
             f"{path}: no SOH model knows the batch {batch!r}; the models are "
             f"{', '.join(known) or 'none'}: let the file's name begin with one of these, or train "
-            "a model: stationmaster train soh --data FOLDER --out FOLDER"
+            "a model: ./stationmaster train soh --data FOLDER --out FOLDER"
         )
 
 

@@ -68,13 +68,17 @@ class Track:
 
 
 def cases_of(recordings: Sequence[Recording], disturbances: Sequence[Disturbance]) -> list[Case]:
-    """Return every loaded recording with every disturbance; open-circuit tests are left out."""
-    return [
+    """Return every loaded recording with every disturbance.
+
+    Left out are open-circuit tests, and what a disturbance leaves shorter than twenty minutes.
+    """
+    cases = [
         Case(recording, disturbance, disturb(recording, disturbance))
         for recording in recordings
-        if not recording.slow and recording.time_s[-1] - recording.time_s[0] > 2 * SETTLE_S
+        if not recording.slow
         for disturbance in disturbances
     ]
+    return [case for case in cases if np.ptp(case.disturbed.recording.time_s) > 2 * SETTLE_S]
 
 
 def evaluate(model: CellModel, cases: Sequence[Case], progress: Progress) -> dict[str, list[Score]]:
@@ -107,9 +111,9 @@ def track(
     soc, half_width = np.zeros((rows, cases), np.float32), np.zeros((rows, cases), np.float32)
     searching = np.zeros((rows, cases), bool)
     for row in range(rows):
-        searching[row] = state.searching
         state, estimate = soc_estimator.step(model, state, grid.samples(row), capacity_ah)
         soc[row], half_width[row] = estimate.soc, estimate.half_width
+        searching[row] = state.searching
         if progress is not None:
             progress((row + 1) / rows)
     return Track(soc, half_width, searching)

@@ -121,8 +121,13 @@ def identify(
         ocv: taken where no recording is slow.
 
     Raises:
-        IdentifyError: there is no open-circuit voltage, or nothing to find the rest from.
+        IdentifyError: there is no open-circuit voltage, nothing to find the rest from, or more
+            than one cell or capacity.
     """
+    kinds = sorted({(recording.cell, recording.capacity_ah) for recording in recordings})
+    if len(kinds) > 1:
+        cells = ", ".join(f"{cell} of {capacity_ah:g} Ah" for cell, capacity_ah in kinds)
+        raise IdentifyError(f"{make}: the recordings are of {cells}; name one by --cell")
     slow = [recording for recording in recordings if recording.slow]
     loaded = [recording for recording in recordings if not recording.slow]
     if not loaded:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import tomli_w
 
-from cell_lab.errors import NoParametersError
+from cell_lab.errors import NoParametersError, OcvFileError
 from station.estimators.cell_model import CellParameters, OcvTable, load_cell_parameters
-from station.estimators.errors import CellParametersError
 
+_FEWEST = 20
+_BEYOND = 0.05
 CELLS = Path(__file__).resolve().parent.parent / "data" / "cells"
 
 
@@ -33,21 +34,28 @@ def read_ocv(path: Path) -> OcvTable:
     A CSV table has the columns soc (a share of 1) and ocv_v, or SOC and OCV, of 25 deg C.
 
     Raises:
-        CellParametersError: the file is missing or wrong.
+        OcvFileError: the file is missing or wrong.
+        CellParametersError: it is a file of parameters, and wrong.
     """
+    if not path.is_file():
+        raise OcvFileError(path, "there is no such file")
     if path.suffix == ".toml":
         return load_cell_parameters(path).ocv
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [
-                {key.lower(): value for key, value in row.items()} for row in csv.DictReader(file)
-            ]
+            reader = csv.reader(file)
+            head = [name.strip().lower() for name in next(reader, [])]
+            rows = [dict(zip(head, row, strict=True)) for row in reader]
         soc = [float(row["soc"]) for row in rows]
         voltage_v = [float(row.get("ocv_v") or row["ocv"]) for row in rows]
     except OSError as error:
-        raise CellParametersError(path, error.strerror or "cannot be read") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise CellParametersError(path, f"needs the columns soc and ocv_v: {error}") from error
+        raise OcvFileError(path, error.strerror or "cannot be read") from error
+    except KeyError as error:
+        raise OcvFileError(path, "has no such columns") from error
+    except ValueError as error:
+        raise OcvFileError(path, f"is no table of numbers ({error})") from error
+    if len(set(soc)) < _FEWEST or min(soc) < -_BEYOND or max(soc) > 1 + _BEYOND:
+        raise OcvFileError(path, f"needs {_FEWEST} rows or more, each SOC a share of 1")
     order = np.argsort(soc, kind="stable")
     at = np.linspace(0, 1, 101)
     voltage = np.interp(at, np.asarray(soc)[order], np.asarray(voltage_v)[order])

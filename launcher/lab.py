@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from cell_lab.evaluate_soc import Case, Progress, Score
     from station.estimators import CellModel
 
-_LEAST_WIDTH = 150
+_LEAST_WIDTH = 110
+_SHORT = {"stationmaster": "ours", "coulomb counting": "counted", "EKF": "EKF"}
 Chemistry = Literal["LFP", "NMC", "NCA"]
 
 
@@ -28,19 +29,22 @@ def run_identify(
     chemistry: Chemistry,
     source: str,
     ocv_from: Path | None,
+    capacity_ah: float | None,
 ) -> int:
     """Identify a make of cell and write its parameter file.
 
     Raises:
         WrongInput: the recordings do not suffice, or a file is wrong.
     """
+    _check_folder(out)
     with _told_as_wrong_input():
         from cell_lab.disturb import DEFAULT
         from cell_lab.hold_out import identify_calibrated
         from cell_lab.parameter_files import read_ocv, write_parameters
         from cell_lab.recordings import read_recordings
 
-        recordings = read_recordings(data, cell)
+        given = None if capacity_ah is None else lambda _cell: capacity_ah
+        recordings = read_recordings(data, cell, given)
         ocv = read_ocv(ocv_from) if ocv_from is not None else None
         with _progress("identifying, then trying at temperatures held out") as progress:
             fit = identify_calibrated(
@@ -76,6 +80,7 @@ def run_evaluate_soc(
     Raises:
         WrongInput: a file, a cell or a disturbance is wrong.
     """
+    _check_folder(output)
     with _told_as_wrong_input():
         from cell_lab.evaluate_soc import as_rows, evaluate
 
@@ -90,7 +95,8 @@ def run_evaluate_soc(
         for name, lines in found.items():
             scores[name] += lines
     _print_table(scores)
-    _print_means(scores)
+    if len({line.profile for line in scores["stationmaster"]}) > 1:
+        _print_means(scores)
     if output is not None:
         rows = as_rows(scores["stationmaster"])
         baselines = [
@@ -113,11 +119,15 @@ def _trials(
     from cell_lab.hold_out import held_out
     from cell_lab.parameter_files import parameters_of, read_ocv
     from cell_lab.recordings import read_recordings
-    from station.estimators import build_cell_model, load_cell_parameters
+    from station.estimators import CellParameters, build_cell_model, load_cell_parameters
+
+    def parameters(cell: str) -> CellParameters:
+        known = cell_params == "auto"
+        return parameters_of(cell) if known else load_cell_parameters(Path(cell_params))
 
     disturbances = parse_disturbances(disturb)
     by_cell = defaultdict(list)
-    for recording in read_recordings(data):
+    for recording in read_recordings(data, None, lambda cell: parameters(cell).capacity_ah):
         by_cell[recording.cell].append(recording)
     for cell, recordings in by_cell.items():
         if hold_out is not None:
@@ -131,10 +141,8 @@ def _trials(
                 calibrated=True,
             ):
                 yield f"{cell} without {trial.chamber_c:g} C", trial.model, trial.cases
-        elif cell_params == "auto":
-            yield cell, build_cell_model(parameters_of(cell)), cases_of(recordings, disturbances)
         else:
-            model = build_cell_model(load_cell_parameters(Path(cell_params)))
+            model = build_cell_model(parameters(cell))
             yield cell, model, cases_of(recordings, disturbances)
 
 
@@ -152,6 +160,16 @@ def _told_as_wrong_input() -> Iterator[None]:
         raise WrongInput(f"{error.name} is missing: pip install -e '.[lab]'") from error
 
 
+def _check_folder(output: Path | None) -> None:
+    """Tell before the work, not after it, that there is no place for its result."""
+    if output is None:
+        return
+    if not output.absolute().parent.is_dir():
+        raise WrongInput(f"{output}: there is no folder {output.absolute().parent}; make it first")
+    if output.is_dir():
+        raise WrongInput(f"{output}: is a folder; name a file in it")
+
+
 @contextmanager
 def _progress(what: str) -> "Iterator[Progress]":
     from rich.progress import Progress as Bar
@@ -166,10 +184,10 @@ def _print_means(scores: "dict[str, list[Score]]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, title="mean over the recordings", title_justify="left")
+    table = Table(box=None, pad_edge=False, title="mean RMSE over the recordings, %")
     table.add_column("Disturbance", no_wrap=True)
     for name in scores:
-        table.add_column(f"{name} RMSE %", justify="right")
+        table.add_column(_SHORT[name], justify="right")
     for disturbance in dict.fromkeys(line.disturbance for line in scores["stationmaster"]):
         means = [
             fmean(line.rmse_pct for line in lines if line.disturbance == disturbance)
@@ -183,11 +201,10 @@ def _print_table(scores: "dict[str, list[Score]]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, title="RMSE in % of SOC; max, in band: ours")
     for title in ("Cell", "Profile", "Disturbance"):
         table.add_column(title, no_wrap=True)
-    names = list(scores)
-    for title in (*(f"{name} RMSE %" for name in names), "max %", "in band %", "converged s"):
+    for title in (*(_SHORT[name] for name in scores), "max %", "in band %", "converged s"):
         table.add_column(title, justify="right")
     for lines in zip(*scores.values(), strict=True):
         own = lines[0]

@@ -146,13 +146,23 @@ def identify(  # noqa: PLR0917 - Typer names every option
         Path | None,
         typer.Option(help="Open-circuit voltage of this file (TOML, CSV) if no test was slow."),
     ] = None,
+    capacity_ah: Annotated[
+        float | None, typer.Option(min=0.01, help="Of SOC, if the file has no column q_ref_ah.")
+    ] = None,
 ) -> None:
     """Find the parameters of a make of cell from a commissioning test."""
     from launcher.lab import run_identify
 
     raise typer.Exit(
         run_identify(
-            data, cell, out, make=make, chemistry=chemistry, source=source, ocv_from=ocv_from
+            data,
+            cell,
+            out,
+            make=make,
+            chemistry=chemistry,
+            source=source,
+            ocv_from=ocv_from,
+            capacity_ah=capacity_ah,
         )
     )
 
@@ -184,6 +194,10 @@ def evaluate_soc(
     """Try the SOC estimator on recordings, beside coulomb counting and a plain Kalman filter."""
     from launcher.lab import HoldOut, run_evaluate_soc
 
+    if hold_out and cell_params != "auto":
+        raise typer.BadParameter("--hold-out identifies the make: leave --cell-params away")
+    if not hold_out and (without or ocv_from):
+        raise typer.BadParameter("--without and --ocv-from go with --hold-out only")
     kept_out = tuple(part.strip() for part in without.split(",") if part.strip())
     wanted = HoldOut(chemistry, ocv_from, kept_out) if hold_out else None
     raise typer.Exit(run_evaluate_soc(data, cell_params, disturb, json, wanted))

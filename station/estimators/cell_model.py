@@ -101,6 +101,8 @@ class Overpotential(_Strict):
 
     @model_validator(mode="after")
     def _has_a_form(self) -> "Overpotential":
+        if not any(term.current == "linear" and term.lag_s > 0 for term in self.terms):
+            raise ValueError("terms need one of the linear current behind a lag")
         for number, term in enumerate(self.terms):
             _check_table(
                 f"terms[{number}].resistance_ohm", term.resistance_ohm, self.temperature_c, self.soc
@@ -198,6 +200,11 @@ class CellModel:
     hysteresis_rate: float
     noise: Noise
     intervals: Intervals | None
+
+    @property
+    def slowest(self) -> int:
+        """Number of the linear term with the longest lag: its current is that of minutes."""
+        return int(np.argmax(np.where(self.kinetic, -1, self.lag_s)))
 
     def half_width(
         self, soc_sd: Floats, temperature_c: Floats, searching: npt.NDArray[np.bool_]

@@ -16,7 +16,7 @@ class CellParametersError(EstimatorError):
         """Name the file, what is wrong in it, and how to make a good one."""
         super().__init__(
             f"{path}: {problem}; make the file anew from a commissioning test: "
-            "stationmaster identify --data FILE --cell NAME --out FILE"
+            "./stationmaster identify --data FILE --make NAME --out FILE"
         )
         self.path = path
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from station.estimators import soc_filter
 from station.estimators.cell_model import CellModel, Floats
-from station.estimators.frozen import StillState, leave_out_frozen, nothing_seen
 from station.estimators.samples import Indices, Samples
+from station.estimators.screen import ScreenState, nothing_seen, screen
 from station.estimators.soc_filter import FilterState, Innovation
 
 _OFFSETS = np.arange(-0.6, 0.61, 0.04, dtype=np.float32)
@@ -39,7 +39,7 @@ class SocState:
 
     Attributes:
         rack: of each cell, shape (cells,).
-        still: what is remembered of voltages that may stand still.
+        screened: what is remembered of the samples that were believed.
         settled: one column a cell; the columns of searching cells stand still.
         searching: whether a cell still has many hypotheses, shape (cells,).
         hypotheses: columns of searching cells.
@@ -48,7 +48,7 @@ class SocState:
     """
 
     rack: Indices
-    still: StillState
+    screened: ScreenState
     settled: FilterState
     searching: npt.NDArray[np.bool_]
     hypotheses: FilterState
@@ -77,14 +77,19 @@ class SocEstimate:
 
 
 def cold_start(model: CellModel, rack: Indices, racks: int, told_soc: Floats) -> SocState:
-    """Return the state of cells whose SOC was told by something not to be relied on."""
+    """Return the state of cells whose SOC was told by something not to be relied on.
+
+    A cell of which nothing was told (NaN) may stand anywhere.
+    """
+    untold = np.isnan(told_soc)
+    told_soc = np.where(untold, 0.5, told_soc).astype(np.float32)
     told = told_soc[:, None] + _OFFSETS
     possible = (told > -_BEYOND) & (told < 1 + _BEYOND)
     owner, place = np.nonzero(possible)
     start = told[owner, place].astype(np.float32)
     return SocState(
         rack=rack,
-        still=nothing_seen(len(rack), racks),
+        screened=nothing_seen(len(rack)),
         settled=soc_filter.start(
             model, rack, racks, told_soc, np.full(len(rack), _COLD_SD, np.float32)
         ),
@@ -93,7 +98,9 @@ def cold_start(model: CellModel, rack: Indices, racks: int, told_soc: Floats) ->
             model, rack[owner], racks, start, np.full(len(owner), _HYPOTHESIS_SD)
         ),
         owner=owner,
-        log_weight=(-0.5 * (_OFFSETS[place] / _COLD_SD) ** 2).astype(np.float32),
+        log_weight=np.where(untold[owner], 0, -0.5 * (_OFFSETS[place] / _COLD_SD) ** 2).astype(
+            np.float32
+        ),
     )
 
 
@@ -105,7 +112,7 @@ def known_start(
     return replace(
         cold,
         rack=rack,
-        still=nothing_seen(len(rack), racks),
+        screened=nothing_seen(len(rack)),
         settled=soc_filter.start(model, rack, racks, soc, np.full(len(rack), soc_sd, np.float32)),
         searching=np.zeros(len(rack), bool),
     )
@@ -123,9 +130,9 @@ def step(
         capacity_ah: of each cell, shape (cells,).
     """
     everyone = np.arange(len(state.rack))
-    still, samples = leave_out_frozen(state.still, samples, state.rack, capacity_ah)
+    screened, samples = screen(state.screened, samples, state.rack, capacity_ah)
     settled, innovation = soc_filter.step(model, state.settled, samples, everyone, capacity_ah)
-    state = replace(state, still=still, settled=settled)
+    state = replace(state, screened=screened, settled=settled)
     if state.searching.any():
         state = _settle(_weigh(model, state, samples, capacity_ah))
     mean = state.settled.mean

@@ -22,7 +22,7 @@ from station.estimators.cell_model import (
     CellModel,
     Floats,
 )
-from station.estimators.samples import Indices, Samples
+from station.estimators.samples import Flags, Indices, Samples
 
 SOC, BIAS, OCV_ERROR, RESISTANCE_ERROR = range(4)
 _STATES = 4
@@ -42,8 +42,8 @@ _GATED_AFTER_S = 20.0
 """At a cold start the first innovations are large because SOC is unknown: they all count."""
 _LONGEST_STEP_S = 30.0
 """Readings that come so far apart are still taken as steps of the current."""
-_LONGEST_GAP_S = 900.0
-"""In a gap so short the rack goes on as in the minutes before; in a longer one nobody knows."""
+_GOES_ON_S = 900.0
+"""So long into a gap the rack is taken to go on as in the minutes before, and to rest after."""
 _UNSEEN_C_RATE = 0.5
 """A rack whose current was not seen may have moved its charge so fast, either way."""
 _GOOD_NOTHING = np.float32(1e30)
@@ -58,7 +58,8 @@ class FilterState:
         mean: shape (4, columns).
         covariance: upper triangle by rows, shape (10, columns).
         hysteresis: -1..1, 1 after a long discharge, shape (columns,).
-        seen_s: for how long samples have come, shape (columns,).
+        seen_s: for how long voltages have been believed, shape (columns,).
+        unseen_s: since the current was last seen, shape (racks,).
         lagged_a: current behind each term's lag, shape (terms, racks).
     """
 
@@ -67,6 +68,7 @@ class FilterState:
     covariance: Floats
     hysteresis: Floats
     seen_s: Floats
+    unseen_s: Floats
     lagged_a: Floats
 
     @property
@@ -112,6 +114,7 @@ def start(model: CellModel, rack: Indices, racks: int, soc: Floats, soc_sd: Floa
         covariance=covariance,
         hysteresis=np.zeros(columns, np.float32),
         seen_s=np.zeros(columns, np.float32),
+        unseen_s=np.zeros(racks, np.float32),
         lagged_a=np.zeros((len(model.lag_s), racks), np.float32),
     )
 
@@ -133,12 +136,13 @@ def step(
     """
     rack = state.rack
     elapsed_s = samples.elapsed_s
-    mean, covariance, moved = _moved(model, state, samples, capacity_ah)
-    lagged_a = _lagged(model, state, samples)
+    meanwhile_a = _meanwhile_a(model, state, samples)
+    mean, covariance, moved = _moved(model, state, samples, meanwhile_a, capacity_ah)
+    lagged_a = _lagged(model, state.lagged_a, samples, meanwhile_a)
     hysteresis = state.hysteresis
     if model.hysteresis_rate > 0:
         keep = np.exp(-np.abs(moved) * np.float32(model.hysteresis_rate))
-        hysteresis = keep * hysteresis + (1 - keep) * np.sign(samples.current_a)[rack]
+        hysteresis = keep * hysteresis + (1 - keep) * np.sign(meanwhile_a)[rack]
 
     expected, rise, overpotential = _expectation(
         model, mean, hysteresis, lagged_a[:, rack], samples.temperature_c[cell]
@@ -154,7 +158,7 @@ def step(
     noise = model.noise
     variance = rows[SOC] * rise + rows[OCV_ERROR] - rows[RESISTANCE_ERROR] * overpotential
     variance += noise.voltage_v**2 + (noise.overpotential * overpotential) ** 2
-    seen_s = state.seen_s + elapsed_s[rack]
+    seen_s = state.seen_s + np.where(good, elapsed_s[rack], 0)
     square = volts * volts / variance
     gate = np.where(seen_s > _GATED_AFTER_S, np.maximum(square / _GATE, 1), np.float32(1))
     weight = np.where(good, 1 / (variance * gate), np.float32(0))
@@ -164,7 +168,8 @@ def step(
         covariance[_PAIR[i, j]] -= rows[i] * rows[j] * weight
     for i, least in enumerate(_LEAST_VARIANCE):
         np.maximum(covariance[_PAIR[i, i]], least, out=covariance[_PAIR[i, i]])
-    after = FilterState(rack, mean, covariance, hysteresis, seen_s, lagged_a)
+    unseen_s = np.where(samples.current_good, 0, state.unseen_s + elapsed_s).astype(np.float32)
+    after = FilterState(rack, mean, covariance, hysteresis, seen_s, unseen_s, lagged_a)
     return after, Innovation(volts, np.where(good, variance, _GOOD_NOTHING))
 
 
@@ -182,16 +187,18 @@ def _expectation(
 
 
 def _moved(
-    model: CellModel, state: FilterState, samples: Samples, capacity_ah: Floats
+    model: CellModel,
+    state: FilterState,
+    samples: Samples,
+    meanwhile_a: Floats,
+    capacity_ah: Floats,
 ) -> tuple[Floats, Floats, Floats]:
     """Return mean and covariance before the correction, and by how much SOC has moved."""
     noise = model.noise
     rack = state.rack
     elapsed_s = samples.elapsed_s
-    followed = samples.current_good & (elapsed_s <= _LONGEST_STEP_S)
     hours = (elapsed_s / _HOUR_S)[rack]
-    current_a = _meanwhile_a(model, state, samples)
-    drawn = (current_a * elapsed_s / _HOUR_S)[rack]
+    drawn = (meanwhile_a * elapsed_s / _HOUR_S)[rack]
     mean = state.mean.copy()
     covariance = state.covariance.copy()
     moved = -drawn / capacity_ah + mean[BIAS] * hours
@@ -202,8 +209,8 @@ def _moved(
     covariance[_PAIR[SOC, SOC]] += 2 * hours * soc_bias + hours * hours * bias_bias
     for other in (BIAS, OCV_ERROR, RESISTANCE_ERROR):
         covariance[_PAIR[SOC, other]] += hours * covariance[_PAIR[BIAS, other]]
-    unseen = np.where(followed, 0, _UNSEEN_C_RATE * elapsed_s / _HOUR_S).astype(np.float32)
-    covariance[_PAIR[SOC, SOC]] += (noise.soc_per_root_s**2 * elapsed_s + unseen**2)[rack]
+    unseen = _unseen_variance(state, samples)
+    covariance[_PAIR[SOC, SOC]] += (noise.soc_per_root_s**2 * elapsed_s + unseen)[rack]
 
     keeps = (
         np.float32(1),
@@ -221,19 +228,37 @@ def _moved(
     return mean, covariance, moved.astype(np.float32)
 
 
+def _followed(state: FilterState, samples: Samples) -> Flags:
+    """Return whether each rack's current was seen all the way from the samples before."""
+    close = samples.elapsed_s <= _LONGEST_STEP_S
+    followed: Flags = samples.current_good & close & (state.unseen_s == 0)
+    return followed
+
+
 def _meanwhile_a(model: CellModel, state: FilterState, samples: Samples) -> Floats:
     """Return the current since the samples before: in a gap, that of the minutes before it."""
-    followed = samples.current_good & (samples.elapsed_s <= _LONGEST_STEP_S)
-    short = samples.current_good & (samples.elapsed_s <= _LONGEST_GAP_S)
-    before_a = state.lagged_a[int(np.argmax(model.lag_s))]
-    return np.where(followed, samples.current_a, np.where(short, before_a, 0)).astype(np.float32)
+    before_a = state.lagged_a[model.slowest]
+    left_s = _GOES_ON_S - state.unseen_s
+    share = np.clip(left_s / np.maximum(samples.elapsed_s, np.float32(1e-3)), 0, 1)
+    unseen_a = before_a * share
+    return np.where(_followed(state, samples), samples.current_a, unseen_a).astype(np.float32)
 
 
-def _lagged(model: CellModel, state: FilterState, samples: Samples) -> Floats:
+def _unseen_variance(state: FilterState, samples: Samples) -> Floats:
+    """Return by how much the variance of SOC grows where the current was not seen.
+
+    The error of what is taken for the current lasts, so that the deviation grows with time, and
+    many short steps come to the same as one long one.
+    """
+    before_s = state.unseen_s
+    after_s = before_s + samples.elapsed_s
+    grown = (_UNSEEN_C_RATE / _HOUR_S) ** 2 * (after_s**2 - before_s**2)
+    return np.where(_followed(state, samples), 0, grown).astype(np.float32)
+
+
+def _lagged(model: CellModel, before_a: Floats, samples: Samples, meanwhile_a: Floats) -> Floats:
     """Return the current behind each term's lag, shape (terms, racks)."""
-    before_a = state.lagged_a
-    now_a = np.where(samples.current_good, samples.current_a, 0)
-    meanwhile_a = _meanwhile_a(model, state, samples)
+    now_a = np.where(samples.current_good, samples.current_a, meanwhile_a)
     current_a = np.where(model.lag_s[:, None] > 0, meanwhile_a, now_a)
     kinetic_a = np.arcsinh(current_a / model.kinetic_a) * model.kinetic_a
     drives = np.where(model.kinetic[:, None], kinetic_a, current_a).astype(np.float32)

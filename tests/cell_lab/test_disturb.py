@@ -77,7 +77,9 @@ def test_sizes_can_be_given_one_by_one():
     assert (found.soc, found.current_offset) == (-0.1, 0.002)
 
 
-@pytest.mark.parametrize("text", ["soc=", "colour=1", "soc=much", ""])
+@pytest.mark.parametrize(
+    "text", ["soc=", "colour=1", "soc=much", "", "soc=5", "soc=nan", "gaps=3, soc=0"]
+)
 def test_what_is_no_disturbance_is_refused_with_what_is(text):
     with pytest.raises(DisturbanceError, match="soc"):
         parse_disturbances(text)

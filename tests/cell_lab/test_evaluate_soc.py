@@ -56,6 +56,13 @@ def test_open_circuit_tests_are_not_evaluated():
     assert cases_of(slow, DEFAULT) == []
 
 
+def test_what_a_disturbance_leaves_too_short_is_left_out(model):
+    recording = made_recording(model, 3600, 0.9, 0.3)
+    late = Disturbance("late", start=float(recording.soc[-300]))
+
+    assert cases_of([recording], [late]) == []
+
+
 def test_counting_charge_with_a_true_start_is_exact_and_has_no_interval(model):
     cases = cases_of([made_recording(model, 1800, 0.9, 0.4)], [Disturbance("none")])
 
@@ -92,7 +99,7 @@ def test_the_command_writes_rows_with_the_agreed_names(tmp_path, capsys, model):
         "converge_s",
     }  # fmt: skip
     assert row["rmse_pct"] < 3.0
-    assert "coulomb counting" in capsys.readouterr().out
+    assert "counted" in capsys.readouterr().out
 
 
 def test_wrong_input_is_told_before_anything_runs(tmp_path):
@@ -100,5 +107,7 @@ def test_wrong_input_is_told_before_anything_runs(tmp_path):
         run_evaluate_soc(REAL, "auto", "nonsense", None)
     with pytest.raises(WrongInput, match=r"missing\.toml"):
         run_evaluate_soc(REAL, str(tmp_path / "missing.toml"), "default", None)
+    with pytest.raises(WrongInput, match="make it first"):
+        run_evaluate_soc(REAL, "auto", "default", tmp_path / "nowhere" / "rows.json")
     with pytest.raises(WrongInput, match=r"missing\.parquet"):
         run_evaluate_soc(tmp_path / "missing.parquet", "auto", "default", None)

@@ -53,7 +53,7 @@ def test_a_make_at_one_temperature_is_identified_without_intervals():
     assert fit.parameters.intervals is None
 
 
-def test_intervals_hold_what_they_were_made_to_hold(drives):
+def test_a_make_at_three_temperatures_gets_intervals(drives):
     ocv = parameters_of("esc26650").ocv
     shares = []
 

@@ -1,15 +1,17 @@
 """A make of cell is found again in recordings of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cell_lab.drives import lag
-from cell_lab.errors import IdentifyError, RecordingError
+from cell_lab.errors import IdentifyError, OcvFileError, RecordingError
 from cell_lab.identify import identify
 from cell_lab.open_circuit import hats
 from cell_lab.parameter_files import read_ocv, write_parameters
 from cell_lab.recordings import read_recordings
-from station.estimators import CellParametersError, load_cell_parameters
+from station.estimators import load_cell_parameters
 from tests.cell_lab.made import REAL
 
 
@@ -54,19 +56,103 @@ def test_without_a_loaded_test_nothing_can_be_found(recordings):
 
 def test_an_open_circuit_table_is_read_from_csv(tmp_path):
     table = tmp_path / "ocv.csv"
-    table.write_text("SOC,OCV\n1.0,4.2\n0.5,3.7\n0.0,3.0\n", "utf-8")
+    rows = [f"{number / 20},{3 + number / 20}" for number in range(20, -1, -1)]
+    table.write_text("\n".join(["SOC,OCV", *rows]), "utf-8")
 
     ocv = read_ocv(table)
 
     assert ocv.voltage_v[0][0] == 3.0
-    assert ocv.voltage_v[0][75] == pytest.approx(3.95)
+    assert ocv.voltage_v[0][75] == pytest.approx(3.75)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "soc,ocv_v\n",
+        "soc,ocv_v\n" + "\n".join(f"{number},3.3" for number in range(0, 100, 4)),
+        "soc,ocv_v\n0.1,3.2,9\n",
+        "soc,ocv_v\n0.1,much\n",
+    ],
+)
+def test_a_csv_that_is_no_curve_is_refused(tmp_path, text):
+    table = tmp_path / "ocv.csv"
+    table.write_text(text, "utf-8")
+
+    with pytest.raises(OcvFileError, match=r"ocv\.csv: (needs|is no table).*--ocv-from takes"):
+        read_ocv(table)
+
+
+def test_two_cells_are_not_identified_as_one(recordings):
+    other = replace(recordings[0], cell="other")
+
+    with pytest.raises(IdentifyError, match=r"esc26650 of 2\.06 Ah, other.*--cell"):
+        identify([*recordings, other], "both", "LFP", "test")
+
+
+def written(tmp_path, columns):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = {
+        "profile": ["drive"] * 100,
+        "time_s": np.arange(100.0),
+        "voltage_v": np.full(100, 3.3),
+        "current_a": np.full(100, -280.0),
+        "temperature_c": np.linspace(24.0, 29.0, 100),
+        "soc": np.linspace(0.9, 0.87, 100),
+    }
+    path = tmp_path / "maker-x.parquet"
+    pq.write_table(pa.table(rows | columns), path)
+    return path
+
+
+def test_without_a_capacity_in_the_file_it_must_be_named(tmp_path):
+    path = written(tmp_path, {})
+
+    with pytest.raises(RecordingError, match=r"no column q_ref_ah; name the capacity by"):
+        read_recordings(path)
+    (recording,) = read_recordings(path, capacity_of=lambda cell: 280.0)
+
+    assert recording.cell == "maker-x"
+    assert recording.capacity_ah == 280.0
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"soc": np.linspace(90, 87, 100)}, "looks like percent"),
+        ({"voltage_v": np.full(100, 3300.0)}, "must be that of one cell, in V"),
+        ({"voltage_v": np.full(100, np.nan)}, "a value is missing"),
+        (
+            {"soc": np.linspace(0.9, 0.5, 100), "current_a": np.full(100, 4000.0)},
+            "charging must be positive: turn it",
+        ),
+    ],
+)
+def test_another_unit_or_sign_is_refused_with_what_it_looks_like(tmp_path, columns, said):
+    path = written(tmp_path, columns | {"q_ref_ah": np.full(100, 280.0)})
+
+    with pytest.raises(RecordingError, match=said):
+        read_recordings(path)
+
+
+def test_a_file_that_is_not_there_is_told_so(tmp_path):
+    with pytest.raises(RecordingError, match="there is no such file"):
+        read_recordings(tmp_path / "nope.parquet")
+
+
+def test_a_cell_that_warms_is_one_recording_at_its_middle_temperature(tmp_path):
+    (recording,) = read_recordings(written(tmp_path, {"q_ref_ah": np.full(100, 280.0)}))
+
+    assert recording.chamber_c == pytest.approx(26, abs=1)
+    assert len(recording.soc) == 100
 
 
 def test_a_csv_without_its_columns_is_refused(tmp_path):
     table = tmp_path / "ocv.csv"
     table.write_text("charge,volts\n1.0,4.2\n", "utf-8")
 
-    with pytest.raises(CellParametersError, match="needs the columns soc and ocv_v"):
+    with pytest.raises(OcvFileError, match="has no such columns"):
         read_ocv(table)
 
 

@@ -109,6 +109,75 @@ def test_a_short_gap_goes_on_with_the_current_of_the_minutes_before(model):
     assert sd[-1, 0] > sd[-2, 0]
 
 
+@pytest.mark.parametrize("seconds", [600, 3000])
+def test_many_bad_seconds_come_to_the_same_as_one_gap(model, seconds):
+    recording = made_recording(model, 1200, start_soc=0.9, mean_c_rate=0.0)
+    steady = replace(recording, current_a=np.full(1200, model.capacity_ah))
+    state = known_start(model, one_rack(1), 1, np.float32([0.9]), 0.005)
+
+    def blind(samples, row):
+        return replace(samples, voltage_good=np.zeros(1, bool))
+
+    def bad(samples, row):
+        return replace(blind(samples, row), current_good=np.zeros(1, bool))
+
+    def after_a_gap(samples, row):
+        return replace(blind(samples, row), elapsed_s=np.full(1, seconds + 1, np.float32))
+
+    _, _, before = follow(model, state, steady, rows=[600] * 1500, change=blind)
+    _, _, through = follow(model, before, steady, rows=[600] * seconds, change=bad)
+    by_seconds, sd_by_seconds, _ = follow(model, through, steady, rows=[601], change=blind)
+    by_gap, sd_by_gap, _ = follow(model, before, steady, rows=[601], change=after_a_gap)
+
+    drawn = (1500 + min(seconds + 1, 900)) / 3600
+    assert by_gap[0, 0] == pytest.approx(0.9 - drawn, abs=3e-3)
+    assert by_seconds[0, 0] == pytest.approx(0.9 - drawn, abs=3e-3)
+    assert sd_by_seconds[0, 0] == pytest.approx(sd_by_gap[0, 0], rel=0.02)
+
+
+def test_numbers_that_are_none_stop_nothing(model):
+    recording = made_recording(model, 300, start_soc=0.8, mean_c_rate=0.3)
+    none = np.float32(np.nan)
+
+    def spoilt(samples, row):
+        voltage, temperature = samples.voltage_v.copy(), samples.temperature_c.copy()
+        voltage[0] = temperature[0] = none
+        current = np.full(1, none) if row % 50 == 7 else samples.current_a
+        return replace(samples, voltage_v=voltage, temperature_c=temperature, current_a=current)
+
+    soc, sd, _ = follow(
+        model,
+        cold_start(model, one_rack(2), 1, np.float32([0.8, np.nan])),
+        recording,
+        change=spoilt,
+    )
+
+    assert np.isfinite(soc).all()
+    assert np.isfinite(sd).all()
+    assert sd[-1, 0] > sd[-1, 1]
+
+
+def test_a_cell_of_which_nothing_was_told_may_stand_anywhere(model):
+    recording = made_recording(model, 2400, start_soc=0.97, mean_c_rate=0.4)
+
+    soc, sd, _ = follow(model, cold_start(model, one_rack(1), 1, np.float32([np.nan])), recording)
+
+    assert sd[0, 0] > 0.1 or abs(soc[0, 0] - 0.97) < 0.05
+    assert abs(soc[-1, 0] - recording.soc[-1]) < 0.03
+
+
+def test_a_voltage_may_stand_still_at_rest(model):
+    recording = made_recording(model, 3000, start_soc=0.6, mean_c_rate=0.0)
+    noise = np.random.default_rng(3).normal(0, 0.002 * model.capacity_ah, 3000)
+    at_rest = replace(recording, current_a=noise, voltage_v=np.full(3000, 3.31))
+
+    _, _, state = follow(
+        model, known_start(model, one_rack(1), 1, np.float32([0.6]), 0.05), at_rest
+    )
+
+    assert state.settled.seen_s[0] == pytest.approx(3000)
+
+
 def test_neighbours_do_not_disturb_one_another(model):
     recording = made_recording(model, 900, start_soc=0.9, mean_c_rate=0.3)
     alone, _, _ = follow(model, cold_start(model, one_rack(1), 1, np.float32([0.8])), recording)
@@ -135,7 +204,7 @@ def test_hypotheses_end_when_they_agree_and_the_state_stays_small(model):
 
     assert not state.searching.any()
     assert len(state.owner) == 0
-    arrays = [*vars(state.settled).values(), *vars(state.still).values()]
+    arrays = [*vars(state.settled).values(), *vars(state.screened).values()]
     kept = [array for array in arrays if isinstance(array, np.ndarray)]
     assert all(array.dtype in (np.float32, np.intp) for array in kept)
     assert sum(array[..., :1].nbytes for array in kept) <= 200
