@@ -8,7 +8,7 @@ import numpy as np
 from cell_lab.cell_sets import SETS_FILE, CellSet, read_sets
 from cell_lab.charge_ends import Life, measured, read_lives
 from cell_lab.errors import ChargeEndsError, UnknownBatchError
-from cell_lab.soh_baselines import read_baselines
+from cell_lab.soh_baselines import baselines_of
 from cell_lab.soh_scores import SohScore, score
 from station.estimators.soh import Make, estimate_soh, load_soh_model
 from station.estimators.soh_features import Series, causal_inputs
@@ -93,7 +93,7 @@ def as_json(rows: list[Row]) -> dict[str, list[dict[str, object]]]:
 
 def _row(data: Path, models: Path, name: str, cells: CellSet, lives: list[Life]) -> Row:
     model = load_soh_model(models / f"{name}.json")
-    baselines = read_baselines(models)[name]
+    baselines = baselines_of(name, models)
     soh, told, inside = [], [], []
     others: dict[str, list[Series]] = {}
     keys = []

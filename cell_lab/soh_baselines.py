@@ -66,14 +66,31 @@ def write_baselines(baselines: dict[str, SohBaselines], folder: Path) -> None:
 
 
 def read_baselines(folder: Path) -> dict[str, SohBaselines]:
-    """Return the baselines that were written beside the models.
+    """Return the baselines that were written beside the models, by set; none without a file.
 
     Raises:
-        TrainingError: the file is missing or wrong.
+        TrainingError: the file is wrong.
     """
     path = folder / BASELINES_FILE
     try:
-        return _File.validate_json(path.read_bytes())
+        return _File.validate_json(path.read_bytes()) if path.exists() else {}
     except (OSError, ValidationError) as error:
         first = str(error).splitlines()[0]
-        raise TrainingError(f"{path}: {first}; run stationmaster train soh again") from error
+        raise TrainingError(
+            f"{path}: {first}; delete it and train the sets of this folder again: "
+            "stationmaster train soh --data FOLDER --out FOLDER"
+        ) from error
+
+
+def baselines_of(name: str, folder: Path) -> SohBaselines:
+    """Return the baselines of one set.
+
+    Raises:
+        TrainingError: they are missing or wrong.
+    """
+    if (found := read_baselines(folder).get(name)) is None:
+        raise TrainingError(
+            f"{folder / BASELINES_FILE}: no baselines of the set {name}; train it again: "
+            "stationmaster train soh --data FOLDER --out FOLDER"
+        )
+    return found

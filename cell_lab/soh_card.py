@@ -1,7 +1,10 @@
 """The model card: what was trained on which data, how good it is, and where it is weak."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -17,10 +20,9 @@ charges into its SOH (capacity over nominal capacity) with an interval for nine 
 It looks at the present and past cycles of the cell only, and knows no measured capacity of it.
 All figures are of whole cells that the model had not seen ({folds} folds). The share of cycles in
 the interval is of intervals that were measured on the other folds, at the least level that holds
-90 % here. Seed {seed}.
+90 % here.
 """
-_WEAK = """
-## Where they are weak
+_WEAK = """## Where they are weak
 - Cells that are used in a way no training cell was: the estimate is off by a nearly constant
   amount over the cell's life. A capacity test corrects that; the models are not given one.
 - The last cycles of a cell that ages suddenly: few cells were cycled far below 0.85.
@@ -31,12 +33,44 @@ _WEAK = """
 """
 
 
-def model_card(trained: dict[str, Trained], seed: int) -> str:
+_TABLE = (
+    "| set | cells | rows | MAPE % | RMSE % | in interval % "
+    "| training mean MAPE % | ridge MAPE % |\n|---|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True)
+class CardPart:
+    """What the card tells of one set: its line of the table, and its section; Markdown."""
+
+    line: str
+    section: str
+
+
+def card_part(name: str, found: Trained, seed: int) -> CardPart:
+    """Return what the card tells of a set that has been trained."""
+    return CardPart(_line(name, found), "\n".join(_section(name, found, seed)))
+
+
+def model_card(parts: Mapping[str, CardPart]) -> str:
     """Return the card of all models as Markdown."""
-    parts = [_HEAD.format(folds=FOLDS, seed=seed), *_table(trained), _WEAK]
-    for name, found in trained.items():
-        parts += _section(name, found)
-    return "\n".join(parts).rstrip() + "\n"
+    table = "\n".join([_TABLE, *(part.line for part in parts.values())])
+    sections = [part.section for part in parts.values()]
+    texts = [_HEAD.format(folds=FOLDS), table, _WEAK, *sections]
+    return "\n\n".join(text.strip() for text in texts) + "\n"
+
+
+def read_card(folder: Path) -> dict[str, CardPart]:
+    """Return what a folder's card tells of each set; nothing where there is no card."""
+    path = folder / CARD_FILE
+    if not path.exists():
+        return {}
+    head, *sections = re.split(r"^(?=## )", path.read_text("utf-8"), flags=re.MULTILINE)
+    lines = {line.split("|")[1].strip(): line for line in head.splitlines() if line[:2] == "| "}
+    named = {section.partition("\n")[0][3:]: section for section in sections}
+    return {
+        name: CardPart(lines[name], section) for name, section in named.items() if name in lines
+    }
 
 
 def own_score(found: Trained) -> SohScore:
@@ -45,27 +79,24 @@ def own_score(found: Trained) -> SohScore:
     return score(rows.soh, held.told, rows.cell, held.inside)
 
 
-def _table(trained: dict[str, Trained]) -> Iterator[str]:
-    yield (
-        "| set | cells | rows | MAPE % | RMSE % | in interval % "
-        "| training mean MAPE % | ridge MAPE % |"
-    )
-    yield "|---|---|---|---|---|---|---|---|"
-    for name, found in trained.items():
-        others = [found.held_out.baselines[key] for key in ("training mean", "ridge regression")]
-        simple = " | ".join(f"{other.mape_pct:.2f}" for other in others)
-        yield f"| {name} | {_cells(own_score(found))} | {simple} |"
+def _line(name: str, found: Trained) -> str:
+    others = [found.held_out.baselines[key] for key in ("training mean", "ridge regression")]
+    simple = " | ".join(f"{other.mape_pct:.2f}" for other in others)
+    return f"| {name} | {_cells(own_score(found))} | {simple} |"
 
 
-def _section(name: str, found: Trained) -> Iterator[str]:
+def _section(name: str, found: Trained, seed: int) -> Iterator[str]:
     rows, held = found.rows, found.held_out
-    yield f"\n## {name}"
+    yield f"## {name}"
     yield f"- Cells: {', '.join(sorted({_plate(found, batch) for batch in found.cells.makes}))}"
     yield f"- Use: {found.cells.duty}"
     yield f"- Data: {found.cells.source}; {found.cells.licence}"
     yield f"- Data file: SHA-256 `{found.data_sha256}`; {found.left_out} cycles without capacity"
     size_kb = found.size_bytes / 1000
-    yield f"- Model: {size_kb:.0f} kB of ONNX, within {found.difference:.0e} of what was fitted"
+    yield (
+        f"- Model: {size_kb:.0f} kB of ONNX, within {found.difference:.0e} of what was fitted; "
+        f"seed {seed}"
+    )
     yield "\n| part | cells | rows | MAPE % | RMSE % | in interval % |\n|---|---|---|---|---|---|"
     batches = np.unique(rows.batch)
     parts = [(batch, rows.batch == batch) for batch in batches if len(batches) > 1]

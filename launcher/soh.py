@@ -23,39 +23,46 @@ _TRAINERS = ("sklearn", "onnx")
 def run_train_soh(data: Path, out: Path, seed: int) -> int:
     """Train a model of every set that has a file in a folder; write models, baselines and card.
 
+    What the output folder holds of other sets stays.
+
     Raises:
-        WrongInput: a file is wrong, or there is none.
+        WrongInput: a file is wrong, or there is none, or other models would be lost.
     """
+    _check_folder(out)
     for library in ("OMP", "OPENBLAS"):  # more threads add in another order: no two models alike
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     with _told_as_wrong_input():
         from rich.progress import Progress
 
         from cell_lab.cell_sets import SETS_FILE, read_sets
-        from cell_lab.soh_baselines import SohBaselines, write_baselines
-        from cell_lab.soh_card import CARD_FILE, model_card, own_score
+        from cell_lab.soh_baselines import SohBaselines, read_baselines, write_baselines
+        from cell_lab.soh_card import CARD_FILE, card_part, model_card, own_score, read_card
         from cell_lab.train_soh import train_set
 
         sets_file = data / SETS_FILE if (data / SETS_FILE).exists() else MODELS / SETS_FILE
         sets = read_sets(sets_file)
         files = _files(data, sets, sets_file)
-        out.mkdir(parents=True, exist_ok=True)
-        trained = {}
+        out.mkdir(exist_ok=True)
+        _check_sets(out, sets, sets_file)
+        baselines, parts = read_baselines(out), read_card(out)
         with Progress() as bar:
             for name, path in files.items():
                 show = partial(_show, bar, bar.add_task(name, total=1.0))
                 found = train_set(name, sets[name], path, out, seed=seed, progress=show)
-                trained[name], own = found, own_score(found)
+                own = own_score(found)
+                baselines[name] = SohBaselines.fit(found.rows.inputs, found.rows.soh)
+                parts[name] = card_part(name, found, seed)
+                write_baselines(baselines, out)
+                (out / CARD_FILE).write_text(
+                    model_card({each: parts[each] for each in sets if each in parts}), "utf-8"
+                )
+                if sets_file.resolve() != (out / SETS_FILE).resolve():
+                    (out / SETS_FILE).write_bytes(sets_file.read_bytes())
                 bar.print(
                     f"{name}: MAPE {own.mape_pct:.2f} %, RMSE {own.rmse_pct:.2f} %, "
                     f"{own.coverage_pct:.1f} % in the interval, on cells not trained on"
                 )
-        rows = {name: found.rows for name, found in trained.items()}
-        write_baselines({n: SohBaselines.fit(r.inputs, r.soh) for n, r in rows.items()}, out)
-        (out / CARD_FILE).write_text(model_card(trained, seed), "utf-8")
-        if sets_file.resolve() != (out / SETS_FILE).resolve():
-            (out / SETS_FILE).write_bytes(sets_file.read_bytes())
-    print(f"{out}: {len(trained)} models; {CARD_FILE} tells of them")
+    print(f"{out}: {len(files)} models trained; {CARD_FILE} tells of them")
     return 0
 
 
@@ -65,6 +72,7 @@ def run_evaluate_soh(data: Path, models: Path, output: Path | None) -> int:
     Raises:
         WrongInput: a file or a model is missing or wrong.
     """
+    _check_folder(output)
     with _told_as_wrong_input():
         from cell_lab.evaluate_soh import as_json, evaluate_soh
 
@@ -91,6 +99,26 @@ def _files(data: Path, sets: Iterable[str], sets_file: Path) -> dict[str, Path]:
             "called SET.parquet or SET_dev.parquet"
         )
     return files
+
+
+def _check_folder(output: Path | None) -> None:
+    """Tell before the work, not after it, that there is no place for its result."""
+    if output is not None and not output.absolute().parent.is_dir():
+        raise WrongInput(f"{output}: there is no folder {output.absolute().parent}; make it first")
+
+
+def _check_sets(out: Path, sets: Iterable[str], sets_file: Path) -> None:
+    """Refuse to put a file of sets into a folder if models there are of none of them."""
+    from cell_lab.cell_sets import SETS_FILE, read_sets
+
+    if not (out / SETS_FILE).exists():
+        return
+    held = [name for name in read_sets(out / SETS_FILE) if (out / f"{name}.json").exists()]
+    if unknown := sorted(set(held) - set(sets)):
+        raise WrongInput(
+            f"{out}: holds models of {', '.join(unknown)}, which {sets_file} does not list; add "
+            f"them there from {out / SETS_FILE}, or name another folder by --out"
+        )
 
 
 def _show(bar: "Progress", task: "TaskID", share: float) -> None:

@@ -1,6 +1,8 @@
 """Training and evaluation of SOH models, on a few real cells."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from cell_lab.cell_sets import read_sets
 from cell_lab.charge_ends import read_lives
 from cell_lab.errors import CellSetsError, ChargeEndsError, TrainingError, UnknownBatchError
 from cell_lab.evaluate_soh import as_json, evaluate_soh
+from cell_lab.soh_baselines import read_baselines, write_baselines
+from cell_lab.soh_card import read_card
 from cell_lab.soh_fit import fit_soh
 from cell_lab.soh_onnx import to_onnx
 from cell_lab.soh_scores import calibrate, inside, score
@@ -228,6 +232,60 @@ def test_only_the_two_names_of_a_set_are_its_file(tmp_path):
     (tmp_path / "tju.parquet").touch()
     with pytest.raises(TrainingError, match="leave one of them"):
         file_of(tmp_path, "tju")
+
+
+def test_training_one_set_keeps_what_the_folder_holds_of_the_others(tmp_path):
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    (data / "xjtu.parquet").write_bytes(TEN_CELLS.read_bytes())
+    shutil.copytree(MODELS, out)
+
+    run_train_soh(data, out, seed=3)
+
+    before, after = read_baselines(MODELS), read_baselines(out)
+    assert after.pop("xjtu") != before.pop("xjtu")
+    assert after == before
+    rows = {row.name for row in evaluate_soh(LIVES, out)}
+    assert rows == {"mit", "hust", "xjtu", "tju"}
+    parts, older = read_card(out), read_card(MODELS)
+    assert list(parts) == list(older) == ["mit", "hust", "xjtu", "tju"]
+    assert parts["xjtu"].line.startswith("| xjtu | 10 | 1200 |")
+    for name in ("mit", "hust", "tju"):
+        assert parts[name].line == older[name].line
+        assert parts[name].section.strip() == older[name].section.strip()
+
+
+def test_a_folder_with_models_of_sets_that_are_not_listed_is_not_trained_into(tmp_path):
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    (data / "xjtu.parquet").write_bytes(TEN_CELLS.read_bytes())
+    text = (MODELS / "sets.toml").read_text()
+    (data / "sets.toml").write_text(re.sub(r"(?ms)^\[mit\].*?(?=^\[hust\])", "", text))
+    shutil.copytree(MODELS, out)
+
+    with pytest.raises(WrongInput, match="holds models of mit, which"):
+        run_train_soh(data, out, seed=3)
+
+    assert (out / "sets.toml").read_text() == text
+
+
+def test_missing_baselines_are_told_with_their_set(tmp_path):
+    shutil.copytree(MODELS, tmp_path, dirs_exist_ok=True)
+    kept = read_baselines(MODELS)
+    del kept["hust"]
+    write_baselines(kept, tmp_path)
+
+    with pytest.raises(WrongInput, match=r"no baselines of the set hust; train it again"):
+        run_evaluate_soh(LIVES, tmp_path, None)
+
+
+def test_a_missing_output_folder_is_told_before_the_work(tmp_path):
+    missing = tmp_path / "none" / "here"
+
+    with pytest.raises(WrongInput, match=r"there is no folder .*none; make it first"):
+        run_evaluate_soh(tmp_path / "no.parquet", MODELS, missing)
+    with pytest.raises(WrongInput, match=r"there is no folder .*none; make it first"):
+        run_train_soh(tmp_path / "no data", missing, seed=1)
 
 
 def test_a_folder_without_data_is_refused_with_the_names_it_may_have(tmp_path):
