@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.neural_network import MLPRegressor
+from threadpoolctl import threadpool_limits
 
 from station.estimators.soh_features import Inputs, Series
 
@@ -75,13 +76,14 @@ def fit_soh(inputs: Inputs, soh: Series, seed: int, progress: Progress) -> SohFi
     sd[sd == 0] = 1.0
     soh_mean, soh_sd = float(soh[rows].mean()), float(soh[rows].std()) or 1.0
     target = (soh[rows] - soh_mean) / soh_sd
-    trees = _trees(seed).fit(clipped, target)
-    progress(0.3)
     scaled = (clipped.astype(np.float64) - mean) / sd
     nets = []
-    for number in range(_NETS):
-        nets.append(_fitted(_net(seed + number), scaled, target))
-        progress(0.3 + 0.7 * (number + 1) / _NETS)
+    with threadpool_limits(1):  # more threads add in another order: no two models alike
+        trees = _trees(seed).fit(clipped, target)
+        progress(0.3)
+        for number in range(_NETS):
+            nets.append(_fitted(_net(seed + number), scaled, target))
+            progress(0.3 + 0.7 * (number + 1) / _NETS)
     return SohFit(low, high, mean, sd, soh_mean, soh_sd, trees, tuple(nets))
 
 

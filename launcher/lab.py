@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
-from launcher.errors import WrongInput
+from launcher.lab_errors import check_file, told_as_wrong_input
 
 if TYPE_CHECKING:
     from cell_lab.evaluate_soc import Case, Progress, Score
@@ -36,8 +36,8 @@ def run_identify(
     Raises:
         WrongInput: the recordings do not suffice, or a file is wrong.
     """
-    _check_folder(out)
-    with _told_as_wrong_input():
+    check_file(out)
+    with told_as_wrong_input():
         from cell_lab.disturb import DEFAULT
         from cell_lab.hold_out import identify_calibrated
         from cell_lab.parameter_files import read_ocv, write_parameters
@@ -80,8 +80,8 @@ def run_evaluate_soc(
     Raises:
         WrongInput: a file, a cell or a disturbance is wrong.
     """
-    _check_folder(output)
-    with _told_as_wrong_input():
+    check_file(output)
+    with told_as_wrong_input():
         from cell_lab.evaluate_soc import as_rows, evaluate
 
         trials = list(_trials(data, cell_params, disturb, hold_out))
@@ -144,30 +144,6 @@ def _trials(
         else:
             model = build_cell_model(parameters(cell))
             yield cell, model, cases_of(recordings, disturbances)
-
-
-@contextmanager
-def _told_as_wrong_input() -> Iterator[None]:
-    """Tell what the laboratory refuses as the command line tells wrong input."""
-    from cell_lab.errors import LabError
-    from station.estimators import EstimatorError
-
-    try:
-        yield
-    except (LabError, EstimatorError) as error:
-        raise WrongInput(str(error)) from error
-    except ModuleNotFoundError as error:
-        raise WrongInput(f"{error.name} is missing: pip install -e '.[lab]'") from error
-
-
-def _check_folder(output: Path | None) -> None:
-    """Tell before the work, not after it, that there is no place for its result."""
-    if output is None:
-        return
-    if not output.absolute().parent.is_dir():
-        raise WrongInput(f"{output}: there is no folder {output.absolute().parent}; make it first")
-    if output.is_dir():
-        raise WrongInput(f"{output}: is a folder; name a file in it")
 
 
 @contextmanager

@@ -1,14 +1,13 @@
 """`./stationmaster train soh` and `./stationmaster evaluate soh`: SOH models from the shell."""
 
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launcher.errors import WrongInput
+from launcher.lab_errors import check_folder, told_as_wrong_input
 from launcher.paths import DATA
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from cell_lab.evaluate_soh import Row
 
 MODELS = DATA / "models" / "soh"
-_TRAINERS = ("sklearn", "onnx")
 
 
 def run_train_soh(data: Path, out: Path, seed: int) -> int:
@@ -28,10 +26,8 @@ def run_train_soh(data: Path, out: Path, seed: int) -> int:
     Raises:
         WrongInput: a file is wrong, or there is none, or other models would be lost.
     """
-    _check_folder(out)
-    for library in ("OMP", "OPENBLAS"):  # more threads add in another order: no two models alike
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    with _told_as_wrong_input():
+    check_folder(out)
+    with told_as_wrong_input():
         from rich.progress import Progress
 
         from cell_lab.cell_sets import SETS_FILE, read_sets
@@ -72,17 +68,22 @@ def run_evaluate_soh(data: Path, models: Path, output: Path | None) -> int:
     Raises:
         WrongInput: a file or a model is missing or wrong.
     """
-    _check_folder(output)
-    with _told_as_wrong_input():
+    check_folder(output)
+    with told_as_wrong_input():
         from cell_lab.evaluate_soh import as_json, evaluate_soh
+        from cell_lab.soh_card import CARD_FILE
 
         rows = evaluate_soh(data, models)
     _print_table(rows)
     for row in rows:
         if row.held:
-            print(f"{row.name}: {row.held} missing values replaced by the cell's last before them")
+            print(
+                f"{row.name}: {row.held} missing values replaced by the cell's last before them, "
+                "or by the training cells' median where there was none"
+            )
         if row.unmeasured:
             print(f"{row.name}: {row.unmeasured} cycles have no capacity and are not judged")
+    print(f"Cells that a model was trained on flatter it; of others: {models / CARD_FILE}")
     if output is not None:
         text = json.dumps(as_json(rows), indent=1, ensure_ascii=False)
         output.write_text(text + "\n", "utf-8")
@@ -101,12 +102,6 @@ def _files(data: Path, sets: Iterable[str], sets_file: Path) -> dict[str, Path]:
     return files
 
 
-def _check_folder(output: Path | None) -> None:
-    """Tell before the work, not after it, that there is no place for its result."""
-    if output is not None and not output.absolute().parent.is_dir():
-        raise WrongInput(f"{output}: there is no folder {output.absolute().parent}; make it first")
-
-
 def _check_sets(out: Path, sets: Iterable[str], sets_file: Path) -> None:
     """Refuse to put a file of sets into a folder if models there are of none of them."""
     from cell_lab.cell_sets import SETS_FILE, read_sets
@@ -123,26 +118,6 @@ def _check_sets(out: Path, sets: Iterable[str], sets_file: Path) -> None:
 
 def _show(bar: "Progress", task: "TaskID", share: float) -> None:
     bar.update(task, completed=share)
-
-
-@contextmanager
-def _told_as_wrong_input() -> Iterator[None]:
-    """Tell what the laboratory refuses as the command line tells wrong input."""
-    try:
-        from cell_lab.errors import LabError
-        from station.estimators.errors import EstimatorError
-    except ModuleNotFoundError as error:
-        raise WrongInput(f"{error.name} is missing: pip install -e '.[lab]'") from error
-    try:
-        yield
-    except (LabError, EstimatorError) as error:
-        raise WrongInput(str(error)) from error
-    except ModuleNotFoundError as error:
-        root = (error.name or "").partition(".")[0]
-        extra = "soh" if root in _TRAINERS else "lab"
-        raise WrongInput(f"{error.name} is missing: pip install -e '.[{extra}]'") from error
-    except OSError as error:
-        raise WrongInput(f"{error.filename}: {error.strerror}") from error
 
 
 def _print_table(rows: "list[Row]") -> None:
