@@ -15,6 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import psutil
+
 from launcher import demo_config, processes
 from launcher.cloud_client import CloudClient
 from launcher.demo_config import Folders
@@ -201,14 +203,14 @@ class Stack:
 def _role(process: Any) -> str:
     """A word for a process from its command line."""
     try:
-        words = process.cmdline()
-    except Exception:  # noqa: BLE001 - psutil raises several kinds when a process just ended
+        words, name = process.cmdline(), process.name()
+    except psutil.Error:  # it just ended
         return "ended"
     if words and "postgres" in words[0]:
         return "postgresql"
     modules = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "-m"]
     if not modules:
-        return process.name() or "process"
+        return name or "process"
     tail = [word for word in words[words.index("-m") + 2 :] if word in {"modbus", "iec61850"}]
     return ".".join([modules[0], *tail])
 

@@ -31,7 +31,7 @@ from station.dispatch.regulation import load_regulation
 from station.executor import CommandExecutor
 from station.files import FilesKeeper, Latches
 from station.image import Image, ProcessImage
-from station.journal import Effects, Journal
+from station.journal import Effects, Journal, JournalError
 from station.loops import LoopPorts, Loops, steady_ms
 from station.office import Office
 from station.on_site_desk import OnSiteDesk
@@ -282,7 +282,7 @@ class Controller:
     async def _write_release(self) -> None:
         try:
             await self._work.call(self._journal.record, [], None, Effects(release=True))
-        except Exception:
+        except JournalError:
             # Only the disk's memory is missing: the set-point is over, and would come back with
             # a restart before its time is up.
             log.exception("event=release_not_written")
