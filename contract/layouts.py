@@ -4,13 +4,13 @@ A published layout never changes; a better one gets another name. The layout of 
 parametric in the number of cells ("rack.cells/416").
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
 from contract.errors import LayoutError, UnknownLayoutError
-from contract.layout import HASH_BYTES, Column, Layout
+from contract.layout import HASH_BYTES, MAX_WIDTH, Column, Layout
 from contract.signals import SIGNALS
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "CHILLER",
     "DISPATCH",
     "DISPATCH_1",
+    "ESTIMATE",
+    "ESTIMATE_STATION",
     "FIRE",
     "HASH_BYTES",
     "INSULATION",
@@ -32,6 +34,7 @@ __all__ = [
     "Layout",
     "by_hash",
     "cells_layout",
+    "estimate_cells_layout",
     "get",
     "register",
 ]
@@ -149,33 +152,80 @@ DISPATCH = Layout(
 
 While the schedule decides, schedule, regulation and frequency request add up to what was asked.
 """
+_DISPATCHABLE = (
+    "discharge_energy_15min_kwh charge_energy_15min_kwh discharge_power_15min_kw "
+    "charge_power_15min_kw discharge_energy_1h_kwh charge_energy_1h_kwh discharge_power_1h_kw "
+    "charge_power_1h_kw discharge_energy_4h_kwh charge_energy_4h_kwh discharge_power_4h_kw "
+    "charge_power_4h_kw discharge_bound_by charge_bound_by dispatchable_confidence "
+)
+_ESTIMATED = (
+    "soc_estimate soc_half_width soh_estimate soh_half_width resistance_ratio "
+    "resistance_half_width ece_charge ece_charge_half_width ece_discharge "
+    "ece_discharge_half_width estimator_state cells_searching innovation_ratio anomaly_level "
+)
+ESTIMATE = Layout(
+    "estimate",
+    tuple(
+        _columns(
+            _ESTIMATED + _DISPATCHABLE + "soc_cell_max soc_cell_min soc_cell_max_index "
+            "soc_cell_min_index soh_cell_min soh_cell_min_index resistance_cell_max "
+            "resistance_cell_max_index current_bias_a discharge_bound_cell charge_bound_cell "
+            "anomaly_score anomaly_kind anomaly_cell_index"
+        )
+    ),
+)
+"""What the station itself makes of a rack (the device), each second."""
+ESTIMATE_STATION = Layout(
+    "estimate.station",
+    tuple(
+        _columns(
+            _ESTIMATED + _DISPATCHABLE + "system_efficiency cells_estimated "
+            "estimator_core_share model_version shadow_version model_state "
+            "shadow_innovation_ratio"
+        )
+    ),
+)
+"""The same of all racks together, and which models the estimators run."""
 
 ALL: Mapping[str, Layout] = MappingProxyType(
     {
         x.name: x
         for x in (
             *(PCS, RACK, CHILLER, INSULATION, FIRE, METER, STATION),
-            *(PANEL, VENTILATION, DISPATCH_1, DISPATCH),
+            *(PANEL, VENTILATION, DISPATCH_1, DISPATCH, ESTIMATE, ESTIMATE_STATION),
         )
     }
 )
 """The published layouts with a fixed width, by name."""
 
 _CELLS = "rack.cells/"
+_ESTIMATE_CELLS = "estimate.cells/"
+_ESTIMATE_OF_CELL = (
+    *("cell_soc", "cell_soc_half_width", "cell_soh", "cell_soh_half_width"),
+    *("cell_resistance_ratio", "cell_resistance_half_width"),
+    *("cell_ece_charge", "cell_ece_discharge", "cell_ece_half_width", "cell_anomaly_score"),
+)
 _known: dict[bytes, Layout] = {layout.hash8: layout for layout in ALL.values()}
 
 
 @lru_cache(maxsize=256)
 def cells_layout(n: int) -> Layout:
     """Return the layout of one rack's `n` cell voltages followed by its `n` temperatures."""
-    if not 1 <= n <= MAX_CELLS:
-        msg = f"a rack of {n} cells cannot be laid out; allowed are 1..{MAX_CELLS}"
+    return _of_cells(_CELLS, ("cell_voltage_v", "cell_temperature_c"), n)
+
+
+@lru_cache(maxsize=256)
+def estimate_cells_layout(n: int) -> Layout:
+    """Return the layout of what the station makes of each of one rack's `n` cells."""
+    return _of_cells(_ESTIMATE_CELLS, _ESTIMATE_OF_CELL, n)
+
+
+def _of_cells(prefix: str, names: Sequence[str], n: int) -> Layout:
+    most = min(MAX_CELLS, MAX_WIDTH // len(names))
+    if not 1 <= n <= most:
+        msg = f"a rack of {n} cells cannot be laid out as {prefix}N; allowed are 1..{most}"
         raise LayoutError(msg)
-    columns = (
-        Column(SIGNALS["cell_voltage_v"], n),
-        Column(SIGNALS["cell_temperature_c"], n),
-    )
-    layout = Layout(f"{_CELLS}{n}", columns)
+    layout = Layout(f"{prefix}{n}", tuple(Column(SIGNALS[name], n) for name in names))
     _known[layout.hash8] = layout
     return layout
 
@@ -184,10 +234,14 @@ def get(name: str) -> Layout:
     """Return a published layout by name; UnknownLayoutError when there is none."""
     if name in ALL:
         return ALL[name]
-    count = name.removeprefix(_CELLS)
+    prefix, _, count = name.rpartition("/")
+    laid_out = {_CELLS: cells_layout, _ESTIMATE_CELLS: estimate_cells_layout}.get(f"{prefix}/")
     digits = count.isascii() and count.isdigit() and len(count) <= len(str(MAX_CELLS))
-    if name == f"{_CELLS}{count}" and digits and count[0] != "0" and int(count) <= MAX_CELLS:
-        return cells_layout(int(count))
+    if laid_out is not None and digits and count[0] != "0":
+        try:
+            return laid_out(int(count))
+        except LayoutError as error:
+            raise UnknownLayoutError(name) from error
     raise UnknownLayoutError(name)
 
 

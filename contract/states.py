@@ -72,6 +72,50 @@ CONTROL_MODE: States = (
     (7, "emergency stop", "急停"),
 )
 
+ENERGY_BOUND: States = (
+    (0, "nothing", "无"),
+    (1, "a cell that is nearly empty", "单体接近放空"),
+    (2, "a cell that is nearly full", "单体接近充满"),
+    (3, "voltage of a cell", "单体电压"),
+    (4, "current limit of the BMS", "BMS 电流限值"),
+    (5, "temperature of a cell", "单体温度"),
+    (6, "converter power", "变流器功率"),
+    (7, "working band of SOC", "SOC 运行区间"),
+    (8, "protection", "保护"),
+    (9, "rack not available", "电池簇不可用"),
+)
+ANOMALY_KIND: States = (
+    (0, "none", "无"),
+    (1, "temperature jump", "温升突跳"),
+    (2, "current pulse", "电流脉冲"),
+    (3, "SOC drift", "SOC 漂移"),
+    (4, "internal short", "内短路"),
+    (5, "loose connection", "连接松动"),
+    (6, "frozen sensor", "传感器冻结"),
+    (7, "biased sensor", "传感器偏差"),
+    (8, "low capacity", "容量偏低"),
+    (9, "high resistance", "内阻偏高"),
+    (10, "unusual pattern", "异常模式"),
+)
+ANOMALY_LEVEL: States = (
+    (0, "none", "无"),
+    (1, "notice", "提示"),
+    (2, "warning", "预警"),
+    (3, "alarm", "告警"),
+)
+ESTIMATOR_STATE: States = (
+    (0, "no data", "无数据"),
+    (1, "searching for SOC", "SOC 搜索中"),
+    (2, "settled", "已收敛"),
+    (3, "resumed, wider than usual", "已恢复（区间放宽）"),
+    (4, "inputs stale", "输入过期"),
+)
+MODEL_STATE: States = (
+    (0, "none", "无"),
+    (1, "in shadow", "影子运行"),
+    (2, "promoted", "已启用"),
+    (3, "rolled back", "已回退"),
+)
 LIMIT_REASON: States = tuple((int(r), w.en, w.zh) for r, w in LIMIT_WORDS.items())
 
 PCS_ALARM_BITS: States = (

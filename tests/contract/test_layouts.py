@@ -13,7 +13,11 @@ from contract.layouts import Column, Layout
 from contract.signals import SIGNALS
 
 GOLDEN = Path(__file__).parent / "golden_layouts.json"
-PUBLISHED = [*layouts.ALL.values(), layouts.cells_layout(416)]
+PUBLISHED = [
+    *layouts.ALL.values(),
+    layouts.cells_layout(416),
+    layouts.estimate_cells_layout(416),
+]
 
 
 def described(layout: Layout) -> dict[str, object]:
@@ -52,6 +56,13 @@ def test_offsets_tile_the_row():
         assert spans[0][0] == 0
         assert spans[-1][1] == layout.width
         assert all(a[1] == b[0] for a, b in pairwise(spans))
+
+
+def test_a_rack_too_wide_for_its_estimates_is_refused_with_the_most_that_go():
+    with pytest.raises(LayoutError, match=r"2000 cells .* allowed are 1\.\.1638"):
+        layouts.estimate_cells_layout(2000)
+    with pytest.raises(UnknownLayoutError):
+        layouts.get("estimate.cells/2000")
 
 
 def test_the_cells_of_a_rack_are_voltages_followed_by_temperatures():

@@ -102,6 +102,7 @@ def test_battery_state_and_control_strategy_are_graded_as_the_most_sensitive():
 
 def test_every_signal_is_used_by_a_layout():
     used = {c.signal.name for layout in layouts.ALL.values() for c in layout.columns}
-    used |= {c.signal.name for c in layouts.cells_layout(1).columns}
+    for layout in (layouts.cells_layout(1), layouts.estimate_cells_layout(1)):
+        used |= {c.signal.name for c in layout.columns}
 
     assert used == set(SIGNALS)
