@@ -127,12 +127,13 @@ class Told:
 
 @dataclass(frozen=True)
 class Settled:
-    """What has become of an order, for its receipt."""
+    """What has become of an order, for its receipt; `untold`: no event tells it."""
 
     order_id: str
     outcome: Outcome
     reason_code: str
     words: Words
+    untold: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,13 @@ def begin(life: Life, asked: ModelOrder, order_id: str) -> Change:
     words = Words(f"{model.title}, {asked.shadow_s} s", f"{model.title}，{asked.shadow_s} 秒")
     settled = () if asked.auto_promote else (_executed(order_id, words),)
     return Change(life, (Told("model.shadow", model, words),), settled)
+
+
+def lose(life: Life, why: Fault, order_id: str, by_order: str = "") -> Change:
+    """Answer that a model does not come; `by_order` gave it up, if an order did."""
+    settled = Settled(order_id, Outcome.FAILED, why.reason_code, why.words, untold=not by_order)
+    given_up = (_executed(by_order, why.words),) if by_order else ()
+    return Change(life, settled=(settled, *given_up))
 
 
 def promote(life: Life, order_id: str = "") -> Change:
