@@ -243,6 +243,11 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "security.certificate_expiring": _kind(
             _WARN, "station certificate expires soon", "电站证书即将到期"
         ),
+        "model.shadow": _kind(_INFO, "estimator model runs in shadow", "估计模型开始影子运行"),
+        "model.promoted": _kind(_INFO, "estimator model put in force", "估计模型已启用"),
+        "model.confirmed": _kind(_INFO, "estimator model has proved itself", "估计模型已通过考核"),
+        "model.rolled_back": _kind(_WARN, "estimator model taken back", "估计模型已回退"),
+        "model.drift": _kind(_WARN, "estimator model drifts", "估计模型漂移"),
         "pcs.alarm": _kind(_ALARM, "PCS alarm", "PCS 告警"),
         "pcs.trip": _kind(_CRITICAL, "PCS tripped", "PCS 跳闸"),
         "rack.warning": _kind(_WARN, "rack warning (BMS)", "电池簇预警（BMS）"),
