@@ -51,3 +51,12 @@ class StateError(EstimatorError):
             f"stored state of the estimators: {problem}; delete it: the estimators then search "
             "for the SOC anew, which takes half an hour or more"
         )
+
+
+class BundleError(EstimatorError):
+    """A bundle of a model of cells is missing or wrong."""
+
+    def __init__(self, folder: Path, problem: str) -> None:
+        """Name the folder, what is wrong in it, and where a good one is described."""
+        super().__init__(f"{folder}: {problem}; docs/estimators.md says what a bundle consists of")
+        self.folder = folder

@@ -12,7 +12,8 @@ import random
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from station.processes.child import ChildArguments
@@ -53,6 +54,7 @@ class Child:
         module: what Python runs.
         arguments: beside those that every process gets.
         most_bytes: the largest message either side may send.
+        environment: variables beside those of the host.
     """
 
     kind: str
@@ -60,6 +62,7 @@ class Child:
     module: str
     arguments: tuple[str, ...] = ()
     most_bytes: int = 1 << 22
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Owner(Protocol):
@@ -219,6 +222,7 @@ class WatchedProcess:
             *(sys.executable, "-P", "-m", self._child.module, *self._child.arguments),
             *ChildArguments(theirs.fileno(), os.getpid(), level).as_list(),
             stdin=asyncio.subprocess.DEVNULL,
+            env={**os.environ, **self._child.environment},
             pass_fds=(theirs.fileno(),),
         )
 
