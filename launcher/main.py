@@ -72,6 +72,21 @@ def simulate(config: ConfigFile) -> None:
 
 
 @app.command()
+def commission(
+    out: Annotated[Path, typer.Option(help="The recordings to write (Parquet).")],
+    cell: Annotated[
+        Path | None, typer.Option(help="Description of a virtual cell; the demo's own if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same number gives the same recordings.")] = 1,
+) -> None:
+    """Record a commissioning test of the virtual plant's cell, to identify its make from."""
+    from launcher.commission import run_commission
+    from launcher.paths import DATA
+
+    raise typer.Exit(run_commission(cell or DATA / "battery" / "lfp-280ah.toml", out, seed))
+
+
+@app.command()
 def station(
     config: ConfigFile,
     *,
