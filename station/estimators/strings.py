@@ -26,6 +26,11 @@ from station.estimators.visit import Visit, only
 
 _HOUR_S = 3600.0
 _HALVINGS = 10
+_AT_THE_END = 1.1
+"""At constant power into the knee of an empty cell the last current is so many times the mean."""
+_NEARLY = 0.85
+"""A cell whose voltage binds after it moved so much of what it may is nearly empty (or full)."""
+_LEAST_V = np.float32(0.1)
 _VOLTAGE_SENSOR_V = 0.003
 NOTHING, EMPTY, FULL, VOLTAGE, BMS, TEMPERATURE, CONVERTER, BAND, PROTECTION, AWAY = range(10)
 """Values of the contract's ENERGY_BOUND."""
@@ -40,7 +45,7 @@ class Ageing:
     resistance: Floats
     resistance_sd: Floats
 
-    def only(self, cells: Indices) -> "Ageing":
+    def only(self, cells: Flags) -> "Ageing":
         """Return that of some of the cells."""
         return Ageing(
             self.soh[cells],
@@ -103,6 +108,8 @@ class String:
         sensor_v: discount of a voltage.
         z: standard deviations by which what all cells share is discounted.
         room: what each cell can move as expected, a share of its capacity.
+        shift: of SOC, by what all cells of a string share, for the lowest voltages.
+        before_v: what the store holds now, shifted so.
     """
 
     model: CellModel
@@ -117,6 +124,8 @@ class String:
     sensor_v: np.float32
     z: np.float32
     room: Floats
+    shift: Floats
+    before_v: Floats
 
 
 def string(
@@ -126,6 +135,7 @@ def string(
     cells = int(visit.by_rack.count.max())
     alone = float(margins.of_weakest(np.zeros(1, np.float32), cells, question.confidence)[0])
     z = np.float32(margins.standard_deviations(question.confidence))
+    shift = (z * np.sqrt(visit.shared) * visit.soc_sd).astype(np.float32)
     return String(
         model=model,
         visit=visit,
@@ -139,6 +149,8 @@ def string(
         sensor_v=np.float32(alone * np.hypot(_VOLTAGE_SENSOR_V, model.noise.ocv_v)),
         z=z,
         room=np.clip(1 - visit.soc if question.charge else visit.soc, 0, 1),
+        shift=shift,
+        before_v=_stored_v(model, visit, visit.soc - shift),
     )
 
 
@@ -157,29 +169,23 @@ def highest(strings: String, horizon_s: float) -> Answer:
     cell = np.stack([place, hot, weakest])[which, turn]
 
     most_a = tops.min(axis=0)
-    check = _checked(strings, most_a, limit_a, horizon_s)
-    if check.fails.any():
-        most_a = _halved(strings, most_a, limit_a, horizon_s, check.fails)
-        bound_by = np.where(check.fails, np.where(check.by_current, limited_by, VOLTAGE), bound_by)
-        cell = np.where(check.fails, np.where(check.by_current, hot, check.cell), cell)
-        check = _checked(strings, most_a, limit_a, horizon_s)
-    power_w = check.power_w
-    if strings.question.charge:
-        over = power_w > limit_a * check.current_v
-        power_w = np.minimum(power_w, limit_a * check.current_v)
-        bound_by, cell = np.where(over, limited_by, bound_by), np.where(over, hot, cell)
-    return Answer(power_w.astype(np.float32), check.current_v, bound_by, cell)
-
-
-@dataclass(frozen=True)
-class _Check:
-    """What comes of a current, shape (turns,) each."""
-
-    power_w: Floats
-    current_v: Floats
-    fails: Flags
-    by_current: Flags
-    cell: Indices
+    spare = _spare(strings, most_a, horizon_s)
+    fails = strings.visit.by_rack.least(spare) < 0
+    if fails.any():
+        failing = strings.visit.by_rack.place_of_least(spare)
+        most_a = _halved(strings, most_a, horizon_s, spare < 0)
+        nearly = most_a >= np.float32(_NEARLY) * of_charge_a[failing]
+        bound_by = np.where(fails, np.where(nearly, empty, VOLTAGE), bound_by)
+        cell = np.where(fails, failing, cell)
+    power_w = _power_w(strings, most_a, horizon_s)
+    lowest_v = _lowest_v(strings, limit_a, horizon_s)
+    over = power_w > limit_a * lowest_v
+    return Answer(
+        power_w=np.minimum(power_w, limit_a * lowest_v).astype(np.float32),
+        current_v=lowest_v,
+        bound_by=np.where(over, limited_by, bound_by),
+        cell=np.where(over, hot, cell),
+    )
 
 
 def _movable(strings: String) -> Floats:
@@ -226,67 +232,45 @@ def _of_band(strings: String, hours: np.float32) -> tuple[Floats, Indices]:
     return (np.maximum(movable_ah, 0) / hours).astype(np.float32), weakest
 
 
-def _checked(strings: String, mean_a: Floats, limit_a: Floats, horizon_s: float) -> _Check:
-    """Return what comes of a mean current over the horizon, shape (turns,)."""
-    visit, by_rack, limits = strings.visit, strings.visit.by_rack, strings.bounds.limits
-    power_w = _power_w(strings, mean_a, horizon_s)
-    shared = strings.z * np.sqrt(visit.shared)
-    if strings.question.charge:
-        worst_v = _loaded(
-            strings, mean_a, horizon_s, (strings.weakest, strings.worst_resistance), mean_a
-        )
-        spare = limits.voltage_max_v - worst_v - strings.sensor_v
-        current_v = by_rack.total(_open_now(strings, shared))
-        by_current = np.zeros(len(mean_a), bool)
-    else:
-        expected_v = _loaded(
-            strings, mean_a, horizon_s, (shared, strings.ageing.resistance), mean_a
-        )
-        current_v = by_rack.total(np.maximum(expected_v, np.float32(0.1)))
-        last_a = np.minimum(np.maximum(power_w / current_v, mean_a), 2 * mean_a)
-        worst_v = _loaded(
-            strings, mean_a, horizon_s, (strings.weakest, strings.worst_resistance), last_a
-        )
-        spare = worst_v - limits.voltage_min_v - strings.sensor_v
-        by_current = power_w > limit_a * current_v * np.float32(1.0001)
-    by_voltage = by_rack.least(spare) < 0
-    return _Check(
-        power_w,
-        current_v.astype(np.float32),
-        by_voltage | by_current,
-        by_current & ~by_voltage,
-        by_rack.place_of_least(spare),
-    )
+def _spare(strings: String, mean_a: Floats, horizon_s: float) -> Floats:
+    """Return how far each cell's voltage at its worst stays inside its cut-off, in V, (n,)."""
+    limits, charge = strings.bounds.limits, strings.question.charge
+    last_a = mean_a if charge else mean_a * np.float32(_AT_THE_END)
+    worst = (strings.weakest, strings.worst_resistance)
+    volts = _loaded(strings, mean_a, horizon_s, worst, last_a)
+    spare = limits.voltage_max_v - volts if charge else volts - limits.voltage_min_v
+    return (spare - strings.sensor_v).astype(np.float32)
 
 
-def _halved(
-    strings: String, most_a: Floats, limit_a: Floats, horizon_s: float, fails: Flags
-) -> Floats:
-    """Return the highest mean currents that do not fail, where those given do."""
-    part = _only(strings, fails)
-    low: Floats = np.zeros(int(fails.sum()), np.float32)
-    high: Floats = most_a[fails]
+def _halved(strings: String, most_a: Floats, horizon_s: float, failing: Flags) -> Floats:
+    """Return the highest mean currents at which no cell fails, of those that fail at most_a."""
+    part, turns = _only(strings, failing)
+    low: Floats = np.zeros(len(turns), np.float32)
+    high: Floats = most_a[turns]
     for _ in range(_HALVINGS):
         middle: Floats = (low + high) / np.float32(2)
-        bad = _checked(part, middle, limit_a[fails], horizon_s).fails
+        bad = part.visit.by_rack.least(_spare(part, middle, horizon_s)) < 0
         low, high = np.where(bad, low, middle), np.where(bad, middle, high)
     found = most_a.copy()
-    found[fails] = low
+    found[turns] = low
     return found
 
 
-def _only(strings: String, turns: Flags) -> String:
-    visit, cells = only(strings.visit, turns)
+def _only(strings: String, wanted: Flags) -> tuple[String, Indices]:
+    """Return strings of some of the cells, and of which turns they are."""
+    visit, turns = only(strings.visit, wanted)
     return replace(
         strings,
         visit=visit,
-        ageing=strings.ageing.only(cells),
+        ageing=strings.ageing.only(wanted),
         question=replace(strings.question, bms_a=strings.question.bms_a[turns]),
-        capacity_ah=strings.capacity_ah[cells],
-        weakest=strings.weakest[cells],
-        worst_resistance=strings.worst_resistance[cells],
-        room=strings.room[cells],
-    )
+        capacity_ah=strings.capacity_ah[wanted],
+        weakest=strings.weakest[wanted],
+        worst_resistance=strings.worst_resistance[wanted],
+        room=strings.room[wanted],
+        shift=strings.shift[wanted],
+        before_v=strings.before_v[wanted],
+    ), turns
 
 
 def _power_w(strings: String, mean_a: Floats, horizon_s: float) -> Floats:
@@ -297,12 +281,8 @@ def _power_w(strings: String, mean_a: Floats, horizon_s: float) -> Floats:
     visit, ageing = strings.visit, strings.ageing
     hours = np.float32(horizon_s / _HOUR_S)
     moved = (mean_a * hours)[visit.turn] / strings.capacity_ah
-    shift = strings.z * np.sqrt(visit.shared) * visit.soc_sd
-    after, _ = strings.model.store.look_up(
-        visit.soc - strings.sign * moved - shift, visit.temperature_c
-    )
-    before, _ = strings.model.store.look_up(visit.soc - shift, visit.temperature_c)
-    stored_wh = strings.sign * (before - after)[OCV_COLUMN] * strings.capacity_ah
+    after_v = _stored_v(strings.model, visit, visit.soc - strings.sign * moved - strings.shift)
+    stored_wh = strings.sign * (strings.before_v - after_v) * strings.capacity_ah
     drive = _drive(strings, mean_a)
     if strings.question.charge:
         lag = (strings.model.lag_s / np.float32(horizon_s))[:, None]
@@ -316,11 +296,30 @@ def _power_w(strings: String, mean_a: Floats, horizon_s: float) -> Floats:
     return (visit.by_rack.total(np.maximum(wh, 0)) / hours).astype(np.float32)
 
 
-def _open_now(strings: String, shared: Floats) -> Floats:
+def _stored_v(model: CellModel, visit: Visit, soc: Floats) -> Floats:
+    stored, _ = model.store.look_up(soc, visit.temperature_c)
+    stored_v: Floats = stored[OCV_COLUMN]
+    return stored_v
+
+
+def _lowest_v(strings: String, limit_a: Floats, horizon_s: float) -> Floats:
+    """Return a voltage below which the strings do not come while their current is limited.
+
+    Charging it is the open-circuit voltage of now; discharging that after all the charge that the
+    limit lets go.
+    """
     visit = strings.visit
-    values, _ = strings.model.look_up(visit.soc - shared * visit.soc_sd, visit.temperature_c)
-    open_v: Floats = values[OCV_COLUMN] - values[HYSTERESIS_COLUMN] * visit.hysteresis
-    return open_v
+    if strings.question.charge:
+        values, _ = strings.model.look_up(visit.soc - strings.shift, visit.temperature_c)
+        of_cells = values[OCV_COLUMN] - values[HYSTERESIS_COLUMN] * visit.hysteresis
+    else:
+        hours = np.float32(horizon_s / _HOUR_S)
+        whole_a = visit.by_rack.least(strings.room * strings.capacity_ah) / hours
+        mean_a = np.minimum(limit_a, whole_a).astype(np.float32)
+        last_a = np.minimum(limit_a, mean_a * np.float32(_AT_THE_END)).astype(np.float32)
+        shared = strings.z * np.sqrt(visit.shared)
+        of_cells = _loaded(strings, mean_a, horizon_s, (shared, strings.ageing.resistance), last_a)
+    return visit.by_rack.total(np.maximum(of_cells, _LEAST_V)).astype(np.float32)
 
 
 def _drive(strings: String, current_a: Floats) -> Floats:

@@ -133,12 +133,11 @@ def put(values: _Array, places: Indices, new: _Array) -> _Array:
     return after
 
 
-def only(visit: Visit, turns: Flags) -> tuple[Visit, Indices]:
-    """Return a visit of some of its turns, and which of its cells are left."""
-    kept = np.flatnonzero(turns[visit.turn])
-    turn = (np.cumsum(turns) - 1)[visit.turn[kept]]
+def only(visit: Visit, wanted: Flags) -> tuple[Visit, Indices]:
+    """Return a visit of some of its cells, and the turns of which there is one."""
+    turns, turn = np.unique(visit.turn[wanted], return_inverse=True)
     of_cells = {
-        each.name: getattr(visit, each.name)[..., kept]
+        each.name: getattr(visit, each.name)[..., wanted]
         for each in fields(visit)
         if each.name not in _OF_TURNS
     }
@@ -149,7 +148,7 @@ def only(visit: Visit, turns: Flags) -> tuple[Visit, Indices]:
         turn=turn,
         by_rack=ByRack.of(turn),
         lagged_a=visit.lagged_a[:, turns],
-    ), kept
+    ), turns
 
 
 def _variance(covariance: Floats, of: int) -> Floats:
