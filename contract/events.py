@@ -232,6 +232,17 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "device.lost": _kind(_ALARM, "communication with device lost", "设备通信中断"),
         "device.stale": _kind(_WARN, "device data stale", "设备数据过期"),
         "driver.restarted": _kind(_WARN, "protocol driver restarted", "协议驱动重启"),
+        "estimator.lost": _kind(_WARN, "estimators lost", "估计器中断"),
+        "estimator.resumed": _kind(
+            _INFO, "estimators resumed from their kept state", "估计器已从保存的状态恢复"
+        ),
+        "estimator.cold_start": _kind(_INFO, "estimators began anew", "估计器冷启动"),
+        "estimator.soc_differs": _kind(
+            _WARN, "SOC of the BMS is outside the estimate's interval", "BMS 的 SOC 超出估计区间"
+        ),
+        "anomaly.hint": _kind(_INFO, "unusual behaviour of cells", "单体行为异常提示"),
+        "anomaly.warning": _kind(_WARN, "anomaly of cells, warning", "单体异常预警"),
+        "anomaly.alarm": _kind(_ALARM, "anomaly of cells, alarm", "单体异常告警"),
         "link.down": _kind(_WARN, "cloud link down", "云端通信中断"),
         "queue.filling": _kind(_WARN, "telemetry queue filling", "遥测队列积压"),
         "queue.quarantined": _kind(

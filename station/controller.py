@@ -12,22 +12,25 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from cryptography import x509
 
-from contract.layouts import DISPATCH, METER, STATION
+from contract.layouts import DISPATCH, ESTIMATE, ESTIMATE_STATION, METER, STATION
 from contract.words import Words
 from station.alarms import AlarmBook, Condition
 from station.centre_desk import CentreDesk
 from station.command_book import CommandBook, Page
 from station.command_cause import cause_of
 from station.command_log import RESUME_SOURCE, CommandLog
+from station.computed import Instant, computed_sample
 from station.config import Role, StationConfig
 from station.control.cycle import ControlCycle, ControlState, CycleResult
-from station.devices import Devices
+from station.devices import Devices, cells_of_racks
 from station.dispatch.commands import Command
 from station.dispatch.regulation import load_regulation
+from station.estimator_desk import DeskPorts, EstimatorDesk
 from station.executor import CommandExecutor
 from station.files import FilesKeeper, Latches
 from station.image import Image, ProcessImage
@@ -42,7 +45,7 @@ from station.samples import Sample
 from station.security import Identity, load_identity
 from station.security.enrol import require_own_certificate
 from station.security.identity import replace_certificate
-from station.station_row import DEVICE, computed_sample, dispatch_values, station_values
+from station.station_row import DEVICE, dispatch_values, station_values
 from station.status_report import Counts, StatusParts, status_report
 from station.story import Story
 from station.supervise import Supervisor
@@ -77,9 +80,7 @@ class Controller:
         self._identity = identity
         self._started_ms = _now_ms()
         config.station.data_dir.mkdir(parents=True, exist_ok=True)
-        self._image = ProcessImage(
-            {**config.staleness.model_dump(), STATION.name: 10.0, DISPATCH.name: 10.0}
-        )
+        self._image = ProcessImage(_staleness(config))
         self._wire_uplink()
         self._devices = Devices(
             config,
@@ -91,6 +92,11 @@ class Controller:
         self._open_books()
         self._wire_control()
         self._alarms = AlarmBook(config.station.id)
+        self._estimators = EstimatorDesk(
+            config,
+            {} if config.estimators is None else cells_of_racks(config),
+            DeskPorts(self._on_computed, self._note, self._alarms.raise_for),
+        )
         self._watch = Watch(
             self._devices, self._executor, self._telemetry, self._link, self._alarms
         )
@@ -191,6 +197,7 @@ class Controller:
         log.info("event=started station=%s epoch=%d", config.station.id, self._telemetry.epoch)
         await self._centre.start()
         await self._devices.start()
+        self._estimators.start()
         self._carriers.start("sender", self._telemetry.sender.run)
         self._parts.start("commits", self._telemetry.run_commits)
         self._parts.start("cycles", self._loops.run_seconds)
@@ -216,7 +223,7 @@ class Controller:
         log.info("event=stopping station=%s", self._config.station.id)
         await self._centre.close()
         await self._executor.close()
-        await self._devices.close()
+        await asyncio.gather(self._devices.close(), self._estimators.close())
         await self._parts.stop()
         self._telemetry.add_events([self._alarms.note("station.stopped", _now_ms())])
         await self._files.finish()
@@ -237,6 +244,10 @@ class Controller:
         if self._telemetry.add(reading):
             self._acquired["samples"] += 1
             self._acquired["values"] += len(reading.quality)
+
+    def _on_computed(self, sample: Sample) -> None:
+        self._image.update(sample)
+        self._telemetry.add(sample)
 
     def _on_status(self, status: DeviceStatus) -> None:
         self._image.set_connected(status.device, connected=status.connected)
@@ -298,19 +309,17 @@ class Controller:
         wishes.agc, wishes.agc_kvar = self._centre.inputs(), self._centre.asked_kvar
         self._watch.centre_lost = self._centre.lost
         self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence)
-        conditions = self._watch.conditions(image, result)
+        conditions = chain(self._watch.conditions(image, result), self._estimators.conditions())
         self._telemetry.add_events(self._alarms.update(conditions, now_ms))
         self._telemetry.add_events(self._story.tell(result, loops.take_clock_words()))
         facts = self._watch.facts(image, loops.clock.last_ms, self._centre.asked_kw, loops.fast)
         values = station_values(result, image, self._config, facts)
         self._centre.show(image, result, values["soc"], values["capacity_kwh"])
-        second_ms = now_ms // 1000 * 1000
-        for row in (
-            computed_sample(STATION, values, second_ms, now_ms),
-            computed_sample(DISPATCH, dispatch_values(result, facts), second_ms, now_ms),
-        ):
-            self._image.update(row)
-            self._telemetry.add(row)
+        at = Instant(now_ms // 1000 * 1000, now_ms)
+        self._on_computed(computed_sample(DEVICE, STATION, values, at))
+        dispatched = dispatch_values(result, facts)
+        self._on_computed(computed_sample(DEVICE, DISPATCH, dispatched, at))
+        self._estimators.on_second(image, at.second_ms)
         self._write(result, values)
 
     def _write(self, result: CycleResult, values: dict[str, float]) -> None:
@@ -332,7 +341,9 @@ class Controller:
         failures = self._parts.failures + self._carriers.failures + self._files.failures
         orders = self._order_counts + self._orders.outcomes
         counts = Counts(self._acquired, orders, failures, self._values)
-        return status_report(self._status_parts, counts, _now_ms())
+        report = status_report(self._status_parts, counts, _now_ms())
+        estimators = self._estimators.status()
+        return report if estimators is None else {**report, "estimators": estimators}
 
     def _renewal(self) -> Renewal:
         """Keep the certificate young."""
@@ -352,6 +363,15 @@ class Controller:
             signing_request=lambda: self._identity.keys.signing_request(site.id),
             install=install,
         )
+
+
+def _staleness(config: StationConfig) -> dict[str, float]:
+    """Return the age in seconds past which rows are stale, by layout."""
+    limits = {**config.staleness.model_dump(), STATION.name: 10.0, DISPATCH.name: 10.0}
+    limits |= {ESTIMATE.name: 10.0, ESTIMATE_STATION.name: 10.0}
+    if config.estimators is not None:
+        limits["estimate.cells"] = 3 * config.estimators.cells_period_s + 5.0
+    return limits
 
 
 def _credentials(identity: Identity) -> Credentials:

@@ -4,7 +4,7 @@ The maths lie in `station.estimators`; only the process imports them. The public
 is the controller's side.
 """
 
-from station.estimation.host import EstimatorHost
+from station.estimation.host import EstimatorHost, HostPorts
 from station.estimation.wire import (
     Answer,
     Began,
@@ -22,6 +22,7 @@ __all__ = [
     "EstimatorHost",
     "Finding",
     "GroupSetup",
+    "HostPorts",
     "ModelReport",
     "Moment",
     "Report",

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from station.estimators.errors import StateError
-from station.estimators.tick import EstimatorState, Settings, start
+from station.estimators.estimator_state import EstimatorState, start
+from station.estimators.settings import Settings
 
 _MAGIC = b"SMEST\x00\x00\x01"
 _DIGEST_BYTES = 32
@@ -31,10 +32,10 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 def state_to_bytes(state: EstimatorState) -> bytes:
     """Return the state as bytes; state_from_bytes returns the same state from them."""
-    arrays = [(name, np.ascontiguousarray(value)) for name, value in _leaves("", state)]
+    arrays = [(name, value) for name, value in _leaves("", state)]
     head = {
         "make": state.make,
-        "racks": len(state.resumed),
+        "racks": len(state.watch.resumed),
         "cells": len(state.soc.rack),
         "arrays": [(name, value.dtype.str, value.shape) for name, value in arrays],
     }

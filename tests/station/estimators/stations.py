@@ -3,6 +3,9 @@
 import numpy as np
 
 from station.estimators import RackFacts, Samples, Settings
+from station.estimators.by_rack import ByRack
+from station.estimators.strings import Ageing
+from station.estimators.visit import Visit
 
 
 def settings_of(model, *, racks=2, cells=4, **others: object):
@@ -47,3 +50,43 @@ def facts_of(settings, **others: object):
         }
         | others
     )
+
+
+def visit_of(model, soc, *, racks=1, sd=0.01, shared=0.5, temperature_c=25.0):
+    """Return a look at cells at rest of which SOC and its standard deviation are known."""
+    soc = np.atleast_1d(np.asarray(soc, np.float32))
+    cells = len(soc)
+    turn = np.repeat(np.arange(racks), cells // racks)
+    warm = np.full(cells, temperature_c, np.float32)
+    values, slopes = model.look_up(soc, warm)
+    none = np.zeros(cells, np.float32)
+    return Visit(
+        racks=np.arange(racks),
+        cells=np.arange(cells),
+        turn=turn,
+        by_rack=ByRack.of(turn),
+        soc=soc,
+        soc_sd=np.broadcast_to(np.float32(sd), soc.shape).copy(),
+        shared=np.full(cells, shared, np.float32),
+        searching=np.zeros(cells, bool),
+        temperature_c=warm,
+        ocv_v=values[0],
+        ocv_slope_v=slopes[0],
+        hysteresis_v=values[1],
+        hysteresis=none,
+        resistance_ohm=values[2:],
+        lagged_a=np.zeros((len(model.lag_s), racks), np.float32),
+        overpotential_v=none,
+        ocv_error_v=none,
+        resistance_error=none,
+        resistance_variance=np.full(cells, model.noise.resistance**2, np.float32),
+        innovation_v=none,
+        bias_c_rate=none,
+        bias_variance=np.full(cells, 1e-8, np.float32),
+    )
+
+
+def as_new(cells, *, soh=1.0, soh_sd=0.01, resistance=1.0, resistance_sd=0.1):
+    """Return cells of an age that is known with some error."""
+    each = (np.full(cells, value, np.float32) for value in (soh, soh_sd, resistance, resistance_sd))
+    return Ageing(*each)
