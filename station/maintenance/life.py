@@ -199,6 +199,7 @@ def promote(life: Life, order_id: str = "") -> Change:
     words = _figures(model, life.trial)
     told = Told("model.promoted", model, words, *_measured(life.trial))
     settled = (_executed(life.order_id, words),) if life.order_id else ()
+    over = _drift_over(life)
     life = replace(
         life,
         active=model,
@@ -208,7 +209,7 @@ def promote(life: Life, order_id: str = "") -> Change:
         trial=Trial(),
         drift=Drift(),
     )
-    return _with_order(Change(life, (told,), settled), order_id)
+    return _with_order(Change(life, (told, *over), settled), order_id)
 
 
 def take_back(life: Life, why: Fault, order_id: str = "") -> Change:
@@ -223,9 +224,11 @@ def take_back(life: Life, why: Fault, order_id: str = "") -> Change:
     if life.order_id:
         settled = (Settled(life.order_id, Outcome.FAILED, why.reason_code, detail),)
     after = replace(life, shadow=None, stage=Stage.ROLLED_BACK, order_id="", reason=why.reason_code)
+    over: tuple[Told, ...] = ()
     if on_trial is None and life.before is not None:
+        over = _drift_over(life)
         after = replace(after, active=life.before, before=None, drift=Drift())
-    return _with_order(Change(after, (told,), settled), order_id)
+    return _with_order(Change(after, (told, *over), settled), order_id)
 
 
 def fail(life: Life, why: Words) -> Change:
@@ -305,6 +308,14 @@ def _watch_drift(change: Change, innovation_mv: float) -> Change:
         words = Words(life.active.title, life.active.title)
         told = (*told, Told("model.drift", life.active, words, active=drift.drifts))
     return Change(life, told, change.settled)
+
+
+def _drift_over(life: Life) -> tuple[Told, ...]:
+    """Tell that a model which is no longer in force drifts no more."""
+    if not life.drift.drifts:
+        return ()
+    words = Words(life.active.title, life.active.title)
+    return (Told("model.drift", life.active, words, active=False),)
 
 
 def _with_order(change: Change, order_id: str) -> Change:

@@ -209,6 +209,18 @@ def test_drift_of_the_model_in_force_is_told_once_and_when_it_is_over():
     assert [(t.code, t.active) for t in over.told] == [("model.drift", False)]
 
 
+def test_the_drift_of_a_model_ends_with_its_being_in_force():
+    usual = run(Life(OLD), Second(mv=2.0), 90_000).life
+    drifting = run(usual, Second(mv=3.0), 20_000).life
+
+    change = lives.begin(drifting, asked(shadow_s=0), "o-1")
+
+    assert [(t.code, t.active, t.model) for t in change.told] == [
+        ("model.promoted", True, NEW),
+        ("model.drift", False, OLD),
+    ]
+
+
 def test_a_bad_hour_is_no_drift():
     usual = run(Life(OLD), Second(mv=2.0), 90_000).life
 
