@@ -24,7 +24,7 @@ _DIGEST_BYTES = 32
 _LENGTH = struct.Struct("<I")
 _HEAD_AT = len(_MAGIC) + _DIGEST_BYTES + _LENGTH.size
 _OF_HYPOTHESES = ("soc.hypotheses.", "soc.owner", "soc.log_weight")
-_OF_RACKS = (".unseen_s", ".lagged_a")
+_OF_RACKS = (".unseen_s", ".lagged_a", ".rest_a", ".rest_s")
 
 _Part = TypeVar("_Part")
 Arrays = dict[str, np.ndarray[Any, Any]]
