@@ -133,9 +133,7 @@ class _Graph:
         return out
 
     def linear(self, layer: torch.nn.Linear, given: str) -> str:
-        return self.add(
-            "Gemm", given, self.weight(layer.weight.T), self.weight(layer.bias)
-        )
+        return self.add("Gemm", given, self.weight(layer.weight.T), self.weight(layer.bias))
 
     def norm(self, layer: torch.nn.LayerNorm, given: str) -> str:
         return self.add(
@@ -182,7 +180,10 @@ def cells_graph(network: TransformerGru) -> bytes:
     weight_in, weight_state = gru.weight_ih_l0, gru.weight_hh_l0
     bias_in, bias_state = gru.bias_ih_l0, gru.bias_hh_l0
     parts = graph.add(
-        "Gemm", "inputs", graph.weight(weight_in[:, : shape.inputs].T), graph.weight(bias_in),
+        "Gemm",
+        "inputs",
+        graph.weight(weight_in[:, : shape.inputs].T),
+        graph.weight(bias_in),
         transA=1,
     )
     if shape.context:

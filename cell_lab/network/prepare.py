@@ -166,7 +166,9 @@ def _work(
     cell = make_cell(known[number % len(known)], rng)
     start_soc = float(rng.uniform(0.05, 0.99))
     c_rate = duty_c_rate(pool, start_soc, seconds, rng)
-    return example(cell.model, drive_cell(cell.truth, cell.capacity_ah, c_rate, start_soc, rng), rng)
+    return example(
+        cell.model, drive_cell(cell.truth, cell.capacity_ah, c_rate, start_soc, rng), rng
+    )
 
 
 _function: Callable[[tuple[int, tuple[str, int]]], Example]
@@ -193,9 +195,7 @@ def _mapped(
         yield from pool.map(_do, jobs, chunksize=8)
 
 
-def _stacked(
-    examples: Sequence[Example], validates: npt.NDArray[np.bool_], seconds: int
-) -> Arrays:
+def _stacked(examples: Sequence[Example], validates: npt.NDArray[np.bool_], seconds: int) -> Arrays:
     inputs = np.zeros((len(examples), seconds, len(INPUTS)), np.float16)
     error = np.zeros((len(examples), seconds), np.float16)
     soc = np.zeros((len(examples), seconds), np.float16)

@@ -114,7 +114,9 @@ def driven(
     return np.array(rows, np.float32), state.astype(np.float32)
 
 
-def wrong_readings(measured: Measured, rng: np.random.Generator) -> tuple[Measured, npt.NDArray[np.bool_]]:
+def wrong_readings(
+    measured: Measured, rng: np.random.Generator
+) -> tuple[Measured, npt.NDArray[np.bool_]]:
     """Return the readings with sensor faults, and which seconds were heard at all."""
     seconds, capacity_ah = len(measured.soc), measured.capacity_ah
     some = rng.random(6) < 0.6

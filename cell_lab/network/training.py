@@ -74,7 +74,13 @@ class _Data:
 
 
 def train(
-    shape: Shape, arrays: Arrays, settings: Settings, folder: Path, progress: Progress, *, resume: bool = False
+    shape: Shape,
+    arrays: Arrays,
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+    *,
+    resume: bool = False,
 ) -> Fitted:
     """Train, or go on, and return the best network.
 
@@ -117,7 +123,9 @@ class _Run:
         self.settings, self.shape = settings, shape
         self.network = TransformerGru(shape).to(device)
         self.mean = deepcopy(self.network)
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), settings.rate, weight_decay=1e-3)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), settings.rate, weight_decay=1e-3
+        )
         self.step, self.spent_s = 0, 0.0
         self.loss, self.score, self.best, self.best_step = 0.0, 0.0, float("inf"), 0
         self.best_weights: dict[str, Tensor] = {}
@@ -135,7 +143,9 @@ class _Run:
         warm = min((self.step + 1) / _WARM_STEPS, 1.0)
         for group in self.optimiser.param_groups:
             group["lr"] = settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * share)))
-        inputs, target, known = _batch(data, settings, np.random.default_rng((settings.seed, self.step)))
+        inputs, target, known = _batch(
+            data, settings, np.random.default_rng((settings.seed, self.step))
+        )
         told, _ = self.network(inputs)
         loss = _loss(told, target, known)
         self.optimiser.zero_grad(set_to_none=True)
@@ -195,7 +205,9 @@ class _Run:
         self.best_weights = state["best_weights"]
 
 
-def _data(arrays: Arrays, wanted: np.ndarray[Any, Any], settings: Settings, device: torch.device) -> _Data:
+def _data(
+    arrays: Arrays, wanted: np.ndarray[Any, Any], settings: Settings, device: torch.device
+) -> _Data:
     inputs = arrays.inputs[wanted]
     target = arrays.error[wanted]
     if settings.raw:
