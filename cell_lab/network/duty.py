@@ -1,4 +1,4 @@
-"""What made cells are driven by: pieces of measured drives, regulation, steady power, rest."""
+"""What made cells are driven by: pieces of measured drives, cycling, steady current, rest."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,8 @@ from cell_lab.recordings import Series
 
 _SHORTEST_S, _LONGEST_S = 300, 2400
 _LOW, _HIGH = 0.01, 1.0
+_SHARES = (0.12, 0.22, 0.16, 0.5)
+_HALF_PERIOD_S = (120.0, 1800.0)
 
 
 def duty_c_rate(
@@ -35,11 +37,15 @@ def duty_c_rate(
 
 
 def _piece(pool: Sequence[Series], seconds: int, rng: np.random.Generator) -> Series:
-    kind = rng.random()
-    if kind < 0.15:
+    kind = rng.choice(["rest", "steady", "cycling", "drive"], p=_SHARES)
+    if kind == "rest":
         return np.zeros(seconds)
-    if kind < 0.4:
-        return np.full(seconds, rng.uniform(0.1, 1.0) * rng.choice([-1, 1]))
+    rate = rng.uniform(0.1, 1.0) * rng.choice([-1, 1])
+    if kind == "steady":
+        return np.full(seconds, rate)
+    if kind == "cycling":
+        half_s = rng.uniform(*_HALF_PERIOD_S)
+        return rate * np.where((np.arange(seconds) // half_s) % 2, -1.0, 1.0)
     source = pool[int(rng.integers(len(pool)))]
     at = int(rng.integers(max(len(source) - seconds, 1)))
     return source[at : at + seconds] * rng.uniform(0.3, 1.1) * rng.choice([-1, 1, 1])

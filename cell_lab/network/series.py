@@ -22,6 +22,7 @@ from station.estimators.cell_model import (
 from station.estimators.network_inputs import Ambient, Believed, network_inputs
 
 _KNOT_S = 64
+_BLOCK = 64
 _MOST_BEYOND = (-0.03, 1.04)
 
 
@@ -82,7 +83,8 @@ def drive_cell(
     """Return what a made cell does: open loop, for its current is given."""
     current_a = c_rate * truth.capacity_ah
     soc = start_soc - np.cumsum(current_a) / 3600 / capacity_ah
-    warmed = lag(c_rate**2, np.ones(len(c_rate)), rng.uniform(900, 3600)) * rng.uniform(1, 8)
+    warm_keep = np.full(len(c_rate), np.exp(-1 / rng.uniform(900, 3600)))
+    warmed = approach(warm_keep, c_rate**2, 0.0) * rng.uniform(1, 8)
     day = np.sin(np.arange(len(c_rate)) * 2 * np.pi / 86400 + rng.uniform(0, 6.3))
     temperature_c = rng.uniform(-20, 45) + warmed + rng.uniform(0, 5) * day
     lagged_a, hysteresis = driven(truth, current_a, capacity_ah, rng.uniform(-1, 1))
@@ -96,22 +98,34 @@ def driven(
     model: CellModel, current_a: Series, capacity_ah: float, hysteresis: float = 0.0
 ) -> tuple[Floats, Floats]:
     """Return the currents behind the lags, shape (terms, seconds), and the hysteresis state."""
-    second = np.ones(len(current_a))
+    kinds = list(zip(model.kinetic.tolist(), model.lag_s.tolist(), strict=True))
     known: dict[tuple[bool, float], Series] = {}
-    for is_kinetic, lag_s in zip(model.kinetic.tolist(), model.lag_s.tolist(), strict=True):
+    for is_kinetic, lag_s in dict.fromkeys(kinds):
         drive = kinetic(current_a, model.kinetic_a) if is_kinetic else current_a
-        known.setdefault((is_kinetic, lag_s), lag(drive, second, lag_s))
-    rows = [known[key] for key in zip(model.kinetic.tolist(), model.lag_s.tolist(), strict=True)]
+        keep = np.full(len(drive), np.exp(-1 / lag_s) if lag_s > 0 else 0.0)
+        known[is_kinetic, lag_s] = drive if lag_s == 0 else approach(keep, drive, 0.0)
     state = np.zeros(len(current_a))
     if model.hysteresis_rate > 0:
         keep = np.exp(-model.hysteresis_rate * np.abs(current_a) / 3600 / capacity_ah)
-        value = hysteresis
-        for number, (share, sign) in enumerate(
-            zip(keep.tolist(), np.sign(current_a).tolist(), strict=True)
-        ):
-            value = share * value + (1 - share) * sign
-            state[number] = value
-    return np.array(rows, np.float32), state.astype(np.float32)
+        state = approach(keep, np.sign(current_a), hysteresis)
+    return np.array([known[kind] for kind in kinds], np.float32), state.astype(np.float32)
+
+
+def approach(keep: Series, drive: Series, start: float) -> Series:
+    """Return y with y[n] = keep[n] y[n-1] + (1 - keep[n]) drive[n], from `start` on.
+
+    Within blocks it is a sum of drives over the product of what is kept; the blocks are so short
+    that the product stays far from what double precision cannot hold.
+    """
+    blocks = -(-len(drive) // _BLOCK)
+    room = blocks * _BLOCK - len(drive)
+    kept = np.cumprod(np.pad(keep, (0, room), constant_values=1.0).reshape(blocks, _BLOCK), axis=1)
+    driven_by = np.pad((1 - keep) * drive, (0, room)).reshape(blocks, _BLOCK)
+    out = np.cumsum(driven_by / kept, axis=1)
+    for row in range(blocks):
+        out[row] = kept[row] * (start + out[row])
+        start = out[row, -1]
+    return out.ravel()[: len(drive)]
 
 
 def wrong_readings(

@@ -34,3 +34,7 @@ class Shape:
     def slopes(self) -> list[float]:
         """By how much each head prefers younger tokens, per token of age."""
         return [2.0 ** -(2 * head + 1) for head in range(self.heads)]
+
+
+PLAIN = Shape(inputs=3, hidden=64, context=0)
+"""A plain GRU of voltage, current and temperature alone: what the others are compared with."""

@@ -5,6 +5,7 @@ goes on exactly as it would have gone. What is kept are weights, their running m
 the optimiser, and the best weights so far on recordings that are not trained on.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -142,7 +143,7 @@ class _Run:
         settings, share = self.settings, self.share
         warm = min((self.step + 1) / _WARM_STEPS, 1.0)
         for group in self.optimiser.param_groups:
-            group["lr"] = settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * share)))
+            group["lr"] = settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
         inputs, target, known = _batch(
             data, settings, np.random.default_rng((settings.seed, self.step))
         )
