@@ -1,11 +1,11 @@
 """The Transformer-GRU: what each cell remembers, and what its rack has been through.
 
 Every 16 seconds a Transformer takes means and spreads of the rack's inputs as one token, looks at
-the 32 tokens before it (eight and a half minutes), and tells a context. Every second a GRU of each cell takes
-the cell's inputs and the rack's context and tells how far the filter's SOC is off, and how sure
-that is. All heads share one key and one value (Shazeer 2019, arXiv 1911.02150), which keeps a
-rack's cache small; the heads tell older tokens from younger ones by a slope of their own (Press,
-Smith, Lewis 2022, ALiBi), so that a token's place is no input and the cache may roll.
+it and the 31 before it (eight and a half minutes), and tells a context. Every second a GRU of
+each cell takes the cell's inputs and the rack's context and tells how far the filter's SOC is off,
+and how sure that is. All heads share one key and one value (Shazeer 2019, arXiv 1911.02150), which
+keeps a rack's cache small; the heads tell older tokens from younger ones by a slope of their own
+(Press, Smith, Lewis 2022, ALiBi), so that a token's place is no input and the cache may roll.
 """
 
 from dataclasses import dataclass
@@ -56,11 +56,14 @@ class Layer(nn.Module):
         scores = query @ key.transpose(-1, -2) * self.shape.key**-0.5 + mask
         heard = (scores.softmax(-1) @ value).transpose(1, 2).reshape(racks, count, -1)
         tokens = tokens + self.back(heard)
-        return tokens + self.narrow(functional.relu(self.wide(self.norm2(tokens))))
+        fed: Tensor = self.narrow(functional.relu(self.wide(self.norm2(tokens))))
+        return tokens + fed
 
 
 class TransformerGru(nn.Module):
     """The network; `shape.context` 0 leaves the Transformer out: a plain GRU."""
+
+    slopes: Tensor
 
     def __init__(self, shape: Shape) -> None:
         """Make its weights."""
@@ -97,7 +100,7 @@ class TransformerGru(nn.Module):
         cells, seconds, _ = inputs.shape
         patch = self.shape.patch_s
         whole = seconds // patch
-        parts = inputs[:, : whole * patch].unflatten(1, (whole, patch))
+        parts = inputs[:, : whole * patch].reshape(cells, whole, patch, -1)
         mean = parts.mean(2)
         variance = ((parts - mean[:, :, None]) ** 2).mean(2)
         tokens = self.embed(torch.cat([mean, (variance + self.shape.least_variance).sqrt()], -1))

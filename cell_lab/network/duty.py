@@ -40,12 +40,13 @@ def _piece(pool: Sequence[Series], seconds: int, rng: np.random.Generator) -> Se
     kind = rng.choice(["rest", "steady", "cycling", "drive"], p=_SHARES)
     if kind == "rest":
         return np.zeros(seconds)
-    rate = rng.uniform(0.1, 1.0) * rng.choice([-1, 1])
+    rate = float(rng.uniform(0.1, 1.0) * rng.choice([-1, 1]))
     if kind == "steady":
         return np.full(seconds, rate)
     if kind == "cycling":
         half_s = rng.uniform(*_HALF_PERIOD_S)
-        return rate * np.where((np.arange(seconds) // half_s) % 2, -1.0, 1.0)
+        sign: Series = np.where((np.arange(seconds) // half_s) % 2, -1.0, 1.0)
+        return rate * sign
     source = pool[int(rng.integers(len(pool)))]
     at = int(rng.integers(max(len(source) - seconds, 1)))
-    return source[at : at + seconds] * rng.uniform(0.3, 1.1) * rng.choice([-1, 1, 1])
+    return source[at : at + seconds] * float(rng.uniform(0.3, 1.1) * rng.choice([-1, 1, 1]))

@@ -84,5 +84,7 @@ def _smooth(count: int, rng: np.random.Generator) -> Floats:
     waves = np.arange(1, _OCV_WAVES + 1)
     phase = rng.uniform(0, 2 * np.pi, _OCV_WAVES)
     size = rng.normal(0, 1, _OCV_WAVES) * np.sqrt(2 / _OCV_WAVES)
-    out = (size[:, None] * np.sin(np.pi * waves[:, None] * places + phase[:, None])).sum(0)
-    return out.astype(np.float32)
+    out: Floats = (size @ np.sin(np.pi * waves[:, None] * places + phase[:, None])).astype(
+        np.float32
+    )
+    return out

@@ -21,8 +21,11 @@ from station.estimators.network_inputs import INPUTS
 
 Halves = npt.NDArray[np.float16]
 Progress = Callable[[float], None]
+Job = tuple[int, tuple[str, int]]
+"""Place of an example, and what it is made of: a kind, and a number in it."""
 _FEWEST_TEMPERATURES = 2
 _SHORTEST_S = 1200
+_DIFFERS = 0.5
 _LEAD_S = 4000
 """So long before a piece begins the lags and the hysteresis are followed."""
 
@@ -69,11 +72,23 @@ class _Source:
     validates: bool
 
 
+@dataclass(frozen=True)
+class _Stock:
+    """What examples are made of: recordings, tables of makes, pieces of drives."""
+
+    sources: Sequence[_Source]
+    known: Sequence[CellModel]
+    pool: Sequence[Series]
+    seconds: int
+    seed: int
+
+
 def prepare(
     recordings: Sequence[Recording],
     splits: Splits,
     fold: str,
     amounts: Amounts,
+    *,
     seed: int,
     workers: int,
     progress: Progress,
@@ -96,7 +111,7 @@ def prepare(
         times = max(round(amounts.variants * len(source.measured.soc) / 2000), 1)
         jobs += [("recorded", number)] * times
     jobs += [("made", number) for number in range(amounts.made)]
-    work = partial(_work, sources, known, pool, amounts.seconds, seed)
+    work = partial(_work, _Stock(sources, known, pool, amounts.seconds, seed))
     found: list[Example] = []
     for done in _mapped(work, list(enumerate(jobs)), workers):
         found.append(done)
@@ -145,47 +160,41 @@ def _sources(
     return [source for source in sources if len(source.measured.soc) > _SHORTEST_S], known
 
 
-def _work(
-    sources: Sequence[_Source],
-    known: Sequence[CellModel],
-    pool: Sequence[Series],
-    seconds: int,
-    seed: int,
-    job: tuple[int, tuple[str, int]],
-) -> Example:
+def _work(stock: _Stock, job: Job) -> Example:
     place, (kind, number) = job
-    rng = np.random.default_rng((seed, place))
+    rng = np.random.default_rng((stock.seed, place))
     if kind == "recorded":
-        source = sources[number]
+        source = stock.sources[number]
         # A cell is not its make's table to the last millivolt, whichever cell was measured.
-        model = differing(source.model, rng) if rng.random() < 0.5 else source.model  # noqa: PLR2004
-        at = int(rng.integers(max(len(source.measured.soc) - seconds, 0) + 1))
+        model = differing(source.model, rng) if rng.random() < _DIFFERS else source.model
+        at = int(rng.integers(max(len(source.measured.soc) - stock.seconds, 0) + 1))
         lead = min(at, _LEAD_S)
-        whole = example(model, source.measured.between(at - lead, at + seconds), rng)
+        piece = source.measured.between(at - lead, at + stock.seconds)
+        whole = example(model, piece, rng)
         return Example(whole.inputs[lead:], whole.error[lead:], whole.soc[lead:])
-    cell = make_cell(known[number % len(known)], rng)
+    cell = make_cell(stock.known[number % len(stock.known)], rng)
     start_soc = float(rng.uniform(0.05, 0.99))
-    c_rate = duty_c_rate(pool, start_soc, seconds, rng)
+    c_rate = duty_c_rate(stock.pool, start_soc, stock.seconds, rng)
     return example(
         cell.model, drive_cell(cell.truth, cell.capacity_ah, c_rate, start_soc, rng), rng
     )
 
 
-_function: Callable[[tuple[int, tuple[str, int]]], Example]
+_function: Callable[[Job], Example]
 
 
-def _take(function: Callable[[tuple[int, tuple[str, int]]], Example]) -> None:
+def _take(function: Callable[[Job], Example]) -> None:
     global _function  # noqa: PLW0603 - each worker gets the recordings once, not with each job
     _function = function
 
 
-def _do(job: tuple[int, tuple[str, int]]) -> Example:
+def _do(job: Job) -> Example:
     return _function(job)
 
 
 def _mapped(
-    work: Callable[[tuple[int, tuple[str, int]]], Example],
-    jobs: Sequence[tuple[int, tuple[str, int]]],
+    work: Callable[[Job], Example],
+    jobs: Sequence[Job],
     workers: int,
 ) -> Iterator[Example]:
     if workers <= 1:
@@ -200,8 +209,7 @@ def _stacked(examples: Sequence[Example], validates: npt.NDArray[np.bool_], seco
     error = np.zeros((len(examples), seconds), np.float16)
     soc = np.zeros((len(examples), seconds), np.float16)
     for row, each in enumerate(examples):
-        length = len(each.soc)
-        inputs[row, :length], error[row, :length] = each.inputs, each.error
-        soc[row, :length] = each.soc
+        heard = slice(0, len(each.soc))
+        inputs[row, heard], error[row, heard], soc[row, heard] = each.inputs, each.error, each.soc
     length = np.array([len(each.soc) for each in examples], np.int64)
     return Arrays(inputs, error, soc, length, validates)

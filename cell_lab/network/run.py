@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +36,9 @@ class Plan:
     """
 
     fold: str = "all"
-    amounts: Amounts = Amounts()
-    settings: Settings = Settings()
-    shape: Shape = Shape()
+    amounts: Amounts = field(default_factory=Amounts)
+    settings: Settings = field(default_factory=Settings)
+    shape: Shape = field(default_factory=Shape)
     seed: int = 1
     workers: int = 1
 
@@ -106,9 +106,9 @@ def train_network(
         splits,
         plan.fold,
         plan.amounts,
-        plan.seed,
-        plan.workers or os.cpu_count() or 1,
-        lambda share: progress("series", share, ""),
+        seed=plan.seed,
+        workers=plan.workers or os.cpu_count() or 1,
+        progress=lambda share: progress("series", share, ""),
     )
     fitted = train(
         plan.sized,

@@ -19,10 +19,13 @@ from station.estimators.cell_model import (
     CellModel,
     Floats,
 )
-from station.estimators.network_inputs import Ambient, Believed, network_inputs
+from station.estimators.network_inputs import Ambient, Believed, Readings, network_inputs
 
 _KNOT_S = 64
 _BLOCK = 64
+_HAS_FAULT, _HAS_GAPS, _LOST, _HAS_AMBIENT = 0.6, 0.3, 0.05, 0.4
+_NEARLY_RIGHT, _NOT_LOST = 0.4, 0.85
+"""So many beliefs start nearly right; those beyond the second share start anywhere."""
 _MOST_BEYOND = (-0.03, 1.04)
 
 
@@ -133,7 +136,7 @@ def wrong_readings(
 ) -> tuple[Measured, npt.NDArray[np.bool_]]:
     """Return the readings with sensor faults, and which seconds were heard at all."""
     seconds, capacity_ah = len(measured.soc), measured.capacity_ah
-    some = rng.random(6) < 0.6
+    some = rng.random(6) < _HAS_FAULT
     offset = some[0] * rng.normal(0, 0.003) * capacity_ah
     current_a = measured.current_a * (1 + some[1] * rng.normal(0, 0.004)) + offset
     voltage_v = measured.voltage_v + some[2] * rng.normal(0, 0.002)
@@ -143,8 +146,8 @@ def wrong_readings(
         voltage_v = np.round(voltage_v / step_v) * step_v
     temperature_c = measured.temperature_c + some[4] * rng.normal(0, 2)
     heard = np.ones(seconds, bool)
-    if some[5] and rng.random() < 0.3:
-        minutes = rng.random(seconds // 60 + 1) < 0.05
+    if some[5] and rng.random() < _HAS_GAPS:
+        minutes = rng.random(seconds // 60 + 1) < _LOST
         heard = ~minutes[np.arange(seconds) // 60]
     return (
         Measured(capacity_ah, current_a, voltage_v, temperature_c, measured.soc),
@@ -156,8 +159,8 @@ def wandering_belief(soc: Series, rng: np.random.Generator) -> Floats:
     """Return a belief about SOC as a filter's would wander, shape (seconds,)."""
     seconds = len(soc)
     kind = rng.random()
-    start = rng.normal(0, 0.02) if kind < 0.4 else rng.normal(0, 0.08)
-    if kind > 0.85:
+    start = rng.normal(0, 0.02) if kind < _NEARLY_RIGHT else rng.normal(0, 0.08)
+    if kind > _NOT_LOST:
         start = rng.uniform(-0.3, 0.3)
     error = start * np.exp(-np.arange(seconds) / np.exp(rng.uniform(np.log(200), np.log(2e5))))
     knots = seconds // _KNOT_S + 2
@@ -168,7 +171,8 @@ def wandering_belief(soc: Series, rng: np.random.Generator) -> Floats:
     wander = lag(shocks / (1 - keep), np.full(knots, _KNOT_S, float), lasts_s)
     wander += shocks[0] * np.exp(-np.arange(knots) * _KNOT_S / lasts_s)
     error = error + np.interp(np.arange(seconds), np.arange(knots) * _KNOT_S, wander)
-    return np.clip(soc + error, *_MOST_BEYOND).astype(np.float32)
+    believed: Floats = np.clip(soc + error, *_MOST_BEYOND).astype(np.float32)
+    return believed
 
 
 def example(model: CellModel, measured: Measured, rng: np.random.Generator) -> Example:
@@ -177,7 +181,7 @@ def example(model: CellModel, measured: Measured, rng: np.random.Generator) -> E
     believed_soc = wandering_belief(measured.soc, rng)
     lagged_a, hysteresis = driven(model, told.current_a, model.capacity_ah)
     nan = float("nan")
-    known = rng.random(2) < 0.4
+    known = rng.random(2) < _HAS_AMBIENT
     ambient = Ambient(
         float(rng.uniform(0, 80_000)) if known[0] else nan,
         float(rng.uniform(0.1, 1)) if known[1] else nan,
@@ -185,10 +189,12 @@ def example(model: CellModel, measured: Measured, rng: np.random.Generator) -> E
     inputs = network_inputs(
         model,
         Believed(believed_soc, hysteresis, lagged_a),
-        told.current_a.astype(np.float32),
-        told.voltage_v.astype(np.float32),
-        told.temperature_c.astype(np.float32),
-        heard,
+        Readings(
+            told.current_a.astype(np.float32),
+            told.voltage_v.astype(np.float32),
+            told.temperature_c.astype(np.float32),
+            heard,
+        ),
         np.full(len(believed_soc), model.capacity_ah, np.float32),
         ambient,
     )

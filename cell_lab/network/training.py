@@ -143,14 +143,16 @@ class _Run:
         settings, share = self.settings, self.share
         warm = min((self.step + 1) / _WARM_STEPS, 1.0)
         for group in self.optimiser.param_groups:
-            group["lr"] = settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+            group["lr"] = (
+                settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+            )
         inputs, target, known = _batch(
             data, settings, np.random.default_rng((settings.seed, self.step))
         )
         told, _ = self.network(inputs)
         loss = _loss(told, target, known)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_NORM)
         self.optimiser.step()
         keeps = min(_MEAN_KEEPS, self.step / (self.step + 10))
@@ -160,14 +162,14 @@ class _Run:
         self.step += 1
         self.last_loss = loss.detach()
 
-    @torch.no_grad()
     def check(self, data: _Data) -> None:
         self.loss = float(self.last_loss)
         rng = np.random.default_rng(self.settings.seed)
         losses = []
         for _ in range(4):
             inputs, target, known = _batch(data, self.settings, rng)
-            told, _ = self.mean(inputs)
+            with torch.no_grad():
+                told, _ = self.mean(inputs)
             losses.append(float((_each_loss(told, target) * known).sum() / known.sum()))
         self.score = float(np.mean(losses))
         if self.score < self.best:

@@ -18,7 +18,7 @@ from station.estimators import soc as soc_estimator
 from station.estimators import soc_filter
 from station.estimators.cell_model import CellModel, Floats
 from station.estimators.network import Network, Trust
-from station.estimators.network_inputs import Ambient, Believed, network_inputs
+from station.estimators.network_inputs import Ambient, Believed, Readings, network_inputs
 from station.estimators.network_run import NetworkState, run_second, start_network
 from station.estimators.samples import Flags, Indices, Samples
 from station.estimators.soc import SocEstimate, SocState
@@ -67,19 +67,13 @@ def cold_start(
     return start(network, soc_estimator.cold_start(model, rack, racks, told_soc), racks)
 
 
-def known_start(
-    model: CellModel, network: Network | None, rack: Indices, racks: int, soc: Floats, soc_sd: float
-) -> FusedState:
-    """Return the state of cells whose SOC is known so well that there is nothing to search."""
-    return start(network, soc_estimator.known_start(model, rack, racks, soc, soc_sd), racks)
-
-
 def step(
     model: CellModel,
     network: Network | None,
     state: FusedState,
     samples: Samples,
     capacity_ah: Floats,
+    *,
     ambient: Ambient = _NO_AMBIENT,
 ) -> tuple[FusedState, SocEstimate]:
     """Take one moment.
@@ -98,7 +92,8 @@ def step(
     assert state.network is not None  # noqa: S101 - started with this network
     trust = network.facts.trust
     heard = estimate.innovation.variance < _HEARD_BELOW
-    inputs = _inputs(model, soc_state, estimate, samples, heard, capacity_ah, ambient)
+    believed, readings = _inputs(soc_state, estimate.soc, samples, heard)
+    inputs = network_inputs(model, believed, readings, capacity_ah, ambient)
     network_state, error, log_sd = run_second(network, state.network, inputs, soc_state.rack)
     lean = _lean(state.lean, estimate, heard)
     second = (state.second + 1) % _EVERY_S
@@ -127,7 +122,8 @@ def correct(state: SocState, told_soc: Floats, variance: Floats, asked: Flags) -
 
     Args:
         state: before; it is left as it is.
-        told_soc, variance: what was measured and how far it may be off, shape (cells,).
+        told_soc: what was measured, shape (cells,).
+        variance: of that.
         asked: which cells it is believed of.
     """
     settled = state.settled
@@ -155,26 +151,13 @@ def _pair(i: int) -> int:
 
 
 def _inputs(
-    model: CellModel,
-    state: SocState,
-    estimate: SocEstimate,
-    samples: Samples,
-    heard: Flags,
-    capacity_ah: Floats,
-    ambient: Ambient,
-) -> Floats:
+    state: SocState, soc: Floats, samples: Samples, heard: Flags
+) -> tuple[Believed, Readings]:
+    """Return what the network's inputs are made of."""
     rack, settled = state.rack, state.settled
-    believed = Believed(estimate.soc, settled.hysteresis, settled.lagged_a[:, rack])
-    return network_inputs(
-        model,
-        believed,
-        samples.current_a[rack],
-        samples.voltage_v,
-        state.screened.temperature_c,
-        heard,
-        capacity_ah,
-        ambient,
-    )
+    believed = Believed(soc, settled.hysteresis, settled.lagged_a[:, rack])
+    current_a, temperature_c = samples.current_a[rack], state.screened.temperature_c
+    return believed, Readings(current_a, samples.voltage_v, temperature_c, heard)
 
 
 def _lean(before: Floats, estimate: SocEstimate, heard: Flags) -> Floats:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 FACTS_FILE, CELLS_FILE, RACKS_FILE = "network.json", "cells.onnx", "racks.onnx"
-FORMAT = 1
 
 
 class Trust(BaseModel):
@@ -52,7 +51,7 @@ class NetworkFacts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     inputs: tuple[str, ...]
     hidden: int
     context: int

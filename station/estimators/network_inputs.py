@@ -74,39 +74,47 @@ class Believed:
     lagged_a: Floats
 
 
+@dataclass(frozen=True)
+class Readings:
+    """What was read of each cell, shape (cells,).
+
+    Attributes:
+        current_a: discharge positive.
+        voltage_v, temperature_c: of the cell.
+        heard: whether voltage and current can be believed.
+    """
+
+    current_a: Floats
+    voltage_v: Floats
+    temperature_c: Floats
+    heard: Flags
+
+
 def network_inputs(
-    model: CellModel,
-    believed: Believed,
-    current_a: Floats,
-    voltage_v: Floats,
-    temperature_c: Floats,
-    heard: Flags,
-    capacity_ah: Floats,
-    ambient: Ambient,
+    model: CellModel, believed: Believed, readings: Readings, capacity_ah: Floats, ambient: Ambient
 ) -> Floats:
     """Return the inputs of the network, shape (INPUTS, cells).
 
     Args:
         model: the make.
         believed: by the filter, at this moment.
-        current_a: of each cell, discharge positive, shape (cells,).
-        voltage_v, temperature_c: shape (cells,).
-        heard: whether voltage and current can be believed, shape (cells,).
-        capacity_ah: of each cell.
+        readings: of this moment.
+        capacity_ah: of each cell, shape (cells,).
         ambient: of the place.
     """
-    values, slopes = model.look_up(believed.soc, temperature_c)
+    heard = readings.heard
+    values, slopes = model.look_up(believed.soc, readings.temperature_c)
     resistances, rises = values[FIRST_TERM_COLUMN:], slopes[FIRST_TERM_COLUMN:]
     overpotential = np.einsum("tc,tc->c", resistances, believed.lagged_a)
     rise = slopes[OCV_COLUMN] - slopes[HYSTERESIS_COLUMN] * believed.hysteresis
     rise = rise - np.einsum("tc,tc->c", rises, believed.lagged_a)
     expected = values[OCV_COLUMN] - values[HYSTERESIS_COLUMN] * believed.hysteresis - overpotential
-    residual = np.where(heard, voltage_v - expected, np.float32(0))
+    residual = np.where(heard, readings.voltage_v - expected, np.float32(0))
     newton = residual * rise / (rise * rise + np.float32(_FLAT_V**2))
     inputs = np.zeros((len(INPUTS), len(believed.soc)), np.float32)
     inputs[0] = (expected + residual - _MIDDLE_V) / _SPAN_V
-    inputs[1] = np.arcsinh(np.where(heard, current_a / capacity_ah, np.float32(0)))
-    inputs[2] = (temperature_c - _MIDDLE_C) / _SPAN_C
+    inputs[1] = np.arcsinh(np.where(heard, readings.current_a / capacity_ah, np.float32(0)))
+    inputs[2] = (readings.temperature_c - _MIDDLE_C) / _SPAN_C
     inputs[3] = 2 * believed.soc - 1
     inputs[4] = np.arcsinh(residual / _RESIDUAL_V)
     inputs[5] = np.arcsinh(rise / _RISE_V)
