@@ -140,7 +140,10 @@ def tables_without(recordings: Sequence[Recording], unseen_c: Sequence[float]) -
 def _sources(
     recordings: Sequence[Recording], splits: Splits, fold: str
 ) -> tuple[list[_Source], list[CellModel]]:
-    """Return recordings with tables made without their temperature, and the fold's tables."""
+    """Return recordings with tables made without their temperature, and the fold's tables.
+
+    A make whose temperatures are too few for that gets the fold's tables.
+    """
     sources, known = [], []
     for cell in dict.fromkeys(recording.cell for recording in recordings):
         own = [r for r in recordings if r.cell == cell]
@@ -151,7 +154,9 @@ def _sources(
         seen_cycles = [r for r in own if not any(p in r.profile for p in splits.held_out_cycles)]
         known.append(tables_without(seen_cycles, held))
         for chamber_c in sorted({recording.chamber_c for recording in used}):
-            model = tables_without(seen_cycles, (*held, chamber_c))
+            left = {each.chamber_c for each in seen_cycles} - {*held, chamber_c}
+            unseen = (*held, chamber_c) if len(left) >= _FEWEST_TEMPERATURES else held
+            model = tables_without(seen_cycles, unseen)
             sources += [
                 _Source(every_second(r), model, splits.role(r, fold) == "validate")
                 for r in used
