@@ -51,3 +51,15 @@ class StateError(EstimatorError):
             f"stored state of the estimators: {problem}; delete it: the estimators then search "
             "for the SOC anew, which takes half an hour or more"
         )
+
+
+class NetworkError(EstimatorError):
+    """A file of an SOC network is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and how to make a good one."""
+        super().__init__(
+            f"{path}: {problem}; make the network anew: "
+            f"./stationmaster train network --data FOLDER --out {path.parent}"
+        )
+        self.path = path
