@@ -43,7 +43,7 @@ UNITS: dict[FaultType, str] = {
     FaultType.HIGH_RESISTANCE: "% more",
     FaultType.COOLING_LOSS: "% less heat carried away",
 }
-"""What a size is. Sizes of shorts and contacts are told for a 280 Ah cell and scale with capacity."""
+"""What a size is; shorts and contacts are told for a 280 Ah cell and scale with capacity."""
 NOT_CLAIMED = (FaultType.COOLING_LOSS,)
 """What the sensors cannot show: one temperature sensor for four cells."""
 REFERENCE_AH = 280.0

@@ -107,7 +107,7 @@ class Racks:
         self.cells = cells
         of_stack = np.repeat(np.arange(len(duties)), stack)
         self.place: Place = place_of(np.repeat(np.arange(racks), cells), racks, of_stack)
-        self._duties = [duties[each] for each in of_stack]
+        self._duties = [duties[each] for each in of_stack.tolist()]
         self.blocks = min(len(duty.current) for duty in duties) // BLOCK
         self._real = np.array([duty.voltage_v is not None for duty in self._duties])
         self._at = 0
@@ -154,7 +154,7 @@ class Racks:
         """Return the next sixteen seconds."""
         for fault in self.faults:
             self._act(fault)
-        place, model = self.place, self.model
+        place = self.place
         window = slice(self._at * BLOCK, (self._at + 1) * BLOCK)
         base = np.stack([duty.current[window] for duty in self._duties], axis=1)
         true = base * self._share + self._pulses(base.shape)
@@ -191,7 +191,7 @@ class Racks:
             power_off=np.zeros(place.racks, np.float32),
             model_off=np.zeros(place.racks, np.float32),
             voltage_v=sensed.ravel(),
-            temperature_c=self._sensed_c(window).ravel(),
+            temperature_c=self._sensed_c().ravel(),
             voltage_on_current=on.astype(np.float32).ravel(),
             still_voltage=still.astype(np.float32).ravel(),
             still_temperature=np.zeros(place.rack.shape, np.float32),
@@ -289,16 +289,17 @@ class Racks:
                 self._frozen_v[at] = float(sensed[at])
             else:
                 sensed[at] = self._frozen_v[at]
-        return sensed.astype(np.float32)
+        told_v: Floats = sensed.astype(np.float32)
+        return told_v
 
-    def _sensed_c(self, window: slice) -> Floats:
-        del window
+    def _sensed_c(self) -> Floats:
         noise = self._spread.noise_c / np.sqrt(BLOCK)
         read = self._temperature_c + self._sensor_c + self._jump_c + noise * self._noise()
         if self._spread.per_sensor > 1:
             leader = np.arange(self.cells) // self._spread.per_sensor * self._spread.per_sensor
             read = read[:, leader]
-        return read.astype(np.float32)
+        told_c: Floats = read.astype(np.float32)
+        return told_c
 
     def _peer_off(self, read: Floats) -> Floats:
         """Return the largest distance from the stack's middle rack, each by its own share."""
@@ -309,7 +310,8 @@ class Racks:
         middle = np.repeat(np.median(read.reshape(BLOCK, -1, per), axis=2), per, axis=1)
         off = read - self._share * middle - self._offset
         worst = np.abs(off).argmax(axis=0)
-        return off[worst, np.arange(racks)].astype(np.float32)
+        farthest: Floats = off[worst, np.arange(racks)].astype(np.float32)
+        return farthest
 
     def _pulses(self, shape: tuple[int, ...]) -> Floats:
         extra = np.zeros(shape, np.float32)

@@ -219,7 +219,8 @@ def _scatter(state: ChannelState, amounts: Floats, span_s: Floats, place: Place)
     now = _MAD_TO_SD * np.stack([place.median(np.abs(each)) for each in amounts])
     keep = np.exp(-span_s / _SCATTER_MEMORY_S[:, None])
     scatter = np.sqrt(keep * state.scatter**2 + (1 - keep) * now**2)
-    return np.maximum(scatter, LEAST_SCATTER[:, None]).astype(np.float32)
+    least: Floats = np.maximum(scatter, LEAST_SCATTER[:, None]).astype(np.float32)
+    return least
 
 
 def _rack_figures(state: ChannelState, block: Block) -> tuple[Floats, Floats]:

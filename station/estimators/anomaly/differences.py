@@ -130,7 +130,9 @@ def follow(
     rows = np.stack([slope, zero, zero, -drop_v, one])
     known = np.einsum("ir,ijr,jr->r", rows, covariance, rows)
     expected_sd = np.sqrt(variance + known[rack]).astype(np.float32)
-    mean, covariance = _correct(mean, covariance, rows, volts, _LASTS * variance, good, place=place)
+    mean, covariance = _correct(
+        mean, covariance, rows, volts, _LASTS * variance, good=good, place=place
+    )
 
     ohmic = block.voltage_on_current - place.median(block.voltage_on_current)[rack]
     ohmic = np.where(good, np.nan_to_num(ohmic), 0).astype(np.float32)
@@ -140,7 +142,7 @@ def follow(
     ohmic_off = ohmic + (ohmic_ohm_ah * moves)[rack] * mean[RESISTANCE]
     ohmic_variance = (_LASTS * (ohmic_sd**2 + (0.02 * ohmic_ohm_ah * moves) ** 2))[rack]
     mean, covariance = _correct(
-        mean, covariance, rows, ohmic_off, ohmic_variance, good, place=place
+        mean, covariance, rows, ohmic_off, ohmic_variance, good=good, place=place
     )
     after = DifferenceState(mean, covariance, noise_v, lagged)
     return after, Surprise(volts, expected_sd, drop_v, ohmic_off, ohmic_sd)
@@ -177,7 +179,8 @@ def _lagged(model: CellModel, before: Floats, block: Block) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         keep = np.exp(-block.span_s / model.lag_s[:, None])
     keep = np.where(model.lag_s[:, None] > 0, keep, 0)
-    return (keep * before + (1 - keep) * drives).astype(np.float32)
+    lagged: Floats = (keep * before + (1 - keep) * drives).astype(np.float32)
+    return lagged
 
 
 def _rack_values(
@@ -209,8 +212,8 @@ def _correct(
     rows: Floats,
     off: Floats,
     variance: Floats,
-    good: Flags,
     *,
+    good: Flags,
     place: Place,
 ) -> tuple[Floats, Floats]:
     """Correct by one measurement a cell; an innovation far out pulls no more than one at 4 sd."""

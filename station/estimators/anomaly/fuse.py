@@ -62,7 +62,7 @@ _KIND_OF_RACK_ROW = np.array(
 _PER_NAT = np.float32(1 / np.log(10))
 _STILL_TESTS = np.float32(4.0)
 """-log10 of how many times a day a reading may begin to stand still."""
-_ONE_SIDED = {ch.CAPACITY: -1.0, ch.RESISTANCE: 1.0, ch.CONTACT: 1.0}
+ONE_SIDED = {ch.CAPACITY: -1.0, ch.RESISTANCE: 1.0, ch.CONTACT: 1.0}
 """A cell that is better than its rack is no anomaly."""
 _SHORT_NEEDS = np.float32(1.3)
 
@@ -101,7 +101,7 @@ def fuse(
     rarity = np.empty((len(ROWS), len(distance)), np.float32)
     for row, name in enumerate(CELL_CHANNELS):
         figure = (
-            figures.cells[row] * _ONE_SIDED[row] if row in _ONE_SIDED else abs(figures.cells[row])
+            figures.cells[row] * ONE_SIDED[row] if row in ONE_SIDED else abs(figures.cells[row])
         )
         rarity[row] = card.cells[name].rarity(figure)
     rarity[PATTERN_ROW] = card.cells[PATTERN].rarity(distance)

@@ -144,25 +144,30 @@ def close(state: GatherState, soc: Floats, place: Place) -> tuple[GatherState, B
         soc: of each cell as estimated now, shape (cells,).
         place: of the cells.
     """
-    samples = np.maximum(state.samples, np.float32(1))
+    samples = np.maximum(state.samples, 1)
     number = state.cell_samples.astype(np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):
         voltage_v = state.voltage_v / number
         temperature_c = state.temperature_c / number
         product = state.voltage_current / number
-    current: Floats = state.current / samples
+
+    def mean(total: Floats) -> Floats:
+        told: Floats = (total / samples).astype(np.float32)
+        return told
+
+    current = mean(state.current)
     block = Block(
         span_s=state.seconds,
         current=current,
-        current_variance=np.maximum(state.current_square / samples - current**2, 0),
+        current_variance=np.maximum(mean(state.current_square) - current**2, 0),
         soc=place.median(soc),
-        sum_off_v=state.sum_off_v / samples,
+        sum_off_v=mean(state.sum_off_v),
         peer_off=state.peer_off,
-        power_off=state.power_off / samples,
-        model_off=state.model_off / samples,
+        power_off=mean(state.power_off),
+        model_off=mean(state.model_off),
         voltage_v=voltage_v,
         temperature_c=temperature_c,
-        voltage_on_current=product - voltage_v * current[place.rack],
+        voltage_on_current=(product - voltage_v * current[place.rack]).astype(np.float32),
         still_voltage=state.still_voltage.astype(np.float32),
         still_temperature=state.still_temperature.astype(np.float32),
     )

@@ -106,7 +106,8 @@ class Place:
     def mean(self, numbers: Floats) -> Floats:
         """Return the mean of each rack's cells, shape (racks,)."""
         total: Floats = np.add.reduceat(numbers, self.first)
-        return total / self.count.astype(np.float32)
+        mean: Floats = (total / self.count).astype(np.float32)
+        return mean
 
 
 def place_of(rack: Indices, racks: int, stack: Indices | None = None) -> Place:

@@ -41,7 +41,8 @@ class Tail(BaseModel):
         shape = max(self.shape, _LEAST_SHAPE)
         beyond = self.reached + np.log1p(shape * excess) / (shape * np.log(10))
         rare = np.where(figure > self.threshold, beyond, np.minimum(counted, self.reached))
-        return np.minimum(rare, _MOST).astype(np.float32)
+        told: Floats = np.minimum(rare, _MOST).astype(np.float32)
+        return told
 
     def figure(self, rarity: float) -> float:
         """Return the figure that is reached with a chance of 10^-rarity, beyond the threshold."""

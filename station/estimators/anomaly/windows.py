@@ -61,12 +61,14 @@ def push(state: WindowState, figures: Floats, current: Floats) -> WindowState:
 def pack(figures: Floats) -> Bytes:
     """Return figures as bytes."""
     codes = np.rint(_FINE * np.arcsinh(figures))
-    return np.clip(np.nan_to_num(codes), -_MOST, _MOST).astype(np.int8)
+    packed: Bytes = np.clip(np.nan_to_num(codes), -_MOST, _MOST).astype(np.int8)
+    return packed
 
 
 def unpack(codes: Bytes) -> Floats:
     """Return the figures of bytes."""
-    return np.sinh(codes.astype(np.float32) / _FINE)
+    figures: Floats = np.sinh(codes.astype(np.float32) / _FINE)
+    return figures
 
 
 def network_input(state: WindowState, cells: npt.NDArray[np.intp]) -> Floats:
