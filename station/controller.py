@@ -36,6 +36,7 @@ from station.files import FilesKeeper, Latches
 from station.image import Image, ProcessImage
 from station.journal import Effects, Journal, JournalError
 from station.loops import LoopPorts, Loops, steady_ms
+from station.models import Models, ModelsPorts
 from station.office import Office
 from station.on_site_desk import OnSiteDesk
 from station.protection_files import protection_settings
@@ -96,6 +97,7 @@ class Controller:
             config,
             {} if config.estimators is None else cells_of_racks(config),
             DeskPorts(self._on_computed, self._note, self._alarms.raise_for),
+            self._models.desk,
         )
         self._watch = Watch(
             self._devices, self._executor, self._telemetry, self._link, self._alarms
@@ -137,6 +139,8 @@ class Controller:
         queued = self._telemetry.queue.resume_points().get(RESUME_SOURCE)
         self._telemetry.add_commands(*self._command_log.recover(queued, self._started_ms))
         self._command_book = CommandBook(site.id, self._likely_cause)
+        models = ModelsPorts(self._on_model, self._on_order_failed)
+        self._models = Models(self._config, self._link, self._journal, self._work, models)
 
     def _wire_control(self) -> None:
         config, site = self._config, self._config.station
@@ -147,6 +151,7 @@ class Controller:
         state, protection = ControlState(), protection_settings(config)
         self._control = ControlCycle(config, protection, regulation, state)
         self._office = Office(site, state, protection.rules, self._control, _now_ms)
+        self._office.models = self._models.desk
         memory = self._journal.recall()
         self._office.restore(memory)
         self._files = FilesKeeper(
@@ -169,6 +174,7 @@ class Controller:
         ports = LoopPorts(self._send, self._on_second, self._on_cycle_failure)
         self._loops = Loops(config, self._control, self._image, ports)
         self._orders = self._receiver(memory.last_counter)
+        self._models.begin(self._orders, memory)
 
     def _receiver(self, last_counter: int) -> OrderReceiver:
         config, office = self._config, self._office
@@ -203,6 +209,7 @@ class Controller:
         self._parts.start("cycles", self._loops.run_seconds)
         self._parts.start("fast", self._loops.fast.run)
         self._parts.start("orders", self._orders.run)
+        self._parts.start("models", self._models.run)
         desk = OnSiteDesk(
             *(config.station, self._office, self._journal, self._work, self._note),
             failed=self._on_order_failed,
@@ -234,6 +241,7 @@ class Controller:
         await self._telemetry.close()
         await self._files.write(Page(_now_ms()), self._status())
         await self._link.close()
+        self._models.close()
         self._work.close()
         self._journal.close()
         self._command_log.close()
@@ -267,6 +275,9 @@ class Controller:
 
     def _on_order_failed(self, words: Words) -> None:
         self._watch.order_failed(words)
+
+    def _on_model(self, condition: Condition, active: bool) -> None:  # noqa: FBT001 - an event's edge
+        self._telemetry.add_events([self._alarms.tell(condition, active=active)])
 
     def _note(self, code: str, words: Words) -> None:
         self._telemetry.add_events([self._alarms.note(code, _now_ms(), words)])

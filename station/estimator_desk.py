@@ -6,7 +6,8 @@ controls as before.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from station.estimation import Answer, Began, EstimatorHost, GroupSetup, HostPor
 from station.estimator_findings import Disagreement, anomaly_conditions
 from station.estimator_inputs import EstimatorInputs, rated_kw_of
 from station.image import Image
+from station.model_desk import ModelDesk
 from station.samples import Sample
 from station.station_row import DEVICE
 from station.status import plain_numbers
@@ -56,15 +58,23 @@ class EstimatorDesk:
         report: how the process does, of the newest answer; None while none answers.
     """
 
-    def __init__(self, config: StationConfig, cells: Mapping[str, int], ports: DeskPorts) -> None:
+    def __init__(
+        self,
+        config: StationConfig,
+        cells: Mapping[str, int],
+        ports: DeskPorts,
+        models: ModelDesk | None = None,
+    ) -> None:
         """Prepare; nothing is started yet.
 
         Args:
             config: of the station.
             cells: how many cells each rack tells, by tag.
             ports: whom to tell.
+            models: says which models are to run; None: that of the configuration, alone.
         """
         self._ports = ports
+        self._models = models
         self.host: EstimatorHost | None = None
         self._racks: list[DeviceConfig] = []
         self._lost: Condition | None = None
@@ -74,6 +84,8 @@ class EstimatorDesk:
         if config.estimators is None:
             return
         groups = _groups(config, config.estimators, cells)
+        if models is not None:
+            groups = (_arranged(groups[0], *models.folders), *groups[1:])
         by_tag = {rack.tag: rack for rack in config.with_role(Role.RACK)}
         self._racks = [by_tag[tag] for group in groups for tag in group.racks]
         self._tags = [rack.tag for rack in self._racks]
@@ -91,6 +103,8 @@ class EstimatorDesk:
         )
         heard = HostPorts(self._on_answer, self._on_began, self._on_lost)
         self.host = EstimatorHost(setup, heard, silence_s=asked.silence_s)
+        if models is not None:
+            models.serve(self.host)
 
     @property
     def report(self) -> Report | None:
@@ -143,9 +157,14 @@ class EstimatorDesk:
                 "core_share": round(report.core_share, 4),
                 "memory_mb": round(report.memory_bytes / 1e6, 1),
             }
+        if self._models is not None:
+            said |= {"model_state": self._models.life.stage.value}
         return said
 
     def _on_answer(self, answer: Answer) -> None:
+        if self._models is not None:
+            self._models.on_report(answer.report)
+            answer = replace(answer, station={**answer.station, **self._models.signals})
         self._lost, self._answer = None, answer
         at = Instant(answer.at_ms, _now_ms())
         for sample in self._samples(answer, at):
@@ -177,6 +196,10 @@ class EstimatorDesk:
         at_ms = _now_ms()
         self._lost = Condition("estimator.lost", DEVICE, at_ms, detail=plain(reason))
         self._ports.raise_for(self._lost, at_ms + LOST_MS)
+
+
+def _arranged(group: GroupSetup, bundle: Path, second: Path | None) -> GroupSetup:
+    return replace(group, bundle=str(bundle), second="" if second is None else str(second))
 
 
 def _groups(

@@ -10,11 +10,13 @@ from cloud.api import (
     health,
     history,
     history_plan,
+    models,
     schedules,
     session,
     signals,
     stations,
     stream,
+    users,
 )
 
 router = APIRouter(prefix="/api/v1")
@@ -23,6 +25,7 @@ for _part in (
     stations,
     schedules,
     control,
+    models,
     history,
     history_plan,
     signals,
@@ -30,6 +33,7 @@ for _part in (
     alarms,
     commands,
     stream,
+    users,
 ):
     router.include_router(_part.router)
 

@@ -28,6 +28,7 @@ from station.config.dispatch import (
     SplitConfig,
 )
 from station.config.estimators import EstimatorsConfig
+from station.config.models import ModelsConfig
 from station.config.section import Section
 from station.config.site import CloudConfig, DeviceConfig, Role, SiteConfig, StalenessConfig
 from station.config_errors import WHOLE_FILE, ConfigError, Fault, faults_of, refuse
@@ -55,6 +56,7 @@ class StationConfig(Section):
     fast_frequency: FastFrequencyConfig | None = None
     reactive: ReactiveConfig | None = None
     estimators: EstimatorsConfig | None = None
+    models: ModelsConfig = ModelsConfig()
 
     def with_role(self, role: Role) -> tuple[DeviceConfig, ...]:
         """Return the devices of one role, in file order."""

@@ -70,6 +70,7 @@ class Trial:
         seconds: in which it ran.
         compared: of them, those in which both models had an innovation.
         square, reference_square: sums of squared ratios over the compared seconds.
+        compared_mv, square_mv, reference_square_mv: the same of the innovations in mV.
         excess, excess_mv: CUSUM of the ratios, and of the mV.
         tick_s: computing time, smoothed over some ten seconds.
         memory_mb: as last told.
@@ -80,6 +81,9 @@ class Trial:
     compared: int = 0
     square: float = 0.0
     reference_square: float = 0.0
+    compared_mv: int = 0
+    square_mv: float = 0.0
+    reference_square_mv: float = 0.0
     excess: float = 0.0
     excess_mv: float = 0.0
     tick_s: float = 0.0
@@ -87,14 +91,15 @@ class Trial:
     slow_s: int = 0
 
     @property
-    def ratio(self) -> float:
-        """Root mean square ratio of the candidate; NaN before there is one."""
-        return math.sqrt(self.square / self.compared) if self.compared else math.nan
+    def ratios(self) -> tuple[float, float]:
+        """Root mean square ratios of candidate and reference; NaN before there are any."""
+        return _root(self.square, self.compared), _root(self.reference_square, self.compared)
 
     @property
-    def reference_ratio(self) -> float:
-        """Root mean square ratio of the reference; NaN before there is one."""
-        return math.sqrt(self.reference_square / self.compared) if self.compared else math.nan
+    def mv(self) -> tuple[float, float]:
+        """Root mean square innovations in mV of candidate and reference, likewise."""
+        count = self.compared_mv
+        return _root(self.square_mv, count), _root(self.reference_square_mv, count)
 
 
 @dataclass(frozen=True)
@@ -117,44 +122,50 @@ def watch(trial: Trial, second: Second, bounds: Bounds, settle_s: int = 0) -> Tr
     """
     seconds = trial.seconds + 1
     trial = _resources(replace(trial, seconds=seconds), second, bounds)
-    if seconds <= settle_s or not (_is_told(second.ratio) and _is_told(second.reference_ratio)):
+    if seconds <= settle_s:
         return trial
-    ratio = _excess(second.ratio, second.reference_ratio, _PLAIN_RATIO, bounds)
-    in_mv = 0.0
-    if _is_told(second.mv) and _is_told(second.reference_mv):
-        in_mv = _excess(second.mv, second.reference_mv, _PLAIN_MV, bounds)
-    return replace(
-        trial,
-        compared=trial.compared + 1,
-        square=trial.square + second.ratio**2,
-        reference_square=trial.reference_square + second.reference_ratio**2,
-        excess=max(0.0, trial.excess + ratio),
-        excess_mv=max(0.0, trial.excess_mv + in_mv),
-    )
+    return _in_mv(_in_ratios(trial, second, bounds), second, bounds)
 
 
 def fault(trial: Trial, bounds: Bounds) -> Fault | None:
     """Return why the candidate cannot stay, None while nothing speaks against it."""
     if trial.slow_s >= bounds.slow_s:
         return Fault("model_too_slow", _too_much_words(trial, bounds))
-    if trial.excess >= bounds.patience:
-        return Fault("model_worse", _worse_words(trial))
-    if trial.excess_mv >= bounds.patience:
-        words = Words(
-            "its voltage innovations in mV are beyond those of the reference model",
-            "电压新息（mV）超出参照模型",
-        )
-        return Fault("model_worse", words)
+    if max(trial.excess, trial.excess_mv) >= bounds.patience:
+        return Fault("model_worse", figures(trial))
     return None
 
 
 def final_fault(trial: Trial, bounds: Bounds) -> Fault | None:
     """Return why a candidate is turned down at the end of its trial, None when it has passed."""
     found = fault(trial, bounds)
-    if found is not None or not trial.compared:
+    if found is not None:
         return found
-    allowed = max(trial.reference_ratio, _PLAIN_RATIO) * (1 + bounds.worse_by)
-    return None if trial.ratio <= allowed else Fault("model_worse", _worse_words(trial))
+    passed = [
+        value <= max(reference, plain) * (1 + bounds.worse_by)
+        for (value, reference), plain in ((trial.ratios, _PLAIN_RATIO), (trial.mv, _PLAIN_MV))
+        if math.isfinite(value)
+    ]
+    return None if all(passed) else Fault("model_worse", figures(trial))
+
+
+def figures(trial: Trial) -> Words:
+    """Return the innovations of candidate and reference in words; empty before there are any."""
+    ratio, in_mv = (
+        f"{value:.2f} / {reference:.2f}" for value, reference in (trial.ratios, trial.mv)
+    )
+    parts_en, parts_zh = [], []
+    if trial.compared_mv:
+        parts_en.append(f"voltage innovation {in_mv} mV")
+        parts_zh.append(f"电压新息 {in_mv} mV")
+    if trial.compared:
+        parts_en.append(f"innovation ratio {ratio}")
+        parts_zh.append(f"新息比 {ratio}")
+    if not parts_en:
+        return Words("", "")
+    return Words(
+        f"{', '.join(parts_en)} (model / reference)", f"{'，'.join(parts_zh)}（模型/参照）"
+    )
 
 
 def is_enough(trial: Trial, wanted_s: int, settle_s: int = 0) -> bool:
@@ -178,6 +189,32 @@ def _resources(trial: Trial, second: Second, bounds: Bounds) -> Trial:
     return replace(trial, tick_s=tick_s, memory_mb=memory_mb, slow_s=slow_s)
 
 
+def _in_ratios(trial: Trial, second: Second, bounds: Bounds) -> Trial:
+    if not (_is_told(second.ratio) and _is_told(second.reference_ratio)):
+        return trial
+    beyond = _excess(second.ratio, second.reference_ratio, _PLAIN_RATIO, bounds)
+    return replace(
+        trial,
+        compared=trial.compared + 1,
+        square=trial.square + second.ratio**2,
+        reference_square=trial.reference_square + second.reference_ratio**2,
+        excess=max(0.0, trial.excess + beyond),
+    )
+
+
+def _in_mv(trial: Trial, second: Second, bounds: Bounds) -> Trial:
+    if not (_is_told(second.mv) and _is_told(second.reference_mv)):
+        return trial
+    beyond = _excess(second.mv, second.reference_mv, _PLAIN_MV, bounds)
+    return replace(
+        trial,
+        compared_mv=trial.compared_mv + 1,
+        square_mv=trial.square_mv + second.mv**2,
+        reference_square_mv=trial.reference_square_mv + second.reference_mv**2,
+        excess_mv=max(0.0, trial.excess_mv + beyond),
+    )
+
+
 def _excess(value: float, reference: float, plain: float, bounds: Bounds) -> float:
     """Return the logarithm by which a value is beyond the reference and its margin."""
     against = max(value, plain) / max(reference, plain)
@@ -189,12 +226,8 @@ def _is_told(value: float) -> bool:
     return math.isfinite(value) and value > 0
 
 
-def _worse_words(trial: Trial) -> Words:
-    figures = f"{trial.ratio:.2f} / {trial.reference_ratio:.2f}"
-    return Words(
-        f"voltage innovation ratio {figures} (model / reference)",
-        f"电压新息比 {figures}（模型/参照）",
-    )
+def _root(square: float, count: int) -> float:
+    return math.sqrt(square / count) if count else math.nan
 
 
 def _too_much_words(trial: Trial, bounds: Bounds) -> Words:

@@ -115,7 +115,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Told:
-    """An event of a model; `value` and `limit` are innovation ratios."""
+    """An event of a model; `value` and `limit` are its innovation and the reference's, mV."""
 
     code: str
     model: Model
@@ -127,12 +127,13 @@ class Told:
 
 @dataclass(frozen=True)
 class Settled:
-    """What has become of an order, for its receipt."""
+    """What has become of an order, for its receipt; `untold`: no event tells it."""
 
     order_id: str
     outcome: Outcome
     reason_code: str
     words: Words
+    untold: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,13 @@ def begin(life: Life, asked: ModelOrder, order_id: str) -> Change:
     return Change(life, (Told("model.shadow", model, words),), settled)
 
 
+def lose(life: Life, why: Fault, order_id: str, by_order: str = "") -> Change:
+    """Answer that a model does not come; `by_order` gave it up, if an order did."""
+    settled = Settled(order_id, Outcome.FAILED, why.reason_code, why.words, untold=not by_order)
+    given_up = (_executed(by_order, why.words),) if by_order else ()
+    return Change(life, settled=(settled, *given_up))
+
+
 def promote(life: Life, order_id: str = "") -> Change:
     """Put the model in shadow in force; `order_id` is that of the promote order, if there is one.
 
@@ -189,8 +197,9 @@ def promote(life: Life, order_id: str = "") -> Change:
     if life.stage is Stage.PROMOTED or model is None:
         return _with_order(_confirm(life), order_id)
     words = _figures(model, life.trial)
-    told = Told("model.promoted", model, words, *_ratios(life.trial))
+    told = Told("model.promoted", model, words, *_measured(life.trial))
     settled = (_executed(life.order_id, words),) if life.order_id else ()
+    over = _drift_over(life)
     life = replace(
         life,
         active=model,
@@ -200,7 +209,7 @@ def promote(life: Life, order_id: str = "") -> Change:
         trial=Trial(),
         drift=Drift(),
     )
-    return _with_order(Change(life, (told,), settled), order_id)
+    return _with_order(Change(life, (told, *over), settled), order_id)
 
 
 def take_back(life: Life, why: Fault, order_id: str = "") -> Change:
@@ -210,14 +219,16 @@ def take_back(life: Life, why: Fault, order_id: str = "") -> Change:
     on_trial = life.shadow if life.stage is Stage.SHADOW else None
     model = on_trial or life.active
     words = Words(f"{model.title}: {detail.en}", f"{model.title}：{detail.zh}")
-    told = Told("model.rolled_back", model, words, *_ratios(life.trial))
+    told = Told("model.rolled_back", model, words, *_measured(life.trial))
     settled: tuple[Settled, ...] = ()
     if life.order_id:
         settled = (Settled(life.order_id, Outcome.FAILED, why.reason_code, detail),)
     after = replace(life, shadow=None, stage=Stage.ROLLED_BACK, order_id="", reason=why.reason_code)
+    over: tuple[Told, ...] = ()
     if on_trial is None and life.before is not None:
+        over = _drift_over(life)
         after = replace(after, active=life.before, before=None, drift=Drift())
-    return _with_order(Change(after, (told,), settled), order_id)
+    return _with_order(Change(after, (told, *over), settled), order_id)
 
 
 def fail(life: Life, why: Words) -> Change:
@@ -241,12 +252,12 @@ def second(life: Life, told: Second, rules: Rules) -> Change:
             life = _watched(life, told, rules, settle_s)
             pass_on = promote if life.auto_promote else None
             change = _judged(life, rules, (life.shadow_s, settle_s), pass_on)
-            return _watch_drift(change, told.reference_ratio)
+            return _watch_drift(change, told.reference_mv)
         case Stage.PROMOTED:
             life = _watched(life, told, rules, 0)
             return _judged(life, rules, (rules.probation_s, 0), _confirm)
         case _:
-            return _watch_drift(Change(life), told.ratio)
+            return _watch_drift(Change(life), told.mv)
 
 
 def next_step(running: Running, wanted: Running) -> Running | None:
@@ -284,19 +295,27 @@ def _judged(
 
 def _confirm(life: Life) -> Change:
     words = _figures(life.active, life.trial)
-    told = Told("model.confirmed", life.active, words, *_ratios(life.trial))
+    told = Told("model.confirmed", life.active, words, *_measured(life.trial))
     return Change(replace(life, stage=Stage.NONE, order_id="", trial=Trial()), (told,))
 
 
-def _watch_drift(change: Change, ratio: float) -> Change:
+def _watch_drift(change: Change, innovation_mv: float) -> Change:
     before = change.life.drift
-    drift = drifting.watch(before, ratio)
+    drift = drifting.watch(before, innovation_mv)
     life = replace(change.life, drift=drift)
     told = change.told
     if drift.drifts != before.drifts:
         words = Words(life.active.title, life.active.title)
         told = (*told, Told("model.drift", life.active, words, active=drift.drifts))
     return Change(life, told, change.settled)
+
+
+def _drift_over(life: Life) -> tuple[Told, ...]:
+    """Tell that a model which is no longer in force drifts no more."""
+    if not life.drift.drifts:
+        return ()
+    words = Words(life.active.title, life.active.title)
+    return (Told("model.drift", life.active, words, active=False),)
 
 
 def _with_order(change: Change, order_id: str) -> Change:
@@ -315,17 +334,14 @@ def _unless_one_of(asked: ModelOrder, *models: Model | None) -> str | None:
     return None if asked.package in packages else "model_unknown"
 
 
-def _ratios(trial: Trial) -> tuple[float | None, float | None]:
-    if not trial.compared:
-        return None, None
-    return round(trial.ratio, 3), round(trial.reference_ratio, 3)
+def _measured(trial: Trial) -> tuple[float | None, float | None]:
+    """Return the innovations of candidate and reference in mV, for an event."""
+    value, reference = trial.mv
+    return (round(value, 3), round(reference, 3)) if trial.compared_mv else (None, None)
 
 
 def _figures(model: Model, trial: Trial) -> Words:
-    if not trial.compared:
+    said = judge.figures(trial)
+    if not said.en:
         return Words(model.title, model.title)
-    figures = f"{trial.ratio:.2f} / {trial.reference_ratio:.2f}"
-    return Words(
-        f"{model.title}, voltage innovation ratio {figures} (model / reference)",
-        f"{model.title}，电压新息比 {figures}（模型/参照）",
-    )
+    return Words(f"{model.title}, {said.en}", f"{model.title}，{said.zh}")

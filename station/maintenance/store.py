@@ -102,7 +102,8 @@ class ModelStore:
 
     def has(self, package: str) -> bool:
         """Whether a package is here, whole."""
-        return self._is_whole(Model(package, "", 0))
+        model = Model(package, "", 0)
+        return self.folder_of(model).is_dir() and self._is_whole(model)
 
     def arrived(self, package: str) -> int:
         """How many bytes of a package on its way are here."""

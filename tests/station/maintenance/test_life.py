@@ -103,7 +103,20 @@ def test_innovations_in_mv_condemn_a_model_that_expects_anything():
     change = run(in_shadow(shadow_s=3600), Second(0.4, 1.0, mv=40.0, reference_mv=4.0), 160)
 
     assert change.life.reason == "model_worse"
-    assert "mV" in change.told[0].words.en
+    assert "40.00 / 4.00 mV" in change.told[0].words.en
+    assert (change.told[0].value, change.told[0].limit) == (40.0, 4.0)
+
+
+def test_a_model_that_is_a_little_too_far_off_in_mv_does_not_pass_its_trial():
+    change = run(in_shadow(), Second(0.1, 0.1, mv=2.34, reference_mv=2.0), 60)
+
+    assert change.life.reason == "model_worse"
+
+
+def test_differences_that_no_sensor_shows_decide_nothing():
+    change = run(in_shadow(), Second(0.3, 0.01, mv=0.9, reference_mv=0.1), 60)
+
+    assert change.life.running.active == NEW
 
 
 @pytest.mark.parametrize("told", [replace(GOOD, tick_s=0.9), replace(GOOD, memory_mb=9e3)])
@@ -186,20 +199,32 @@ def test_an_order_that_does_not_fit_the_life_is_refused_with_its_reason(life, or
 
 
 def test_drift_of_the_model_in_force_is_told_once_and_when_it_is_over():
-    usual = run(Life(OLD), Second(1.0), 90_000).life
+    usual = run(Life(OLD), Second(mv=2.0), 90_000).life
     assert not usual.drift.drifts
 
-    risen = run(usual, Second(1.5), 20_000)
+    risen = run(usual, Second(mv=3.0), 20_000)
     assert [(t.code, t.active) for t in risen.told] == [("model.drift", True)]
 
-    over = run(risen.life, Second(1.0), 40_000)
+    over = run(risen.life, Second(mv=2.0), 40_000)
     assert [(t.code, t.active) for t in over.told] == [("model.drift", False)]
 
 
-def test_a_bad_hour_is_no_drift():
-    usual = run(Life(OLD), Second(1.0), 90_000).life
+def test_the_drift_of_a_model_ends_with_its_being_in_force():
+    usual = run(Life(OLD), Second(mv=2.0), 90_000).life
+    drifting = run(usual, Second(mv=3.0), 20_000).life
 
-    assert run(usual, Second(1.6), 3600).told == ()
+    change = lives.begin(drifting, asked(shadow_s=0), "o-1")
+
+    assert [(t.code, t.active, t.model) for t in change.told] == [
+        ("model.promoted", True, NEW),
+        ("model.drift", False, OLD),
+    ]
+
+
+def test_a_bad_hour_is_no_drift():
+    usual = run(Life(OLD), Second(mv=2.0), 90_000).life
+
+    assert run(usual, Second(mv=3.2), 3600).told == ()
 
 
 MODELS = st.sampled_from([OLD, NEW, OTHER])
