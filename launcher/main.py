@@ -234,6 +234,44 @@ def evaluate_soh(
     raise typer.Exit(run_evaluate_soh(data, models or MODELS, json))
 
 
+@evaluate.command("anomaly")
+def evaluate_anomaly(
+    data: Annotated[
+        list[Path] | None, typer.Option(help="More recordings of cells; may be given repeatedly.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="The detector's folder; the house's own without it.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows to this file.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Of each fault and size.")] = 2,
+    rack_months: Annotated[
+        float, typer.Option(min=0.1, help="Healthy racks watched for false alarms.")
+    ] = 1.0,
+) -> None:
+    """Put faults into racks made of recorded and of simulated cells, and see what is found."""
+    from launcher.anomaly import DETECTOR, run_evaluate_anomaly
+
+    raise typer.Exit(
+        run_evaluate_anomaly(
+            data or [], models or DETECTOR, json, trials=trials, rack_months=rack_months
+        )
+    )
+
+
+@train.command("anomaly")
+def train_anomaly(
+    out: Annotated[Path, typer.Option(help="The folder for the detector and its card.")],
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Recordings of cells; may be given repeatedly.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same detector.")] = 1,
+) -> None:
+    """Train the anomaly detector on healthy racks; an interrupted run goes on where it stopped."""
+    from launcher.anomaly import run_train_anomaly
+
+    raise typer.Exit(run_train_anomaly(data or [], out, seed))
+
+
 @train.command("soh")
 def train_soh(
     data: Annotated[Path, typer.Option(help="The folder with a Parquet file for each set.")],

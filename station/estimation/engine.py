@@ -47,7 +47,6 @@ class Group:
         model: in force.
         running: the same with its state; None before the first moment.
         second: the model beside it.
-        last: estimates of the last moment.
     """
 
     setup: GroupSetup
@@ -56,7 +55,6 @@ class Group:
     model: Model
     running: Running | None = None
     second: Running | None = None
-    last: Estimates | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +138,7 @@ class Engine:
             return
         try:
             model = load_model(folder, group.setup, self._setup)
-            group.second = begin_beside(model, group.running, group.last)
+            group.second = begin_beside(model, group.running)
         except Exception as error:
             log.exception("event=second_model_not_begun")
             self._end_second(group, error)
@@ -166,7 +164,7 @@ class Engine:
         return Kept(self.at_ms, groups) if self.at_ms and groups else None
 
     def _resume(self, moment: Moment, kept: Kept) -> float:
-        away_s = max(0.0, (moment.at_ms - kept.at_ms) / 1000)
+        away_s = (moment.at_ms - kept.at_ms) / 1000
         if away_s > _OLDEST_S:
             raise KeptStateError(f"the kept state is {away_s / 86_400:.0f} days old")
         states = {group.racks: group.state for group in kept.groups}
@@ -192,8 +190,8 @@ class Engine:
         if group.running is None:
             raise EngineNotBegunError
         of_group = moment_of(moment.arrays, group.racks, group.cells, group.setup.parallel)
-        group.running, group.last, report = advance(group.running, of_group)
-        return group.last, report, of_group
+        group.running, estimates, report = advance(group.running, of_group)
+        return estimates, report, of_group
 
     def _second(self, group: Group, moment: GroupMoment) -> ModelReport | None:
         if group.second is None:

@@ -13,18 +13,14 @@ from station.estimators import (
     RackFacts,
     Samples,
     Settings,
-    StateError,
+    adopt,
     resume,
     start,
     state_from_bytes,
-    state_to_bytes,
     tick,
 )
 from station.estimators.bundle import Bundle, load_bundle
 from station.estimators.cell_model import Floats
-
-_NOT_KNOWN = float("nan")
-NEVER = ModelReport("", "", 0, _NOT_KNOWN, _NOT_KNOWN, _NOT_KNOWN)
 
 
 @dataclass(frozen=True)
@@ -95,18 +91,9 @@ def begin_from(model: Model, state: bytes, away_s: float) -> Running:
     return Running(model, resume(model.settings, known, away_s))
 
 
-def begin_beside(model: Model, other: Running, last: Estimates | None) -> Running:
-    """Return a model that begins with what another one knows of the same cells.
-
-    Where the other's state does not fit it begins with the other's SOC, where that is known.
-    """
-    try:
-        return Running(model, state_from_bytes(model.settings, state_to_bytes(other.state)))
-    except StateError:
-        cells = len(model.settings.rack)
-        nothing = np.full(cells, np.nan, np.float32)
-        told = nothing if last is None else last.cells["cell_soc"]
-        return Running(model, start(model.settings, told))
+def begin_beside(model: Model, other: Running) -> Running:
+    """Return a model that begins with what another one knows of the same cells."""
+    return Running(model, adopt(model.settings, other.state))
 
 
 def advance(running: Running, moment: GroupMoment) -> tuple[Running, Estimates, ModelReport]:
@@ -119,7 +106,7 @@ def advance(running: Running, moment: GroupMoment) -> tuple[Running, Estimates, 
         name=bundle.name,
         version=bundle.version,
         ratio=float(estimates.station["innovation_ratio"]),
-        innovation_mv=float(getattr(estimates, "innovation_mv", _NOT_KNOWN)),
+        innovation_mv=float(estimates.innovation_mv),
         tick_s=time.thread_time() - begun,
     )
     return replace(running, state=state), estimates, report

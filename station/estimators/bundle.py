@@ -7,13 +7,15 @@ weak), and perhaps ``network/`` and ``anomaly/``. A bundle is taken whole or ref
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from contract.errors import ContractError
 from contract.model_package import CELL, check_files
+from station.estimators.anomaly import Detector, load_detector
 from station.estimators.cell_model import CellModel, build_cell_model, load_cell_parameters
 from station.estimators.errors import BundleError
+from station.estimators.network import Network, load_network
 
+_NETWORK, _ANOMALY = "network", "anomaly"
 _MOST_BYTES = 64 << 20
 
 
@@ -33,8 +35,8 @@ class Bundle:
     name: str
     version: int
     model: CellModel
-    network: Any = None
-    anomaly: Any = None
+    network: Network | None = None
+    anomaly: Detector | None = None
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -50,11 +52,14 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError(folder, f"{error.filename}: {error.strerror}") from error
     except ContractError as error:
         raise BundleError(folder, str(error)) from error
+    network, anomaly = folder / _NETWORK, folder / _ANOMALY
     return Bundle(
         folder=folder,
         name=manifest.name,
         version=manifest.version,
         model=build_cell_model(load_cell_parameters(folder / CELL)),
+        network=load_network(network) if network.is_dir() else None,
+        anomaly=load_detector(anomaly) if anomaly.is_dir() else None,
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from station.estimators.cell_model import NORMAL_90, CellModel, Floats
+from station.estimators.cell_model import NORMAL_90, OCV_COLUMN, CellModel, Floats
 from station.estimators.meter import Meter, clock, hours_between
 from station.estimators.samples import Flags, Indices
 from station.estimators.visit import Visit, put
@@ -30,6 +30,9 @@ _LEAST_SD = 0.003
 """SOC is referred to a measured capacity that is itself not better known."""
 _LARGEST_SHIFT = 0.04
 """Where voltage and filter differ by more, something else is wrong."""
+_LARGEST_REST = 0.005
+"""The voltage is turned into SOC in two steps along the table; the second must be a small one."""
+_LEAST_SLOPE_V = np.float32(1e-3)
 _FAR = 0.3
 _LEFT = 0.1
 _SENSOR_V = 0.002
@@ -189,8 +192,13 @@ def folded(
 
 def _here(model: CellModel, meter: Meter, visit: Visit) -> Mark:
     """Return what the voltages of this moment tell of SOC, where they tell it well."""
-    slope = np.maximum(visit.ocv_slope_v, np.float32(1e-3))
-    shift = (visit.ocv_error_v + visit.innovation_v) / slope
+    slope = np.maximum(visit.ocv_slope_v, _LEAST_SLOPE_V)
+    away_v = visit.ocv_error_v + visit.innovation_v
+    shift: Floats = np.clip(away_v / slope, -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
+    values, slopes = model.look_up(visit.soc + shift, visit.temperature_c)
+    slope = np.maximum(slopes[OCV_COLUMN], _LEAST_SLOPE_V)
+    rest = (visit.ocv_v + away_v - values[OCV_COLUMN]) / slope
+    shift = shift + rest
     volts2 = (
         model.noise.ocv_v**2
         + _SENSOR_V**2
@@ -199,6 +207,7 @@ def _here(model: CellModel, meter: Meter, visit: Visit) -> Mark:
     )
     sd = np.sqrt(volts2) / slope + _LEAST_SD
     known = (sd < _WELL_KNOWN_SD) & (np.abs(shift) < _LARGEST_SHIFT)
+    known &= np.abs(rest) < _LARGEST_REST
     known &= ~visit.searching & (visit.innovation_v != 0)
     return Mark(
         net=meter.net[visit.racks].astype(np.float32)[visit.turn],

@@ -60,3 +60,15 @@ class BundleError(EstimatorError):
         """Name the folder, what is wrong in it, and where a good one is described."""
         super().__init__(f"{folder}: {problem}; docs/estimators.md says what a bundle consists of")
         self.folder = folder
+
+
+class NetworkError(EstimatorError):
+    """A file of an SOC network is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and how to make a good one."""
+        super().__init__(
+            f"{path}: {problem}; make the network anew: "
+            f"./stationmaster train network --data FOLDER --out {path.parent}"
+        )
+        self.path = path

@@ -8,6 +8,7 @@ import numpy as np
 
 from contract.layouts import ESTIMATE, ESTIMATE_STATION, estimate_cells_layout
 from station.estimators import capacity, cluster, efficiency, resistance
+from station.estimators.anomaly import Anomalies, Finding
 from station.estimators.cell_model import Floats
 from station.estimators.dispatchable import HORIZONS_S, Promise, bound_of_station, of_station
 from station.estimators.estimator_state import EstimatorState
@@ -42,6 +43,7 @@ class Estimates:
         cells: arrays of shape (cells,).
         racks: arrays of shape (racks,); cell indices count from 1 in each rack.
         station: numbers.
+        findings: anomalies that begin, or become more severe, in this second.
         innovation_mv: root mean square of measured less expected voltages of half a minute.
     """
 
@@ -49,15 +51,24 @@ class Estimates:
     racks: Mapping[str, Floats]
     station: Mapping[str, float]
     innovation_mv: float = _NOT_KNOWN
+    findings: tuple[Finding, ...] = ()
 
 
 def estimates_of(
-    settings: Settings, state: EstimatorState, estimate: SocEstimate, promise: Promise
+    settings: Settings,
+    state: EstimatorState,
+    estimate: SocEstimate,
+    promise: Promise,
+    anomalies: Anomalies | None,
 ) -> Estimates:
     """Return what is told of a second after which the state is this."""
     cells = _of_cells(settings, state, estimate)
     racks = _of_racks(settings, state, estimate, cells) | _of_promise(settings, promise)
     station = _of_station(settings, racks) | _sums(settings, state, promise)
+    if anomalies is not None:
+        cells["cell_anomaly_score"] = anomalies.score
+        racks |= _of_anomalies(anomalies)
+        station["anomaly_level"] = float(anomalies.level.max())
     not_told = np.full(settings.racks, np.nan, np.float32)
     nothing = np.full(len(settings.rack), np.nan, np.float32)
     return Estimates(
@@ -65,7 +76,18 @@ def estimates_of(
         MappingProxyType({name: racks.get(name, not_told) for name in _RACK_NAMES}),
         MappingProxyType({name: station.get(name, _NOT_KNOWN) for name in _STATION_NAMES}),
         1000 * float(np.sqrt(_mean(state.watch.innovation_v2))),
+        () if anomalies is None else anomalies.findings,
     )
+
+
+def _of_anomalies(anomalies: Anomalies) -> dict[str, Floats]:
+    cell = np.where(anomalies.cell >= 0, anomalies.cell + 1, np.nan)
+    return {
+        "anomaly_score": anomalies.rack_score,
+        "anomaly_kind": anomalies.kind.astype(np.float32),
+        "anomaly_level": anomalies.level.astype(np.float32),
+        "anomaly_cell_index": cell.astype(np.float32),
+    }
 
 
 def _of_cells(

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from station.estimators import capacity, dispatchable, efficiency, resistance, soc
+from station.estimators import anomaly, capacity, dispatchable, efficiency, resistance, soc
+from station.estimators.anomaly import AnomalyState
 from station.estimators.capacity import CapacityState
 from station.estimators.cell_model import Floats
 from station.estimators.dispatchable import Held
 from station.estimators.efficiency import Balance, EfficiencyState
 from station.estimators.meter import Meter, new_meter
+from station.estimators.network_run import NetworkState, start_network
 from station.estimators.resistance import ResistanceState
 from station.estimators.samples import Flags
 from station.estimators.settings import Settings
@@ -37,6 +39,19 @@ class Watch:
 
 
 @dataclass(frozen=True)
+class NetworkMemory:
+    """What the network has heard; it is lost at a restart, and is heard again within minutes.
+
+    Attributes:
+        network, lean, second: as in fused.FusedState.
+    """
+
+    network: NetworkState | None
+    lean: Floats
+    second: int
+
+
+@dataclass(frozen=True)
 class EstimatorState:
     """The whole; state_file turns it into bytes and back.
 
@@ -44,11 +59,15 @@ class EstimatorState:
         make: of the cells, as its type plate says.
         ticks: since the beginning.
         soc: of the SOC filter.
+        network: of the network beside it, None where there is none.
+        anomaly: of the detector of anomalies, None where there is none.
     """
 
     make: str
     ticks: int
     soc: SocState
+    network: NetworkMemory | None
+    anomaly: AnomalyState | None
     meter: Meter
     capacity: CapacityState
     resistance: ResistanceState
@@ -73,6 +92,8 @@ def start(settings: Settings, told_soc: Floats, told_soh: Floats | None = None) 
         make=settings.model.make,
         ticks=0,
         soc=soc.cold_start(settings.model, settings.rack, racks, told_soc),
+        network=new_memory(settings),
+        anomaly=None if settings.anomaly is None else anomaly.start(settings.model, settings.place),
         meter=new_meter(racks),
         capacity=capacity.known_capacity(soh),
         resistance=resistance.new_cells(cells, racks),
@@ -86,4 +107,14 @@ def start(settings: Settings, told_soc: Floats, told_soh: Floats | None = None) 
             innovation_square=not_known,
             innovation_v2=not_known,
         ),
+    )
+
+
+def new_memory(settings: Settings) -> NetworkMemory | None:
+    """Return the memory of a network that has heard nothing; None where there is no network."""
+    if settings.network is None:
+        return None
+    cells = len(settings.rack)
+    return NetworkMemory(
+        start_network(settings.network, cells, settings.racks), np.zeros(cells, np.float32), 0
     )

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from station.estimators import capacity, soc
-from station.estimators.estimator_state import EstimatorState
+from station.estimators import anomaly, capacity, soc
+from station.estimators.anomaly import AnomalyState
+from station.estimators.estimator_state import EstimatorState, new_memory
 from station.estimators.settings import Settings
 from station.estimators.soc_filter import (
     OCV_ERROR,
@@ -66,6 +67,7 @@ def resume(
         capacity=capacity.widened(state.capacity, moved_sd, away_s),
         resistance=replace(state.resistance, before_a=np.full(settings.racks, np.nan, np.float32)),
         meter=replace(state.meter, seconds=state.meter.seconds + away_s),
+        network=new_memory(settings),
         watch=replace(watch, resumed=watch.heard.copy()),
         ticks=0,
     )
@@ -89,8 +91,18 @@ def adopt(settings: Settings, state: EstimatorState) -> EstimatorState:
             settled=_adopted(settings, state.soc.settled),
             hypotheses=_adopted(settings, state.soc.hypotheses),
         ),
+        network=new_memory(settings),
+        anomaly=_anomaly(settings, state),
         ticks=0,
     )
+
+
+def _anomaly(settings: Settings, state: EstimatorState) -> AnomalyState | None:
+    """Return the detector's state anew: what it learnt of cells was against another model."""
+    if settings.anomaly is None:
+        return None
+    same = state.anomaly is not None and state.make == settings.model.make
+    return state.anomaly if same else anomaly.start(settings.model, settings.place)
 
 
 def _widened(columns: FilterState, by_sd: float, lost: float, fade: np.ndarray) -> FilterState:

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
+from station.estimators.anomaly import Detector, Place, place_of
 from station.estimators.by_rack import ByRack
 from station.estimators.cell_limits import LFP, CellLimits
 from station.estimators.cell_model import CellModel, Floats
 from station.estimators.errors import SettingsError
+from station.estimators.network import Network
 from station.estimators.samples import Flags, Indices
 from station.estimators.strings import Bounds
 
@@ -31,6 +32,7 @@ class Settings:
         limits: of a cell.
         network: what corrects the filter, or None.
         anomaly: the detector of anomalies, or None.
+        stack: which converter each rack hangs on, shape (racks,); None: all on one.
     """
 
     model: CellModel
@@ -42,8 +44,9 @@ class Settings:
     rack_rated_kw: Floats
     confidence: float = 0.9
     limits: CellLimits = LFP
-    network: Any = None
-    anomaly: Any = None
+    network: Network | None = None
+    anomaly: Detector | None = None
+    stack: Indices | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be computed with.
@@ -73,6 +76,11 @@ class Settings:
     def by_rack(self) -> ByRack:
         """Where the racks' cells are."""
         return ByRack.of(self.rack)
+
+    @cached_property
+    def place(self) -> Place:
+        """Where cells stand, for the detector of anomalies."""
+        return place_of(self.rack, self.racks, self.stack)
 
     @property
     def bounds(self) -> Bounds:

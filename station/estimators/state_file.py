@@ -23,8 +23,10 @@ _MAGIC = b"SMEST\x00\x00\x01"
 _DIGEST_BYTES = 32
 _LENGTH = struct.Struct("<I")
 _HEAD_AT = len(_MAGIC) + _DIGEST_BYTES + _LENGTH.size
+_MAY_BE_NEW = ("anomaly", "network")
+"""Parts that start anew where they are not stored, and that nobody misses where they are."""
 _OF_HYPOTHESES = ("soc.hypotheses.", "soc.owner", "soc.log_weight")
-_OF_RACKS = (".unseen_s", ".lagged_a")
+_OF_RACKS = (".unseen_s", ".lagged_a", ".rest_a", ".rest_s")
 
 _Part = TypeVar("_Part")
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -32,7 +34,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 def state_to_bytes(state: EstimatorState) -> bytes:
     """Return the state as bytes; state_from_bytes returns the same state from them."""
-    arrays = [(name, value) for name, value in _leaves("", state)]
+    arrays = [each for each in _leaves("", state) if not each[0].startswith("network")]
     head = {
         "make": state.make,
         "racks": len(state.watch.resumed),
@@ -55,6 +57,7 @@ def state_from_bytes(settings: Settings, blob: bytes) -> EstimatorState:
     arrays = _arrays(head, payload)
     fresh = start(settings, np.full(len(settings.rack), 0.5, np.float32))
     state = _filled("", fresh, arrays)
+    arrays = {name: value for name, value in arrays.items() if not name.startswith(_MAY_BE_NEW)}
     if arrays:
         raise StateError(f"has {next(iter(arrays))}, which these estimators do not know")
     if not np.array_equal(state.soc.rack, settings.rack):
@@ -107,6 +110,8 @@ def _leaves(prefix: str, part: object) -> Iterator[tuple[str, np.ndarray[Any, An
 def _filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
     """Return a part like the fresh one with the stored arrays, which it takes out of the rest."""
     if fresh is None or isinstance(fresh, str):
+        return fresh
+    if prefix in _MAY_BE_NEW and not any(name.startswith(f"{prefix}.") for name in arrays):
         return fresh
     if is_dataclass(fresh) and not isinstance(fresh, type):
         values = {

@@ -8,16 +8,26 @@ from dataclasses import replace
 
 import numpy as np
 
-from station.estimators import capacity, dispatchable, efficiency, resistance, soc
+from station.estimators import (
+    anomaly,
+    capacity,
+    dispatchable,
+    efficiency,
+    fused,
+    resistance,
+    soc,
+)
+from station.estimators.anomaly import Anomalies, Inputs
 from station.estimators.cell_model import Floats
 from station.estimators.dispatchable import Limits, promised
 from station.estimators.estimates import Estimates, estimates_of
-from station.estimators.estimator_state import EstimatorState, Watch, start
+from station.estimators.estimator_state import EstimatorState, NetworkMemory, Watch, start
+from station.estimators.fused import FusedState
 from station.estimators.meter import count, turned
 from station.estimators.resume import adopt, resume
 from station.estimators.samples import Samples
 from station.estimators.settings import RackFacts, Settings
-from station.estimators.soc import SocEstimate
+from station.estimators.soc import SocEstimate, SocState
 from station.estimators.strings import Ageing
 from station.estimators.visit import Visit, due_racks, visit
 
@@ -46,7 +56,7 @@ def tick(
     model, rack = settings.model, settings.rack
     capacity_ah = np.float32(model.capacity_ah) * state.capacity.soh
     before_v = state.soc.screened.voltage_v
-    of_soc, estimate = soc.step(model, state.soc, samples, capacity_ah)
+    of_soc, memory, estimate = _soc(settings, state, samples, capacity_ah)
     meter, moved = count(state.meter, samples, model.capacity_ah)
     ohm = resistance.pulse(model, state.resistance, rack, samples, (before_v, estimate.soc))
     energies = efficiency.moved(state.efficiency, rack, moved, of_soc.screened.voltage_v)
@@ -55,6 +65,7 @@ def tick(
         state,
         ticks=state.ticks + 1,
         soc=of_soc,
+        network=memory,
         meter=meter,
         resistance=ohm,
         efficiency=energies,
@@ -67,8 +78,54 @@ def tick(
     racks = due_racks(state.ticks - 1, settings.racks)
     if len(racks):
         state = _visited(settings, state, visit(model, of_soc, estimate, racks), limits)
+    state, anomalies = _judged(settings, state, samples, facts, estimate)
     promise = promised(state.held, limits)
-    return state, estimates_of(settings, state, estimate, promise)
+    return state, estimates_of(settings, state, estimate, promise, anomalies)
+
+
+def _soc(
+    settings: Settings, state: EstimatorState, samples: Samples, capacity_ah: Floats
+) -> tuple[SocState, NetworkMemory | None, SocEstimate]:
+    memory = state.network
+    if settings.network is None or memory is None:
+        after, estimate = soc.step(settings.model, state.soc, samples, capacity_ah)
+        return after, None, estimate
+    before = FusedState(state.soc, memory.network, memory.lean, memory.second)
+    fused_after, estimate = fused.step(
+        settings.model, settings.network, before, samples, capacity_ah
+    )
+    left = NetworkMemory(fused_after.network, fused_after.lean, fused_after.second)
+    return fused_after.soc, left, estimate
+
+
+def _judged(
+    settings: Settings,
+    state: EstimatorState,
+    samples: Samples,
+    facts: RackFacts,
+    estimate: SocEstimate,
+) -> tuple[EstimatorState, Anomalies | None]:
+    """Return the state after the detector of anomalies has looked, and what it says."""
+    if settings.anomaly is None or state.anomaly is None:
+        return state, None
+    innovation = estimate.innovation
+    inputs = Inputs(
+        elapsed_s=samples.elapsed_s,
+        current_a=samples.current_a,
+        current_good=samples.current_good & np.isfinite(samples.current_a),
+        voltage_v=samples.voltage_v,
+        temperature_c=samples.temperature_c,
+        good=samples.voltage_good & np.isfinite(samples.voltage_v),
+        soc=estimate.soc,
+        innovation=(innovation.volts / np.sqrt(innovation.variance)).astype(np.float32),
+        rack_voltage_v=facts.voltage_v,
+        rack_power_kw=np.full(settings.racks, np.nan, np.float32),
+        stack_current_a=np.full(settings.place.stack.max() + 1, np.nan, np.float32),
+    )
+    after, told = anomaly.step(
+        settings.anomaly, settings.model, settings.place, state.anomaly, inputs
+    )
+    return replace(state, anomaly=after), told
 
 
 def _visited(

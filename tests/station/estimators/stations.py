@@ -52,8 +52,11 @@ def facts_of(settings, **others: object):
     )
 
 
-def visit_of(model, soc, *, racks=1, sd=0.01, shared=0.5, temperature_c=25.0):
-    """Return a look at cells at rest of which SOC and its standard deviation are known."""
+def visit_of(model, soc, *, racks=1, sd=0.01, shared=0.5, temperature_c=25.0, seen_v=0.0):
+    """Return a look at cells at rest of which SOC and its standard deviation are known.
+
+    seen_v: measured less expected voltage.
+    """
     soc = np.atleast_1d(np.asarray(soc, np.float32))
     cells = len(soc)
     turn = np.repeat(np.arange(racks), cells // racks)
@@ -80,7 +83,7 @@ def visit_of(model, soc, *, racks=1, sd=0.01, shared=0.5, temperature_c=25.0):
         ocv_error_v=none,
         resistance_error=none,
         resistance_variance=np.full(cells, model.noise.resistance**2, np.float32),
-        innovation_v=none,
+        innovation_v=none + np.float32(seen_v),
         bias_c_rate=none,
         bias_variance=np.full(cells, 1e-8, np.float32),
     )
