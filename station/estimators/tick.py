@@ -60,7 +60,7 @@ def tick(
     meter, moved = count(state.meter, samples, model.capacity_ah)
     ohm = resistance.pulse(model, state.resistance, rack, samples, (before_v, estimate.soc))
     energies = efficiency.moved(state.efficiency, rack, moved, of_soc.screened.voltage_v)
-    ocv_kv = settings.by_rack.total(energies.ocv_v) / np.float32(1000)
+    ocv_kv = energies.ocv_v * settings.by_rack.count / np.float32(1000)
     state = replace(
         state,
         ticks=state.ticks + 1,

@@ -1,7 +1,5 @@
 """Energy conversion efficiency, charge and discharge apart, against the energies of made cells."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -20,7 +18,7 @@ def cycled(settings, plant, c_rates):
     """Return the state after steps at these currents, a visit every fifth of them."""
     cells = len(settings.rack)
     state, meter = efficiency.nothing_moved(cells, 1), new_meter(1)
-    state = replace(state, ocv_v=visit_of(MODEL, plant.soc).ocv_v)
+    state = efficiency.look(state, meter, visit_of(MODEL, plant.soc))
     for number, c_rate in enumerate(c_rates):
         samples = plant.second(c_rate, elapsed_s=STEP_S)
         meter, moved = count(meter, samples, MODEL.capacity_ah)

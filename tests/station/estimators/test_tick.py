@@ -199,7 +199,7 @@ def test_after_an_absence_intervals_are_wider_and_less_is_promised(settings, awa
 
 def test_a_long_absence_is_searched_anew_and_keeps_what_ages_slowly(settings):
     state, _ = tick(settings, known(settings), samples_at(settings, 0), facts_of(settings))
-    state = replace(state, capacity=replace(state.capacity, soh=np.full(8, 0.9, np.float32)))
+    state = replace(state, capacity=replace(state.capacity, lost=np.full(8, 0.1, np.float16)))
 
     back = resume(settings, state, 6 * 3600.0)
 
