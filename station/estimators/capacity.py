@@ -67,18 +67,23 @@ class Mark:
 
 @dataclass(frozen=True)
 class CapacityState:
-    """What is known of the capacity of each cell, shape (cells,) each; 26 bytes a cell.
+    """What is known of the capacity of each cell, shape (cells,) each; 24 bytes a cell.
 
     Attributes:
-        soh: capacity over the nominal one.
+        lost: of the nominal capacity, a share; negative where there is more than nominal.
         sd: its standard deviation.
         one, other: two moments of well-known SOC, far from one another; the other is the later.
     """
 
-    soh: Floats
+    lost: Halves
     sd: Halves
     one: Mark
     other: Mark
+
+    @property
+    def soh(self) -> Floats:
+        """Capacity over the nominal one, shape (cells,)."""
+        return (1 - self.lost.astype(np.float32)).astype(np.float32)
 
 
 def no_mark(cells: int) -> Mark:
@@ -96,7 +101,7 @@ def known_capacity(told_soh: Floats) -> CapacityState:
     soh = np.where(np.isnan(told_soh), 1, np.clip(told_soh, *_BOUNDS)).astype(np.float32)
     cells = len(soh)
     sd = np.full(cells, _PRIOR_SD, np.float16)
-    return CapacityState(soh, sd, no_mark(cells), no_mark(cells))
+    return CapacityState((1 - soh).astype(np.float16), sd, no_mark(cells), no_mark(cells))
 
 
 def half_width(state: CapacityState) -> Floats:
@@ -124,7 +129,7 @@ def look(model: CellModel, state: CapacityState, meter: Meter, visit: Visit) -> 
     one = _chosen(known & ~far & (~has_one | (here.sd <= aged)), here, one)
     other = _chosen(far & (here.sd <= other.sd), here, other)
     return CapacityState(
-        put(state.soh, visit.cells, soh),
+        put(state.lost, visit.cells, (1 - soh).astype(np.float16)),
         put(state.sd, visit.cells, sd.astype(np.float16)),
         _put_mark(state.one, visit.cells, one),
         _put_mark(state.other, visit.cells, other),
@@ -151,7 +156,7 @@ def with_measured(
     )
     return replace(
         state,
-        soh=put(state.soh, cells, new),
+        lost=put(state.lost, cells, (1 - new).astype(np.float16)),
         sd=put(state.sd, cells, new_sd.astype(np.float16)),
     )
 

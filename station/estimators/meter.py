@@ -27,20 +27,18 @@ class Meter:
         net: discharged less charged since the beginning.
         discharged, charged: since the rack's last turn, both positive.
         seconds: since the beginning.
-        turn_s: since the rack's last turn.
     """
 
     net: npt.NDArray[np.float64]
     discharged: Floats
     charged: Floats
     seconds: npt.NDArray[np.float64]
-    turn_s: Floats
 
 
 def new_meter(racks: int) -> Meter:
     """Return counts at zero."""
     none = np.zeros(racks, np.float32)
-    return Meter(none.astype(np.float64), none, none, none.astype(np.float64), none)
+    return Meter(none.astype(np.float64), none, none, none.astype(np.float64))
 
 
 def count(meter: Meter, samples: Samples, nominal_ah: float) -> tuple[Meter, Floats]:
@@ -59,16 +57,14 @@ def count(meter: Meter, samples: Samples, nominal_ah: float) -> tuple[Meter, Flo
         discharged=meter.discharged + np.maximum(moved, 0),
         charged=meter.charged + np.maximum(-moved, 0),
         seconds=meter.seconds + samples.elapsed_s,
-        turn_s=meter.turn_s + samples.elapsed_s,
     ), moved
 
 
 def turned(meter: Meter, racks: Indices) -> Meter:
     """Return the counts after some racks have had their turn."""
     discharged, charged = meter.discharged.copy(), meter.charged.copy()
-    turn_s = meter.turn_s.copy()
-    discharged[racks] = charged[racks] = turn_s[racks] = 0
-    return replace(meter, discharged=discharged, charged=charged, turn_s=turn_s)
+    discharged[racks] = charged[racks] = 0
+    return replace(meter, discharged=discharged, charged=charged)
 
 
 def clock(meter: Meter) -> npt.NDArray[np.uint16]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -63,7 +63,8 @@ def state_from_bytes(settings: Settings, blob: bytes) -> EstimatorState:
     if not np.array_equal(state.soc.rack, settings.rack):
         raise StateError("its cells belong to other racks")
     _check_hypotheses(settings, state)
-    return state
+    settled = replace(state.soc.settled, rack=settings.rack)
+    return replace(state, soc=replace(state.soc, rack=settings.rack, settled=settled))
 
 
 def _opened(blob: bytes) -> tuple[dict[str, Any], bytes]:
