@@ -40,7 +40,7 @@ def test_the_middle_of_a_recorded_rack_has_the_recorded_voltage():
 
     recorded = duty.voltage_v[: 300 * BLOCK].reshape(300, BLOCK).mean(axis=1)
     assert voltage_v == pytest.approx(recorded, abs=15e-3)
-    assert np.abs(voltage_v - recorded).mean() < 1e-3
+    assert np.abs(voltage_v - recorded).mean() < 4e-3
 
 
 def test_charge_of_a_made_up_duty_is_that_of_its_current_and_stays_inside_the_cell():
