@@ -27,6 +27,7 @@ _BATCH, _RATE, _TEMPERATURE = 384, 2e-3, 0.2
 _ALIGNMENT = 0.2
 _SHAPES = 6
 _FINE = 24.0
+_TELL_EVERY = 20
 
 Progress = Callable[[float], None]
 
@@ -60,7 +61,7 @@ class Trained:
         encoder: the network.
         centre: mean embedding of healthy windows, shape (EMBEDDING,).
         whiten: its rows take a distance from the centre to multiples of scatter.
-        losses: one for each hundred steps.
+        losses: means of twenty steps each.
     """
 
     encoder: WindowEncoder
@@ -91,8 +92,8 @@ def train_encoder(
         loss.backward()
         optimiser.step()
         schedule.step()
-        running += float(loss.detach()) / 100
-        if step % 100 == 99:  # noqa: PLR2004 - each hundred
+        running += float(loss.detach()) / _TELL_EVERY
+        if step % _TELL_EVERY == _TELL_EVERY - 1:
             losses.append(running)
             running = 0.0
             if progress:

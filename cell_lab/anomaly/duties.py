@@ -13,7 +13,7 @@ Series = npt.NDArray[np.float32]
 
 _HOUR_S = 3600
 _FEWEST_S = 5400
-_SOC_BAND = (0.08, 0.95)
+_SOC_BAND = (0.1, 0.93)
 
 
 @dataclass(frozen=True)

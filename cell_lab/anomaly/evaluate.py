@@ -24,7 +24,7 @@ from station.estimators.cell_model import CellModel
 Floats = npt.NDArray[np.float32]
 
 _HOUR_S = 3600.0
-STACK = 4
+STACK = 3
 _FAULTY = 1
 RIVALS = ("thresholds", "isolation forest")
 _KIND_OF: dict[FaultType, tuple[Kind, ...]] = {

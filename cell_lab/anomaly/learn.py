@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from cell_lab.anomaly.duties import Duty
 from cell_lab.anomaly.extremes import fit_tail
 from cell_lab.anomaly.racks import BLOCK, Racks
 from station.estimators.anomaly import channels, detector, fuse
@@ -13,7 +14,9 @@ from station.estimators.anomaly.card import PATTERN, Detector, DetectorCard, Lev
 from station.estimators.anomaly.channels import CELL_CHANNELS, RACK_CHANNELS
 from station.estimators.anomaly.tails import Tail
 from station.estimators.anomaly.windows import network_input
-from station.estimators.cell_model import Floats
+from station.estimators.cell_model import CellModel, Floats
+from station.estimators.samples import Samples
+from station.estimators.soc import known_start, step
 
 SETTLE_S = 2 * 3600.0
 """Nothing is learned of the first hours, when the differences of cells are being learned."""
@@ -22,6 +25,8 @@ _CELL_REACHED, _RACK_REACHED, _HOUR_REACHED = 4.0, 2.0, 1.0
 _HOURS_OF = {"notice": 7 * 24.0, "warning": 730.5, "alarm": 8766.0}
 _EVERY = 8
 _WINDOWS_A_BLOCK = 24
+_KNOWN_SOC_SD = 0.01
+_INNOVATIONS_S = 3 * 3600
 
 Progress = Callable[[float], None]
 
@@ -70,7 +75,7 @@ def learn(
         known: the detector so far; its network counts only where scored.
         rng: chooses what windows are kept.
         progress: told the share that is done.
-        scored: whether to learn the network's distance and the scores, or figures and windows.
+        scored: whether to learn the scores, or figures, distances and windows.
     """
     place, model = racks.place, racks.model
     state = detector.start(model, place)
@@ -98,11 +103,11 @@ def learn(
             continue
         if scores is None:
             _keep_figures(learned, figures, number)
+            if number % (_EVERY * 4) == 0:
+                learned.cells.setdefault(PATTERN, []).append(distance)
             chosen = rng.integers(0, len(place.rack), _WINDOWS_A_BLOCK)
             learned.windows.append(network_input(pushed, chosen))
         else:
-            if number % (_EVERY * 4) == 0:
-                learned.cells.setdefault(PATTERN, []).append(distance)
             of_cells = np.maximum.reduceat(scores.twice, place.first)
             highest = np.maximum(highest, np.maximum(of_cells, scores.rack))
             if (number - warmup) % an_hour == an_hour - 1:
@@ -114,13 +119,42 @@ def learn(
 
 
 def _keep_figures(learned: Learned, figures: channels.Figures, number: int) -> None:
-    for row, name in enumerate(RACK_CHANNELS):
+    for row, name in enumerate(RACK_CHANNELS[:-1]):
         learned.racks.setdefault(name, []).append(np.abs(figures.racks[row]))
     if number % _EVERY:
         return
     judged = sized(figures)
     for row, name in enumerate(CELL_CHANNELS):
         learned.cells.setdefault(name, []).append(judged[row].astype(np.float16))
+
+
+def innovations(model: CellModel, duty: Duty) -> Floats:
+    """Return what the rack's innovation comes to on a recorded cell, one figure a block.
+
+    A single cell's innovation scatters more than the mean of a rack's, so that the tail is on
+    the safe side.
+    """
+    seconds = min(len(duty.current), _INNOVATIONS_S) // BLOCK * BLOCK
+    one = np.zeros(1, np.intp)
+    state = known_start(model, one, 1, duty.soc[:1], _KNOWN_SOC_SD)
+    capacity_ah = np.full(1, model.capacity_ah, np.float32)
+    yes, second = np.ones(1, bool), np.ones(1, np.float32)
+    assert duty.voltage_v is not None  # noqa: S101 - only recorded duties are asked for
+    found = np.empty(seconds, np.float32)
+    for at in range(seconds):
+        samples = Samples(
+            second,
+            duty.current[at : at + 1] * capacity_ah,
+            yes,
+            duty.voltage_v[at : at + 1],
+            duty.temperature_c[at : at + 1],
+            yes,
+        )
+        state, estimate = step(model, state, samples, capacity_ah)
+        off = estimate.innovation
+        found[at] = float(off.volts[0] / np.sqrt(off.variance[0]))
+    blocks: Floats = found.reshape(-1, BLOCK).mean(axis=1)
+    return blocks
 
 
 def tails_of(learned: Learned) -> tuple[dict[str, Tail], dict[str, Tail]]:

@@ -70,7 +70,7 @@ class Spread:
     sensor_v: float = 8e-4
     noise_v: float = 8.5e-4
     noise_c: float = 0.085
-    rack_share: float = 0.01
+    rack_share: float = 0.005
     rack_offset: float = 5e-4
     per_sensor: int = 1
 
@@ -137,6 +137,7 @@ class Racks:
         self._share = 1 + spread.rack_share * rng.standard_normal(racks).astype(np.float32)
         self._share[self._real] = 1
         self._offset = spread.rack_offset * rng.standard_normal(racks).astype(np.float32)
+        self._power_gain = (2e-3 * rng.standard_normal(racks)).astype(np.float32)
         self._sum_offset_v = (3e-4 * rng.standard_normal(racks)).astype(np.float32)
         self._soc_error = (_SOC_ERROR * rng.standard_normal(racks)).astype(np.float32)
         self._drain = np.zeros(shape, np.float32)
@@ -188,7 +189,9 @@ class Racks:
                 sensed.mean(axis=1) - rack_v + 4e-4 / 4 * self._rng.standard_normal(place.racks)
             ).astype(np.float32),
             peer_off=self._peer_off(read.astype(np.float32)),
-            power_off=np.zeros(place.racks, np.float32),
+            power_off=(
+                self._power_gain * read.mean(axis=0) + 3e-4 * self._rng.standard_normal(place.racks)
+            ).astype(np.float32),
             model_off=np.zeros(place.racks, np.float32),
             voltage_v=sensed.ravel(),
             temperature_c=self._sensed_c().ravel(),

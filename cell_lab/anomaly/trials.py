@@ -20,9 +20,9 @@ from cell_lab.parameter_files import parameters_of
 from station.estimators.anomaly import Detector
 from station.estimators.cell_model import CellModel, build_cell_model
 
-TRIAL_CELLS, FULL_CELLS = 104, 416
+TRIAL_CELLS, FULL_CELLS = 64, 416
 MADE_UP, RECORDED = "made-up days", "recorded cells"
-_MADE_UP_H, _MADE_UP_AT_H = 24.0, 3.0
+_MADE_UP_H, _MADE_UP_AT_H = 18.0, 3.0
 _LEAST_H, _AT_SHARE = 2.0, 0.3
 _HOURS_A_MONTH = 730.5
 _NORMAL_H = 26.0

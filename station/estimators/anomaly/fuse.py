@@ -35,6 +35,7 @@ class Kind(IntEnum):
 
 
 PATTERN_ROW = len(CELL_CHANNELS)
+MODEL_ROW = RACK_CHANNELS.index("model")
 STILL_VOLTAGE_ROW, STILL_TEMPERATURE_ROW, SHORT_ROW = (PATTERN_ROW + each for each in (1, 2, 3))
 ROWS = (*CELL_CHANNELS, PATTERN, "still_voltage", "still_temperature", "short")
 _KIND_OF_ROW = np.array(
@@ -113,6 +114,8 @@ def fuse(
         [card.racks[name].rarity(abs(figures.racks[i])) for i, name in enumerate(RACK_CHANNELS)]
     )
     score = rarity.max(axis=0)
+    # The model of a make errs by itself: that alone is worth a look, and no warning.
+    racks[MODEL_ROW] = np.minimum(racks[MODEL_ROW], 0.999 * card.levels.warning)
     return Scores(
         rarity=rarity,
         cell=score,
