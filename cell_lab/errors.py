@@ -92,3 +92,15 @@ class CellSetsError(LabError):
 
 class TrainingError(LabError):
     """A model cannot be trained from what was given, or is not what it was exported from."""
+
+
+class SimulationError(LabError):
+    """Cells cannot be simulated as was asked."""
+
+
+class NumbaMissingError(LabError):
+    """The cell simulator is compiled by numba, and that is not installed."""
+
+    def __init__(self) -> None:
+        """Say how to install it."""
+        super().__init__("the cell simulator needs numba: pip install -e '.[train]'")
