@@ -159,7 +159,7 @@ def draw_cells(model: CellModel, count: int, seed: int, spread: Spread = OF_ONE_
 
 
 @cache
-def entropy_v_per_k() -> Values:
+def lfp_entropy() -> Values:
     """Return dU/dT over SOC from empty to full, V/K; the course and its source are in the file."""
     table = tomllib.loads(ENTROPY_FILE.read_text("utf-8"))["entropy"]
     soc = np.linspace(0, 1, _ENTROPY_POINTS)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cell_lab.errors import NumbaMissingError, SimulationError
-from cell_lab.simulate.cells import Cells, Values, entropy_v_per_k
+from cell_lab.simulate.cells import Cells, Values, lfp_entropy
 from cell_lab.simulate.faults import CellFault, fault_arrays
 from station.estimators.cell_model import SOC_GRID, TEMPERATURE_GRID_C, CellModel
 
@@ -90,6 +90,7 @@ def simulate(
     *,
     faults: Sequence[CellFault] = (),
     every: int = 1,
+    entropy_v_per_k: Values | None = None,
 ) -> tuple[Trace, State]:
     """Return what the cells do, and where they stand after it. Nothing is drawn by chance.
 
@@ -100,6 +101,7 @@ def simulate(
         state: at the start; left as it is.
         faults: at most one a cell.
         every: only each so-manieth sample is kept.
+        entropy_v_per_k: dU/dT, evenly from empty to full; without it that of LFP on graphite.
 
     Raises:
         SimulationError: cells, state and drive do not fit one another.
@@ -121,7 +123,7 @@ def simulate(
         model.kinetic,
         model.lag_s.astype(np.float64),
         float(model.kinetic_a),
-        entropy_v_per_k(),
+        lfp_entropy() if entropy_v_per_k is None else entropy_v_per_k,
     )
     drives = (
         np.ascontiguousarray(drive.current_a, np.float64),

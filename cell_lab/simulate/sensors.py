@@ -127,7 +127,7 @@ def sense(
 def _read(
     rng: np.random.Generator, truth: npt.NDArray[np.floating], sd: float, offset_sd: float
 ) -> Floats:
-    offset = rng.normal(0, offset_sd, truth.shape[1]).astype(np.float32)
+    offset = np.asarray(rng.normal(0, offset_sd, (truth.shape[1],)), np.float32)
     noise = rng.standard_normal(truth.shape, np.float32) * np.float32(sd)
     return np.ascontiguousarray(truth + offset + noise, np.float32)
 
@@ -135,7 +135,8 @@ def _read(
 def _rounded(values: Floats, step: float) -> Floats:
     if step == 0:
         return values
-    return np.asarray(np.round(values / step) * step, np.float32)
+    counts: Floats = np.round(values / np.float32(step))
+    return counts * np.float32(step)
 
 
 def _break(
@@ -149,7 +150,8 @@ def _break(
         case SensorFaultKind.OFFSET:
             here += fault.size
         case SensorFaultKind.DRIFT:
-            here += np.float32(fault.size * elapsed_s / 3600) * np.arange(len(here), dtype=np.float32)
+            hours = np.arange(len(here), dtype=np.float32) * np.float32(elapsed_s / 3600)
+            here += np.float32(fault.size) * hours
         case SensorFaultKind.GAIN:
             here *= 1 + fault.size
         case SensorFaultKind.NOISE:
