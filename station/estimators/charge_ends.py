@@ -197,10 +197,11 @@ def _numbers(rule: ChargeEndRule, state: ChargeEndState, racks: Flags) -> Series
     window = (volts > top_v - rule.window_v) & (volts < top_v + step_v)
     time_s = np.where(window, state.voltage_s[cells], 0.0)
     charge = state.current_a[state.rack[cells]] / _HOUR_S
-    late = window & (volts > top_v - _QUARTER * rule.window_v)
+    # The very top is left out: there the current has begun to fall, but not yet by enough.
+    late = window & (volts > top_v - _QUARTER * rule.window_v) & (volts < top_v - step_v)
     quarter = (time_s * late).sum(axis=1)
     numbers[cells, :8] = _described(
-        np.broadcast_to(volts, time_s.shape), time_s, _QUARTER * rule.window_v, quarter, rule
+        np.broadcast_to(volts, time_s.shape), time_s, late.sum(axis=1) * step_v, quarter, rule
     )
     numbers[cells, 4] = charge * time_s.sum(axis=1)
 
@@ -209,7 +210,7 @@ def _numbers(rule: ChargeEndRule, state: ChargeEndState, racks: Flags) -> Series
     time_s = state.current_s[state.rack[cells]].astype(np.float64)
     early = time_s[:, : int(_STEPS * _QUARTER)].sum(axis=1)
     numbers[cells, 8:] = _described(
-        np.broadcast_to(amperes, time_s.shape), time_s, -_QUARTER * fall_a, early, rule
+        np.broadcast_to(amperes, time_s.shape), time_s, np.array(-_QUARTER * fall_a), early, rule
     )
     numbers[cells, 12] = (amperes * time_s).sum(axis=1) / _HOUR_S
     rose = _complete(window, state.voltage_s[cells])
@@ -236,7 +237,7 @@ def _complete(window: Flags, time_s: npt.NDArray[np.floating]) -> Flags:
 
 
 def _described(
-    values: Series, time_s: Series, quarter: float, quarter_s: Series, rule: ChargeEndRule
+    values: Series, time_s: Series, quarter: Series, quarter_s: Series, rule: ChargeEndRule
 ) -> Series:
     """Return mean, deviation, kurtosis, skewness, (charge), time, slope, entropy; a row a cell."""
     total_s = time_s.sum(axis=1)
