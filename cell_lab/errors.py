@@ -104,3 +104,15 @@ class NumbaMissingError(LabError):
     def __init__(self) -> None:
         """Say how to install it."""
         super().__init__("the cell simulator needs numba: pip install -e '.[train]'")
+
+
+class EarlyLifeError(LabError):
+    """A file of early cycles, or the model of early life, is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and what such a file holds."""
+        super().__init__(
+            f"{path}: {problem}; a file of early cycles is NPZ with qd_ah (cells, 99, 200): charge "
+            "over voltage of cycles 2 to 100, and cycle_life (cells,); a model is made by "
+            "./stationmaster train life --data FOLDER --out FOLDER"
+        )
