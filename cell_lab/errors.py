@@ -73,12 +73,12 @@ class ChargeEndsError(LabError):
 class UnknownBatchError(LabError):
     """No shipped model knows the cells of a file."""
 
-    def __init__(self, path: Path, batch: str, known: list[str]) -> None:
-        """Name the file, its batch, and the models that are at hand."""
+    def __init__(self, path: Path, batch: str, known: list[str], what: str = "soh") -> None:
+        """Name the file, its batch, the models that are at hand, and how they are trained."""
         super().__init__(
-            f"{path}: no SOH model knows the batch {batch!r}; the models are "
+            f"{path}: no {what} model knows the batch {batch!r}; the models are "
             f"{', '.join(known) or 'none'}: let the file's name begin with one of these, or train "
-            "a model: ./stationmaster train soh --data FOLDER --out FOLDER"
+            f"a model: ./stationmaster train {what} --data FOLDER --out FOLDER"
         )
 
 

@@ -65,7 +65,7 @@ def evaluate_life(data: Path, models: Path) -> list[LifeRow]:
     }
     by_set: dict[str, list[Life]] = {}
     for life in read_lives(data):
-        by_set.setdefault(set_of(data, life.batch, sets), []).append(life)
+        by_set.setdefault(set_of(data, life.batch, sets, "life"), []).append(life)
     return [_row(data, models, name, sets[name], lives) for name, lives in by_set.items()]
 
 
