@@ -25,11 +25,16 @@ class Published(_Strict):
 
 
 class CellSet(_Strict):
-    """Where cells come from, what was done with them, and their makes by the names of batches."""
+    """Where cells come from, what was done with them, and their makes by the names of batches.
+
+    Attributes:
+        end_soh: where a life ends that remaining cycles are counted to.
+    """
 
     source: str
     licence: str
     duty: str = ""
+    end_soh: Annotated[float, Field(gt=0, lt=1)] = 0.8
     published: tuple[Published, ...] = ()
     makes: Annotated[dict[str, Make], Field(min_length=1)]
 

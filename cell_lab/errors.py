@@ -73,12 +73,12 @@ class ChargeEndsError(LabError):
 class UnknownBatchError(LabError):
     """No shipped model knows the cells of a file."""
 
-    def __init__(self, path: Path, batch: str, known: list[str]) -> None:
-        """Name the file, its batch, and the models that are at hand."""
+    def __init__(self, path: Path, batch: str, known: list[str], what: str = "soh") -> None:
+        """Name the file, its batch, the models that are at hand, and how they are trained."""
         super().__init__(
-            f"{path}: no SOH model knows the batch {batch!r}; the models are "
+            f"{path}: no {what} model knows the batch {batch!r}; the models are "
             f"{', '.join(known) or 'none'}: let the file's name begin with one of these, or train "
-            "a model: ./stationmaster train soh --data FOLDER --out FOLDER"
+            f"a model: ./stationmaster train {what} --data FOLDER --out FOLDER"
         )
 
 
@@ -103,3 +103,27 @@ class PublishedFiguresError(LabError):
 
 class TrainingError(LabError):
     """A model cannot be trained from what was given, or is not what it was exported from."""
+
+
+class SimulationError(LabError):
+    """Cells cannot be simulated as was asked."""
+
+
+class NumbaMissingError(LabError):
+    """The cell simulator is compiled by numba, and that is not installed."""
+
+    def __init__(self) -> None:
+        """Say how to install it."""
+        super().__init__("the cell simulator needs numba: pip install -e '.[train]'")
+
+
+class EarlyLifeError(LabError):
+    """A file of early cycles, or the model of early life, is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and what such a file holds."""
+        super().__init__(
+            f"{path}: {problem}; a file of early cycles is NPZ with qd_ah (cells, 99, 200): charge "
+            "over voltage of cycles 2 to 100, and cycle_life (cells,); a model is made by "
+            "./stationmaster train life --data FOLDER --out FOLDER"
+        )

@@ -52,7 +52,7 @@ def evaluate_soh(data: Path, models: Path) -> list[Row]:
     return [_row(data, models, name, sets[name], lives) for name, lives in by_set.items()]
 
 
-def set_of(data: Path, batch: str, sets: dict[str, CellSet]) -> str:
+def set_of(data: Path, batch: str, sets: dict[str, CellSet], what: str = "soh") -> str:
     """Return the set of a batch: the one that names it, or the one the file is called after.
 
     Raises:
@@ -64,7 +64,7 @@ def set_of(data: Path, batch: str, sets: dict[str, CellSet]) -> str:
     for name, cells in sets.items():
         if data.name.startswith(name) and len(_plates(cells)) == 1:
             return name
-    raise UnknownBatchError(data, batch, list(sets))
+    raise UnknownBatchError(data, batch, list(sets), what)
 
 
 def as_json(rows: list[Row]) -> dict[str, list[dict[str, object]]]:

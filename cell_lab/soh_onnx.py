@@ -34,7 +34,7 @@ def to_onnx(fit: SohFit) -> bytes:
         helper.make_node("Min", ["raised", "high"], ["clipped"]),
         helper.make_node("Sub", ["clipped", "mean"], ["centred"]),
         helper.make_node("Div", ["centred", "sd"], ["scaled"]),
-        _trees(fit.trees, fit.soh_sd * fit.trees_share),
+        trees_node(fit.trees, fit.soh_sd * fit.trees_share),
     ]
     outputs = ["soh_mean", "trees"]
     share = fit.soh_sd * (1 - fit.trees_share) / len(fit.nets)
@@ -73,7 +73,7 @@ def _net(
     return nodes, told
 
 
-def _trees(fitted: HistGradientBoostingRegressor, scale: float) -> onnx.NodeProto:
+def trees_node(fitted: HistGradientBoostingRegressor, scale: float) -> onnx.NodeProto:
     """Return the node of all trees; scikit-learn tells of their nodes only in private."""
     trees = [predictor.nodes for (predictor,) in fitted._predictors]  # noqa: SLF001
     nodes = np.concatenate(trees)

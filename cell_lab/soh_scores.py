@@ -16,6 +16,8 @@ ZONE_BOUNDS = (0.85, 0.9, 0.95, 1.0, 1.05)
 """Between them the intervals are measured on their own."""
 _LEAST_CELLS, _LEAST_ROWS = 6, 300
 """A zone with fewer takes the interval of the whole set."""
+_BEYOND = 9.0
+"""Above every estimate."""
 _LEVELS = tuple(NOMINAL_COVERAGE + 0.005 * step for step in range(19))
 
 
@@ -43,7 +45,11 @@ def score(soh: Series, told: Series, cells: Names, inside: Flags | None = None) 
 
 
 def calibrate(
-    soh: Series, told: Series, cells: Names, level: float = NOMINAL_COVERAGE
+    soh: Series,
+    told: Series,
+    cells: Names,
+    level: float = NOMINAL_COVERAGE,
+    bounds: tuple[float, ...] = ZONE_BOUNDS,
 ) -> tuple[Zone, ...]:
     """Return intervals that hold a share of the rows of cells the model had not seen.
 
@@ -55,12 +61,13 @@ def calibrate(
         told: by a model that had not seen the cell, shape (rows,).
         cells: name of each row's.
         level: the share.
+        bounds: of the zones, in the estimate's unit.
     """
     error = soh - told
     whole = _ends(error, level)
-    place = np.searchsorted(ZONE_BOUNDS, told, side="right")
+    place = np.searchsorted(bounds, told, side="right")
     zones = []
-    for number, below in enumerate((*ZONE_BOUNDS, 9.0)):
+    for number, below in enumerate((*bounds, _BEYOND)):
         here = place == number
         enough = here.sum() >= _LEAST_ROWS and len(np.unique(cells[here])) >= _LEAST_CELLS
         low, high = _ends(error[here], level) if enough else whole
@@ -69,7 +76,11 @@ def calibrate(
 
 
 def calibrate_for_new_cells(
-    soh: Series, told: Series, cells: Names, fold: Folds
+    soh: Series,
+    told: Series,
+    cells: Names,
+    fold: Folds,
+    bounds: tuple[float, ...] = ZONE_BOUNDS,
 ) -> tuple[tuple[Zone, ...], Flags]:
     """Return intervals that hold nine times in ten on yet other cells, and whether they held.
 
@@ -82,17 +93,18 @@ def calibrate_for_new_cells(
         told: by a model that had not seen the cell, shape (rows,).
         cells: name of each row's.
         fold: number of each row's.
+        bounds: of the zones, in the estimate's unit.
     """
     held = np.zeros(len(soh), bool)
     level = _LEVELS[0]
     for level in _LEVELS:
         for number in np.unique(fold):
             here = fold == number
-            zones = calibrate(soh[~here], told[~here], cells[~here], level)
+            zones = calibrate(soh[~here], told[~here], cells[~here], level, bounds)
             held[here] = inside(zones, soh[here], told[here])
         if held.mean() >= NOMINAL_COVERAGE:
             break
-    return calibrate(soh, told, cells, level), held
+    return calibrate(soh, told, cells, level, bounds), held
 
 
 def inside(zones: tuple[Zone, ...], soh: Series, told: Series) -> Flags:

@@ -272,6 +272,34 @@ def train_anomaly(
     raise typer.Exit(run_train_anomaly(data or [], out, seed))
 
 
+@evaluate.command("life")
+def evaluate_life(
+    data: Annotated[
+        Path, typer.Option(help="Whole lives (Parquet), or discharges of cycles 2 to 100 (NPZ).")
+    ],
+    models: Annotated[
+        Path | None, typer.Option(help="The folder of the models; the house's own without it.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows to this file.")] = None,
+) -> None:
+    """Try the models of remaining and early life on cells, beside simpler and published ones."""
+    from launcher.life import MODELS, run_evaluate_life
+
+    raise typer.Exit(run_evaluate_life(data, models or MODELS, json))
+
+
+@train.command("life")
+def train_life(
+    data: Annotated[Path, typer.Option(help="The folder with a file for each set.")],
+    out: Annotated[Path, typer.Option(help="The folder for models and model card.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same models.")] = 1,
+) -> None:
+    """Train the models of remaining and early life and measure them on cells not seen."""
+    from launcher.life import run_train_life
+
+    raise typer.Exit(run_train_life(data, out, seed))
+
+
 @train.command("soh")
 def train_soh(
     data: Annotated[Path, typer.Option(help="The folder with a Parquet file for each set.")],

@@ -27,9 +27,9 @@ from station.estimators.errors import CellParametersError
 Floats = npt.NDArray[np.float32]
 
 _KELVIN = 273.15
-_SOC_GRID = (-0.05, 1.05, 221)
+SOC_GRID = (-0.05, 1.05, 221)
 """The tables reach a little beyond empty and full, where a filter may stand for a moment."""
-_TEMPERATURE_GRID_C = (-30.0, 65.0, 20)
+TEMPERATURE_GRID_C = (-30.0, 65.0, 20)
 NORMAL_90 = 1.645
 """Standard deviations to either side that hold 90 % of a normal distribution."""
 OCV_COLUMN, HYSTERESIS_COLUMN, FIRST_TERM_COLUMN = 0, 1, 2
@@ -241,13 +241,13 @@ class CellModel:
         Returns:
             Two arrays of shape (2 + terms, cells): values, and values per unit of SOC.
         """
-        temperature, temperature_share = _place(temperature_c, _TEMPERATURE_GRID_C)
-        place, share = _place(soc, _SOC_GRID)
+        temperature, temperature_share = _place(temperature_c, TEMPERATURE_GRID_C)
+        place, share = _place(soc, SOC_GRID)
         low = self._between(temperature, place, temperature_share)
         high = self._between(temperature, place + 1, temperature_share)
         slope = high - low
         values = low + slope * share[:, None]
-        low_soc, high_soc, count = _SOC_GRID
+        low_soc, high_soc, count = SOC_GRID
         return values.T, slope.T * np.float32((count - 1) / (high_soc - low_soc))
 
     def _between(
@@ -283,8 +283,8 @@ def build_cell_model(parameters: CellParameters) -> CellModel:
     OCV goes linearly over temperature, resistances linearly over the inverse absolute
     temperature; beyond the measured temperatures the nearest measured one counts.
     """
-    soc = np.linspace(*_SOC_GRID)
-    grid_c = np.linspace(*_TEMPERATURE_GRID_C)
+    soc = np.linspace(*SOC_GRID)
+    grid_c = np.linspace(*TEMPERATURE_GRID_C)
     over = parameters.overpotential
     ocv = _spread(parameters.ocv.voltage_v, parameters.ocv.soc, soc)
     columns = [_over_temperature(ocv, np.asarray(parameters.ocv.temperature_c), grid_c)]

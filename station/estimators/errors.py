@@ -83,3 +83,15 @@ class HealthCurveError(EstimatorError):
             f"{path}: {problem}; copy data/battery/health-derating.toml and change its numbers"
         )
         self.path = path
+
+
+class LifeModelError(EstimatorError):
+    """A file of a model of remaining life is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and how to make a good one."""
+        super().__init__(
+            f"{path}: {problem}; make the model anew: "
+            f"stationmaster train life --data FOLDER --out {path.parent}"
+        )
+        self.path = path

@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from station.estimators.errors import SohModelError
+from station.estimators.errors import EstimatorError, SohModelError
 from station.estimators.soh_features import (
     CHARGE_END,
     INPUTS,
@@ -102,10 +102,17 @@ def load_soh_model(path: Path) -> SohModel:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise SohModelError(path, f"{where}: {first['msg']}") from error
-    return SohModel(card, _load_onnx(path.with_suffix(".onnx")))
+    return SohModel(card, load_onnx(path.with_suffix(".onnx"), INPUTS, SohModelError))
 
 
-def _load_onnx(path: Path) -> Callable[[Inputs], Series]:
+def load_onnx(
+    path: Path, inputs: int, refusal: Callable[[Path, str], EstimatorError]
+) -> Callable[[Inputs], Series]:
+    """Return a model that takes so many numbers a row and tells one; it computes in one thread.
+
+    Raises:
+        EstimatorError: what refusal makes of the file and its fault.
+    """
     import onnxruntime as ort  # noqa: PLC0415 - only who has a model needs the runtime
     from onnxruntime.capi import onnxruntime_pybind11_state as refusals  # noqa: PLC0415
 
@@ -116,16 +123,16 @@ def _load_onnx(path: Path) -> Callable[[Inputs], Series]:
             path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )
     except OSError as error:
-        raise SohModelError(path, error.strerror or "cannot be read") from error
+        raise refusal(path, error.strerror or "cannot be read") from error
     except (refusals.Fail, refusals.InvalidProtobuf, refusals.InvalidGraph) as error:
-        raise SohModelError(path, f"is no ONNX model ({error})") from error
+        raise refusal(path, f"is no ONNX model ({error})") from error
     given = session.get_inputs()[0]
-    if given.shape[-1] != INPUTS:
-        raise SohModelError(path, f"takes {given.shape[-1]} numbers a cycle, not {INPUTS}")
+    if given.shape[-1] != inputs:
+        raise refusal(path, f"takes {given.shape[-1]} numbers a row, not {inputs}")
 
-    def run(inputs: Inputs) -> Series:
-        soh: Series = session.run(None, {given.name: inputs})[0].ravel().astype(np.float64)
-        return soh
+    def run(rows: Inputs) -> Series:
+        told: Series = session.run(None, {given.name: rows})[0].ravel().astype(np.float64)
+        return told
 
     return run
 
