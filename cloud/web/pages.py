@@ -116,6 +116,9 @@ async def rack_page(visit: PageVisit, station: str, rack: str) -> Response:
         "tag": rack,
         "alarms": await _alarms(visit, look, rack),
         "history": history_view.of_rack(look, rack),
+        "estimated": rack in look.topology.estimated,
+        "controller": look.topology.controller,
+        "against_bms": history_view.against_bms(look, rack),
         "facts": facts,
         "live": live_answer(look.image),
     }
