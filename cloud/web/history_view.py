@@ -61,5 +61,5 @@ def of_rack(look: StationLook, rack: str) -> str:
 
 
 def against_bms(look: StationLook, device: str) -> str:
-    """The last 24 h of the SOC that the BMS tells and of the one that is estimated, one over the other."""
+    """The last 24 h of the SOC that the BMS tells, with the estimate over it."""
     return address(look.station, [f"{device}:soc", f"{device}:soc_estimate"])

@@ -90,17 +90,23 @@ class Plant:
             _frame(device, layouts.get(layout), t0_ms, step_ms, columns)
             for device, layout, columns in self._devices(times, racks)
         ]
-        # Estimates of cells come every ten seconds, whenever the plant is asked.
+        return [*frames, *self._of_cells(times, step_ms, racks)]
+
+    def _of_cells(
+        self, times: NDArray[np.int64], step_ms: int, racks: Sequence[str]
+    ) -> list[Frame]:
+        """Estimates of cells, every ten seconds; of longer ranges those of one rack are enough."""
         seldom = times[times % _SELDOM_MS == 0] if step_ms < _SELDOM_MS else times
-        if self.estimating and len(seldom):
-            start_ms, every_ms = int(seldom[0]), max(step_ms, _SELDOM_MS)
-            power, soc = self._power_and_soc(seldom)
-            for rack in racks:
-                told = estimates.of_cells(rack, RACKS.index(rack), CELLS, power / 20, soc)
-                frames.append(
-                    _frame(rack, layouts.estimate_cells_layout(CELLS), start_ms, every_ms, told)
-                )
-        return frames
+        if not self.estimating or not len(seldom):
+            return []
+        shown = racks if len(times) == 1 else [r for r in racks if r == WARM_RACK]
+        power, soc = self._power_and_soc(seldom)
+        layout, every_ms = layouts.estimate_cells_layout(CELLS), max(step_ms, _SELDOM_MS)
+        return [
+            _frame(rack, layout, int(seldom[0]), every_ms, columns)
+            for rack in shown
+            for columns in [estimates.of_cells(rack, RACKS.index(rack), CELLS, power / 20, soc)]
+        ]
 
     def _power_and_soc(self, times: NDArray[np.int64]) -> tuple[Array, Array]:
         """Delivered power in kW and SOC at `times`."""

@@ -5,10 +5,11 @@ import { Cells, EFFICIENCIES, QUANTITIES, figure, isEstimate } from "./cell_quan
 import { CellsAt } from "./cells_at.js";
 import { Chart } from "./chart.js";
 import { all, one, press, say, write } from "./dom.js";
+import { anomalyOf } from "./estimate.js";
 import { FORMS, NO_VALUE, number, span, tag } from "./format.js";
 import { HeatMap, OUTLIER, cellName, drawRamp, robust, shape } from "./heatmap.js";
 import { facts, isStale, onImage, start, value } from "./live.js";
-import { anomalyOf, showEstimate } from "./rack_estimate.js";
+import { showEstimate } from "./rack_estimate.js";
 import { grow, showTrends, span5 } from "./rack_trends.js";
 import { series } from "./series.js";
 import { sentences, t } from "./words.js";
