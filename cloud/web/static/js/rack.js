@@ -12,7 +12,7 @@ import { facts, isStale, onImage, start, value } from "./live.js";
 import { showEstimate } from "./rack_estimate.js";
 import { grow, showTrends, span5 } from "./rack_trends.js";
 import { series } from "./series.js";
-import { sentences, t } from "./words.js";
+import { t } from "./words.js";
 
 const { rack } = facts;
 const CELLS_EVERY_MS = 1_000;
@@ -174,7 +174,7 @@ function showAge() {
   const source = cells.source(quantity);
   const none = isEstimate(quantity) && !facts.estimated.includes(rack) ? t("this station does not estimate its cells yet") : t("no data yet");
   const old = past.at == null && source.stale && source.at_ms != null;
-  write(one("[data-cells-age]"), source.at_ms == null ? none : sentences(old && t("stale,"), " ", t("{age} ago", { age: ageOf(source) })).trim());
+  write(one("[data-cells-age]"), source.at_ms == null ? none : old ? t("stale, {age} old", { age: ageOf(source) }) : t("{age} ago", { age: ageOf(source) }));
   one("[data-cells-age]").classList.toggle("stale", source.stale);
 }
 
