@@ -87,7 +87,7 @@ class Plant:
         """Frames of all devices, of the racks only `racks`, over `n` samples from `t0_ms` on."""
         times = t0_ms + step_ms * np.arange(n)
         frames = [
-            _frame(device, layouts.get(layout), t0_ms, step_ms, columns)
+            frame_of(device, layouts.get(layout), t0_ms, step_ms, columns)
             for device, layout, columns in self._devices(times, racks)
         ]
         return [*frames, *self._of_cells(times, step_ms, racks)]
@@ -103,7 +103,7 @@ class Plant:
         power, soc = self._power_and_soc(seldom)
         layout, every_ms = layouts.estimate_cells_layout(CELLS), max(step_ms, _SELDOM_MS)
         return [
-            _frame(rack, layout, int(seldom[0]), every_ms, columns)
+            frame_of(rack, layout, int(seldom[0]), every_ms, columns)
             for rack in shown
             for columns in [estimates.of_cells(rack, RACKS.index(rack), CELLS, power / 20, soc)]
         ]
@@ -151,9 +151,10 @@ class Plant:
         return devices
 
 
-def _frame(
+def frame_of(
     device: str, layout: Layout, t0_ms: int, step_ms: int, columns: Mapping[str, Array]
 ) -> Frame:
+    """A frame of these physical values; what `columns` lack is 0, NaN is missing."""
     values: list[NDArray[Any]] = []
     known: list[NDArray[np.bool_]] = []
     n = max(len(np.atleast_1d(column)) for column in columns.values())

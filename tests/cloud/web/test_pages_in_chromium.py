@@ -15,6 +15,7 @@ PAGES = {
     "station": "/stations/haibin-1",
     "rack": f"/stations/haibin-1/racks/{WARM_RACK}",
     "schedule": "/stations/haibin-1/schedule",
+    "health": "/stations/haibin-1/health",
     "alarms": "/alarms",
     "metrics": "/alarms/metrics",
 }

@@ -24,7 +24,7 @@ export function anomalyOf(device) {
   if (!level || isStale(device, "anomaly_level")) return null;
   const cell = of("anomaly_cell_index");
   const kind = words("anomaly_kind", of("anomaly_kind"));
-  return { index: cell >= 1 ? cell - 1 : null, level, kind, words: `${kind}, ${words("anomaly_level", level)}` };
+  return { index: cell >= 1 ? cell - 1 : null, level, kind, words: t("{kind}, {level}", { kind, level: words("anomaly_level", level) }) };
 }
 
 /** What the BMS says less than what is estimated, in share of one; and whether it is outside the interval. */

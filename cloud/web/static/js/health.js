@@ -93,7 +93,7 @@ function runaway() {
   const score = worst ? value(`${worst}:anomaly_score`) : scores.length ? Math.max(...scores) : null;
   const seen = t("{n} of {m} racks watched", { n: fresh.length, m: racks.length });
   put("runaway", {
-    value: !fresh.length ? NO_VALUE : worst ? `${tag(worst)}: ${anomalyOf(worst).words}` : t("no sign, {seen}", { seen }),
+    value: !fresh.length ? NO_VALUE : worst ? t("{where}: {what}", { where: tag(worst), what: anomalyOf(worst).words }) : t("no sign, {seen}", { seen }),
     sure: score == null ? NO_VALUE : t("highest score {score} of 1", { score: number(score, 2) }),
     window: t("the last 2 min, 17 min and 2.3 h of every cell against its rack"),
   });

@@ -77,14 +77,14 @@ export class Anomalies {
     const { index, words } = anomalyOf(rack);
     const name = index == null ? tag(rack) : `${tag(rack)}.${cellName(index, this.columnsOf(rack))}`;
     const score = t("score {score}", { score: number(value(`${rack}:anomaly_score`), 2) });
-    return this.#item(t("now"), `${name}: ${words}`, score, rack, index == null ? null : index + 1, cloudNow());
+    return this.#item(t("now"), t("{where}: {what}", { where: name, what: words }), score, rack, index == null ? null : index + 1, cloudNow());
   }
 
   #event({ device, at_ms, ...event }) {
     const at = element("time", { textContent: showTime(at_ms, facts.zone).slice(5).replaceAll("-", "\u2011"), title: utc(at_ms) });
     const text = isChinese ? event.text_zh : event.text_en;
     const cell = Number(/(?:cell|单体)\s*(\d+)/i.exec(text)?.[1] ?? NaN);
-    return this.#item(at, `${tag(device)}: ${text}`, "", device, cell >= 1 ? cell : null, at_ms);
+    return this.#item(at, t("{where}: {what}", { where: tag(device), what: text }), "", device, cell >= 1 ? cell : null, at_ms);
   }
 
   #item(when, text, sub, rack, cell, atMs) {

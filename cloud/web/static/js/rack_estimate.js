@@ -30,7 +30,7 @@ function anomaly(rack, place, columns) {
   if (!found) return;
   const where = found.index == null ? t("whole rack") : t("cell {name}", { name: cellName(found.index, columns) });
   const score = value(`${rack}:anomaly_score`);
-  write(one("[data-anomaly-title]", place), `${t("Anomaly")}: ${found.words}`);
+  write(one("[data-anomaly-title]", place), t("{where}: {what}", { where: t("Anomaly"), what: found.words }));
   write(one("[data-anomaly-text]", place), t("{where}, score {score}.", { where, score: number(score, 2) }));
   const link = one("[data-to-cell]", place);
   link.hidden = found.index == null;

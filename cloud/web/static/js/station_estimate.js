@@ -71,7 +71,7 @@ function anomalies(place) {
     place.replaceChildren(...(found.length ? found.map((rack) => Object.assign(document.createElement("a"), { className: "link", href: `/stations/${facts.station}/racks/${rack}?show=anomaly` })) : [document.createElement("span")]));
     place.dataset.shown = found.join();
   }
-  found.forEach((rack, i) => write(place.children[i], `${tag(rack)}: ${anomalyOf(rack).words}`));
+  found.forEach((rack, i) => write(place.children[i], t("{where}: {what}", { where: tag(rack), what: anomalyOf(rack).words })));
   if (!found.length) write(place.firstChild, stale ? t("none in {n} of {m} racks", { n: racks.length - stale, m: racks.length }) : t("none"));
 }
 
