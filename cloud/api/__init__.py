@@ -16,6 +16,7 @@ from cloud.api import (
     signals,
     stations,
     stream,
+    worst_cells,
 )
 
 router = APIRouter(prefix="/api/v1")
@@ -31,6 +32,7 @@ for _part in (
     events,
     alarms,
     commands,
+    worst_cells,
     stream,
 ):
     router.include_router(_part.router)

@@ -66,10 +66,39 @@ async def cells_at(
             newest, tier = mean, Tier.QUARTER
     if newest is None:
         raise NotFound(f"no cells of {device!r} are stored at or before {end_ms - 1}")
-    row, frame = newest
+    return _cells(station, device, newest, tier)
+
+
+async def newest_cells(pool: Pool, reader: FrameReader, station: str, signal: str) -> list[CellsAt]:
+    """Return the newest cell values of every rack that has sent any lately, in one reading.
+
+    They are those of all signals that travel with `signal`. A rack that has sent nothing in the
+    minutes (or, once compacted, the hour) in which the station's newest are is left out.
+
+    Raises:
+        DamagedHistory: the stored values of that time cannot be opened.
+    """
+    streams = {s: one for s, one in (await reader.streams(station)).items() if signal in one}
+    async for start_ms in _places_to_look(pool, station, streams, LATEST_MS):
+        found = await reader.read(station, dict.fromkeys(streams), start_ms, start_ms + HOUR_MS)
+        if found.damaged:
+            raise DamagedHistory(found.damaged)
+        newest: dict[str, Row] = {}
+        for frame in found.frames:
+            inside = np.flatnonzero(frame.present)
+            row = (int(inside[-1]), frame) if len(inside) else None
+            if row and (frame.device not in newest or _time(row) > _time(newest[frame.device])):
+                newest[frame.device] = row
+        if newest:
+            return [_cells(station, device, row) for device, row in sorted(newest.items())]
+    return []
+
+
+def _cells(station: str, device: str, found: Row, tier: Tier = Tier.RAW) -> CellsAt:
+    row, frame = found
     names = [column.signal.name for column in frame.layout.columns]
     values = {name: frame.physical(name)[row] for name in names}
-    return CellsAt(station, device, _time(newest), values, tier)
+    return CellsAt(station, device, _time(found), values, tier)
 
 
 def _time(found: Row) -> int:

@@ -13,7 +13,7 @@ from cloud.history.answers import Answers
 from cloud.history.asked import check
 from cloud.history.blocks.counts import ledger_counts
 from cloud.history.blocks.reading import HOUR_MS, FrameReader
-from cloud.history.cell_map import MEASURED, cells_at
+from cloud.history.cell_map import ESTIMATED, MEASURED, cells_at, newest_cells
 from cloud.history.horizon import Horizons
 from cloud.history.known import first_ms, last_ms
 from cloud.history.model import (
@@ -153,6 +153,16 @@ class History:
             DamagedHistory: the stored values of that time cannot be opened.
         """
         return await cells_at(self._pool, self._reader, station, device, at_ms, signal=signal)
+
+    async def newest_estimates(self, station: str) -> list[CellsAt]:
+        """Return what is newly estimated of the cells of every rack, rack by rack.
+
+        Racks of which nothing has come lately are left out.
+
+        Raises:
+            DamagedHistory: the stored values of that time cannot be opened.
+        """
+        return await newest_cells(self._pool, self._reader, station, ESTIMATED)
 
     async def samples(
         self, station: str, device: str, layout: str, start_ms: int, end_ms: int

@@ -5,7 +5,7 @@ from cloud.history.blocks.reading import FrameReader
 from cloud.history.rollups.rebuild import rebuild
 from contract import layouts
 from tests.cloud.web.feeder import now_ms
-from tests.cloud.web.plant import RACKS, frame_of
+from tests.cloud.web.plant import RACKS, WARM_CELL, WARM_RACK, frame_of
 
 PATH = "/api/v1/stations/haibin-1/life"
 DAY_MS = 86_400_000
@@ -51,3 +51,14 @@ async def test_a_rack_that_ages_is_given_a_range_of_dates_that_follows_the_rule(
 
 async def test_a_rule_that_is_no_share_is_refused(feeder, viewer):
     assert (await viewer.get(PATH, params={"retired_at": 70})).status_code == 422
+
+
+async def test_the_worst_cells_of_all_racks_are_told_by_the_figure_asked_for(feeder, viewer):
+    path = "/api/v1/stations/haibin-1/worst-cells"
+    for by in ("soh", "resistance", "soc", "anomaly"):
+        answer = (await viewer.get(path, params={"by": by, "limit": 5})).json()
+
+        first = answer["cells"][0]
+        assert (first["rack"], first["cell"], first["stale"]) == (WARM_RACK, WARM_CELL + 1, False)
+        assert len(answer["cells"]) == 5
+    assert (await viewer.get(path, params={"by": "colour"})).status_code == 422

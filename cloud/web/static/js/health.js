@@ -161,7 +161,7 @@ one("#rule")?.addEventListener("submit", async (event) => {
 });
 
 if (one("#lives")) {
-  const worst = new Worst(one("#worst"), racks, columnsOf, rackAddress);
+  const worst = new Worst(one("#worst"), columnsOf, rackAddress);
   const anomalies = new Anomalies(racks, columnsOf, rackAddress);
   onImage(() => { showTiles(); showRows(); foresee(); anomalies.live(); });
   start();
