@@ -3,6 +3,10 @@
 "±" is half of the interval that is to hold the true value nine times in ten.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from contract import states as words
 from contract.signal import Grade, analog, index, state
 
@@ -303,3 +307,19 @@ ESTIMATES = (
     ),
     analog("cell_anomaly_score", "", "i2", 0.001, _M, "cell anomaly score", "单体异常评分"),
 )
+
+HALF_WIDTHS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "soc_estimate": "soc_half_width",
+        "soh_estimate": "soh_half_width",
+        "resistance_ratio": "resistance_half_width",
+        "ece_charge": "ece_charge_half_width",
+        "ece_discharge": "ece_discharge_half_width",
+        "cell_soc": "cell_soc_half_width",
+        "cell_soh": "cell_soh_half_width",
+        "cell_resistance_ratio": "cell_resistance_half_width",
+        "cell_ece_charge": "cell_ece_half_width",
+        "cell_ece_discharge": "cell_ece_half_width",
+    }
+)
+"""Estimate -> the signal of the same layout that is half of its interval."""

@@ -10,6 +10,7 @@ from cloud.api import (
     health,
     history,
     history_plan,
+    life,
     models,
     schedules,
     session,
@@ -17,6 +18,7 @@ from cloud.api import (
     stations,
     stream,
     users,
+    worst_cells,
 )
 
 router = APIRouter(prefix="/api/v1")
@@ -28,10 +30,12 @@ for _part in (
     models,
     history,
     history_plan,
+    life,
     signals,
     events,
     alarms,
     commands,
+    worst_cells,
     stream,
     users,
 ):

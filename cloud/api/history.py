@@ -13,12 +13,13 @@ from pydantic import BaseModel, Field
 
 from cloud import fleet
 from cloud.api.answers import ERRORS
-from cloud.api.context import DeskOf, Reader
+from cloud.api.context import Desk, DeskOf, Reader
 from cloud.api.image import now_ms
 from cloud.api.stations import StationId
 from cloud.api.times import Moment, Range
 from cloud.fleet import stale_after_ms
-from cloud.history import Resolution, SignalRef, Tier
+from cloud.history import CellsAt, Resolution, SignalRef, Tier
+from cloud.history.cell_map import ESTIMATED, MEASURED
 from cloud.history.render import (
     arrow_writer,
     csv_writer,
@@ -31,7 +32,9 @@ from cloud.live import LiveImage
 router = APIRouter(tags=["history"], responses=ERRORS)
 
 _MOST_SIGNALS = 200
-_CELLS = "rack.cells/"
+# As fine as the finest of the estimates travels.
+_DIGITS = 4
+_FAMILIES = {MEASURED: "rack.cells/", ESTIMATED: "estimate.cells/"}
 Device = Annotated[str, Path(description="device tag, e.g. C1-R07", max_length=64)]
 
 
@@ -94,6 +97,22 @@ class CellsAnswer(BaseModel):
     tier: Tier = Tier.RAW
     voltage_v: list[float | None]
     temperature_c: list[float | None]
+
+
+class CellEstimatesAnswer(BaseModel):
+    """What the station estimates of every cell of a rack; element 0 is cell 1, null is not known.
+
+    Where estimates of that time are no longer kept, means of the quarter hour `at_ms` (tier 15min).
+    """
+
+    device: str
+    now_ms: int
+    at_ms: int
+    stale: bool = Field(description="older than the limit for them; always false for a past time")
+    tier: Tier = Tier.RAW
+    values: dict[str, list[float | None]] = Field(
+        description="by signal: cell_soc, cell_soh, cell_resistance_ratio, their half-widths, ..."
+    )
 
 
 class SamplesAnswer(BaseModel):
@@ -188,22 +207,38 @@ async def show_cells(
     ] = None,
 ) -> CellsAnswer:
     """Voltage and temperature of every cell of a rack, newest or at a past time."""
-    image = await parts.services.live.latest(station) if at is None else None
-    newest = None if image is None else _cells_in(image, device)
-    tier = Tier.RAW
-    if newest is None:
-        found = await parts.services.history.cells_at(station, device, at)
-        newest, tier = (found.at_ms, found.voltage_v, found.temperature_c), found.tier
-    at_ms, voltage_v, temperature_c = newest
-    present = now_ms()
+    found, present = await _cells(parts, station, device, at, MEASURED), now_ms()
     return CellsAnswer(
         device=device,
         now_ms=present,
-        at_ms=at_ms,
-        stale=at is None and present - at_ms > stale_after_ms(_CELLS),
-        tier=tier,
-        voltage_v=_numbers(voltage_v, 3),
-        temperature_c=_numbers(temperature_c, 1),
+        at_ms=found.at_ms,
+        stale=at is None and _is_old(found, present, MEASURED),
+        tier=found.tier,
+        voltage_v=_numbers(found.values["cell_voltage_v"], 3),
+        temperature_c=_numbers(found.values["cell_temperature_c"], 1),
+    )
+
+
+@router.get("/stations/{station}/cells/{device}/estimates")
+async def show_cell_estimates(
+    parts: DeskOf,
+    _: Reader,
+    station: StationId,
+    device: Device,
+    at: Annotated[
+        Moment | None,
+        Query(description="at or before this time, as `from` of a range; default now"),
+    ] = None,
+) -> CellEstimatesAnswer:
+    """SOC, SOH, resistance, efficiency and anomaly score of every cell, with their half-widths."""
+    found, present = await _cells(parts, station, device, at, ESTIMATED), now_ms()
+    return CellEstimatesAnswer(
+        device=device,
+        now_ms=present,
+        at_ms=found.at_ms,
+        stale=at is None and _is_old(found, present, ESTIMATED),
+        tier=found.tier,
+        values={name: _numbers(values, _DIGITS) for name, values in found.values.items()},
     )
 
 
@@ -232,17 +267,24 @@ async def show_ledger(
     )
 
 
-def _cells_in(
-    image: LiveImage, device: str
-) -> tuple[int, NDArray[np.float64], NDArray[np.float64]] | None:
+async def _cells(parts: Desk, station: str, device: str, at_ms: int | None, signal: str) -> CellsAt:
+    """Return the cells of the live image, else those of history."""
+    image = await parts.services.live.latest(station) if at_ms is None else None
+    newest = None if image is None else _cells_in(image, device, _FAMILIES[signal])
+    return newest or await parts.services.history.cells_at(station, device, at_ms, signal)
+
+
+def _cells_in(image: LiveImage, device: str, family: str) -> CellsAt | None:
     for (tag, layout), frame in image.frames.items():
-        if tag == device and layout.startswith(_CELLS):
-            return (
-                frame.t0_ms,
-                frame.physical("cell_voltage_v")[-1],
-                frame.physical("cell_temperature_c")[-1],
-            )
+        if tag == device and layout.startswith(family):
+            names = [column.signal.name for column in frame.layout.columns]
+            values = {name: frame.physical(name)[-1] for name in names}
+            return CellsAt(image.station, device, int(frame.times_ms[-1]), values)
     return None
+
+
+def _is_old(found: CellsAt, present_ms: int, signal: str) -> bool:
+    return present_ms - found.at_ms > stale_after_ms(_FAMILIES[signal])
 
 
 def _numbers(values: NDArray[np.float64], digits: int) -> list[float | None]:

@@ -23,6 +23,9 @@ class LiveAnswer(BaseModel):
     received_ms: int | None = Field(description="when the image arrived")
     link: str = Field(description='"up", "down", or "never" before the first image')
     times_ms: dict[str, int] = Field(description="device -> time of its sample")
+    estimates_ms: dict[str, int] = Field(
+        description="device -> time of the newest that the station has estimated of it"
+    )
     points: dict[str, float | None] = Field(description="value of each point")
     quality: dict[str, int] = Field(description="points whose quality is not good: 1, 2 or 3")
 
@@ -42,6 +45,7 @@ def live_answer(image: LiveImage | None) -> dict[str, Any]:
             "received_ms": None,
             "link": "never",
             "times_ms": {},
+            "estimates_ms": {},
             "points": {},
             "quality": {},
         }
@@ -51,6 +55,7 @@ def live_answer(image: LiveImage | None) -> dict[str, Any]:
         "received_ms": image.received_ms,
         "link": "down" if link_lost(image.received_ms, present) else "up",
         "times_ms": dict(image.times_ms),
+        "estimates_ms": dict(image.estimates_ms),
         "points": {
             name: None if value is None else float(f"{value:.{_SIGNIFICANT}g}")
             for name, value in image.points.items()

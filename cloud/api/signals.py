@@ -8,6 +8,7 @@ from cloud.api.answers import ERRORS
 from cloud.api.context import DeskOf, Reader
 from cloud.api.stations import StationId
 from cloud.history.known import first_ms, known_signals
+from contract.estimate_signals import HALF_WIDTHS
 from contract.layouts import Column
 
 router = APIRouter(prefix="/stations", tags=["history"], responses=ERRORS)
@@ -29,6 +30,10 @@ class SignalAnswer(BaseModel):
     kind: str = Field(description='"analog", "state", "bits", "counter" or "index"')
     label_en: str
     label_zh: str
+    half_width: str = Field(
+        description="signal of the same device that is half of the interval around this estimate; "
+        "empty where it has none"
+    )
     cells: int = Field(description="number of values side by side, e.g. the cells of a rack")
     states: list[StateAnswer]
 
@@ -86,6 +91,7 @@ def _told(column: Column) -> SignalAnswer:
         kind=signal.kind.value,
         label_en=signal.label_en,
         label_zh=signal.label_zh,
+        half_width=HALF_WIDTHS.get(signal.name, ""),
         cells=column.repeat,
         states=[StateAnswer(value=value, en=en, zh=zh) for value, en, zh in signal.states],
     )

@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from contract.layouts import ESTIMATE, ESTIMATE_STATION
+
 _CONTAINER = re.compile(r"^(?P<container>[A-Za-z]+\d+)-")
 _CELLS = "rack.cells/"
+_ESTIMATES = (ESTIMATE.name, ESTIMATE_STATION.name)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,11 @@ class Container:
 
 @dataclass(frozen=True)
 class Topology:
-    """Device tags by their part in the station; `cells` is the number of cells of each rack."""
+    """Device tags by their part in the station.
+
+    `cells` is the number of cells of each rack; `estimated` are the racks, and the controller, of
+    which the station estimates what no device sends.
+    """
 
     controller: str | None = None
     meter: str | None = None
@@ -35,6 +42,7 @@ class Topology:
     panel: str | None = None
     containers: tuple[Container, ...] = ()
     cells: tuple[tuple[str, int], ...] = ()
+    estimated: tuple[str, ...] = ()
 
     @property
     def racks(self) -> tuple[str, ...]:
@@ -71,6 +79,7 @@ def from_devices(devices: Iterable[tuple[str, str]]) -> Topology:
         panel=_first(_outside(by_layout.get("panel", ()))),
         containers=tuple(_container(tag, by_layout) for tag in containers),
         cells=tuple(sorted(cells.items())),
+        estimated=tuple(tag for layout in _ESTIMATES for tag in by_layout.get(layout, ())),
     )
 
 

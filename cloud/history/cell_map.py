@@ -16,7 +16,9 @@ from contract.frame import Frame
 from contract.layouts import Layout
 
 _RECENT_MS: Final = 120_000
-_CELL_SIGNAL: Final = "cell_voltage_v"
+MEASURED: Final = "cell_voltage_v"
+ESTIMATED: Final = "cell_soc"
+"""Signals by which the layout of measured cells and that of estimated ones are known."""
 _REACHES_MS: Final = (2 * HOUR_MS, 24 * 40 * HOUR_MS, LATEST_MS)
 """How far back the newest sample is looked for, step by step: mostly it is near."""
 
@@ -36,16 +38,24 @@ Row = tuple[int, Frame]
 
 
 async def cells_at(
-    pool: Pool, reader: FrameReader, station: str, device: str, at_ms: int | None
+    pool: Pool,
+    reader: FrameReader,
+    station: str,
+    device: str,
+    at_ms: int | None,
+    *,
+    signal: str = MEASURED,
 ) -> CellsAt:
     """Return the newest cell values of a rack at or before `at_ms` (None: newest).
+
+    They are those of all signals that travel with `signal`.
 
     Raises:
         NotFound: the station has no such rack, or no cell values that old.
         DamagedHistory: the stored values of that time cannot be opened.
     """
     streams = await reader.streams(station, device)
-    racks = {s: layout for s, layout in streams.items() if _CELL_SIGNAL in layout}
+    racks = {s: layout for s, layout in streams.items() if signal in layout}
     if not racks:
         raise NotFound(f"station {station!r} has no cells of a device {device!r}")
     end_ms = LATEST_MS if at_ms is None else min(at_ms + 1, LATEST_MS)
@@ -56,10 +66,39 @@ async def cells_at(
             newest, tier = mean, Tier.QUARTER
     if newest is None:
         raise NotFound(f"no cells of {device!r} are stored at or before {end_ms - 1}")
-    row, frame = newest
-    voltage_v = frame.physical("cell_voltage_v")[row]
-    temperature_c = frame.physical("cell_temperature_c")[row]
-    return CellsAt(station, device, _time(newest), voltage_v, temperature_c, tier)
+    return _cells(station, device, newest, tier)
+
+
+async def newest_cells(pool: Pool, reader: FrameReader, station: str, signal: str) -> list[CellsAt]:
+    """Return the newest cell values of every rack that has sent any lately, in one reading.
+
+    They are those of all signals that travel with `signal`. A rack that has sent nothing in the
+    minutes (or, once compacted, the hour) in which the station's newest are is left out.
+
+    Raises:
+        DamagedHistory: the stored values of that time cannot be opened.
+    """
+    streams = {s: one for s, one in (await reader.streams(station)).items() if signal in one}
+    async for start_ms in _places_to_look(pool, station, streams, LATEST_MS):
+        found = await reader.read(station, dict.fromkeys(streams), start_ms, start_ms + HOUR_MS)
+        if found.damaged:
+            raise DamagedHistory(found.damaged)
+        newest: dict[str, Row] = {}
+        for frame in found.frames:
+            inside = np.flatnonzero(frame.present)
+            row = (int(inside[-1]), frame) if len(inside) else None
+            if row and (frame.device not in newest or _time(row) > _time(newest[frame.device])):
+                newest[frame.device] = row
+        if newest:
+            return [_cells(station, device, row) for device, row in sorted(newest.items())]
+    return []
+
+
+def _cells(station: str, device: str, found: Row, tier: Tier = Tier.RAW) -> CellsAt:
+    row, frame = found
+    names = [column.signal.name for column in frame.layout.columns]
+    values = {name: frame.physical(name)[row] for name in names}
+    return CellsAt(station, device, _time(found), values, tier)
 
 
 def _time(found: Row) -> int:

@@ -4,6 +4,7 @@ A value that was not measured, not delivered or marked invalid is NaN here and n
 nothing is interpolated, held or invented between samples.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -148,16 +149,14 @@ class QueryResult:
 class CellsAt:
     """All cells of one rack at one sample time, for the heat map.
 
-    `voltage_v`, `temperature_c`: float64, shape (cells,), NaN = missing; element 0 is cell 1.
-    Where samples are no longer kept, the values are the means of the quarter hour `at_ms`, and
-    `tier` says so.
+    `values`: by signal, float64, shape (cells,), NaN = missing; element 0 is cell 1. Where samples
+    are no longer kept, the values are the means of the quarter hour `at_ms`, and `tier` says so.
     """
 
     station: str
     device: str
     at_ms: int
-    voltage_v: NDArray[np.float64]
-    temperature_c: NDArray[np.float64]
+    values: Mapping[str, NDArray[np.float64]]
     tier: Tier = Tier.RAW
 
 

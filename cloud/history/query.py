@@ -13,7 +13,7 @@ from cloud.history.answers import Answers
 from cloud.history.asked import check
 from cloud.history.blocks.counts import ledger_counts
 from cloud.history.blocks.reading import HOUR_MS, FrameReader
-from cloud.history.cell_map import cells_at
+from cloud.history.cell_map import ESTIMATED, MEASURED, cells_at, newest_cells
 from cloud.history.horizon import Horizons
 from cloud.history.known import first_ms, last_ms
 from cloud.history.model import (
@@ -140,16 +140,29 @@ class History:
             yield await self._answers.answer(replace(asked, start_ms=at_ms, end_ms=until_ms))
             at_ms = until_ms
 
-    async def cells_at(self, station: str, device: str, at_ms: int | None = None) -> CellsAt:
+    async def cells_at(
+        self, station: str, device: str, at_ms: int | None = None, signal: str = MEASURED
+    ) -> CellsAt:
         """Return the newest cell values of a rack at or before `at_ms` (None: newest).
 
-        Where samples of that time are no longer kept, the means of its quarter hour.
+        They are those of all signals that travel with `signal` (`MEASURED` or `ESTIMATED`). Where
+        samples of that time are no longer kept, the means of its quarter hour.
 
         Raises:
             NotFound: the station has no such rack, or no cell values that old.
             DamagedHistory: the stored values of that time cannot be opened.
         """
-        return await cells_at(self._pool, self._reader, station, device, at_ms)
+        return await cells_at(self._pool, self._reader, station, device, at_ms, signal=signal)
+
+    async def newest_estimates(self, station: str) -> list[CellsAt]:
+        """Return what is newly estimated of the cells of every rack, rack by rack.
+
+        Racks of which nothing has come lately are left out.
+
+        Raises:
+            DamagedHistory: the stored values of that time cannot be opened.
+        """
+        return await newest_cells(self._pool, self._reader, station, ESTIMATED)
 
     async def samples(
         self, station: str, device: str, layout: str, start_ms: int, end_ms: int

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from contract.envelope import EpochKey
 from contract.frame import Frame, Quality, decode_batch
-from contract.layouts import Layout
+from contract.layouts import ESTIMATE, Layout
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class LiveImage:
         points: "DEVICE:signal" -> physical value, None where missing or invalid
             (signals with one value per device; cells are in `frames`).
         quality: "DEVICE:signal" -> `contract.frame.Quality` as int.
-        times_ms: device -> its newest sample time.
+        times_ms: device -> its newest sample time, of what the device itself has said.
+        estimates_ms: device -> time of the newest that the station has estimated of it: a rack that
+            is silent does not look alive because its estimate goes on, nor the other way round.
     """
 
     station: str
@@ -34,6 +36,7 @@ class LiveImage:
     points: Mapping[str, float | None]
     quality: Mapping[str, int]
     times_ms: Mapping[str, int]
+    estimates_ms: Mapping[str, int]
 
 
 def image_of(key: EpochKey, station: str, received_ms: int, body: bytes) -> LiveImage:
@@ -42,9 +45,9 @@ def image_of(key: EpochKey, station: str, received_ms: int, body: bytes) -> Live
     points: dict[str, float | None] = {}
     quality: dict[str, int] = {}
     times_ms: dict[str, int] = {}
+    estimates_ms: dict[str, int] = {}
     for frame in frames:
-        time_ms = int(frame.times_ms[-1])
-        times_ms[frame.device] = max(time_ms, times_ms.get(frame.device, 0))
+        _note(estimates_ms if is_estimate(frame.layout) else times_ms, frame)
         names, columns, offsets, scales = _scalars(frame.device, frame.layout)
         if not names:
             continue
@@ -59,13 +62,25 @@ def image_of(key: EpochKey, station: str, received_ms: int, body: bytes) -> Live
         quality.update(zip(names, codes.tolist(), strict=True))
     return LiveImage(
         station=station,
-        at_ms=max(times_ms.values()),
+        at_ms=max(int(frame.times_ms[-1]) for frame in frames),
         received_ms=received_ms,
         frames={(frame.device, frame.layout.name): frame for frame in frames},
         points=points,
         quality=quality,
         times_ms=times_ms,
+        estimates_ms=estimates_ms,
     )
+
+
+def is_estimate(layout: Layout) -> bool:
+    """Whether the station itself has made the values of this layout."""
+    return layout.name.partition(".")[0] == ESTIMATE.name
+
+
+def _note(newest_ms: dict[str, int], frame: Frame) -> None:
+    """Keep the newest time of a device; what is estimated of its cells comes too seldom."""
+    if not is_estimate(frame.layout) or frame.layout.columns[0].repeat == 1:
+        newest_ms[frame.device] = max(int(frame.times_ms[-1]), newest_ms.get(frame.device, 0))
 
 
 @lru_cache(maxsize=16_384)

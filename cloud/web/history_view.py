@@ -58,3 +58,8 @@ def of_station(look: StationLook) -> str:
 def of_rack(look: StationLook, rack: str) -> str:
     """The last 24 h of a rack's extreme cells and its state of charge."""
     return address(look.station, [f"{rack}:{name}" for name in _OF_RACK])
+
+
+def against_bms(look: StationLook, device: str) -> str:
+    """The last 24 h of the SOC that the BMS tells, with the estimate over it."""
+    return address(look.station, [f"{device}:soc", f"{device}:soc_estimate"])

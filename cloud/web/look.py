@@ -11,7 +11,13 @@ from cloud.errors import NotFound
 from cloud.fleet import Station, Topology, link_lost, stale_after_ms
 from cloud.live import LiveImage
 from cloud.web.visit import Visit
+from contract.layouts import ESTIMATE, ESTIMATE_STATION
 from contract.signals import SIGNALS, Kind
+
+ESTIMATED_SIGNALS = sorted(
+    {column.signal.name for layout in (ESTIMATE, ESTIMATE_STATION) for column in layout.columns}
+)
+"""What the station itself makes of a device; a page ages it apart from what the device says."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ def facts_of(visit: Visit, look: StationLook) -> dict[str, Any]:
         "day_start_ms": start_ms,
         "day_end_ms": end_ms,
         "stale_after_ms": stale_after_ms(""),
+        "estimates": ESTIMATED_SIGNALS,
+        "estimated": topology.estimated,
         "link_limit_ms": fleet.LINK_LIMIT_MS,
         "may_send": may_send,
         "states": state_words(visit.language),

@@ -79,7 +79,9 @@ async def station_page(visit: PageVisit, station: str) -> Response:
         "alarms": await _alarms(visit, look),
         "orders": await _orders(visit, look.station),
         "history": history_view.of_station(look),
-        "facts": facts_of(visit, look),
+        "estimated": look.topology.controller in look.topology.estimated,
+        "against_bms": history_view.against_bms(look, look.topology.controller or "STATION"),
+        "facts": facts_of(visit, look) | {"cells": dict(look.topology.cells)},
         "live": live_answer(look.image),
     }
     return visit.render("station.html", context)
@@ -116,6 +118,9 @@ async def rack_page(visit: PageVisit, station: str, rack: str) -> Response:
         "tag": rack,
         "alarms": await _alarms(visit, look, rack),
         "history": history_view.of_rack(look, rack),
+        "estimated": rack in look.topology.estimated,
+        "controller": look.topology.controller,
+        "against_bms": history_view.against_bms(look, rack),
         "facts": facts,
         "live": live_answer(look.image),
     }
@@ -160,6 +165,22 @@ async def history_page(visit: PageVisit, station: str) -> Response:
         "live": live_answer(look.image),
     }
     return visit.render("history.html", context)
+
+
+@router.get("/stations/{station}/health")
+async def health_page(visit: PageVisit, station: str) -> Response:
+    """How the racks age, what is foreseen of them, and which cells are the worst."""
+    looks = await look_at_all(visit.parts)
+    look = pick(looks, station)
+    context = await _station_frame(visit, looks, look, "health", visit.t("Health and life"))
+    context |= {
+        "station": look.station,
+        "topology": look.topology,
+        "estimated": look.topology.controller in look.topology.estimated,
+        "facts": facts_of(visit, look) | {"cells": dict(look.topology.cells)},
+        "live": live_answer(look.image),
+    }
+    return visit.render("health.html", context)
 
 
 @router.get("/stations/{station}/commands")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from contract import layouts, orders, states
+from contract.estimate_signals import HALF_WIDTHS
 from contract.events import EVENT_CODES
 from contract.limits import LIMIT_WORDS, LimitReason
 from contract.signals import SIGNALS, Grade, Kind
@@ -106,3 +107,14 @@ def test_every_signal_is_used_by_a_layout():
         used |= {c.signal.name for c in layout.columns}
 
     assert used == set(SIGNALS)
+
+
+def test_every_estimate_with_a_half_width_travels_with_it():
+    estimated = (layouts.ESTIMATE, layouts.ESTIMATE_STATION, layouts.estimate_cells_layout(8))
+    together = [{c.signal.name for c in layout.columns} for layout in estimated]
+
+    for value, half_width in HALF_WIDTHS.items():
+        assert any({value, half_width} <= names for names in together), value
+        assert SIGNALS[value].unit == SIGNALS[half_width].unit
+        assert SIGNALS[half_width].label_en.endswith("±")
+    assert {name for name in SIGNALS if name.endswith("_half_width")} == set(HALF_WIDTHS.values())

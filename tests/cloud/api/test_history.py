@@ -65,6 +65,24 @@ async def test_every_cell_of_a_rack_is_shown_now_and_at_a_past_time(feeder, view
     assert past["at_ms"] <= now["at_ms"] - 30_000
 
 
+async def test_what_is_estimated_of_every_cell_is_shown_now_and_at_a_past_time(feeder, viewer):
+    path = f"/api/v1/stations/{STATION}/cells/{WARM_RACK}/estimates"
+
+    now = (await viewer.get(path)).json()
+    past = (await viewer.get(path, params={"at": now["at_ms"] - 10_000})).json()
+    of_meter = await viewer.get(f"/api/v1/stations/{STATION}/cells/METER/estimates")
+
+    for cells in (now, past):
+        values = cells["values"]
+        assert {len(of_all) for of_all in values.values()} == {CELLS}
+        assert max(values["cell_anomaly_score"]) == values["cell_anomaly_score"][WARM_CELL]
+        assert min(values["cell_soh"]) == values["cell_soh"][WARM_CELL]
+        assert None not in values["cell_soc_half_width"]
+    assert not now["stale"]
+    assert past["at_ms"] == now["at_ms"] - 10_000
+    assert of_meter.status_code == 404
+
+
 async def test_stored_samples_and_the_ledger_are_counted(feeder, viewer):
     span = {"from": now_ms() - 120_000, "to": now_ms() + 1000}
     which = {"device": "C1-R01", "layout": "rack"}

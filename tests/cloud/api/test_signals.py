@@ -20,7 +20,10 @@ async def test_every_signal_is_listed_with_unit_label_and_number_of_cells(feeder
         "delivered power",
         "实际功率",
     )
-    assert devices["C1-R07"] == ["rack", f"rack.cells/{CELLS}"]
+    assert devices["C1-R07"] == [
+        *("estimate", f"estimate.cells/{CELLS}"),
+        *("rack", f"rack.cells/{CELLS}"),
+    ]
     assert layouts[f"rack.cells/{CELLS}"]["cell_voltage_v"]["cells"] == CELLS
     assert layouts["rack"]["contactor_closed"]["states"] == [
         {"value": 0, "en": "open", "zh": "断开"},

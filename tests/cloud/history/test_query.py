@@ -212,7 +212,8 @@ async def test_the_heat_map_is_the_newest_row_at_or_before_a_time(stored):
         newest = await stored.history.cells_at("alpha", "C1-R01")
 
         assert at.at_ms == T0_MS + 41_000
-        np.testing.assert_array_equal(at.voltage_v, cells.physical("cell_voltage_v")[41])
+        volts = cells.physical("cell_voltage_v")[41]
+        np.testing.assert_array_equal(at.values["cell_voltage_v"], volts)
         assert newest.at_ms == T0_MS + 99_000
     with pytest.raises(NotFound):
         await stored.history.cells_at("alpha", "C1-R01", T0_MS - 1)

@@ -81,6 +81,19 @@ async def test_an_image_has_the_newest_value_of_every_point(lane):
     np.testing.assert_array_equal(found, cells.physical("cell_voltage_v"))
 
 
+async def test_a_silent_rack_does_not_look_alive_because_its_estimate_goes_on(lane):
+    of_rack = frame("C1-R01", layouts.RACK, n=1)
+    estimate = frame("C1-R01", layouts.ESTIMATE, t0_ms=T0_MS + 60_000, n=1)
+    of_cells = frame("C1-R01", layouts.estimate_cells_layout(8), t0_ms=T0_MS + 70_000, n=1)
+    await lane.put(1, [of_rack, estimate, of_cells])
+
+    image = await lane.worker().latest("alpha")
+
+    assert image.times_ms == {"C1-R01": T0_MS}
+    assert image.estimates_ms == {"C1-R01": T0_MS + 60_000}
+    assert image.at_ms == T0_MS + 70_000
+
+
 async def test_a_late_or_replayed_image_changes_nothing(lane):
     old = lane.station.live(1, [frame(n=1)])
     assert await lane.keep(old)

@@ -5,14 +5,16 @@ a page looks as it does at work: two containers of ten racks of 416 cells, one w
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract import layouts
-from contract.frame import Frame
+from contract.frame import Frame, Quality
 from contract.layouts import Layout
 from contract.limits import LimitReason
+from tests.cloud.web import estimates
 
 Array = NDArray[np.float64]
 
@@ -21,10 +23,11 @@ CAPACITY_KWH = 7454.7
 CELLS = 416
 CONTAINERS = ("C1", "C2")
 RACKS = tuple(f"{c}-R{r:02d}" for c in CONTAINERS for r in range(1, 11))
-WARM_RACK, WARM_CELL = "C1-R07", 144
+WARM_RACK, WARM_CELL = estimates.ODD_RACK, estimates.ODD_CELL
 _RACK_KWH = CAPACITY_KWH / len(RACKS)
 _QUARTER_MS = 900_000
 _DAY_MS = 86_400_000
+_SELDOM_MS = 10_000
 # Charge in the small hours and at noon, discharge in the morning and in the evening (MW by hour).
 _HOURLY_MW = (
     0,
@@ -60,9 +63,19 @@ def day_schedule_kw() -> list[float]:
 
 
 class Plant:
-    """Makes frames of any moment; `midnight_ms` is the local midnight that begins the day."""
+    """Makes frames of any moment; `midnight_ms` is the local midnight that begins the day.
 
-    def __init__(self, midnight_ms: int, schedule_kw: list[float] | None = None) -> None:
+    `estimating`: its estimators run.
+    """
+
+    def __init__(
+        self,
+        midnight_ms: int,
+        schedule_kw: list[float] | None = None,
+        *,
+        estimating: bool = True,
+    ) -> None:
+        self.estimating = estimating
         self._midnight_ms = midnight_ms
         self._schedule = np.array(schedule_kw or day_schedule_kw())
         energy = np.cumsum(np.where(self._schedule > 0, 1 / 0.94, 0.94) * self._schedule) / 4
@@ -73,23 +86,44 @@ class Plant:
     ) -> list[Frame]:
         """Frames of all devices, of the racks only `racks`, over `n` samples from `t0_ms` on."""
         times = t0_ms + step_ms * np.arange(n)
-        return [
-            _frame(device, layouts.get(layout), t0_ms, step_ms, columns)
+        frames = [
+            frame_of(device, layouts.get(layout), t0_ms, step_ms, columns)
             for device, layout, columns in self._devices(times, racks)
         ]
+        return [*frames, *self._of_cells(times, step_ms, racks)]
 
-    def _devices(
-        self, times: NDArray[np.int64], racks: Sequence[str]
-    ) -> list[tuple[str, str, Mapping[str, Array]]]:
+    def _of_cells(
+        self, times: NDArray[np.int64], step_ms: int, racks: Sequence[str]
+    ) -> list[Frame]:
+        """Estimates of cells, every ten seconds; of longer ranges those of one rack are enough."""
+        seldom = times[times % _SELDOM_MS == 0] if step_ms < _SELDOM_MS else times
+        if not self.estimating or not len(seldom):
+            return []
+        shown = racks if len(times) == 1 else [r for r in racks if r == WARM_RACK]
+        power, soc = self._power_and_soc(seldom)
+        layout, every_ms = layouts.estimate_cells_layout(CELLS), max(step_ms, _SELDOM_MS)
+        return [
+            frame_of(rack, layout, int(seldom[0]), every_ms, columns)
+            for rack in shown
+            for columns in [estimates.of_cells(rack, RACKS.index(rack), CELLS, power / 20, soc)]
+        ]
+
+    def _power_and_soc(self, times: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Delivered power in kW and SOC at `times`."""
         into_day = (times - self._midnight_ms) % _DAY_MS
         quarter = into_day // _QUARTER_MS
         planned = self._schedule[quarter]
         noise = 6 * np.sin(times / 7000) + 4 * np.sin(times / 1900 + 1)
         power = planned + np.where(planned == 0, 0.0, noise - 12)
         share = (into_day % _QUARTER_MS) / _QUARTER_MS
-        soc = (
-            self._soc_at_quarter[quarter] * (1 - share) + self._soc_at_quarter[quarter + 1] * share
-        )
+        before, after = self._soc_at_quarter[quarter], self._soc_at_quarter[quarter + 1]
+        return power, before * (1 - share) + after * share
+
+    def _devices(
+        self, times: NDArray[np.int64], racks: Sequence[str]
+    ) -> list[tuple[str, str, Mapping[str, Array]]]:
+        planned = self._schedule[(times - self._midnight_ms) % _DAY_MS // _QUARTER_MS]
+        power, soc = self._power_and_soc(times)
         devices = [
             ("STATION", "station", _station(times, planned, power, soc)),
             ("METER", "meter", _meter(times, power)),
@@ -108,21 +142,30 @@ class Plant:
                 cells = _cells(rack, times, own, soc)
                 devices.append((rack, "rack", _rack(rack, own, soc, cells)))
                 devices.append((rack, f"rack.cells/{CELLS}", cells))
+                if self.estimating:
+                    told = estimates.of_rack(rack, RACKS.index(rack), CELLS, soc)
+                    devices.append((rack, "estimate", told))
+        if self.estimating:
+            told = estimates.of_station(soc, RATED_KW, CAPACITY_KWH)
+            devices.append(("STATION", "estimate.station", told))
         return devices
 
 
-def _frame(
+def frame_of(
     device: str, layout: Layout, t0_ms: int, step_ms: int, columns: Mapping[str, Array]
 ) -> Frame:
-    values = []
+    """A frame of these physical values; what `columns` lack is 0, NaN is missing."""
+    values: list[NDArray[Any]] = []
+    known: list[NDArray[np.bool_]] = []
     n = max(len(np.atleast_1d(column)) for column in columns.values())
     for column in layout.columns:
         physical = np.asarray(columns.get(column.signal.name, 0.0), dtype=np.float64)
         if physical.ndim < 2:
             physical = np.broadcast_to(np.atleast_1d(physical)[:, None], (n, column.repeat))
-        raw = np.round(physical / column.signal.scale).astype(column.signal.dtype)
+        known.append(np.isfinite(physical))
+        raw = np.round(np.nan_to_num(physical) / column.signal.scale).astype(column.signal.dtype)
         values.append(np.ascontiguousarray(raw))
-    quality = np.zeros((n, layout.width), dtype=np.uint8)
+    quality = np.where(np.hstack(known), Quality.GOOD, Quality.MISSING).astype(np.uint8)
     return Frame(device, layout, t0_ms, step_ms, tuple(values), quality)
 
 

@@ -5,6 +5,7 @@ import { faded, onTheme, one, token, write } from "./dom.js";
 import { clock, number } from "./format.js";
 
 const FONT_REM = 0.75;
+const BAND = 0.25;
 const sync = uPlot.sync("page");
 
 export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -27,9 +28,11 @@ export class Chart {
    * @param {string} id of the host element.
    * @param {{zone: string, y: () => number[], ticks?: (v: number) => string, height?: number,
    *   series: {label: string, name: string, colour: string, step?: boolean, dash?: number[],
-   *   width?: number, fill?: string, digits?: number}[], now?: () => number,
+   *   width?: number, fill?: string, digits?: number|(() => number)}[], now?: () => number,
    *   lines?: () => {y: number, label?: string}[], dayEnd?: () => number, percent?: boolean,
-   *   timeless?: boolean}} spec; a series with `percent` is drawn on an axis of its own, 0 to 100 %
+   *   timeless?: boolean, bands?: {edges: number[], colour: string}[]}} spec; a series with `percent`
+   *   is drawn on an axis of its own, 0 to 100 %; a band lies between two series, counted from 0,
+   *   which have no line of their own where their `width` is 0
    */
   constructor(id, spec) {
     this.host = document.getElementById(id);
@@ -74,6 +77,7 @@ export class Chart {
         ...(spec.percent ? [{ ...axis, scale: "percent", side: 1, size: rem() * 2.8, gap: 5, grid: { show: false }, splits: () => [0, 50, 100], values: (_, splits) => splits.map((v) => (v === 100 ? "100 %" : String(v))) }] : []),
       ],
       series: [{}, ...spec.series.map((one_) => this.#series(one_))],
+      bands: (spec.bands ?? []).map(({ edges, colour }) => ({ series: edges.map((i) => i + 1), fill: () => faded(token(colour), BAND) })),
       hooks: { draw: [(plot) => this.#marks(plot)], setCursor: [() => this.#tell()] },
     };
   }
@@ -144,7 +148,7 @@ export class Chart {
     if (!this.spec.timeless) write(this.when, clock(at * 1e3, this.spec.zone, this.x[1] - this.x[0] < 7200));
     this.spec.series.forEach(({ digits = 2 }, i) => {
       const [times, values] = this.tables[i] ?? [[], []];
-      if (this.values[i]) write(this.values[i].value, number(times.length ? valueAt(times, values, at) : null, digits));
+      if (this.values[i]) write(this.values[i].value, number(times.length ? valueAt(times, values, at) : null, typeof digits === "function" ? digits() : digits));
     });
   }
 

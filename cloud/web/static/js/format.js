@@ -73,6 +73,9 @@ export const FORMS = {
   v3: (v) => number(v, 3),
   n0: (v) => number(v, 0),
   n1: (v) => number(v, 1),
+  n2: (v) => number(v, 2),
+  offset: (v) => number(v, 2, true),
+  half: (v) => `±${number(v * 100, 1)}`,
   minus0: (v) => number(-v, 0),
   cell: (v) => number(v, 0),
 };

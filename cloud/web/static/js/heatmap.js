@@ -44,7 +44,7 @@ export class HeatMap {
    * @param {HTMLElement} host
    * @param {() => {values: (number|null)[], stale: boolean, mode: string, selected: number,
    *   low: number, high: number, centre: number, half: number, outliers: Set<number>,
-   *   say: (index: number) => string}} view what to draw
+   *   named: ?number, name: string, say: (index: number) => string}} view what to draw; the cell `named` is framed and bears its `name`
    * @param {(index: number) => void} pick called when a cell is chosen
    */
   constructor(host, view, pick) {
@@ -73,6 +73,7 @@ export class HeatMap {
     this.#labels(g, box, bottom);
     this.#cells(g, seen);
     for (const index of seen.outliers) this.#ring(g, index, "--text-1", 0.5, 2);
+    if (seen.named != null) this.#frame(g, seen.named, seen.name, box);
     this.#ring(g, seen.selected, "--s1", 3, 3);
     this.#ring(g, seen.selected, "--select", 5, 2);
     if (this.hover != null && this.hover !== seen.selected) this.#ring(g, this.hover, "--text-1", 1, 1);
@@ -120,6 +121,28 @@ export class HeatMap {
     g.strokeStyle = token(colour);
     g.lineWidth = width;
     g.strokeRect(left + (index % columns) * w - out, Math.floor(index / columns) * h - out, w - 1 + 2 * out, h - 1 + 2 * out);
+  }
+
+  // The cell with an anomaly: a double frame and its name beside it, whatever the map shows.
+  #frame(g, index, name, box) {
+    this.#ring(g, index, "--s1", 2, 4);
+    this.#ring(g, index, "--text-1", 2, 2);
+    this.#ring(g, index, "--text-1", 7, 1.5);
+    const { columns, left, w, h } = this.grid;
+    const text = `! ${name}`;
+    const width = g.measureText(text).width + 10;
+    const right = left + (index % columns) * w + w + 10;
+    const x = right + width > box.width ? right - w - 20 - width : right;
+    const y = Math.floor(index / columns) * h + h / 2;
+    g.fillStyle = token("--s1");
+    g.fillRect(x, y - 10, width, 20);
+    g.strokeStyle = token("--text-1");
+    g.lineWidth = 1;
+    g.strokeRect(x + 0.5, y - 9.5, width - 1, 19);
+    g.fillStyle = token("--text-1");
+    g.textAlign = "left";
+    g.textBaseline = "middle";
+    g.fillText(text, x + 5, y + 1);
   }
 
   #at(event) {

@@ -3,7 +3,7 @@ import { ask, cloudNow } from "./console.js";
 import { all, one, press, say, write } from "./dom.js";
 import { number } from "./format.js";
 import { HistoryChart, axisWidth } from "./history_chart.js";
-import { byAxis, rowOf, summary } from "./history_data.js";
+import { byAxis, rowOf, summary, withInterval } from "./history_data.js";
 import { energyResolution, showEnergy } from "./history_energy.js";
 import { Events } from "./history_events.js";
 import { told } from "./history_legend.js";
@@ -90,7 +90,8 @@ async function load() {
   events.load(...span).catch((error) => write(one("[data-events-told]"), t("The events cannot be loaded: {reason}", { reason: error.message })));
   try {
     const names = state.signals.filter((ref) => !unknown.includes(ref));
-    const answer = names.length ? await ask(`/api/v1/series?${query(span, wanted(span), names)}`, { signal }) : null;
+    const widths = [...new Set(names.map((ref) => signals.widthOf(ref)).filter((ref) => ref && !names.includes(ref)))];
+    const answer = names.length ? await ask(`/api/v1/series?${query(span, wanted(span), [...names, ...widths])}`, { signal }) : null;
     if (mine !== asked) return;
     show(answer, span, unknown);
     energy(answer, span, signal, mine);
@@ -105,7 +106,7 @@ async function load() {
 }
 
 function show(answer, span, unknown) {
-  const rows = answer ? answer.series.map((one_) => rowOf(one_, signals.find(one_.signal), answer.resolution)) : [];
+  const rows = answer ? rowsOf(answer) : [];
   shown = { answer, span, rows };
   const groups = byAxis(rows);
   draw(groups, span, answer?.resolution);
@@ -122,7 +123,18 @@ function show(answer, span, unknown) {
   empty(rows, missing);
 }
 
+// The rows that were chosen; half widths that came with them are the bands of theirs.
+function rowsOf({ series, resolution }) {
+  const answers = new Map(series.map((one_) => [one_.signal, one_]));
+  return series.filter((one_) => state.signals.includes(one_.signal)).map((one_) => {
+    const row = rowOf(one_, signals.find(one_.signal), resolution);
+    const width = signals.widthOf(one_.signal);
+    return width ? withInterval(row, answers.get(width)) : row;
+  });
+}
+
 function draw(groups, [from, to], resolution) {
+  one("#of-interval").hidden = !groups.some(({ rows }) => rows.some(({ halves }) => halves));
   const now = JSON.stringify([groups.map(({ axis, rows }) => [axis, rows.map(({ known }) => known.ref)]), resolution === "raw"]);
   if (now !== shape) {
     for (const chart of charts) chart.destroy();

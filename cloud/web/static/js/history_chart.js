@@ -120,13 +120,13 @@ export class HistoryChart {
   }
 
   // Highest, lowest, value: the edges of the band are drawn first and have no line of their own.
-  #series({ low, known }, { colour, dashed }) {
-    const paths = low || known.stepped ? uPlot.paths.stepped({ align: 1 }) : uPlot.paths.linear();
+  #series({ buckets, known }, { colour, dashed }) {
+    const paths = buckets || known.stepped ? uPlot.paths.stepped({ align: 1 }) : uPlot.paths.linear();
     const edge = { paths, width: 0, stroke: () => "transparent", spanGaps: false, points: { show: false } };
     const stroke = () => token(colour);
     const line = {
       paths, stroke, width: 1.5, dash: dashed ? DASH : undefined, spanGaps: false,
-      points: { show: false, filter: (plot, i) => (low ? null : lonely(plot, i)), size: 4, stroke, fill: stroke },
+      points: { show: false, filter: (plot, i) => (buckets ? null : lonely(plot, i)), size: 4, stroke, fill: stroke },
     };
     return [edge, { ...edge }, line];
   }

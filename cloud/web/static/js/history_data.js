@@ -33,7 +33,7 @@ function stepOf(times) {
 
 /**
  * One signal of an answer, in the unit it is shown in.
- * @returns {{known: object, times: number[], values: (number|null)[], low: ?(number|null)[],
+ * @returns {{known: object, times: number[], buckets: boolean, values: (number|null)[], low: ?(number|null)[],
  *   high: ?(number|null)[], count: number[], hole: number}} times in seconds; `low` and `high` are
  *   those of each bucket, null for samples; a distance of more than `hole` seconds is a hole
  */
@@ -45,6 +45,7 @@ export function rowOf(series, known, resolution) {
   const shown = raw || known.kind === "analog" ? series.values : (series.last ?? series.values);
   return {
     known, times,
+    buckets: !raw,
     values: scaled(shown),
     low: raw ? null : scaled(series.minimum),
     high: raw ? null : scaled(series.maximum),
@@ -53,6 +54,15 @@ export function rowOf(series, known, resolution) {
     points: times.length,
     hole: raw ? stepOf(times) * HOLE_STEPS : NEXT_S[resolution],
   };
+}
+
+/** The row with the interval around its values as its band; `half` is the answer of its half width. */
+export function withInterval(row, half) {
+  const widths = new Map((half?.times_ms ?? []).map((at, i) => [at / 1e3, half.values[i]]));
+  const of = (i) => { const w = widths.get(row.times[i]); return w == null ? null : w * row.known.scale; };
+  const halves = row.times.map((_, i) => of(i));
+  const edge = (sign) => row.values.map((v, i) => (v == null || halves[i] == null ? null : v + sign * halves[i]));
+  return { ...row, halves, low: edge(-1), high: edge(1) };
 }
 
 /** [times, values, high, low] of a row as a chart draws them: each bucket as wide as it is. */
@@ -93,14 +103,15 @@ export function indexAt(times, at) {
 }
 
 /** Lowest, mean, highest and newest value of a row; mean by the number of samples. */
-export function summary({ values, means, low, high, count, points }) {
+export function summary({ values, means, low, high, halves, count, points }) {
   let least = null;
   let most = null;
   let sum = 0;
   let weight = 0;
   let last = null;
+  const bounds = halves ? [] : [low, high];
   values.forEach((v, i) => {
-    const [a, b] = [low?.[i] ?? v, high?.[i] ?? v];
+    const [a, b] = [bounds[0]?.[i] ?? v, bounds[1]?.[i] ?? v];
     if (a != null && (least == null || a < least)) least = a;
     if (b != null && (most == null || b > most)) most = b;
     if (means[i] != null && count[i]) { sum += means[i] * count[i]; weight += count[i]; }

@@ -39,11 +39,12 @@ export class Legend {
     const time = first < 0 ? null : this.group.rows[first].times[places[first]];
     write(this.when, this.#name(at, time));
     this.when.title = utc((time ?? at ?? this.to) * 1e3);
-    this.group.rows.forEach(({ values, low, high, known }, n) => {
+    this.group.rows.forEach(({ values, low, high, halves, known }, n) => {
       const i = places[n];
       write(this.items[n].value, i < 0 ? NO_VALUE : told(values[i], known));
       const wide = i >= 0 && low && low[i] != null && low[i] !== high[i] && known.kind !== "bits";
-      write(this.items[n].band, wide ? ` ${told(low[i], known)} … ${told(high[i], known)}` : "");
+      if (halves) write(this.items[n].band, i >= 0 && halves[i] != null ? ` ±${number(halves[i], known.digits)}` : "");
+      else write(this.items[n].band, wide ? ` ${told(low[i], known)} … ${told(high[i], known)}` : "");
     });
   }
 

@@ -20,8 +20,9 @@ export class Picker {
     this.hits.addEventListener("keydown", (event) => this.#walk(event));
     this.hits.addEventListener("click", (event) => this.#click(event));
     one("#chosen").addEventListener("click", (event) => {
-      const ref = event.target.closest("[data-remove]")?.dataset.remove;
-      if (ref) this.#remove(ref);
+      const { remove, beside } = event.target.closest("button")?.dataset ?? {};
+      if (remove) this.#remove(remove);
+      if (beside) this.change([...this.chosen, beside]);
     });
     this.#list();
   }
@@ -45,8 +46,17 @@ export class Picker {
     const text = element("span", { textContent: name });
     if (known?.unit) text.append(element("span", { className: "u", textContent: known.unit }));
     if (!known) text.append(" ", element("span", { className: "q", textContent: t("is not known here") }));
-    item.append(element("i", { className: swatch ?? "sw none" }), text, remove);
+    item.append(element("i", { className: swatch ?? "sw none" }), text, ...this.#beside(ref, known), remove);
     return item;
+  }
+
+  // One click lays what is estimated over what the BMS says, or the other way round.
+  #beside(ref, known) {
+    const other = known && this.signals.counterpart(ref);
+    if (!other || this.chosen.includes(other) || this.chosen.length >= MOST_SIGNALS) return [];
+    const button = element("button", { type: "button", className: "btn quiet", textContent: known.estimate ? t("with the BMS") : t("with the estimate") });
+    button.dataset.beside = other;
+    return [button];
   }
 
   #remove(ref) {
@@ -57,8 +67,16 @@ export class Picker {
 
   #list() {
     const found = this.signals.search(this.search.value);
-    this.hits.replaceChildren(...found.slice(0, MOST_HITS).map(({ entry, cell }) => this.#hit(entry, cell)));
-    const more = found.length - MOST_HITS;
+    const groups = [found.filter(({ entry }) => !entry.estimate), found.filter(({ entry }) => entry.estimate)];
+    // Each group has its half of the list, and what the other leaves.
+    const room = groups.map((_, i) => MOST_HITS - Math.min(groups[1 - i].length, MOST_HITS / 2));
+    const shown = groups.map((group, i) => group.slice(0, room[i]));
+    const titled = shown[1].length ? [t("Measured and set"), t("Estimated by the station")] : [];
+    this.hits.replaceChildren(...shown.flatMap((group, i) => [
+      ...(group.length && titled.length ? [element("li", { className: "group", textContent: titled[i] })] : []),
+      ...group.map(({ entry, cell }) => this.#hit(entry, cell)),
+    ]));
+    const more = found.length - shown[0].length - shown[1].length;
     write(one("[data-found]"), !found.length && this.search.value ? t("No signal has these words in its tag or name.") : more > 0 ? t("{n} more: type more of the tag or the name.", { n: more }) : "");
   }
 

@@ -28,14 +28,16 @@ export const value = (point) => image?.points[point] ?? null;
 /** Newest image. */
 export const newest = () => image;
 
-/** Age of a device's newest sample in ms; Infinity when there is none. */
-export function age(device) {
-  const at = image?.times_ms[device];
+const estimates = new Set(facts.estimates);
+
+/** Age in ms of what a device says, or of its `signal` that the station estimates; Infinity: none. */
+export function age(device, signal = "") {
+  const at = (estimates.has(signal) ? image?.estimates_ms : image?.times_ms)?.[device];
   return at == null ? Infinity : cloudNow() - at;
 }
 
-/** Whether a device's values are too old to be believed. */
-export const isStale = (device) => age(device) > facts.stale_after_ms;
+/** Whether the values of a device, or one of its signals, are too old to be believed. */
+export const isStale = (device, signal = "") => age(device, signal) > facts.stale_after_ms;
 
 /** Words of a state signal's value. */
 export function words(signal, state) {
@@ -64,7 +66,7 @@ function show(point, signal, form) {
 function paint() {
   for (const { node, point, device, signal, form, box } of cells) {
     write(node, show(point, signal, form));
-    box.classList.toggle("stale", isStale(device));
+    box.classList.toggle("stale", isStale(device, signal));
   }
   for (const node of all("[data-bits]")) {
     const [device, signal] = node.dataset.bits.split(":");

@@ -1,57 +1,81 @@
 // The rack page: which cell differs from its neighbours, which rack from its peers.
 import { ask, cloudNow } from "./console.js";
-import { drawBar, drawSpark } from "./bars.js";
+import { drawBar } from "./bars.js";
+import { Cells, EFFICIENCIES, QUANTITIES, figure, isEstimate } from "./cell_quantities.js";
 import { CellsAt } from "./cells_at.js";
 import { Chart } from "./chart.js";
 import { all, one, press, say, write } from "./dom.js";
+import { anomalyOf } from "./estimate.js";
 import { FORMS, NO_VALUE, number, span, tag } from "./format.js";
 import { HeatMap, OUTLIER, cellName, drawRamp, robust, shape } from "./heatmap.js";
 import { facts, isStale, onImage, start, value } from "./live.js";
-import { append, freshSeries, series } from "./series.js";
+import { showEstimate } from "./rack_estimate.js";
+import { grow, showTrends, span5 } from "./rack_trends.js";
+import { series } from "./series.js";
 import { t } from "./words.js";
 
 const { rack } = facts;
 const CELLS_EVERY_MS = 1_000;
+const ESTIMATES_EVERY_MS = 5_000;
 const TREND_EVERY_MS = 60_000;
-// A spread below the accuracy of the BMS's own measurement is no difference between cells.
-const QUANTITIES = {
-  temperature: { unit: "°C", difference: "K", digits: 1, accuracy: 0.25, half: 2 },
-  voltage: { unit: "mV", difference: "mV", digits: 0, accuracy: 2.5, half: 5 },
-};
 
-let cells = { at_ms: null, stale: true, temperature: new Array(facts.cells).fill(null), voltage: new Array(facts.cells).fill(null) };
-let quantity = "temperature";
+const cells = new Cells(facts.cells);
+const asked = new URLSearchParams(location.search);
+let quantity = Object.hasOwn(QUANTITIES, asked.get("show") ?? "") ? asked.get("show") : "temperature";
 let mode = "value";
-let selected = null;
-let found = { temperature: new Set(), voltage: new Set() };
+let selected = cellAsked();
+let found = Object.fromEntries(Object.keys(QUANTITIES).map((name) => [name, new Set()]));
 
 const { rows, columns } = shape(facts.cells);
 write(one("[data-shape]"), `${rows} × ${columns} = ${facts.cells}`);
 
+// A link may name the cell to be shown, as the BMS counts.
+function cellAsked() {
+  const number_ = Number(asked.get("cell") ?? NaN);
+  return Number.isInteger(number_) && number_ >= 1 && number_ <= facts.cells ? number_ - 1 : null;
+}
+
 function statistics(name) {
-  return robust(cells[name], QUANTITIES[name].accuracy);
+  return robust(cells.values[name], QUANTITIES[name].accuracy);
 }
 
 function view() {
-  const values = cells[quantity];
+  const values = cells.values[quantity];
   const { centre, sigma } = statistics(quantity);
-  const { half, unit, difference, digits } = QUANTITIES[quantity];
+  const { half, bounds } = QUANTITIES[quantity];
   // The ramp spans what nine of ten cells do, so that one outlier does not flatten all others.
   const sorted = values.filter((v) => v != null).sort((a, b) => a - b);
   const low = sorted[Math.floor(sorted.length * 0.05)] ?? 0;
   const high = sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 1;
   const stretch = Math.max(high - low, half);
   const middle = (low + high) / 2;
+  const anomaly = past.at == null ? anomalyOf(rack) : null;
   return {
-    values, mode, centre, selected: selected ?? 0, stale: cells.stale, outliers: found[quantity],
-    low: middle - stretch / 2, high: middle + stretch / 2, half: Math.max(half, (sigma ?? 0) * OUTLIER),
-    say: (i) => values[i] == null
-      ? `${t("Cell")} ${cellName(i, columns)} · ${t("no fresh value")}`
-      : `${t("Cell")} ${cellName(i, columns)} · ${number(values[i], digits)} ${unit} · ${number(values[i] - centre, digits, true)} ${difference} ${t("from the rack's median")} · ${span((cloudNow() - cells.at_ms) / 1e3)}`,
+    values, mode, centre, selected: selected ?? 0, stale: cells.source(quantity).stale, outliers: found[quantity],
+    low: bounds?.[0] ?? middle - stretch / 2, high: bounds?.[1] ?? middle + stretch / 2, half: Math.max(half, (sigma ?? 0) * OUTLIER),
+    named: anomaly?.index ?? null, name: anomaly == null ? "" : cellName(anomaly.index, columns), say: tell,
   };
 }
 
-const map = new HeatMap(one("#heat"), view, (index) => { select(index); say(view().say(index)); });
+// What the map says of a cell: value with its half width, deviation, age, and what is odd about it.
+function tell(i) {
+  const of = QUANTITIES[quantity];
+  const v = cells.values[quantity][i];
+  const source = cells.source(quantity);
+  const parts = [`${t("Cell")} ${cellName(i, columns)}`];
+  if (v == null) parts.push(source.at_ms == null ? t("no data yet") : t("no fresh value"));
+  else {
+    parts.push(figure(v, cells.widths[quantity][i], of), `${number(v - statistics(quantity).centre, of.digits, true)} ${of.difference} ${t("from the rack's median")}`.replace("  ", " "));
+    if (source.at_ms != null) parts.push(source.stale ? t("stale, {age} old", { age: ageOf(source) }) : ageOf(source));
+  }
+  const anomaly = past.at == null ? anomalyOf(rack) : null;
+  if (anomaly?.index === i) parts.push(anomaly.words);
+  return parts.join(" · ");
+}
+
+const ageOf = ({ at_ms }) => span((cloudNow() - at_ms) / 1e3);
+
+const map = new HeatMap(one("#heat"), view, (index) => { select(index); say(tell(index)); });
 
 function paint() {
   map.draw();
@@ -59,120 +83,153 @@ function paint() {
   const [low, high] = drawRamp(one("#ramp"), map, view(), mode === "deviation" ? difference : unit, digits);
   write(one("[data-ramp-low]"), low);
   write(one("[data-ramp-high]"), high);
+  for (const node of all("[data-of-quantity]")) node.hidden = !node.dataset.ofQuantity.split(" ").includes(quantity);
   showCell();
 }
 
 function outliers(name) {
   const { centre, sigma } = statistics(name);
-  return new Set(cells[name].flatMap((v, i) => (v != null && sigma && Math.abs(v - centre) > OUTLIER * sigma ? [i] : [])));
+  return new Set(cells.values[name].flatMap((v, i) => (v != null && sigma && Math.abs(v - centre) > OUTLIER * sigma ? [i] : [])));
 }
 
-const past = new CellsAt(facts.zone, () => { renew(); });
-let turn = 0;
+const nowS = () => cloudNow() / 1e3;
+const past = new CellsAt(facts.zone, () => { renew(); renewEstimates(); });
+const turns = { measured: 0, estimated: 0 };
 
 // Live cells are asked for again and again; those of a past time once.
 async function renew() {
-  const mine = ++turn;
-  const at = past.at == null ? "" : `?at=${past.at}`;
-  try {
-    const answer = await ask(`/api/v1/stations/${facts.station}/cells/${rack}${at}`);
-    if (mine !== turn) return;
-    const other = cells.tier !== answer.tier || (past.at != null) !== cells.past || past.at != null;
-    cells = { at_ms: answer.at_ms, stale: answer.stale, tier: answer.tier, past: past.at != null, temperature: answer.temperature_c, voltage: answer.voltage_v.map((v) => (v == null ? null : v * 1000)) };
-    found = { temperature: outliers("temperature"), voltage: outliers("voltage") };
+  const before = cells.measured.tier;
+  await take("measured", "", CELLS_EVERY_MS, (answer) => {
+    cells.measure(answer);
     past.tell(answer);
     if (selected == null) select(firstToShow());
-    else if (other) select(selected);
-    else paint();
-  } catch (error) {
-    if (mine !== turn) return;
-    cells.stale = true;
-    paint();
-    if (error.status === 404) past.tell(null);
-    else if (error.status) write(one("[data-cells-age]"), error.message);
-  } finally {
-    if (mine === turn && past.at == null) setTimeout(() => { if (mine === turn) renew(); }, CELLS_EVERY_MS);
-  }
+    else if (past.at != null || before !== answer.tier) select(selected);
+  });
 }
 
-// What a person would look for: the worst outlier, else the warmest cell.
+const renewEstimates = () => take("estimated", "/estimates", ESTIMATES_EVERY_MS, (answer) => cells.estimate(answer));
+
+async function take(kind, path, everyMs, keep) {
+  const mine = ++turns[kind];
+  const at = past.at == null ? "" : `?at=${past.at}`;
+  try {
+    const answer = await ask(`/api/v1/stations/${facts.station}/cells/${rack}${path}${at}`);
+    if (mine !== turns[kind]) return;
+    keep(answer);
+    for (const name of Object.keys(QUANTITIES)) if (isEstimate(name) === (kind === "estimated")) found[name] = outliers(name);
+  } catch (error) {
+    if (mine !== turns[kind]) return;
+    cells[kind].stale = true;
+    if (error.status === 404) { cells.forget(kind); if (kind === "measured") past.tell(null); }
+    else if (error.status) write(one("[data-cells-age]"), error.message);
+  }
+  if (mine !== turns[kind]) return;
+  paint();
+  if (past.at == null) setTimeout(() => { if (mine === turns[kind]) take(kind, path, everyMs, keep); }, everyMs);
+}
+
+// What a person would look for: the cell with an anomaly, the worst outlier, else the warmest cell.
 function firstToShow() {
+  const odd = past.at == null ? anomalyOf(rack)?.index : null;
+  if (odd != null) return odd;
   const { centre } = statistics("temperature");
-  const far = [...found.temperature].sort((a, b) => Math.abs(cells.temperature[b] - centre) - Math.abs(cells.temperature[a] - centre));
+  const far = [...found.temperature].sort((a, b) => Math.abs(cells.values.temperature[b] - centre) - Math.abs(cells.values.temperature[a] - centre));
   return far[0] ?? [...found.voltage][0] ?? warmest();
 }
 
 const extremeOf = (values, better) => values.reduce((best, v, i) => (v != null && (best < 0 || better(v, values[best])) ? i : best), -1);
-const warmest = () => Math.max(0, extremeOf(cells.temperature, (a, b) => a > b));
-const lowest = () => Math.max(0, extremeOf(cells.voltage, (a, b) => a < b));
+const warmest = () => Math.max(0, extremeOf(cells.values.temperature, (a, b) => a > b));
+const lowest = () => Math.max(0, extremeOf(cells.values.voltage, (a, b) => a < b));
+
+const FOUND = {
+  temperature: t("temperature outlier"), voltage: t("voltage outlier"), soc: t("SOC outlier"),
+  soh: t("SOH outlier"), resistance: t("resistance outlier"), anomaly: t("anomaly score outlier"),
+};
 
 function showCell() {
   const i = selected ?? 0;
   write(one("[data-cell-name]"), `${tag(rack)}.${cellName(i, columns)}`);
-  for (const name of ["temperature", "voltage"]) {
-    const { unit, difference, digits } = QUANTITIES[name];
-    const { centre } = statistics(name);
-    const v = cells[name][i];
+  for (const [name, of] of Object.entries(QUANTITIES)) {
+    const v = cells.values[name][i];
     const place = one(`[data-cell="${name}"]`);
-    write(place, v == null ? NO_VALUE : `${number(v, digits)} ${unit}`);
-    place.closest("dd").classList.toggle("stale", v == null || cells.stale);
-    write(one(`[data-cell="${name}-deviation"]`), v == null ? "" : `${number(v - centre, digits, true)} ${difference}`);
+    write(place, v == null ? NO_VALUE : figure(v, cells.widths[name][i], of));
+    place.closest("dd").classList.toggle("stale", v == null || cells.source(name).stale);
+    write(one(`[data-cell="${name}-deviation"]`), v == null ? "" : `${number(v - statistics(name).centre, of.digits, true)} ${of.difference}`);
   }
-  const v = cells.temperature[i];
-  const warmer = cells.temperature.filter((other) => other != null && other > v).length;
+  const ece = Object.entries(EFFICIENCIES).map(([name, of]) => figure(cells.values[name][i], cells.widths[name][i], { ...of, unit: "" }));
+  write(one('[data-cell="ece"]'), ece.every((one_) => one_ === NO_VALUE) ? NO_VALUE : `${ece.join(" / ")} %`);
+  one('[data-cell="ece"]').closest("dd").classList.toggle("stale", cells.estimated.stale);
+  const v = cells.values.temperature[i];
+  const warmer = cells.values.temperature.filter((other) => other != null && other > v).length;
   write(one('[data-cell="rank"]'), v == null ? NO_VALUE : `${warmer + 1} / ${facts.cells}`);
-  const odd = [found.temperature.has(i) && t("temperature outlier"), found.voltage.has(i) && t("voltage outlier")].filter(Boolean);
+  const anomaly = past.at == null ? anomalyOf(rack) : null;
+  const odd = [anomaly?.index === i && anomaly.words, ...Object.entries(FOUND).map(([name, words_]) => found[name].has(i) && words_)].filter(Boolean);
   write(one('[data-cell="finding"]'), odd.join(", ") || t("like its neighbours"));
   one("#cell-history").href = cellHistory(i);
-  write(one("[data-cells-age]"), cells.at_ms == null ? t("no data yet") : t("{age} ago", { age: span((cloudNow() - cells.at_ms) / 1e3) }));
-  one("[data-cells-age]").classList.toggle("stale", cells.stale);
+  showAge();
+}
+
+// The map says how old it is; a quantity of which nothing has come says so.
+function showAge() {
+  const source = cells.source(quantity);
+  const none = isEstimate(quantity) && !facts.estimated.includes(rack) ? t("this station does not estimate its cells yet") : t("no data yet");
+  const old = past.at == null && source.stale && source.at_ms != null;
+  write(one("[data-cells-age]"), source.at_ms == null ? none : old ? t("stale, {age} old", { age: ageOf(source) }) : t("{age} ago", { age: ageOf(source) }));
+  one("[data-cells-age]").classList.toggle("stale", source.stale);
 }
 
 // The history page with this cell: the last 24 h, or the hours around the map.
 function cellHistory(i) {
-  const query = new URLSearchParams(["temperature_c", "voltage_v"].map((name) => ["signal", `${rack}:cell_${name}:${i + 1}`]));
-  const around = past.around(cells.tier);
+  const shown = isEstimate(quantity) ? [QUANTITIES[quantity].signal, "cell_voltage_v"] : ["cell_temperature_c", "cell_voltage_v"];
+  const query = new URLSearchParams(shown.map((name) => ["signal", `${rack}:${name}:${i + 1}`]));
+  const around = past.around(cells.measured.tier);
   if (around) { query.set("from", around[0]); query.set("to", around[1]); } else query.set("range", "day");
   return `/stations/${facts.station}/history?${query.toString().replaceAll("%3A", ":")}`;
 }
 
-const nowS = () => cloudNow() / 1e3;
-const span5 = (tables, least) => {
-  const known = tables.flatMap(([, values]) => values).filter((v) => v != null);
-  if (!known.length) return [0, 1];
-  const [low, high] = [Math.min(...known), Math.max(...known)];
-  const pad = Math.max(least - (high - low), (high - low) * 0.2) / 2;
-  return [low - pad, high + pad];
-};
-
-let cellTables = [[[], []], [[], []]];
+const EMPTY = [[], []];
+let cellTables = [EMPTY, EMPTY, EMPTY, EMPTY];
+let ofChart = QUANTITIES.temperature;
 const cellChart = new Chart("cell-chart", {
   zone: facts.zone,
   now: () => (past.at == null ? nowS() : past.at / 1e3),
-  y: () => span5(cellTables, 3),
-  ticks: (v) => number(v, 1),
+  y: () => span5(cellTables, ofChart.half * 1.5),
+  ticks: (v) => number(v, ofChart.digits),
   series: [
-    { label: t("rack mean"), name: "sched", colour: "--c-sched", digits: 1 },
-    { label: t("cell, °C"), name: "act", colour: "--c-act", width: 1.75, digits: 1 },
+    { label: t("rack"), name: "sched", colour: "--c-sched", digits: () => ofChart.digits },
+    { label: t("cell"), name: "act", colour: "--c-act", width: 1.75, digits: () => ofChart.digits },
+    { label: "", name: "", colour: "--c-act", width: 0 },
+    { label: "", name: "", colour: "--c-act", width: 0 },
   ],
+  bands: [{ edges: [3, 2], colour: "--c-act" }],
 });
 
-let asked = 0;
+let loads = 0;
 async function loadCell() {
-  const mine = ++asked;
-  const [from, to, resolution] = past.around(cells.tier) ?? [cloudNow() - 60 * 60_000, cloudNow() + 1000, "raw"];
+  const mine = ++loads;
+  const of = QUANTITIES[quantity];
+  const [from, to, resolution] = past.around(cells.source(quantity).tier) ?? [cloudNow() - 60 * 60_000, cloudNow() + 1000, "raw"];
+  if (isEstimate(quantity) && !facts.estimated.includes(rack)) return;
+  const cell = (signal) => `${rack}:${signal}:${(selected ?? 0) + 1}`;
+  const signals = [cell(of.signal), of.rack && `${rack}:${of.rack}`, of.width && cell(of.width)];
   try {
-    const tables = await series(facts.station, [`${rack}:cell_temperature_mean_c`, `${rack}:cell_temperature_c:${(selected ?? 0) + 1}`], from, to, resolution);
-    if (mine !== asked) return;
-    cellTables = tables;
+    const tables = await series(facts.station, signals.filter(Boolean), from, to, resolution);
+    if (mine !== loads) return;
+    const [own, whole, half] = signals.map((signal) => (signal ? scaled(tables.shift(), of.scale) : EMPTY));
+    ofChart = of;
+    cellTables = [whole, own, edge(own, half, -1), edge(own, half, 1)];
+    write(one("[data-cell-chart-of]"), of.unit ? `${of.label}, ${of.unit}` : of.label);
     drawCell();
   } catch (error) {
     if (error.status !== 404 && error.status !== 422) say(error.message);
   }
 }
 
+const scaled = ([times, values], by) => [times, values.map((v) => (v == null ? null : v * by))];
+const edge = ([times, values], [, halves], sign) => [times, values.map((v, i) => (v == null || halves[i] == null ? null : v + sign * halves[i]))];
+
 function drawCell() {
-  const around = past.around(cells.tier);
+  const around = past.around(cells.source(quantity).tier);
   if (around) return cellChart.set(around[0] / 1e3, around[1] / 1e3, cellTables);
   const first = Math.min(...cellTables.map(([times]) => times[0] ?? nowS() - 600));
   cellChart.set(Math.max(first, nowS() - 3600), nowS(), cellTables);
@@ -208,6 +265,7 @@ function peers() {
       one(`[data-peer-bar="${key}"]`, row).closest("td").classList.toggle("stale", isStale(r));
     });
   }
+  for (const place of all("[data-peer-finding]")) write(place, anomalyOf(place.closest("[data-peer]").dataset.peer)?.kind ?? NO_VALUE);
 }
 
 function others() {
@@ -232,89 +290,29 @@ function others() {
   }
 }
 
-// Trends of the rack over a chosen range.
-const TRENDS = [
-  { id: "trend-voltage", least: 0.05, digits: 3, ticks: (v) => number(v, 2), parts: [["cell_voltage_max_v", t("highest"), "sched", "--c-sched"], ["cell_voltage_mean_v", t("mean"), "act", "--c-act"], ["cell_voltage_min_v", t("lowest"), "alt", "--c-alt"]] },
-  { id: "trend-temperature", least: 4, digits: 1, ticks: (v) => number(v, 1), parts: [["cell_temperature_max_c", t("highest"), "sched", "--c-sched"], ["cell_temperature_mean_c", t("mean"), "act", "--c-act"], ["cell_temperature_min_c", t("lowest"), "alt", "--c-alt"]] },
-  { id: "trend-current", least: 50, digits: 1, ticks: (v) => number(v, 0), parts: [["current_a", t("measured"), "act", "--c-act"]] },
-  { id: "trend-soc", least: 5, digits: 1, scale: 100, ticks: (v) => number(v, 0), parts: [["soc", "SOC", "soc", "--c-soc"]] },
-];
-const YOUNG_S = 1800;
-let minutes = 60;
-let chosen = false;
-for (const trend of TRENDS) {
-  trend.tables = trend.parts.map(() => [[], []]);
-  trend.chart = new Chart(trend.id, {
-    zone: facts.zone, ticks: trend.ticks, y: () => span5(trend.tables, trend.least),
-    series: trend.parts.map(([, label, name, colour]) => ({ label, name, colour, digits: trend.digits })),
-  });
+/** Show a quantity on the map. */
+function show(name) {
+  quantity = name;
+  press(one("#quantity"), one(`#quantity [data-quantity="${name}"]`));
+  if (selected != null) loadCell();
+  paint();
 }
 
-async function loadTrends() {
-  const signals = TRENDS.flatMap((trend) => trend.parts.map(([signal]) => `${rack}:${signal}`));
-  try {
-    const tables = await freshSeries(facts.station, signals, cloudNow() - minutes * 60_000, cloudNow());
-    for (const trend of TRENDS) {
-      trend.tables = tables.splice(0, trend.parts.length).map(([times, values]) => [times, values.map((v) => (v == null ? null : v * (trend.scale ?? 1)))]);
-    }
-    chooseRange();
-    drawTrends();
-    sparks();
-  } catch (error) {
-    if (error.status !== 404) say(error.message);
-  }
-}
-
-// A station that has run for minutes only would be a dot on an hour's axis.
-function chooseRange() {
-  const first = TRENDS[0].tables[0][0][0];
-  if (chosen || first === undefined || first < nowS() - YOUNG_S) return;
-  minutes = 10;
-  press(one("#range"), one('#range [data-range="10"]'));
-}
-
-function drawTrends() {
-  for (const trend of TRENDS) trend.chart.set(nowS() - minutes * 60, nowS(), trend.tables);
-}
-
-// Highest minus lowest; both series are of the same samples.
-const spreadOf = ({ tables }) => tables[0][1].map((v, i) => (v == null || tables[2][1][i] == null ? null : v - tables[2][1][i]));
-
-function thin(host, values) {
-  const step = Math.max(1, Math.floor(values.length / 120));
-  drawSpark(host, values.filter((_, i) => i % step === 0));
-}
-
-function sparks() {
-  for (const host of all("[data-spark]")) {
-    const [owner, signal] = host.dataset.spark.split(":");
-    if (owner === "spread") { thin(host, spreadOf(signal === "t" ? TRENDS[1] : TRENDS[0])); continue; }
-    for (const trend of TRENDS) {
-      const index = trend.parts.findIndex(([name]) => name === signal);
-      if (index < 0) continue;
-      thin(host, trend.tables[index][1]);
-    }
-  }
-}
-
-function grow(image) {
-  const at = image?.times_ms[rack];
-  if (at == null) return;
-  for (const trend of TRENDS) {
-    trend.parts.forEach(([signal], i) => {
-      const now = value(`${rack}:${signal}`);
-      append(trend.tables[i], at / 1e3, now == null ? null : now * (trend.scale ?? 1), nowS() - minutes * 60);
-    });
-  }
-  drawTrends();
-}
+// A figure of the rack leads to its cell: the map shows the quantity and selects the cell.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-to-cell]");
+  const index = Number(link?.dataset.toCell || NaN) - 1;
+  if (!(index >= 0 && index < facts.cells)) return;
+  select(index);
+  show(link.dataset.show);
+  one("#heat").focus();
+  say(tell(index));
+});
 
 one("#quantity").addEventListener("click", (event) => {
   const button = event.target.closest("[data-quantity]");
   if (!button) return;
-  quantity = button.dataset.quantity;
-  press(one("#quantity"), button);
-  paint();
+  show(button.dataset.quantity);
 });
 one("#scale").addEventListener("click", (event) => {
   const button = event.target.closest("[data-scale]");
@@ -322,14 +320,6 @@ one("#scale").addEventListener("click", (event) => {
   mode = button.dataset.scale;
   press(one("#scale"), button);
   paint();
-});
-one("#range").addEventListener("click", (event) => {
-  const button = event.target.closest("[data-range]");
-  if (!button) return;
-  chosen = true;
-  minutes = Number(button.dataset.range);
-  press(one("#range"), button);
-  loadTrends();
 });
 for (const button of all("[data-go]")) {
   button.addEventListener("click", () => {
@@ -342,9 +332,10 @@ for (const button of all("[data-go]")) {
   });
 }
 
-onImage((image) => { peers(); others(); grow(image); });
+onImage((image) => { peers(); others(); showEstimate(rack, columns); showAge(); grow(image); });
+show(quantity);
 start();
 renew();
-loadTrends();
-setInterval(loadTrends, TREND_EVERY_MS);
+renewEstimates();
+showTrends();
 setInterval(() => { if (past.at == null) loadCell(); }, TREND_EVERY_MS);

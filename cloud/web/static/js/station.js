@@ -5,6 +5,7 @@ import { Chart } from "./chart.js";
 import { all, one, press, write } from "./dom.js";
 import { FORMS, number, tag } from "./format.js";
 import { age, facts, isStale, newest, onImage, start, value, words } from "./live.js";
+import { showStationEstimate } from "./station_estimate.js";
 import { append, freshSeries, planTable } from "./series.js";
 import { sentences, t } from "./words.js";
 
@@ -315,7 +316,7 @@ one("#range").addEventListener("click", (event) => {
   load();
 });
 
-onImage((image) => { tiles(); limits(); decided(); containers(); singleLine(); subsystems(); grow(image); });
+onImage((image) => { tiles(); limits(); decided(); containers(); singleLine(); subsystems(); showStationEstimate(); grow(image); });
 // A station that began to send after the page was made needs its new rows.
 onImage((image) => { if (!facts.containers.length && image?.at_ms && age(controller) < 60_000) location.reload(); });
 start();

@@ -433,7 +433,7 @@ async def test_the_heat_map_of_a_dropped_time_is_that_of_its_quarter_hour(past):
 
     assert found.tier is Tier.QUARTER
     whole = frame("C1-R01", CELLS, T0_MS, 30, step_ms=10_000).physical("cell_voltage_v")
-    np.testing.assert_allclose(found.voltage_v, whole.mean(axis=0), atol=5e-4)
+    np.testing.assert_allclose(found.values["cell_voltage_v"], whole.mean(axis=0), atol=5e-4)
 
 
 async def test_the_jobs_archive_drop_and_release_as_configured(stored, dsn, tmp_path):

@@ -248,7 +248,7 @@ async def test_a_cell_map_of_a_time_without_samples_is_made_of_its_quarter_hour(
     assert found.tier is Tier.QUARTER
     assert found.at_ms == T0_MS
     expected = cells.physical("cell_voltage_v").mean(axis=0)
-    np.testing.assert_allclose(found.voltage_v, expected, atol=6e-4)
+    np.testing.assert_allclose(found.values["cell_voltage_v"], expected, atol=6e-4)
 
 
 async def test_values_that_are_invalid_do_not_count(stored):

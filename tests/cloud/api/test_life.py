@@ -1,0 +1,64 @@
+import numpy as np
+
+from cloud.history.blocks.backfill import backfill
+from cloud.history.blocks.reading import FrameReader
+from cloud.history.rollups.rebuild import rebuild
+from contract import layouts
+from tests.cloud.web.feeder import now_ms
+from tests.cloud.web.plant import RACKS, WARM_CELL, WARM_RACK, frame_of
+
+PATH = "/api/v1/stations/haibin-1/life"
+DAY_MS = 86_400_000
+
+
+async def test_every_rack_with_estimates_is_told_and_why_it_has_no_date_yet(feeder, viewer):
+    answer = (await viewer.get(PATH)).json()
+
+    assert [one["rack"] for one in answer["racks"]] == list(RACKS)
+    assert all(one["retirement"] is None and one["days"] <= 1 for one in answer["racks"])
+    assert answer["rule_soh"] == 0.7
+    assert "70 %" in answer["rule_en"]
+
+
+async def test_a_rack_that_ages_is_given_a_range_of_dates_that_follows_the_rule(
+    cloud, feeder, viewer
+):
+    services, edge = cloud.worker.services, cloud.worker.edge
+    end_ms = now_ms() // DAY_MS * DAY_MS
+    first_ms, quarters = end_ms - 100 * DAY_MS, 100 * 96
+    soh = 0.95 - 0.04 * np.arange(quarters) / (96 * 365.25)
+    told = {"soh_estimate": soh, "soh_half_width": np.full(quarters, 0.01)}
+    frame = frame_of("C1-R03", layouts.ESTIMATE, first_ms, 900_000, told)
+    await backfill(services.pool, services.vault, edge.layouts, "haibin-1", [frame], mark=False)
+    reader = FrameReader(services.pool, edge.epochs, services.vault, edge.layouts)
+    await rebuild(services.pool, reader, "haibin-1", first_ms, end_ms)
+
+    usual, strict = [
+        next(
+            one
+            for one in (await viewer.get(PATH, params=params)).json()["racks"]
+            if one["rack"] == "C1-R03"
+        )
+        for params in ({}, {"retired_at": 0.9})
+    ]
+
+    assert usual["per_year"] < 0
+    assert abs(usual["per_year"] + 0.04) < 0.002
+    ends = usual["retirement"]
+    assert now_ms() < ends["earliest_ms"] < ends["expected_ms"] < ends["latest_ms"]
+    assert strict["retirement"]["expected_ms"] < ends["expected_ms"]
+
+
+async def test_a_rule_that_is_no_share_is_refused(feeder, viewer):
+    assert (await viewer.get(PATH, params={"retired_at": 70})).status_code == 422
+
+
+async def test_the_worst_cells_of_all_racks_are_told_by_the_figure_asked_for(feeder, viewer):
+    path = "/api/v1/stations/haibin-1/worst-cells"
+    for by in ("soh", "resistance", "soc", "anomaly"):
+        answer = (await viewer.get(path, params={"by": by, "limit": 5})).json()
+
+        first = answer["cells"][0]
+        assert (first["rack"], first["cell"], first["stale"]) == (WARM_RACK, WARM_CELL + 1, False)
+        assert len(answer["cells"]) == 5
+    assert (await viewer.get(path, params={"by": "colour"})).status_code == 422

@@ -1,0 +1,228 @@
+"""What the station estimates, as readers see it: the map of cells, bands, what binds, health."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from cloud.web import format as form
+from tests.cloud.web.estimates import ODD_CELL, ODD_RACK, SEARCHING_RACK
+
+STATION = "/stations/haibin-1"
+RACK = f"{STATION}/racks/{ODD_RACK}"
+HALF = re.compile(r"±\d+\.\d")
+NAMES = {
+    "en": {
+        "soc": "SOC",
+        "resistance": "Resistance",
+        "anomaly": "Anomaly",
+        "short": "internal short, warning",
+        "outside": "outside the interval",
+        "none": "no fresh estimate",
+        "estimated": "Estimated by the station",
+        "beside": "with the estimate",
+        "empty": "a cell that is nearly empty",
+        "early": "Thermal runaway, early warning",
+        "searching": "searching for SOC: 37 cells",
+    },
+    "zh-Hans": {
+        "soc": "SOC",
+        "resistance": "内阻",
+        "anomaly": "异常",
+        "short": "内短路，预警",
+        "outside": "超出区间",
+        "none": "无最新估计",
+        "estimated": "电站估计值",
+        "beside": "叠加估计",
+        "empty": "单体接近放空",
+        "early": "热失控预警",
+        "searching": "SOC 搜索中：37 个单体",
+    },
+}
+LANGUAGES = sorted(NAMES)
+PAINTED = """([left, width]) => {
+  const canvas = document.querySelector("#charts canvas");
+  const k = canvas.width / canvas.clientWidth;
+  const x = Math.round((left + 0.8 * width) * k);
+  const copy = new OffscreenCanvas(1, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, -x, 0);
+  const column = copy.getImageData(0, 0, 1, canvas.height).data;
+  let most = 0, run = 0;
+  for (let y = 0; y < canvas.height; y++) {
+    run = column[4 * y + 3] > 20 ? run + 1 : 0;
+    most = Math.max(most, run);
+  }
+  return most / k;
+}"""
+"""Height in CSS pixels of the tallest painted stretch of the first chart, twelve minutes ago."""
+COLOURS = """() => {
+  const canvas = document.querySelector("#heat canvas");
+  const { width, height } = canvas;
+  const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, width, height);
+  let sum = 0;
+  for (let i = 0; i < data.length; i += 64) sum = (sum * 31 + data[i]) % 1000003;
+  return sum;
+}"""
+"""A number that is another one when the map is."""
+
+
+def cell_name() -> str:
+    return form.tag(f"{ODD_CELL // 52 + 1}") + "\u2011" + str(ODD_CELL % 52 + 1)
+
+
+def area(page: Page) -> list[float]:
+    """Where the plot of the first chart lies in its canvas: left and width in CSS pixels."""
+    box = page.locator(".u-over").first.bounding_box()
+    host = page.locator("#charts .chart").first.bounding_box()
+    assert box is not None
+    assert host is not None
+    return [box["x"] - host["x"], box["width"]]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_map_of_cells_switches_between_what_is_measured_and_what_is_estimated(visit, language):
+    names = NAMES[language]
+    with visit(language) as visitor:
+        page = visitor.open(RACK)
+        expect(page.locator("[data-cell-name]")).to_have_text(f"{form.tag(ODD_RACK)}.{cell_name()}")
+        expect(page.locator("[data-cell='finding']")).to_contain_text(names["short"])
+        expect(page.locator("[data-cell='soc']")).to_have_text(HALF)
+        seen = {page.evaluate(COLOURS)}
+
+        for quantity, end in (("soc", "%"), ("soh", "%"), ("resistance", "%"), ("anomaly", "1.00")):
+            page.click(f"[data-quantity={quantity}]")
+            expect(page.locator(f"[data-quantity={quantity}]")).to_have_attribute(
+                "aria-pressed", "true"
+            )
+            expect(page.locator("[data-ramp-high]")).to_contain_text(end)
+            page.hover("#heat", position={"x": 300, "y": 40})
+            tip = page.locator("#heat .tip")
+            expect(tip).to_have_text(HALF if end == "%" else re.compile(r"0\.\d\d"))
+            seen.add(page.evaluate(COLOURS))
+        assert len(seen) == 5
+
+        page.focus("#heat")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("[data-cell='finding']")).not_to_contain_text(names["short"])
+        page.click("[data-scale=deviation]")
+        expect(page.locator("[data-ramp-high]")).to_contain_text("+")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_panel_sets_the_estimate_beside_the_bms_and_leads_to_the_cells(visit, language):
+    names = NAMES[language]
+    with visit(language) as visitor:
+        page = visitor.open(RACK)
+        apart = page.locator("#estimate [data-apart]")
+        expect(apart).to_contain_text(names["outside"])
+        expect(apart).to_have_class(re.compile(r"\bb\b"))
+        expect(page.locator("#anomaly")).to_contain_text(names["short"])
+        page.click("[data-index=resistance_cell_max_index]")
+        expect(page.locator("[data-quantity=resistance]")).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("[data-cell-name]")).to_contain_text(cell_name())
+
+        visitor.open(f"{STATION}/racks/{SEARCHING_RACK}")
+        expect(page.locator("[data-estimator]")).to_have_text(names["searching"])
+        expect(page.locator("#anomaly")).to_be_hidden()
+
+
+@pytest.fixture
+def silent(console) -> Iterator[None]:
+    """The estimators of the station have stopped; all else goes on."""
+    console.feeder.plant.estimating = False
+    yield
+    console.feeder.plant.estimating = True
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_estimates_that_stop_are_stale_while_what_is_measured_is_not(visit, silent, language):
+    with visit(language) as visitor:
+        page = visitor.open(RACK)
+
+        expect(page.locator("[data-estimator]")).to_have_text(
+            NAMES[language]["none"], timeout=30_000
+        )
+        expect(page.locator("#estimate dd.stale").first).to_be_visible()
+        expect(page.locator("#anomaly")).to_be_hidden()
+        expect(page.locator(".kpi .v.stale")).to_have_count(0)
+        page.click("[data-quantity=soc]")
+        expect(page.locator("[data-cells-age].stale")).to_be_visible(timeout=60_000)
+        page.click("[data-quantity=voltage]")
+        expect(page.locator("[data-cells-age].stale")).to_have_count(0)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_trend_of_an_estimate_has_its_interval_as_a_band(visit, language):
+    names = NAMES[language]
+    with visit(language) as visitor:
+        page = visitor.open(f"{STATION}/history?signal={ODD_RACK}:soc&range=hour")
+        expect(page.locator("figcaption .item")).to_have_count(1)
+        expect(page.locator("#of-interval")).to_be_hidden()
+        page.wait_for_function(f"(area) => ({PAINTED})(area) > 0", arg=area(page))
+        line = page.evaluate(PAINTED, area(page))
+
+        page.click(f"#chosen button:has-text('{names['beside']}')")
+        expect(page.locator("figcaption .item")).to_have_count(2)
+        expect(page.locator("figcaption .range").last).to_have_text(HALF)
+        expect(page.locator("#of-interval")).to_be_visible()
+        page.wait_for_function(f"(area) => ({PAINTED})(area) > 40", arg=area(page))
+
+        assert parse_qs(urlsplit(page.url).query)["signal"][-1] == f"{ODD_RACK}:soc_estimate"
+        assert line < 8
+        expect(page.locator("#charts figure")).to_have_count(1)
+        page.fill("#search", f"{ODD_RACK} soc")
+        expect(page.locator("#hits .group").last).to_have_text(names["estimated"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_station_says_what_it_can_deliver_and_which_cell_binds(visit, language):
+    with visit(language) as visitor:
+        page = visitor.open(STATION)
+        for hours in ("15min", "1h", "4h"):
+            energy = page.locator(f"[data-point='STATION:discharge_energy_{hours}_kwh']")
+            expect(energy).to_have_text(re.compile(r"^\d+\.\d\d$"))
+        expect(page.locator("[data-confidence]")).to_contain_text("90")
+        bound = page.locator("[data-bound=discharge]")
+        # What binds follows the hour of the day: energy of the cells, or else the converters.
+        if NAMES[language]["empty"] in (bound.text_content() or ""):
+            bound.locator("a").click()
+            page.wait_for_url(re.compile(r"/racks/.*show=soc&cell=\d+"))
+            expect(page.locator("[data-quantity=soc]")).to_have_attribute("aria-pressed", "true")
+        else:
+            expect(bound.locator("[data-bound-by]")).not_to_have_text(form.NO_VALUE)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_health_foresees_sorts_the_worst_cells_and_shows_the_evidence(visit, language):
+    with visit(language) as visitor:
+        page = visitor.open(f"{STATION}/health")
+        expect(page.locator("[data-foreseen=state] [data-value]")).to_contain_text("8,320")
+        runaway = page.locator("[data-foreseen=runaway]")
+        expect(runaway).to_contain_text(NAMES[language]["early"])
+        expect(runaway.locator("[data-value]")).to_contain_text(NAMES[language]["short"])
+        expect(runaway.locator("[data-window]")).to_contain_text("2.3\u00a0h")
+        first = page.locator("#worst tbody tr").first
+        for column in ("soh", "resistance", "soc", "anomaly"):
+            page.click(f"[data-sort={column}]")
+            expect(page.locator(f"[data-sort-of={column}]")).to_have_attribute(
+                "aria-sort", "ascending" if column == "soh" else "descending"
+            )
+            expect(first).to_contain_text(cell_name())
+        expect(page.locator("#worst tbody tr")).to_have_count(20)
+
+        page.fill("#rule [name=soh]", "80")
+        page.press("#rule [name=soh]", "Enter")
+        expect(page.locator("[data-rule]")).to_contain_text("80")
+        page.fill("#rule [name=soh]", "eighty")
+        page.press("#rule [name=soh]", "Enter")
+        expect(page.locator("#rule-wrong")).to_be_visible()
+
+        page.locator("#anomaly-list a").first.click()
+        page.wait_for_url(re.compile(r"/history\?"))
+        expect(page.locator("#chosen li")).to_have_count(7)
+        shown = parse_qs(urlsplit(page.url).query)
+        assert f"{ODD_RACK}:cell_anomaly_score:{ODD_CELL + 1}" in shown["signal"]
