@@ -21,7 +21,7 @@ from station.estimators.network import Network, Trust
 from station.estimators.network_inputs import Ambient, Believed, Readings, network_inputs
 from station.estimators.network_run import NetworkState, run_second, start_network
 from station.estimators.samples import Flags, Indices, Samples
-from station.estimators.soc import SocEstimate, SocState
+from station.estimators.soc import SocEstimate, SocState, soc_half_width
 
 _EVERY_S = 16
 _LEAN_S = 300.0
@@ -174,7 +174,7 @@ def _corrected(model: CellModel, state: SocState, estimate: SocEstimate) -> SocE
         estimate,
         soc=np.clip(settled.mean[soc_filter.SOC], 0, 1),
         soc_sd=soc_sd,
-        half_width=model.half_width(soc_sd, state.screened.temperature_c, state.searching),
+        half_width=soc_half_width(model, state),
         bias_c_rate=settled.mean[soc_filter.BIAS],
         resistance=1 + settled.mean[soc_filter.RESISTANCE_ERROR],
     )
