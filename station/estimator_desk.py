@@ -18,7 +18,7 @@ from station.alarms import Condition, plain
 from station.computed import Instant, computed_cells, computed_sample, computed_samples
 from station.config import DeviceConfig, EstimatorsConfig, Role, StationConfig
 from station.estimation import Answer, Began, EstimatorHost, GroupSetup, HostPorts, Report, Setup
-from station.estimator_findings import Disagreement, anomaly_conditions
+from station.estimator_findings import Anomalies, Disagreement
 from station.estimator_inputs import EstimatorInputs, rated_kw_of
 from station.image import Image
 from station.model_desk import ModelDesk
@@ -80,7 +80,7 @@ class EstimatorDesk:
         self._lost: Condition | None = None
         self._answer: Answer | None = None
         self._disagreement = Disagreement()
-        self._anomalies: tuple[Condition, ...] = ()
+        self._anomalies = Anomalies()
         if config.estimators is None:
             return
         groups = _groups(config, config.estimators, cells)
@@ -135,7 +135,7 @@ class EstimatorDesk:
         if self._lost is not None:
             yield self._lost
         yield from self._disagreement.conditions()
-        yield from self._anomalies
+        yield from self._anomalies.conditions()
 
     def status(self) -> dict[str, Any] | None:
         """Return what the status file says; None without estimators."""
@@ -169,7 +169,7 @@ class EstimatorDesk:
         at = Instant(answer.at_ms, _now_ms())
         for sample in self._samples(answer, at):
             self._ports.sample(sample)
-        self._anomalies = tuple(anomaly_conditions(answer, self._tags))
+        self._anomalies.note(self._tags, answer)
 
     def _samples(self, answer: Answer, at: Instant) -> Iterator[Sample]:
         yield computed_sample(DEVICE, ESTIMATE_STATION, answer.station, at)

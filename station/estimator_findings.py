@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contract.layouts import RACK
 from contract.words import Words
 from station.alarms import Condition, plain_words
-from station.estimation import Answer
+from station.estimation import Answer, Finding
 from station.image import Image
 from station.plant import fresh_number
 
@@ -65,17 +65,38 @@ class Disagreement:
         yield from self._told.values()
 
 
-def anomaly_conditions(answer: Answer, racks: Sequence[str]) -> Iterator[Condition]:
-    """Yield the anomalies of an answer, each by its rack, kind and cell."""
-    for found in answer.findings:
-        code = _BY_LEVEL.get(found.level)
-        if code is None:
-            continue
-        cell = (
-            Words(f", cell {found.cell}", f"，{found.cell} 号单体") if found.cell else Words("", "")
-        )
-        yield Condition(
-            *(code, racks[found.rack], answer.at_ms),
-            tag=f"{found.kind}.{found.cell}",
-            detail=plain_words(Words(found.en + cell.en, found.zh + cell.zh)),
-        )
+class Anomalies:
+    """The anomaly of each rack, from its beginning until its level is none again."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._told: dict[str, Condition] = {}
+
+    def note(self, racks: Sequence[str], answer: Answer) -> None:
+        """Look at an answer; `racks` are the tags in its order."""
+        for found in answer.findings:
+            self._told[racks[found.rack]] = _condition(racks[found.rack], found, answer.at_ms)
+        levels = answer.racks.get("anomaly_level")
+        for tag, level in zip(racks, () if levels is None else levels.tolist(), strict=False):
+            if not level >= 1:
+                self._told.pop(tag, None)
+
+    def conditions(self) -> Iterator[Condition]:
+        """Yield the racks' anomalies."""
+        yield from self._told.values()
+
+
+def _condition(rack: str, found: Finding, at_ms: int) -> Condition:
+    """Return a finding as a condition; its text ends with the window that shows it."""
+    minutes = max(1, round((at_ms - found.since_ms) / 60_000))
+    cell = Words(f"cell {found.cell}: ", f"{found.cell} 号单体：") if found.cell else Words("", "")
+    return Condition(
+        *(_BY_LEVEL[min(max(found.level, 1), 3)], rack, at_ms),
+        tag=f"{found.kind}.{found.cell}",
+        detail=plain_words(
+            Words(
+                f"{cell.en}{found.en} (last {minutes} min)",
+                f"{cell.zh}{found.zh}（最近 {minutes} 分钟）",
+            )
+        ),
+    )

@@ -176,7 +176,7 @@ class Engine:
             try:
                 found.append(begin_from(group.model, state, away_s))
             except StateError as error:
-                raise KeptStateError(f"the kept state {error}") from error
+                raise KeptStateError(str(error)) from error
         for group, running in zip(self._groups, found, strict=True):
             group.running = running
         return away_s
@@ -237,16 +237,16 @@ def _joined(parts: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
 
 
 def _findings(group: Group, estimates: Estimates, at_ms: int) -> list[Finding]:
-    """Return the anomalies of a group with the station's numbers of racks."""
+    """Return the anomalies that begin, with the station's numbers of racks and cells from 1."""
     return [
         Finding(
-            rack=group.racks.start + int(found.rack),
-            cell=int(found.cell),
+            rack=group.racks.start + found.rack,
+            cell=found.cell + 1,
             kind=int(found.kind),
-            level=int(found.level),
-            en=str(found.en),
-            zh=str(found.zh),
-            since_ms=at_ms - int(1000 * float(found.since_s)),
+            level=found.level,
+            en=found.reason.en,
+            zh=found.reason.zh,
+            since_ms=at_ms - round(1000 * found.window_start_s),
         )
-        for found in getattr(estimates, "findings", ())
+        for found in estimates.findings
     ]

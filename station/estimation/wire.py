@@ -166,7 +166,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Finding:
-    """An anomaly, in words.
+    """An anomaly that begins or becomes more severe, in words.
 
     Attributes:
         rack: its number in the order of the setup.
@@ -194,7 +194,7 @@ class Answer:
         station: by signal.
         racks, cells: arrays by signal; no cells where they are not due.
         report: how the process does.
-        findings: anomalies of the moment.
+        findings: anomalies that begin with it.
     """
 
     at_ms: int
