@@ -1,7 +1,8 @@
 """How many cells a processor second estimates, what a cell's state takes, what the demo costs.
 
 One thread; processor time, not wall time. The samples are those of a drive at changing current,
-so that every branch of the filter works; the parameters are a make's own.
+so that every branch of the filter works; the parameters are a make's own. The demo's cells are
+estimated by the station's own estimator process, whole: from the message to the answer.
 """
 
 import time
@@ -9,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from bench._estimator_process import demo_core_pct
 from cell_lab.parameter_files import parameters_of
 from station.estimators import CellModel, Samples, build_cell_model, known_start, step
 from station.estimators.soc import SocState
 
 _CELLS, _RACKS = 100_000, 240
-_DEMO_CELLS, _DEMO_RACKS = 8_320, 20
 _TICKS = 60
 _TARGET_CELLS, _TARGET_BYTES, _TARGET_PCT = 100_000.0, 200.0, 10.0
 
@@ -25,11 +26,10 @@ def run() -> Rows:
 
     model = build_cell_model(parameters_of("esc26650"))
     tick_s, state = _tick(model, _CELLS, _RACKS)
-    demo_s, _ = _tick(model, _DEMO_CELLS, _DEMO_RACKS)
     return [
         _row("estimators.cells_per_cpu_s", _CELLS / tick_s, "cells", "higher", _TARGET_CELLS),
         _row("estimators.state_bytes_per_cell", _bytes(state), "B", "lower", _TARGET_BYTES),
-        _row("estimators.demo_core_pct", 100 * demo_s, "%", "lower", _TARGET_PCT),
+        _row("estimators.demo_core_pct", demo_core_pct(), "%", "lower", _TARGET_PCT),
     ]
 
 
