@@ -148,6 +148,18 @@ def step(
     return state, estimate
 
 
+def doubted(state: SocState, cells: Indices, variance: Floats) -> SocState:
+    """Return the state after the SOC of some cells has become less sure by a variance."""
+    settled = soc_filter.doubted(state.settled, cells, variance)
+    if not state.searching.any():
+        return replace(state, settled=settled)
+    of_all = np.zeros(len(state.rack), np.float32)
+    of_all[cells] = variance
+    everyone = np.arange(len(state.owner))
+    hypotheses = soc_filter.doubted(state.hypotheses, everyone, of_all[state.owner])
+    return replace(state, settled=settled, hypotheses=hypotheses)
+
+
 def _weigh(model: CellModel, state: SocState, samples: Samples, capacity_ah: Floats) -> SocState:
     """Step the hypotheses, weigh them by their innovations, and tell each cell its mixture."""
     hypotheses, innovation = soc_filter.step(

@@ -11,7 +11,7 @@ The equations are those of the extended Kalman filter with first-order Gauss-Mar
 Shalom, Li, Kirubarajan, Estimation with Applications to Tracking and Navigation, 2001, ch. 8).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -171,6 +171,13 @@ def step(
     unseen_s = np.where(samples.current_good, 0, state.unseen_s + elapsed_s).astype(np.float32)
     after = FilterState(rack, mean, covariance, hysteresis, seen_s, unseen_s, lagged_a)
     return after, Innovation(volts, np.where(good, variance, _GOOD_NOTHING))
+
+
+def doubted(state: FilterState, columns: Indices, variance: Floats) -> FilterState:
+    """Return the state after SOC of some columns has become less sure by a variance."""
+    covariance = state.covariance.copy()
+    covariance[_PAIR[SOC, SOC], columns] += variance
+    return replace(state, covariance=covariance)
 
 
 def _expectation(

@@ -12,6 +12,7 @@ from tests.station.estimators.stations import visit_of
 
 MODEL = build_cell_model(parameters_of("esc26650"))
 MINUTE_S = 60.0
+AS_NEW = (np.ones(1, np.float32), np.full(1, 0.05, np.float32))
 
 
 def second_of(current_a, elapsed_s=MINUTE_S):
@@ -49,7 +50,7 @@ def cycled(true_soh, cycles):
         truth = visit_of(MODEL, soc, racks=racks)
         off_v = truth.ocv_v - visit_of(MODEL, counted, racks=racks).ocv_v
         visit = visit_of(MODEL, counted, racks=racks, seen_v=off_v + 1e-5)
-        state = look(MODEL, state, meter, visit)
+        state = look(MODEL, state, meter, visit, AS_NEW)
         history.append(state.soh)
     return state, np.array(history)
 
@@ -89,7 +90,7 @@ def test_a_cell_that_never_leaves_the_flat_middle_keeps_what_was_told():
     for minute in range(600):
         soc = 0.5 + 0.03 * np.sin(minute / 30)
         meter, _ = count(meter, second_of(0.1), MODEL.capacity_ah)
-        state = look(MODEL, state, meter, visit_of(MODEL, [soc], seen_v=1e-5))
+        state = look(MODEL, state, meter, visit_of(MODEL, [soc], seen_v=1e-5), AS_NEW)
 
     assert state.soh[0] == pytest.approx(0.9, abs=1e-4)
     assert capacity.half_width(state)[0] > 0.04
