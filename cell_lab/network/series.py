@@ -24,7 +24,7 @@ from station.estimators.network_inputs import Ambient, Believed, Readings, netwo
 _KNOT_S = 64
 _BLOCK = 64
 _HAS_FAULT, _HAS_GAPS, _LOST, _HAS_AMBIENT = 0.6, 0.3, 0.05, 0.4
-_NEARLY_RIGHT, _NOT_LOST = 0.4, 0.85
+_NEARLY_RIGHT, _NOT_LOST = 0.4, 0.75
 """So many beliefs start nearly right; those beyond the second share start anywhere."""
 _MOST_BEYOND = (-0.03, 1.04)
 
