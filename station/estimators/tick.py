@@ -57,7 +57,7 @@ def tick(
     capacity_ah = np.float32(model.capacity_ah) * state.capacity.soh
     before_v = state.soc.screened.voltage_v
     of_soc, memory, estimate = _soc(settings, state, samples, capacity_ah)
-    meter, moved = count(state.meter, samples, model.capacity_ah)
+    meter, moved = count(state.meter, samples, model)
     ohm = resistance.pulse(model, state.resistance, rack, samples, (before_v, estimate.soc))
     energies = efficiency.moved(state.efficiency, rack, moved, of_soc.screened.voltage_v)
     ocv_kv = energies.ocv_v * settings.by_rack.count / np.float32(1000)

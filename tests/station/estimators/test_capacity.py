@@ -43,7 +43,7 @@ def cycled(true_soh, cycles):
     for _ in range(cycles * 240):
         share = 0.5 / 60 * way
         soc, counted = soc - share / true_soh, counted - share / state.soh
-        meter, _ = count(meter, second_of(0.5 * way * MODEL.capacity_ah), MODEL.capacity_ah)
+        meter, _ = count(meter, second_of(0.5 * way * MODEL.capacity_ah), MODEL)
         at_end = (soc <= 0.02) | (soc >= 0.999)
         way = np.where(soc <= 0.02, -1.0, np.where(soc >= 0.999, 1.0, way))
         counted = np.where(at_end, soc, counted)
@@ -89,7 +89,7 @@ def test_a_cell_that_never_leaves_the_flat_middle_keeps_what_was_told():
     meter = new_meter(1)
     for minute in range(600):
         soc = 0.5 + 0.03 * np.sin(minute / 30)
-        meter, _ = count(meter, second_of(0.1), MODEL.capacity_ah)
+        meter, _ = count(meter, second_of(0.1), MODEL)
         state = look(MODEL, state, meter, visit_of(MODEL, [soc], seen_v=1e-5), AS_NEW)
 
     assert state.soh[0] == pytest.approx(0.9, abs=1e-4)
@@ -124,8 +124,8 @@ def test_an_absence_makes_marks_and_intervals_wider_and_never_narrower():
 
 def test_the_clock_tells_hours_over_its_turn():
     meter = new_meter(1)
-    meter, _ = count(meter, second_of(0.0, 65_530 * 360.0), 1.0)
+    meter, _ = count(meter, second_of(0.0, 65_530 * 360.0), MODEL)
     before = clock(meter)
-    meter, _ = count(meter, second_of(0.0, 20 * 360.0), 1.0)
+    meter, _ = count(meter, second_of(0.0, 20 * 360.0), MODEL)
 
     assert hours_between(before, clock(meter))[0] == pytest.approx(2.0)
