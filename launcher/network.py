@@ -75,7 +75,7 @@ def run_train_network(
                     recordings,
                     splits,
                     plan.fold,
-                    lambda share: show("trial", share, ""),
+                    progress=lambda share: show("trial", share, ""),
                 )
                 scores = Scores(alone, fused)
                 write_card(model_card(trained, plan, splits, recordings, scores), out)

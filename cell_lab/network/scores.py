@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cell_lab.disturb import DEFAULT
+from cell_lab.disturb import DEFAULT, Disturbance
 from cell_lab.evaluate_soc import Score, cases_of, evaluate
 from cell_lab.methods import Method, follow
 from cell_lab.network.architecture import TransformerGru
@@ -21,6 +21,8 @@ from station.estimators.network import Network
 
 ZONES = ((0.0, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 0.9), (0.9, 1.1))
 _NAMED = ("soc", "current offset", "voltage offset", "cold start")
+TRIED = tuple(each for each in DEFAULT if each.name in _NAMED)
+"""What is put into recordings that a network is tried on beside the filter."""
 _VARIANTS = 4
 _SHORTEST_S, _LONGEST_S = 1200, 20_000
 
@@ -102,7 +104,9 @@ def score_fused(
     recordings: Sequence[Recording],
     splits: Splits,
     fold: str,
+    *,
     progress: Progress,
+    disturbances: Sequence[Disturbance] = TRIED,
 ) -> list[Fused]:
     """Return the scores of recordings held out, with and without the network."""
     methods = (
@@ -111,7 +115,6 @@ def score_fused(
             "fused", "", lambda model, grid, ah, told: follow_fused(model, network, grid, ah, told)
         ),
     )
-    disturbances = [each for each in DEFAULT if each.name in _NAMED]
     groups = list(_groups(recordings, splits, fold))
     rows: list[Fused] = []
     for number, (_, group) in enumerate(groups):

@@ -38,6 +38,8 @@ class EfficiencyState:
         lost_discharging, lost_charging: terminal against open circuit, shape (cells,).
         stored_discharging, stored_charging: of the racks' mean cell, shape (racks,).
         moved_discharging, moved_charging: charge behind them, shape (racks,).
+        doubt_v2: squared error of the open-circuit voltage by that of SOC, mean over the charge
+            moved, shape (racks,).
     """
 
     ocv_v: Floats
@@ -48,6 +50,7 @@ class EfficiencyState:
     stored_charging: Floats
     moved_discharging: Floats
     moved_charging: Floats
+    doubt_v2: Floats
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def nothing_moved(cells: int, racks: int) -> EfficiencyState:
         np.full(racks, np.nan, np.float32),
         np.zeros(cells, np.float16),
         *[of_cells] * 2,
-        *[of_racks] * 4,
+        *[of_racks] * 5,
     )
 
 
@@ -100,6 +103,8 @@ def look(state: EfficiencyState, meter: Meter, visit: Visit) -> EfficiencyState:
     out, into = meter.discharged[racks], meter.charged[racks]
     fade_out, fade_into = np.exp(-out / _FORGETS), np.exp(-into / _FORGETS)
     mean_v = visit.by_rack.mean(visit.ocv_v)
+    doubt_v2 = visit.by_rack.mean((visit.soc_sd * visit.ocv_slope_v) ** 2)
+    before_v2 = state.doubt_v2[racks]
     return EfficiencyState(
         ocv_v=put(state.ocv_v, racks, mean_v),
         above_v=put(state.above_v, cells, (visit.ocv_v - mean_v[visit.turn]).astype(np.float16)),
@@ -118,6 +123,9 @@ def look(state: EfficiencyState, meter: Meter, visit: Visit) -> EfficiencyState:
         ),
         moved_charging=put(
             state.moved_charging, racks, state.moved_charging[racks] * fade_into + into
+        ),
+        doubt_v2=put(
+            state.doubt_v2, racks, doubt_v2 + (before_v2 - doubt_v2) * fade_out * fade_into
         ),
     )
 
@@ -162,7 +170,7 @@ def _error_v(
         (state.moved_charging, state.stored_charging),
     ):
         tables = np.maximum(np.minimum(charge, _SWING) / model.noise.ocv_soc_span, 1)
-        volts = np.sqrt(model.noise.ocv_v**2 / tables + sensor_v**2)
+        volts = np.sqrt(model.noise.ocv_v**2 / tables + sensor_v**2 + state.doubt_v2)
         mean_v = stored / np.maximum(charge, np.float32(1e-9))
         widths.append((NORMAL_90 * volts / np.maximum(mean_v, np.float32(1e-3))).astype(np.float32))
     return widths[0], widths[1]

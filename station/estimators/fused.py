@@ -21,7 +21,7 @@ from station.estimators.network import Network, Trust
 from station.estimators.network_inputs import Ambient, Believed, Readings, network_inputs
 from station.estimators.network_run import NetworkState, run_second, start_network
 from station.estimators.samples import Flags, Indices, Samples
-from station.estimators.soc import SocEstimate, SocState, soc_half_width
+from station.estimators.soc import SocEstimate, SocState
 
 _EVERY_S = 16
 _LEAN_S = 300.0
@@ -155,7 +155,8 @@ def _inputs(
 ) -> tuple[Believed, Readings]:
     """Return what the network's inputs are made of."""
     rack, settled = state.rack, state.settled
-    believed = Believed(soc, settled.hysteresis, settled.lagged_a[:, rack])
+    lagged_a = settled.lagged_a[:, rack]
+    believed = Believed(soc, settled.hysteresis, lagged_a, settled.core_k)
     current_a, temperature_c = samples.current_a[rack], state.screened.temperature_c
     return believed, Readings(current_a, samples.voltage_v, temperature_c, heard)
 
@@ -174,7 +175,7 @@ def _corrected(model: CellModel, state: SocState, estimate: SocEstimate) -> SocE
         estimate,
         soc=np.clip(settled.mean[soc_filter.SOC], 0, 1),
         soc_sd=soc_sd,
-        half_width=soc_half_width(model, state),
+        half_width=soc_estimator.soc_half_width(model, state),
         bias_c_rate=settled.mean[soc_filter.BIAS],
         resistance=1 + settled.mean[soc_filter.RESISTANCE_ERROR],
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from station.estimators.cell_model import Floats
+from station.estimators.cell_model import CellModel, Floats
 from station.estimators.samples import Indices, Samples
 
 _HOUR_S = 3600.0
@@ -41,19 +41,20 @@ def new_meter(racks: int) -> Meter:
     return Meter(none.astype(np.float64), none, none, none.astype(np.float64))
 
 
-def count(meter: Meter, samples: Samples, nominal_ah: float) -> tuple[Meter, Floats]:
+def count(meter: Meter, samples: Samples, model: CellModel) -> tuple[Meter, Floats]:
     """Return the counts after one moment, and what each rack moved in it, discharge positive.
 
     Args:
         meter: before the moment.
         samples: of the moment; current that is not good counts as none.
-        nominal_ah: capacity of a cell when new.
+        model: the make; the net count is of what moves SOC (cell_model.Counting).
     """
     good = samples.current_good & np.isfinite(samples.current_a)
     current_a = np.where(good, samples.current_a, 0)
-    moved = (current_a * samples.elapsed_s / _HOUR_S / nominal_ah).astype(np.float32)
+    moved = (current_a * samples.elapsed_s / _HOUR_S / model.capacity_ah).astype(np.float32)
+    share = np.where(moved < 0, model.counting.charge, 1.0)
     return Meter(
-        net=meter.net + moved,
+        net=meter.net + moved * share / model.counting.capacity,
         discharged=meter.discharged + np.maximum(moved, 0),
         charged=meter.charged + np.maximum(-moved, 0),
         seconds=meter.seconds + samples.elapsed_s,

@@ -69,11 +69,13 @@ class Believed:
         soc: a share of 1.
         hysteresis: -1..1.
         lagged_a: current behind each term's lag, shape (terms, cells).
+        core_k: how much warmer than its thermometer a cell is inside.
     """
 
     soc: Floats
     hysteresis: Floats
     lagged_a: Floats
+    core_k: Floats
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def network_inputs(
         ambient: of the place.
     """
     heard = readings.heard
-    values, slopes = model.look_up(believed.soc, readings.temperature_c)
+    values, slopes = model.look_up(believed.soc, readings.temperature_c + believed.core_k)
     resistances, rises = values[FIRST_TERM_COLUMN:], slopes[FIRST_TERM_COLUMN:]
     overpotential = np.einsum("tc,tc->c", resistances, believed.lagged_a)
     rise = slopes[OCV_COLUMN] - slopes[HYSTERESIS_COLUMN] * believed.hysteresis

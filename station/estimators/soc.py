@@ -120,6 +120,7 @@ def known_start(
         cold,
         rack=rack,
         screened=nothing_seen(len(rack)),
+        trust=nothing_learnt(len(rack)),
         settled=soc_filter.start(model, rack, racks, soc, np.full(len(rack), soc_sd, np.float32)),
         searching=np.zeros(len(rack), bool),
         trust=nothing_learnt(len(rack)),
@@ -159,6 +160,18 @@ def step(
         doubtful=doubtful(model, state.settled),
     )
     return state, estimate
+
+
+def doubted(state: SocState, cells: Indices, variance: Floats) -> SocState:
+    """Return the state after the SOC of some cells has become less sure by a variance."""
+    settled = soc_filter.doubted(state.settled, cells, variance)
+    if not state.searching.any():
+        return replace(state, settled=settled)
+    of_all = np.zeros(len(state.rack), np.float32)
+    of_all[cells] = variance
+    everyone = np.arange(len(state.owner))
+    hypotheses = soc_filter.doubted(state.hypotheses, everyone, of_all[state.owner])
+    return replace(state, settled=settled, hypotheses=hypotheses)
 
 
 def soc_half_width(model: CellModel, state: SocState) -> Floats:

@@ -11,7 +11,7 @@ The equations are those of the extended Kalman filter with first-order Gauss-Mar
 Shalom, Li, Kirubarajan, Estimation with Applications to Tracking and Navigation, 2001, ch. 8).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -215,6 +215,13 @@ def step(
     moved_by = rows[SOC] * weight
     expected_v2 = np.where(good, variance, _GOOD_NOTHING)
     return after, Innovation(volts, expected_v2, moved_by * volts, moved_by * rows[SOC])
+
+
+def doubted(state: FilterState, columns: Indices, variance: Floats) -> FilterState:
+    """Return the state after SOC of some columns has become less sure by a variance."""
+    covariance = state.covariance.copy()
+    covariance[_PAIR[SOC, SOC], columns] += variance
+    return replace(state, covariance=covariance)
 
 
 def _expectation(

@@ -12,6 +12,7 @@ from tests.station.estimators.stations import visit_of
 
 MODEL = build_cell_model(parameters_of("esc26650"))
 MINUTE_S = 60.0
+AS_NEW = (np.ones(1, np.float32), np.full(1, 0.05, np.float32))
 
 
 def second_of(current_a, elapsed_s=MINUTE_S):
@@ -42,14 +43,14 @@ def cycled(true_soh, cycles):
     for _ in range(cycles * 240):
         share = 0.5 / 60 * way
         soc, counted = soc - share / true_soh, counted - share / state.soh
-        meter, _ = count(meter, second_of(0.5 * way * MODEL.capacity_ah), MODEL.capacity_ah)
+        meter, _ = count(meter, second_of(0.5 * way * MODEL.capacity_ah), MODEL)
         at_end = (soc <= 0.02) | (soc >= 0.999)
         way = np.where(soc <= 0.02, -1.0, np.where(soc >= 0.999, 1.0, way))
         counted = np.where(at_end, soc, counted)
         truth = visit_of(MODEL, soc, racks=racks)
         off_v = truth.ocv_v - visit_of(MODEL, counted, racks=racks).ocv_v
         visit = visit_of(MODEL, counted, racks=racks, seen_v=off_v + 1e-5)
-        state = look(MODEL, state, meter, visit)
+        state = look(MODEL, state, meter, visit, AS_NEW)
         history.append(state.soh)
     return state, np.array(history)
 
@@ -88,8 +89,8 @@ def test_a_cell_that_never_leaves_the_flat_middle_keeps_what_was_told():
     meter = new_meter(1)
     for minute in range(600):
         soc = 0.5 + 0.03 * np.sin(minute / 30)
-        meter, _ = count(meter, second_of(0.1), MODEL.capacity_ah)
-        state = look(MODEL, state, meter, visit_of(MODEL, [soc], seen_v=1e-5))
+        meter, _ = count(meter, second_of(0.1), MODEL)
+        state = look(MODEL, state, meter, visit_of(MODEL, [soc], seen_v=1e-5), AS_NEW)
 
     assert state.soh[0] == pytest.approx(0.9, abs=1e-4)
     assert capacity.half_width(state)[0] > 0.04
@@ -123,8 +124,8 @@ def test_an_absence_makes_marks_and_intervals_wider_and_never_narrower():
 
 def test_the_clock_tells_hours_over_its_turn():
     meter = new_meter(1)
-    meter, _ = count(meter, second_of(0.0, 65_530 * 360.0), 1.0)
+    meter, _ = count(meter, second_of(0.0, 65_530 * 360.0), MODEL)
     before = clock(meter)
-    meter, _ = count(meter, second_of(0.0, 20 * 360.0), 1.0)
+    meter, _ = count(meter, second_of(0.0, 20 * 360.0), MODEL)
 
     assert hours_between(before, clock(meter))[0] == pytest.approx(2.0)

@@ -21,7 +21,7 @@ def cycled(settings, plant, c_rates):
     state = efficiency.look(state, meter, visit_of(MODEL, plant.soc))
     for number, c_rate in enumerate(c_rates):
         samples = plant.second(c_rate, elapsed_s=STEP_S)
-        meter, moved = count(meter, samples, MODEL.capacity_ah)
+        meter, moved = count(meter, samples, MODEL)
         state = efficiency.moved(state, settings.rack, moved, samples.voltage_v)
         if number % 5 == 4:
             visit = visit_of(MODEL, plant.soc)

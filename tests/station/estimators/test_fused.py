@@ -186,6 +186,7 @@ def test_what_a_sensor_does_not_tell_is_masked():
         np.full(CELLS, 0.5, np.float32),
         np.zeros(CELLS, np.float32),
         np.zeros((len(MODEL.lag_s), CELLS), np.float32),
+        np.zeros(CELLS, np.float32),
     )
     one = np.ones(CELLS, np.float32)
     readings = Readings(one, np.full(CELLS, np.nan, np.float32), 25 * one, np.zeros(CELLS, bool))
