@@ -31,11 +31,11 @@ _KIND_OF: dict[FaultType, tuple[Kind, ...]] = {
     FaultType.TEMPERATURE_JUMP: (Kind.TEMPERATURE_JUMP,),
     FaultType.CURRENT_PULSE: (Kind.CURRENT_PULSE,),
     FaultType.SOC_DRIFT: (Kind.SOC_DRIFT,),
-    FaultType.INTERNAL_SHORT: (Kind.INTERNAL_SHORT, Kind.SOC_DRIFT, Kind.TEMPERATURE_JUMP),
+    FaultType.INTERNAL_SHORT: (Kind.INTERNAL_SHORT,),
     FaultType.LOOSE_CONNECTION: (Kind.LOOSE_CONNECTION, Kind.HIGH_RESISTANCE),
     FaultType.FROZEN_SENSOR: (Kind.FROZEN_SENSOR,),
     FaultType.BIASED_SENSOR: (Kind.BIASED_SENSOR,),
-    FaultType.LOW_CAPACITY: (Kind.LOW_CAPACITY, Kind.SOC_DRIFT),
+    FaultType.LOW_CAPACITY: (Kind.LOW_CAPACITY,),
     FaultType.HIGH_RESISTANCE: (Kind.HIGH_RESISTANCE,),
     FaultType.COOLING_LOSS: (Kind.TEMPERATURE_JUMP,),
 }
@@ -57,7 +57,7 @@ class Trial:
         threshold_s: from the fault to the first plain threshold; None: none was passed.
         left_s: from the fault to the end of the trial.
         kind: of the first warning.
-        right_cell: whether it named the cell.
+        right_cell: whether it named the cell; of a current pulse, the rack.
     """
 
     source: str
@@ -230,6 +230,8 @@ def _trial(
     }
     passed = np.flatnonzero(plain[since:, fault.rack] >= 1)
     number, kind, cell = first.get(fault.rack, (-1, Kind.NONE, -1))
+    of_the_rack = fault.type is FaultType.CURRENT_PULSE
+    wanted = -1 if of_the_rack else fault.cell - fault.rack * racks.cells
     return Trial(
         source=trial_set.source,
         type=fault.type,
@@ -240,7 +242,7 @@ def _trial(
         threshold_s=float(passed[0] * BLOCK) if len(passed) else None,
         left_s=float((racks.blocks - since) * BLOCK),
         kind=kind,
-        right_cell=cell == fault.cell - fault.rack * racks.cells,
+        right_cell=cell == wanted,
     )
 
 

@@ -11,6 +11,9 @@ from station.estimators.anomaly.tails import Tail
 
 _QUARTER = 0.25
 _FEWEST = 30
+_LEAST_SCALE = 0.08
+"""A normal law at one in ten thousand falls off so fast. What seems to fall faster is a figure that
+lasts, of which there were only as many samples as cells."""
 
 
 def fit_tail(samples: npt.NDArray[np.floating], reached: float) -> Tail:
@@ -25,14 +28,15 @@ def fit_tail(samples: npt.NDArray[np.floating], reached: float) -> Tail:
     quantiles = np.quantile(ordered, 1 - 10.0**-steps)
     threshold = float(quantiles[-1])
     excess = ordered[ordered > threshold] - threshold
-    scale, shape = 1e-3, 0.0
+    scale, shape = 0.0, 0.0
     if len(excess) >= _FEWEST:
         share = (np.arange(len(excess)) + 0.65) / len(excess)
         mean = float(excess.mean())
         weighted = float((excess * (1 - share)).mean())
         shape = 2 - mean / (mean - 2 * weighted)
         shape = float(np.clip(shape, 0.0, 0.5))
-        scale = max(mean * (1 - shape), 1e-4)
+        scale = mean * (1 - shape)
+    scale = max(scale, _LEAST_SCALE * threshold, 1e-3)
     return Tail(
         quantiles=tuple(round(float(each), 5) for each in quantiles),
         threshold=round(threshold, 5),

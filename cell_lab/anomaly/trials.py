@@ -22,7 +22,7 @@ from station.estimators.cell_model import CellModel, build_cell_model
 
 TRIAL_CELLS, FULL_CELLS = 64, 416
 MADE_UP, RECORDED = "made-up days", "recorded cells"
-_MADE_UP_H, _MADE_UP_AT_H = 18.0, 3.0
+_MADE_UP_H, _MADE_UP_AT_H = 12.0, 2.5
 _LEAST_H, _AT_SHARE = 2.0, 0.3
 _HOURS_A_MONTH = 730.5
 _NORMAL_H = 26.0

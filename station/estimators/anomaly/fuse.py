@@ -158,6 +158,9 @@ def kind_of_cell(row: int, figures: Figures, scores: Scores, cell: int) -> Kind:
         return Kind.INTERNAL_SHORT
     if row in (ch.VOLTAGE_STEP, ch.VOLTAGE_SHIFT, PATTERN_ROW) and rarity[ch.CONTACT] > strong:
         return Kind.LOOSE_CONNECTION
+    warm = row in (ch.TEMPERATURE_JUMP, ch.TEMPERATURE_DRIFT)
+    if warm and rarity[ch.RESISTANCE] > strong:
+        return Kind.HIGH_RESISTANCE
     if row == ch.CAPACITY and figures.cells[ch.CAPACITY, cell] > 0:
         return Kind.SOC_DRIFT
     return Kind(int(_KIND_OF_ROW[row]))
