@@ -66,7 +66,11 @@ def evaluate_life(data: Path, models: Path) -> list[LifeRow]:
     by_set: dict[str, list[Life]] = {}
     for life in read_lives(data):
         by_set.setdefault(set_of(data, life.batch, sets, "life"), []).append(life)
-    return [_row(data, models, name, sets[name], lives) for name, lives in by_set.items()]
+    found = [_row(models, name, sets[name], lives) for name, lives in by_set.items()]
+    if not (rows := [row for row in found if row is not None]):
+        ends = ", ".join(f"{name} {sets[name].end_soh:g}" for name in by_set)
+        raise ChargeEndsError(data, f"no cell came down to the SOH at which a life ends ({ends})")
+    return rows
 
 
 def as_json(rows: list[LifeRow]) -> dict[str, list[dict[str, object]]]:
@@ -96,7 +100,8 @@ def _early_row(data: Path, models: Path) -> LifeRow:
     )
 
 
-def _row(data: Path, models: Path, name: str, cells: CellSet, lives: list[Life]) -> LifeRow:
+def _row(models: Path, name: str, cells: CellSet, lives: list[Life]) -> LifeRow | None:
+    """Return a set's row, or None where no cell came to its end."""
     model = load_life_model(models / f"{name}.json")
     line = _line(baselines_path(models, name))
     left, told, inside, names = [], [], [], []
@@ -118,9 +123,7 @@ def _row(data: Path, models: Path, name: str, cells: CellSet, lives: list[Life])
         others[RIDGE].append(to_cycles(line.told(inputs)[RIDGE]))
         others[MEAN_LIFE].append(np.maximum(model.card.mean_life - cycle[rows], 0))
     if not left:
-        raise ChargeEndsError(
-            data, f"no cell of {name} came down to an SOH of {model.card.end_soh:g}"
-        )
+        return None
     truth, cell = np.concatenate(left), np.concatenate(names)
     return LifeRow(
         name,
