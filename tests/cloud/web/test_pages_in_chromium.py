@@ -60,7 +60,7 @@ def test_a_reader_signs_in_and_clicks_through_every_page(visit, console, languag
 
         page.locator(f"a.rackbar[data-rack='{WARM_RACK}']").click()
         expect(page.get_by_role("heading", name=selected)).to_be_visible()
-        expect(page.locator("[data-cell='finding']")).to_have_text(finding)
+        expect(page.locator("[data-cell='finding']")).to_contain_text(finding)
 
         page.click("#peers tr:first-child a")
         page.wait_for_url(re.compile(r"/racks/C1-R01$"))

@@ -1,1 +1,0 @@
-"""Health and life of batteries: how they age, and when they are to be retired."""
