@@ -129,16 +129,18 @@ function showLives() {
     if (!row) continue;
     const { per_year: pace, per_year_half_width: half } = one_;
     write(one("[data-pace]", row), pace == null ? NO_VALUE : `${number(pace * 100, 1, true)} ±${number(half * 100, 1)} %`);
-    write(one("[data-retired]", row), retired(one_));
+    const [when, verdict] = retired(one_);
+    write(one("[data-retired]", row), when);
+    write(one("[data-verdict]", row), verdict);
     drawSpark(one("[data-soh-trend]", row), one_.trend);
   }
   foresee();
 }
 
-// The verdict of the rule, and the dates with the condition that is met first.
+// The dates, and below them the verdict of the rule with the condition that is met first.
 function retired({ verdict, verdict_words: words_, retirement, days }) {
-  if (verdict === UNKNOWN) return t("{words}: {days} of {least} days", { words: spoken(words_), days, least: number(lives.least_days, 0) });
-  return retirement ? `${spoken(words_)} · ${dates(retirement)} · ${spoken(retirement.condition)}` : spoken(words_);
+  if (verdict === UNKNOWN) return [NO_VALUE, t("{words}: {days} of {least} days", { words: spoken(words_), days, least: number(lives.least_days, 0) })];
+  return [retirement ? dates(retirement) : t("not in sight"), [spoken(words_), retirement && spoken(retirement.condition)].filter(Boolean).join(" · ")];
 }
 
 async function load() {
