@@ -90,5 +90,16 @@ class CellSetsError(LabError):
         super().__init__(f"{path}: {problem}; data/models/soh/sets.toml shows what it holds")
 
 
+class PublishedFiguresError(LabError):
+    """The file of others' figures is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and what an entry holds."""
+        super().__init__(
+            f"{path}: {problem}; each [[figure]] holds cells, profiles, disturbances, rmse_pct, "
+            "method, conditions and source"
+        )
+
+
 class TrainingError(LabError):
     """A model cannot be trained from what was given, or is not what it was exported from."""

@@ -1,31 +1,27 @@
 """How well the station's own SOC estimator does on recordings with disturbances in them.
 
 Every case (a recording with a disturbance) is a rack of one cell; all cases of a make go through
-the estimator side by side, as the cells of a station do. The same cases go through coulomb
-counting and through a plain extended Kalman filter, so that each figure has something beside it.
+the estimator side by side, as the cells of a station do. The same cases go through all
+other methods of `cell_lab.methods`, so that each figure has something beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from cell_lab.baselines import count_charge, plain_filter
 from cell_lab.disturb import Disturbance, Disturbed, disturb
 from cell_lab.grid import Grid
+from cell_lab.methods import METHODS, Method, Progress, Track
 from cell_lab.recordings import Recording
-from station.estimators import soc as soc_estimator
 from station.estimators.cell_model import CellModel
 
 SETTLE_S = 600.0
 """Errors count from ten minutes after the start."""
 _CONVERGED = 0.03
 _STAYS_S = 300.0
-
-Progress = Callable[[float], None]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -58,15 +54,6 @@ class Case:
     disturbed: Disturbed
 
 
-@dataclass(frozen=True)
-class Track:
-    """What an estimator said over all samples of all cases, shape (samples, cases)."""
-
-    soc: Floats
-    half_width: Floats | None
-    searching: npt.NDArray[np.bool_] | None = None
-
-
 def cases_of(recordings: Sequence[Recording], disturbances: Sequence[Disturbance]) -> list[Case]:
     """Return every loaded recording with every disturbance.
 
@@ -81,42 +68,31 @@ def cases_of(recordings: Sequence[Recording], disturbances: Sequence[Disturbance
     return [case for case in cases if np.ptp(case.disturbed.recording.time_s) > 2 * SETTLE_S]
 
 
-def evaluate(model: CellModel, cases: Sequence[Case], progress: Progress) -> dict[str, list[Score]]:
-    """Return the scores of `stationmaster`, `coulomb counting` and `EKF`, a line for each case."""
+def evaluate(
+    model: CellModel,
+    cases: Sequence[Case],
+    progress: Progress,
+    methods: Sequence[Method] = METHODS,
+) -> dict[str, list[Score | None]]:
+    """Return the scores of each method by its name, a line for each case.
+
+    A method that does not know the make has None in place of each line.
+    """
     grid = Grid([case.disturbed for case in cases])
-    capacity = np.full(len(cases), cases[0].recording.capacity_ah, np.float32)
-    tracks = {
-        "stationmaster": track(model, grid, capacity, progress),
-        "coulomb counting": Track(count_charge(grid, capacity), None),
-        "EKF": Track(*plain_filter(model, grid, capacity)),
-    }
-    return {
-        name: [_score(case, track, number) for number, case in enumerate(cases)]
-        for name, track in tracks.items()
-    }
+    capacity = np.array([case.recording.capacity_ah for case in cases], np.float32)
+    found: dict[str, list[Score | None]] = {}
+    for method in methods:
+        track = method.run(model, grid, capacity, progress)
+        found[method.name] = [
+            None if track is None else _score(case, track, number)
+            for number, case in enumerate(cases)
+        ]
+    return found
 
 
 def as_rows(scores: Sequence[Score]) -> list[dict[str, object]]:
     """Return the scores as plain rows for JSON."""
     return [asdict(score) for score in scores]
-
-
-def track(
-    model: CellModel, grid: Grid, capacity_ah: Floats, progress: Progress | None = None
-) -> Track:
-    """Run the station's estimator over all cases, from a cold start."""
-    rows, cases = grid.good.shape
-    rack = np.arange(cases)
-    state = soc_estimator.cold_start(model, rack, cases, grid.told)
-    soc, half_width = np.zeros((rows, cases), np.float32), np.zeros((rows, cases), np.float32)
-    searching = np.zeros((rows, cases), bool)
-    for row in range(rows):
-        state, estimate = soc_estimator.step(model, state, grid.samples(row), capacity_ah)
-        soc[row], half_width[row] = estimate.soc, estimate.half_width
-        searching[row] = state.searching
-        if progress is not None:
-            progress((row + 1) / rows)
-    return Track(soc, half_width, searching)
 
 
 def _score(case: Case, track: Track, column: int) -> Score:

@@ -13,9 +13,10 @@ import numpy as np
 
 from cell_lab.disturb import Disturbance
 from cell_lab.errors import IdentifyError
-from cell_lab.evaluate_soc import SETTLE_S, Case, Progress, cases_of, track
+from cell_lab.evaluate_soc import SETTLE_S, Case, cases_of
 from cell_lab.grid import Grid
 from cell_lab.identify import Chemistry, Fit, identify
+from cell_lab.methods import Progress, follow
 from cell_lab.recordings import Recording, Series
 from station.estimators.cell_model import CellModel, Intervals, OcvTable, build_cell_model
 
@@ -129,7 +130,7 @@ def _exceeded(trial: HeldOut) -> tuple[Series, Series]:
     """Return errors over half the width of the interval: of settled and of searching cells."""
     grid = Grid([case.disturbed for case in trial.cases])
     capacity_ah = np.full(len(trial.cases), trial.model.capacity_ah, np.float32)
-    found = track(trial.model, grid, capacity_ah)
+    found = follow(trial.model, grid, capacity_ah)
     assert found.half_width is not None  # noqa: S101 - our own estimator has intervals
     assert found.searching is not None  # noqa: S101 - and tells who searches
     settled, searching = [], []

@@ -22,6 +22,7 @@ from cloud.edge import peer_of
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError, IdentityRefused, Refused, Unavailable
 from cloud.fleet.delivery import keep_receipt, wait_for_orders
+from cloud.fleet.models import chunk_for
 from cloud.ingest import Gate, GroupCommit, Offer, Result
 from cloud.live import intake
 from cloud.news import News
@@ -87,6 +88,7 @@ class EdgeApi:
             Route("/edge/v1/commands", self._answer(self._commands, book=True), methods=["POST"]),
             Route("/edge/v1/live", self._answer(self._live), methods=["POST"]),
             Route("/edge/v1/orders", self._answer(self._orders), methods=["GET"]),
+            Route("/edge/v1/models/{sha256}", self._answer(self._models), methods=["GET"]),
             Route("/edge/v1/receipts", self._answer(self._receipts), methods=["POST"]),
             Route("/edge/v1/renew", self._answer(self._renew), methods=["POST"]),
         ]
@@ -217,6 +219,18 @@ class EdgeApi:
         if not found:
             return Response(status_code=204)
         return JSONResponse({"orders": [json.loads(body) for body in found]})
+
+    async def _models(self, request: Request, peer: PeerIdentity) -> Response:
+        """The next bytes of a package that an order brings to the station."""
+        try:
+            offset = int(request.query_params.get("offset", "0"))
+        except ValueError as error:
+            raise Refused("offset must be a number", code="malformed") from error
+        chunk, size = await chunk_for(
+            self._parts.pool, peer.station, request.path_params["sha256"], offset
+        )
+        headers = {"X-Package-Size": str(size)}
+        return Response(chunk, media_type="application/octet-stream", headers=headers)
 
     async def _receipts(self, request: Request, peer: PeerIdentity) -> Response:
         blob = await read_body(request, _MAX_SMALL_BYTES)

@@ -94,6 +94,14 @@ class ControlError(ContractError):
     """The content of a control order is refused; the text names the field."""
 
 
+class PackageError(ContractError):
+    """A model package is refused; the text names the file or key."""
+
+
+class ModelOrderError(ContractError):
+    """The content of a model order is refused; the text names the field."""
+
+
 class OrderRefused(ContractError):  # noqa: N818
     """A signed order or receipt is refused; `reason` is the stable code for receipts."""
 

@@ -232,6 +232,17 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "device.lost": _kind(_ALARM, "communication with device lost", "设备通信中断"),
         "device.stale": _kind(_WARN, "device data stale", "设备数据过期"),
         "driver.restarted": _kind(_WARN, "protocol driver restarted", "协议驱动重启"),
+        "estimator.lost": _kind(_WARN, "estimators lost", "估计器中断"),
+        "estimator.resumed": _kind(
+            _INFO, "estimators resumed from their kept state", "估计器已从保存的状态恢复"
+        ),
+        "estimator.cold_start": _kind(_INFO, "estimators began anew", "估计器冷启动"),
+        "estimator.soc_differs": _kind(
+            _WARN, "SOC of the BMS is outside the estimate's interval", "BMS 的 SOC 超出估计区间"
+        ),
+        "anomaly.hint": _kind(_INFO, "unusual behaviour of cells", "单体行为异常提示"),
+        "anomaly.warning": _kind(_WARN, "anomaly of cells, warning", "单体异常预警"),
+        "anomaly.alarm": _kind(_ALARM, "anomaly of cells, alarm", "单体异常告警"),
         "link.down": _kind(_WARN, "cloud link down", "云端通信中断"),
         "queue.filling": _kind(_WARN, "telemetry queue filling", "遥测队列积压"),
         "queue.quarantined": _kind(
@@ -243,6 +254,11 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "security.certificate_expiring": _kind(
             _WARN, "station certificate expires soon", "电站证书即将到期"
         ),
+        "model.shadow": _kind(_INFO, "estimator model runs in shadow", "估计模型开始影子运行"),
+        "model.promoted": _kind(_INFO, "estimator model put in force", "估计模型已启用"),
+        "model.confirmed": _kind(_INFO, "estimator model has proved itself", "估计模型已通过考核"),
+        "model.rolled_back": _kind(_WARN, "estimator model taken back", "估计模型已回退"),
+        "model.drift": _kind(_WARN, "estimator model drifts", "估计模型漂移"),
         "pcs.alarm": _kind(_ALARM, "PCS alarm", "PCS 告警"),
         "pcs.trip": _kind(_CRITICAL, "PCS tripped", "PCS 跳闸"),
         "rack.warning": _kind(_WARN, "rack warning (BMS)", "电池簇预警（BMS）"),

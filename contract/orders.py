@@ -115,6 +115,22 @@ REASONS: Mapping[str, Words] = MappingProxyType(
         "superseded": Words("a later order took its place", "已被后续指令取代"),
         "device_refused": Words("the device refused the command", "设备拒绝命令"),
         "device_timed_out": Words("the device did not answer", "设备响应超时"),
+        "no_estimators": Words("this station runs no estimators", "本电站未运行估计器"),
+        "model_busy": Words(
+            "another model is on trial; wait or take it back first",
+            "另一模型正在试运行，请等待或先将其撤回",
+        ),
+        "model_in_force": Words("this model is in force already", "该模型已在用"),
+        "model_unknown": Words("this model is not on trial here", "该模型不在本站试运行"),
+        "model_not_fetched": Words("the model could not be fetched", "模型下载失败"),
+        "model_invalid": Words("the model's package is not valid", "模型包无效"),
+        "model_no_room": Words(
+            "there is no room on the station's disk for the model", "站端磁盘空间不足，无法存放模型"
+        ),
+        "model_failed": Words("the estimators cannot run the model", "估计器无法运行该模型"),
+        "model_worse": Words("the model is worse than the one before", "该模型劣于前一模型"),
+        "model_too_slow": Words("the model takes too much computing", "该模型占用计算资源过多"),
+        "model_taken_back": Words("the model was taken back by an order", "模型已按指令撤回"),
     }
 )
 """Stable reason codes of receipts with their words."""

@@ -74,6 +74,33 @@ class CloudClient:
         """Send a control order (`setpoint`, `release`, `reset`, `self-test`); return its facts."""
         return dict(self._call("POST", f"/api/v1/stations/{station}/control/{what}", body))
 
+    def create_user(self, name: str, password: str, roles: list[str]) -> None:
+        """Add a user, as an administrator."""
+        self._call("POST", "/api/v1/users", {"name": name, "password": password, "roles": roles})
+
+    def upload_model(self, package: bytes) -> dict[str, Any]:
+        """Upload a model package; return its facts, `sha256` among them."""
+        answer = self._http.post(
+            "/api/v1/models",
+            content=package,
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        if answer.is_error:
+            raise CloudAnswerError("POST", "/api/v1/models", answer.status_code, answer.text)
+        return dict(answer.json())
+
+    def approve_model(self, sha256: str, note: str) -> dict[str, Any]:
+        """Approve a model that somebody else has uploaded."""
+        return dict(self._call("POST", f"/api/v1/models/{sha256}/approve", {"note": note}))
+
+    def order_model(self, station: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a model order (`deploy`, `promote`, `rollback`); return its facts."""
+        return dict(self._call("POST", f"/api/v1/stations/{station}/models/{what}", body))
+
+    def models(self) -> list[dict[str, Any]]:
+        """All models, and what has become of each at the stations."""
+        return list(self._call("GET", "/api/v1/models")["models"])
+
     def commands(
         self, station: str, start_ms: int, end_ms: int, limit: int = 1000
     ) -> list[dict[str, Any]]:

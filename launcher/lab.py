@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Literal
 from launcher.lab_errors import check_file, told_as_wrong_input
 
 if TYPE_CHECKING:
-    from cell_lab.evaluate_soc import Case, Progress, Score
+    from cell_lab.evaluate_soc import Case, Score
+    from cell_lab.methods import Progress
+    from cell_lab.published import PublishedFigure
     from station.estimators import CellModel
 
-_LEAST_WIDTH = 110
-_SHORT = {"stationmaster": "ours", "coulomb counting": "counted", "EKF": "EKF"}
+_LEAST_WIDTH = 120
 Chemistry = Literal["LFP", "NMC", "NCA"]
+Scores = dict[str, "list[Score | None]"]
+"""Lines of each method by its name; None for a make that a method does not know."""
 
 
 def run_identify(
@@ -83,9 +86,13 @@ def run_evaluate_soc(
     check_file(output)
     with told_as_wrong_input():
         from cell_lab.evaluate_soc import as_rows, evaluate
+        from cell_lab.methods import METHODS
+        from cell_lab.published import read_published
 
+        figures = read_published()
         trials = list(_trials(data, cell_params, disturb, hold_out))
-    scores: dict[str, list[Score]] = defaultdict(list)
+    own = METHODS[0].name
+    scores: dict[str, list[Score | None]] = {method.name: [] for method in METHODS}
     for cell, model, cases in trials:
         if not cases:
             print(f"{cell}: no recording that draws current for 20 minutes or more; left out")
@@ -94,18 +101,18 @@ def run_evaluate_soc(
             found = evaluate(model, cases, progress)
         for name, lines in found.items():
             scores[name] += lines
-    _print_table(scores)
-    if len({line.profile for line in scores["stationmaster"]}) > 1:
+    _print_table(scores, figures)
+    rows = [line for line in scores[own] if line is not None]
+    if len({line.profile for line in rows}) > 1:
         _print_means(scores)
     if output is not None:
-        rows = as_rows(scores["stationmaster"])
         baselines = [
             {"estimator": name, **row}
             for name, lines in scores.items()
-            if name != "stationmaster"
-            for row in as_rows(lines)
+            if name != own
+            for row in as_rows([line for line in lines if line is not None])
         ]
-        text = json.dumps({"rows": rows, "baselines": baselines}, indent=1, ensure_ascii=False)
+        text = json.dumps({"rows": as_rows(rows), "baselines": baselines}, indent=1)
         output.write_text(text + "\n", "utf-8")
     return 0
 
@@ -155,40 +162,54 @@ def _progress(what: str) -> "Iterator[Progress]":
         yield lambda share: bar.update(task, completed=share)
 
 
-def _print_means(scores: "dict[str, list[Score]]") -> None:
+def _print_means(scores: Scores) -> None:
     """Print the mean RMSE of each disturbance: of all lines, one row."""
     from rich.console import Console
     from rich.table import Table
 
+    from cell_lab.methods import METHODS
+
     table = Table(box=None, pad_edge=False, title="mean RMSE over the recordings, %")
     table.add_column("Disturbance", no_wrap=True)
-    for name in scores:
-        table.add_column(_SHORT[name], justify="right")
-    for disturbance in dict.fromkeys(line.disturbance for line in scores["stationmaster"]):
-        means = [
-            fmean(line.rmse_pct for line in lines if line.disturbance == disturbance)
-            for lines in scores.values()
-        ]
-        table.add_row(disturbance, *(f"{mean:.2f}" for mean in means))
+    for method in METHODS:
+        table.add_column(method.title, justify="right")
+    own = scores[METHODS[0].name]
+    for disturbance in dict.fromkeys(line.disturbance for line in own if line is not None):
+        cells = []
+        for lines in scores.values():
+            known = [line.rmse_pct for line in lines if line and line.disturbance == disturbance]
+            cells.append(f"{fmean(known):.2f}" if known else "–")
+        table.add_row(disturbance, *cells)
     Console(width=_LEAST_WIDTH).print(table)
 
 
-def _print_table(scores: "dict[str, list[Score]]") -> None:
+def _print_table(scores: Scores, figures: "Sequence[PublishedFigure]") -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from cell_lab.methods import METHODS
+    from cell_lab.published import best_published
 
     table = Table(box=None, pad_edge=False, title="RMSE in % of SOC; max, in band: ours")
     for title in ("Cell", "Profile", "Disturbance"):
         table.add_column(title, no_wrap=True)
-    for title in (*(_SHORT[name] for name in scores), "max %", "in band %", "converged s"):
+    heads = [method.title for method in METHODS]
+    for title in (*heads, "published", "max %", "in band %", "converged s"):
         table.add_column(title, justify="right")
+    beside: dict[PublishedFigure, None] = {}
     for lines in zip(*scores.values(), strict=True):
         own = lines[0]
+        if own is None:
+            continue
+        figure = best_published(figures, own.cell, own.profile, own.disturbance)
+        if figure is not None:
+            beside[figure] = None
         table.add_row(
             own.cell,
             own.profile,
             own.disturbance,
-            *(f"{line.rmse_pct:.2f}" for line in lines),
+            *("–" if line is None else f"{line.rmse_pct:.2f}" for line in lines),
+            "–" if figure is None else f"{figure.rmse_pct:.2f}",
             f"{own.max_pct:.1f}",
             "–" if own.coverage_pct is None else f"{own.coverage_pct:.0f}",
             "never" if own.converge_s is None else f"{own.converge_s:.0f}",
@@ -197,3 +218,6 @@ def _print_table(scores: "dict[str, list[Score]]") -> None:
     if console.width < _LEAST_WIDTH:  # a pipe has no width, and half a name is none
         console = Console(width=_LEAST_WIDTH)
     console.print(table)
+    for figure in beside:
+        print(f"published {figure.rmse_pct:.2f}: {figure.method}, {figure.source}")
+        print(f"  on {figure.conditions}: not these very recordings")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from launcher.history import history
+from launcher.models import models
 
 app = typer.Typer(
     name="stationmaster",
@@ -25,6 +26,7 @@ evaluate = typer.Typer(
     name="evaluate", help="Try the estimators on recordings.", no_args_is_help=True
 )
 app.add_typer(history)
+app.add_typer(models)
 app.add_typer(evaluate)
 train = typer.Typer(name="train", help="Train the models of estimators.", no_args_is_help=True)
 app.add_typer(train)
@@ -69,6 +71,21 @@ def simulate(config: ConfigFile) -> None:
     from launcher.tiers import run_simulator
 
     raise typer.Exit(run_simulator(config))
+
+
+@app.command()
+def commission(
+    out: Annotated[Path, typer.Option(help="The recordings to write (Parquet).")],
+    cell: Annotated[
+        Path | None, typer.Option(help="Description of a virtual cell; the demo's own if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same number gives the same recordings.")] = 1,
+) -> None:
+    """Record a commissioning test of the virtual plant's cell, to identify its make from."""
+    from launcher.commission import run_commission
+    from launcher.paths import DATA
+
+    raise typer.Exit(run_commission(cell or DATA / "battery" / "lfp-280ah.toml", out, seed))
 
 
 @app.command()
@@ -215,6 +232,44 @@ def evaluate_soh(
     from launcher.soh import MODELS, run_evaluate_soh
 
     raise typer.Exit(run_evaluate_soh(data, models or MODELS, json))
+
+
+@evaluate.command("anomaly")
+def evaluate_anomaly(
+    data: Annotated[
+        list[Path] | None, typer.Option(help="More recordings of cells; may be given repeatedly.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="The detector's folder; the house's own without it.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the rows to this file.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Of each fault and size.")] = 2,
+    rack_months: Annotated[
+        float, typer.Option(min=0.1, help="Healthy racks watched for false alarms.")
+    ] = 1.0,
+) -> None:
+    """Put faults into racks made of recorded and of simulated cells, and see what is found."""
+    from launcher.anomaly import DETECTOR, run_evaluate_anomaly
+
+    raise typer.Exit(
+        run_evaluate_anomaly(
+            data or [], models or DETECTOR, json, trials=trials, rack_months=rack_months
+        )
+    )
+
+
+@train.command("anomaly")
+def train_anomaly(
+    out: Annotated[Path, typer.Option(help="The folder for the detector and its card.")],
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Recordings of cells; may be given repeatedly.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same detector.")] = 1,
+) -> None:
+    """Train the anomaly detector on healthy racks; an interrupted run goes on where it stopped."""
+    from launcher.anomaly import run_train_anomaly
+
+    raise typer.Exit(run_train_anomaly(data or [], out, seed))
 
 
 @train.command("soh")

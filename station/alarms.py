@@ -13,7 +13,7 @@ from contract.events import Event, make
 from contract.layouts import CHILLER, FIRE, INSULATION, PCS, RACK
 from contract.limits import LimitReason
 from contract.words import Words
-from station.image import Image, PointRow
+from station.image import Image, PointRow, is_estimate
 from station.protection import Bound
 from station.station_row import DEVICE
 
@@ -79,6 +79,8 @@ def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator
         yield Condition("device.lost", tag, image.at_ms, detail=plain(reason))
     for row in image:
         tag, layout = row.sample.device, row.sample.layout
+        if is_estimate(layout):
+            continue
         yield from _clock(row, image.at_ms)
         if row.stale:
             if tag not in disconnected:

@@ -12,27 +12,31 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from cryptography import x509
 
-from contract.layouts import DISPATCH, METER, STATION
+from contract.layouts import DISPATCH, ESTIMATE, ESTIMATE_STATION, METER, STATION
 from contract.words import Words
 from station.alarms import AlarmBook, Condition
 from station.centre_desk import CentreDesk
 from station.command_book import CommandBook, Page
 from station.command_cause import cause_of
 from station.command_log import RESUME_SOURCE, CommandLog
+from station.computed import Instant, computed_sample
 from station.config import Role, StationConfig
 from station.control.cycle import ControlCycle, ControlState, CycleResult
-from station.devices import Devices
+from station.devices import Devices, cells_of_racks
 from station.dispatch.commands import Command
 from station.dispatch.regulation import load_regulation
+from station.estimator_desk import DeskPorts, EstimatorDesk
 from station.executor import CommandExecutor
 from station.files import FilesKeeper, Latches
 from station.image import Image, ProcessImage
 from station.journal import Effects, Journal, JournalError
 from station.loops import LoopPorts, Loops, steady_ms
+from station.models import Models, ModelsPorts
 from station.office import Office
 from station.on_site_desk import OnSiteDesk
 from station.protection_files import protection_settings
@@ -42,7 +46,7 @@ from station.samples import Sample
 from station.security import Identity, load_identity
 from station.security.enrol import require_own_certificate
 from station.security.identity import replace_certificate
-from station.station_row import DEVICE, computed_sample, dispatch_values, station_values
+from station.station_row import DEVICE, dispatch_values, station_values
 from station.status_report import Counts, StatusParts, status_report
 from station.story import Story
 from station.supervise import Supervisor
@@ -77,9 +81,7 @@ class Controller:
         self._identity = identity
         self._started_ms = _now_ms()
         config.station.data_dir.mkdir(parents=True, exist_ok=True)
-        self._image = ProcessImage(
-            {**config.staleness.model_dump(), STATION.name: 10.0, DISPATCH.name: 10.0}
-        )
+        self._image = ProcessImage(_staleness(config))
         self._wire_uplink()
         self._devices = Devices(
             config,
@@ -91,6 +93,12 @@ class Controller:
         self._open_books()
         self._wire_control()
         self._alarms = AlarmBook(config.station.id)
+        self._estimators = EstimatorDesk(
+            config,
+            {} if config.estimators is None else cells_of_racks(config),
+            DeskPorts(self._on_computed, self._note, self._alarms.raise_for),
+            self._models.desk,
+        )
         self._watch = Watch(
             self._devices, self._executor, self._telemetry, self._link, self._alarms
         )
@@ -131,6 +139,8 @@ class Controller:
         queued = self._telemetry.queue.resume_points().get(RESUME_SOURCE)
         self._telemetry.add_commands(*self._command_log.recover(queued, self._started_ms))
         self._command_book = CommandBook(site.id, self._likely_cause)
+        models = ModelsPorts(self._on_model, self._on_order_failed)
+        self._models = Models(self._config, self._link, self._journal, self._work, models)
 
     def _wire_control(self) -> None:
         config, site = self._config, self._config.station
@@ -141,6 +151,7 @@ class Controller:
         state, protection = ControlState(), protection_settings(config)
         self._control = ControlCycle(config, protection, regulation, state)
         self._office = Office(site, state, protection.rules, self._control, _now_ms)
+        self._office.models = self._models.desk
         memory = self._journal.recall()
         self._office.restore(memory)
         self._files = FilesKeeper(
@@ -163,6 +174,7 @@ class Controller:
         ports = LoopPorts(self._send, self._on_second, self._on_cycle_failure)
         self._loops = Loops(config, self._control, self._image, ports)
         self._orders = self._receiver(memory.last_counter)
+        self._models.begin(self._orders, memory)
 
     def _receiver(self, last_counter: int) -> OrderReceiver:
         config, office = self._config, self._office
@@ -191,11 +203,13 @@ class Controller:
         log.info("event=started station=%s epoch=%d", config.station.id, self._telemetry.epoch)
         await self._centre.start()
         await self._devices.start()
+        self._estimators.start()
         self._carriers.start("sender", self._telemetry.sender.run)
         self._parts.start("commits", self._telemetry.run_commits)
         self._parts.start("cycles", self._loops.run_seconds)
         self._parts.start("fast", self._loops.fast.run)
         self._parts.start("orders", self._orders.run)
+        self._parts.start("models", self._models.run)
         desk = OnSiteDesk(
             *(config.station, self._office, self._journal, self._work, self._note),
             failed=self._on_order_failed,
@@ -216,7 +230,7 @@ class Controller:
         log.info("event=stopping station=%s", self._config.station.id)
         await self._centre.close()
         await self._executor.close()
-        await self._devices.close()
+        await asyncio.gather(self._devices.close(), self._estimators.close())
         await self._parts.stop()
         self._telemetry.add_events([self._alarms.note("station.stopped", _now_ms())])
         await self._files.finish()
@@ -227,6 +241,7 @@ class Controller:
         await self._telemetry.close()
         await self._files.write(Page(_now_ms()), self._status())
         await self._link.close()
+        self._models.close()
         self._work.close()
         self._journal.close()
         self._command_log.close()
@@ -237,6 +252,10 @@ class Controller:
         if self._telemetry.add(reading):
             self._acquired["samples"] += 1
             self._acquired["values"] += len(reading.quality)
+
+    def _on_computed(self, sample: Sample) -> None:
+        self._image.update(sample)
+        self._telemetry.add(sample)
 
     def _on_status(self, status: DeviceStatus) -> None:
         self._image.set_connected(status.device, connected=status.connected)
@@ -256,6 +275,9 @@ class Controller:
 
     def _on_order_failed(self, words: Words) -> None:
         self._watch.order_failed(words)
+
+    def _on_model(self, condition: Condition, active: bool) -> None:  # noqa: FBT001 - an event's edge
+        self._telemetry.add_events([self._alarms.tell(condition, active=active)])
 
     def _note(self, code: str, words: Words) -> None:
         self._telemetry.add_events([self._alarms.note(code, _now_ms(), words)])
@@ -298,19 +320,17 @@ class Controller:
         wishes.agc, wishes.agc_kvar = self._centre.inputs(), self._centre.asked_kvar
         self._watch.centre_lost = self._centre.lost
         self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence)
-        conditions = self._watch.conditions(image, result)
+        conditions = chain(self._watch.conditions(image, result), self._estimators.conditions())
         self._telemetry.add_events(self._alarms.update(conditions, now_ms))
         self._telemetry.add_events(self._story.tell(result, loops.take_clock_words()))
         facts = self._watch.facts(image, loops.clock.last_ms, self._centre.asked_kw, loops.fast)
         values = station_values(result, image, self._config, facts)
         self._centre.show(image, result, values["soc"], values["capacity_kwh"])
-        second_ms = now_ms // 1000 * 1000
-        for row in (
-            computed_sample(STATION, values, second_ms, now_ms),
-            computed_sample(DISPATCH, dispatch_values(result, facts), second_ms, now_ms),
-        ):
-            self._image.update(row)
-            self._telemetry.add(row)
+        at = Instant(now_ms // 1000 * 1000, now_ms)
+        self._on_computed(computed_sample(DEVICE, STATION, values, at))
+        dispatched = dispatch_values(result, facts)
+        self._on_computed(computed_sample(DEVICE, DISPATCH, dispatched, at))
+        self._estimators.on_second(image, at.second_ms)
         self._write(result, values)
 
     def _write(self, result: CycleResult, values: dict[str, float]) -> None:
@@ -332,7 +352,9 @@ class Controller:
         failures = self._parts.failures + self._carriers.failures + self._files.failures
         orders = self._order_counts + self._orders.outcomes
         counts = Counts(self._acquired, orders, failures, self._values)
-        return status_report(self._status_parts, counts, _now_ms())
+        report = status_report(self._status_parts, counts, _now_ms())
+        estimators = self._estimators.status()
+        return report if estimators is None else {**report, "estimators": estimators}
 
     def _renewal(self) -> Renewal:
         """Keep the certificate young."""
@@ -352,6 +374,15 @@ class Controller:
             signing_request=lambda: self._identity.keys.signing_request(site.id),
             install=install,
         )
+
+
+def _staleness(config: StationConfig) -> dict[str, float]:
+    """Return the age in seconds past which rows are stale, by layout."""
+    limits = {**config.staleness.model_dump(), STATION.name: 10.0, DISPATCH.name: 10.0}
+    limits |= {ESTIMATE.name: 10.0, ESTIMATE_STATION.name: 10.0}
+    if config.estimators is not None:
+        limits["estimate.cells"] = 3 * config.estimators.cells_period_s + 5.0
+    return limits
 
 
 def _credentials(identity: Identity) -> Credentials:

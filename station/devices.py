@@ -17,6 +17,7 @@ from station.protocols import (
     FastReading,
     Reading,
     Refused,
+    cells_of,
     fast_report,
     missed_report,
 )
@@ -170,3 +171,8 @@ def spec_of(device: DeviceConfig) -> DeviceSpec:
         ied=device.ied,
         mapping=device.mapping,
     )
+
+
+def cells_of_racks(config: StationConfig) -> dict[str, int]:
+    """Return how many cells each rack's device tells, by tag; 0 where nobody knows."""
+    return {rack.tag: cells_of(rack.driver, spec_of(rack)) for rack in config.with_role(Role.RACK)}

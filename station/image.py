@@ -23,6 +23,8 @@ from station.samples import Sample
 __all__ = ["Image", "PointRow", "ProcessImage"]
 
 CELLS_PREFIX = "rack.cells/"
+ESTIMATES_PREFIX = "estimate"
+"""Of layouts that no device sends: they say nothing of whether a device is heard."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +82,22 @@ class Image:
         return iter(self.rows.values())
 
     def stale_devices(self) -> frozenset[str]:
-        """Return the devices of which at least one row is stale."""
-        return frozenset(row.sample.device for row in self if row.stale)
+        """Return the devices of which at least one row that they sent is stale."""
+        return frozenset(
+            row.sample.device for row in self if row.stale and not is_estimate(row.layout.name)
+        )
+
+
+def is_estimate(layout: str) -> bool:
+    """Whether a layout holds what the station's estimators make."""
+    return layout.startswith(ESTIMATES_PREFIX)
 
 
 def layout_family(layout: str) -> str:
     """Return the key of a layout's staleness limit: cells of any rack size are one family."""
-    return "cells" if layout.startswith(CELLS_PREFIX) else layout
+    if layout.startswith(CELLS_PREFIX):
+        return "cells"
+    return layout.partition("/")[0] if is_estimate(layout) else layout
 
 
 class ProcessImage:

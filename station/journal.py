@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from contract.model_order import ModelOrder
 from station.errors import StationError
 
 _SCHEMA = """
@@ -36,6 +37,9 @@ CREATE TABLE IF NOT EXISTS manual (
 );
 CREATE TABLE IF NOT EXISTS latches (
     one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS models (
+    order_id TEXT PRIMARY KEY, payload TEXT NOT NULL, expires_ms INTEGER NOT NULL
 );
 """
 _KEEP_MS = 7 * 24 * 3_600_000
@@ -81,6 +85,20 @@ class StoredSetpoint:
 
 
 @dataclass(frozen=True)
+class StoredModel:
+    """A model that an order brings and that is not here yet: the payload of the order."""
+
+    order_id: str
+    payload: Mapping[str, Any]
+    expires_ms: int
+
+    @property
+    def asked(self) -> ModelOrder:
+        """The order's content."""
+        return ModelOrder.from_payload(self.payload)
+
+
+@dataclass(frozen=True)
 class Effects:
     """What an accepted order changes.
 
@@ -88,11 +106,13 @@ class Effects:
         schedule: takes the place of the schedule of the same day.
         setpoint: takes the place of the manual set-point.
         release: the manual set-point ends.
+        model: is on its way from now on.
     """
 
     schedule: StoredSchedule | None = None
     setpoint: StoredSetpoint | None = None
     release: bool = False
+    model: StoredModel | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +124,7 @@ class Memory:
     setpoint: StoredSetpoint | None = None
     outcomes: Mapping[str, int] = field(default_factory=dict)
     latches: Sequence[Mapping[str, Any]] = ()
+    models: tuple[StoredModel, ...] = ()
 
 
 class Journal:
@@ -135,6 +156,7 @@ class Journal:
         )
         manual = self._db.execute("SELECT order_id, power_kw, until_ms FROM manual").fetchone()
         latches = self._db.execute("SELECT content FROM latches").fetchone()
+        models = self._db.execute("SELECT order_id, payload, expires_ms FROM models ORDER BY rowid")
         outcomes = self._db.execute("SELECT outcome, count(*) FROM orders GROUP BY outcome")
         return Memory(
             last_counter=-1 if counter is None else int(counter[0]),
@@ -142,6 +164,7 @@ class Journal:
             setpoint=None if manual is None else StoredSetpoint(*manual),
             outcomes=dict(outcomes.fetchall()),
             latches=() if latches is None else json.loads(latches[0]),
+            models=tuple(StoredModel(o, json.loads(p), e) for o, p, e in models),
         )
 
     def record(self, records: Sequence[OrderRecord], counter: int | None, effects: Effects) -> None:
@@ -182,6 +205,20 @@ class Journal:
                 f"journal {self._file} cannot be written: {error}; free disk space"
             ) from error
 
+    def model_done(self, order_id: str) -> None:
+        """Forget a model that was on its way: it is here, or will never be.
+
+        Raises:
+            JournalError: nothing was written.
+        """
+        try:
+            with self._db:
+                self._db.execute("DELETE FROM models WHERE order_id = ?", (order_id,))
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"journal {self._file} cannot be written: {error}; free disk space"
+            ) from error
+
     def _keep(self, record: OrderRecord) -> None:
         self._db.execute(
             "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -214,6 +251,12 @@ class Journal:
             )
         if effects.release:
             self._db.execute("DELETE FROM manual")
+        if effects.model is not None:
+            model = effects.model
+            self._db.execute(
+                "INSERT OR REPLACE INTO models VALUES (?, ?, ?)",
+                (model.order_id, json.dumps(dict(model.payload)), model.expires_ms),
+            )
 
     def _trim(self) -> None:
         self._db.execute(

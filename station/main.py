@@ -151,12 +151,35 @@ def _faults_of_named_files(config: StationConfig) -> Iterator[Fault]:
             driver = isinstance(error, UnknownDriver)
             key, value = ("driver", device.driver) if driver else ("profile", device.profile)
             yield Fault(f"devices[{number}].{key}", value, str(error))
+    yield from _faults_of_estimators(config)
     signal_file = config.regulation
     if signal_file is not None:
         try:
             load_regulation(signal_file.file, signal_file.capacity_kw, signal_file.period_s)
         except StationError as error:
             yield Fault("regulation.file", str(signal_file.file), str(error))
+
+
+def _faults_of_estimators(config: StationConfig) -> Iterator[Fault]:
+    """Look whether the estimators' models are there, and whether racks tell their cells."""
+    from station.devices import cells_of_racks  # noqa: PLC0415 - enrolment needs no drivers
+    from station.protocols import ProtocolError  # noqa: PLC0415 - nor this
+
+    asked = config.estimators
+    if asked is None:
+        return
+    bundles = [("estimators.bundle", asked.bundle)]
+    bundles += [(f"estimators.makes[{n}].bundle", m.bundle) for n, m in enumerate(asked.makes)]
+    for key, bundle in bundles:
+        if not (bundle / "bundle.toml").is_file():
+            yield Fault(key, str(bundle), "holds no bundle.toml; name the folder of a model")
+    try:
+        untold = sorted(tag for tag, cells in cells_of_racks(config).items() if not cells)
+    except ProtocolError:
+        return  # told of the device already
+    if untold:
+        remedy = f"the profile of {untold[0]} has no rack.cells; leave [estimators] out"
+        yield Fault("estimators", None, remedy)
 
 
 def _run(file: Path) -> int:

@@ -1,23 +1,24 @@
 """What the station makes of a verified order: it judges first, and only then acts.
 
-Supported are schedules, manual set-points with an end and their release, resets of protection and
-self-tests. Whether control from the Internet is taken at all is settled by the station's own
-deployment and its local/remote switch, whatever anybody has signed. Judging changes nothing;
-acting happens after the journal has the order.
+Supported are schedules, manual set-points with an end and their release, resets of protection,
+self-tests, and models of the estimators. Whether control from the Internet is taken at all is
+settled by the station's own deployment and its local/remote switch, whatever anybody has signed.
+Judging changes nothing; acting happens after the journal has the order.
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
 from contract.control import Reset, Setpoint, require_empty
-from contract.errors import ControlError, ScheduleError
+from contract.errors import ControlError, ModelOrderError, ScheduleError
+from contract.model_order import ModelAction, ModelOrder
 from contract.orders import REASONS, Order, OrderKind, Outcome
 from contract.schedule import Schedule, parse
 from station.config import SiteConfig
 from station.control.cycle import ControlState
 from station.dispatch.schedule import why_refused
 from station.dispatch.sources import ManualSetpoint, SelfTestMemory, SelfTestOutcome
-from station.journal import Effects, Memory, StoredSchedule, StoredSetpoint
+from station.journal import Effects, Memory, StoredModel, StoredSchedule, StoredSetpoint
 from station.protection import (
     Denied,
     Deployment,
@@ -53,6 +54,16 @@ class SelfTestDesk(Protocol):
         """Let a test begin with the next step."""
 
 
+class ModelOrders(Protocol):
+    """Whoever carries model orders out."""
+
+    def why_refused(self, asked: ModelOrder) -> str | None:
+        """The reason code by which an order is refused now, None when it can be done."""
+
+    def carry_out(self, order_id: str, asked: ModelOrder, expires_ms: int) -> None:
+        """Let an accepted order take effect."""
+
+
 class Office:
     """Judges and carries out orders of one station."""
 
@@ -79,6 +90,7 @@ class Office:
         self._rules = rules
         self._now_ms = now_ms
         self._deployment = Deployment(site.deployment)
+        self.models: ModelOrders | None = None
 
     def restore(self, memory: Memory) -> None:
         """Go on with the schedules, the set-point and the latches of before a restart.
@@ -109,10 +121,10 @@ class Office:
             return _refused("emergency_stop", REASONS["emergency_stop"].en)
         try:
             return self._judge(order)
-        except (ControlError, ScheduleError) as error:
+        except (ControlError, ModelOrderError, ScheduleError) as error:
             return _refused("invalid_payload", str(error))
 
-    def _judge(self, order: Order) -> Judgement:
+    def _judge(self, order: Order) -> Judgement:  # noqa: PLR0911 - one for each kind
         match order.kind:
             case OrderKind.SCHEDULE:
                 return self._judge_schedule(order)
@@ -126,6 +138,8 @@ class Office:
             case OrderKind.SELF_TEST:
                 require_empty(order.payload)
                 return self._judge_self_test()
+            case OrderKind.MODEL:
+                return self._judge_model(order, ModelOrder.from_payload(order.payload))
             case _:
                 return _refused(
                     "unsupported", f"orders of kind {order.kind.value!r} are not supported here"
@@ -148,6 +162,9 @@ class Office:
             wishes.manual = None
         if order.kind is OrderKind.SELF_TEST:
             self._self_test.begin_self_test(order.id)
+        if order.kind is OrderKind.MODEL and self.models is not None:
+            asked = ModelOrder.from_payload(order.payload)
+            self.models.carry_out(order.id, asked, order.expires_ms)
         if order.kind is OrderKind.RESET:
             target = Reset.from_payload(order.payload).target
             self._state.protection, outcome = reset(
@@ -210,6 +227,15 @@ class Office:
         if asked or led:
             return _refused("outranked", REASONS["outranked"].en)
         return _accepted("self-test begins; its result comes as an event")
+
+    def _judge_model(self, order: Order, asked: ModelOrder) -> Judgement:
+        code = "no_estimators" if self.models is None else self.models.why_refused(asked)
+        if code is not None:
+            return _refused(code, REASONS[code].en)
+        if asked.action is not ModelAction.DEPLOY:
+            return _accepted(f"{asked.action.value} of {asked.title} accepted")
+        coming = StoredModel(order.id, asked.to_payload(), order.expires_ms)
+        return _accepted(f"{asked.title} is being fetched", Effects(model=coming))
 
     def _put(self, stored: StoredSchedule) -> None:
         self._state.wishes.schedules.put(parse(stored.payload), stored.order_id, self._now_ms())

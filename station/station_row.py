@@ -1,34 +1,18 @@
 """The station's own row: what the controller computes once a cycle, as a sample like any other."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from contract.frame import Quality
-from contract.layouts import METER, Layout
+from contract.layouts import METER
 from station.config import Role, StationConfig
 from station.control.cycle import CycleResult
 from station.image import Image
 from station.plant import fresh_number
-from station.samples import RawColumns
 
 DEVICE = "STATION"
 """Tag of the controller among the devices."""
-
-
-@dataclass(frozen=True, eq=False)
-class ComputedSample:
-    """A sample that no device sent."""
-
-    device: str
-    layout: str
-    time_ms: int
-    received_ms: int
-    values: RawColumns
-    quality: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -95,28 +79,6 @@ def dispatch_values(cycle: CycleResult, facts: StationFacts) -> dict[str, float]
         "fast_loop_p99_ms": facts.fast_loop_p99_ms,
         "fast_loop_missed": facts.fast_loop_missed,
     }
-
-
-def computed_sample(
-    layout: Layout, values: Mapping[str, float], second_ms: int, now_ms: int
-) -> ComputedSample:
-    """Return computed values as a sample of the whole second `second_ms`."""
-    columns, quality = [], []
-    for column in layout.columns:
-        signal = column.signal
-        value = values[signal.name]
-        bounds = np.iinfo(signal.dtype)
-        raw = min(bounds.max, max(bounds.min, round(value / signal.scale))) if value == value else 0  # noqa: PLR0124
-        columns.append(np.array([raw], dtype=signal.dtype))
-        quality.append(Quality.GOOD if math.isfinite(value) else Quality.MISSING)
-    return ComputedSample(
-        DEVICE,
-        layout.name,
-        second_ms,
-        now_ms,
-        tuple(columns),
-        np.array(quality, dtype=np.uint8),
-    )
 
 
 def _battery(image: Image, config: StationConfig) -> tuple[float, float]:

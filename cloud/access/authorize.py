@@ -1,8 +1,9 @@
 """Who may do what: one question, one answer with its reason, denied unless a rule permits.
 
 Viewers look; operators also send orders, answer and shelve alarms; engineers answer and shelve
-alarms, and take them out of service; administrators also add stations. Every caller
-asks `authorize` and nothing else, so that the rules can be read in one place.
+alarms, take them out of service, and bring models to stations (one uploads, another approves);
+administrators also add stations and users. Every caller asks `authorize` and nothing else, so
+that the rules can be read in one place.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,11 @@ class Action(StrEnum):
     ANSWER_ALARM = "answer_alarm"
     SHELVE_ALARM = "shelve_alarm"
     TAKE_ALARM_OUT = "take_alarm_out"
+    UPLOAD_MODEL = "upload_model"
+    APPROVE_MODEL = "approve_model"
+    DEPLOY_MODEL = "deploy_model"
     CREATE_STATION = "create_station"
+    CREATE_USER = "create_user"
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,15 @@ _PERMITS: dict[Role, frozenset[Action]] = {
         {Action.READ, Action.SEND_ORDER, Action.ANSWER_ALARM, Action.SHELVE_ALARM}
     ),
     Role.ENGINEER: frozenset(
-        {Action.READ, Action.ANSWER_ALARM, Action.SHELVE_ALARM, Action.TAKE_ALARM_OUT}
+        {
+            Action.READ,
+            Action.ANSWER_ALARM,
+            Action.SHELVE_ALARM,
+            Action.TAKE_ALARM_OUT,
+            Action.UPLOAD_MODEL,
+            Action.APPROVE_MODEL,
+            Action.DEPLOY_MODEL,
+        }
     ),
     Role.ADMIN: frozenset(Action),
 }

@@ -11,11 +11,13 @@ from cloud.api import (
     history,
     history_plan,
     life,
+    models,
     schedules,
     session,
     signals,
     stations,
     stream,
+    users,
     worst_cells,
 )
 
@@ -25,6 +27,7 @@ for _part in (
     stations,
     schedules,
     control,
+    models,
     history,
     history_plan,
     life,
@@ -34,6 +37,7 @@ for _part in (
     commands,
     worst_cells,
     stream,
+    users,
 ):
     router.include_router(_part.router)
 

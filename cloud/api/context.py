@@ -130,3 +130,7 @@ def permitted(action: Action, kind: str = "station") -> Callable[[Request], Awai
 Reader = Annotated[Session, Depends(permitted(Action.READ))]
 OrderSender = Annotated[Session, Depends(permitted(Action.SEND_ORDER))]
 StationKeeper = Annotated[Session, Depends(permitted(Action.CREATE_STATION, "fleet"))]
+UserKeeper = Annotated[Session, Depends(permitted(Action.CREATE_USER, "fleet"))]
+ModelUploader = Annotated[Session, Depends(permitted(Action.UPLOAD_MODEL, "model"))]
+ModelApprover = Annotated[Session, Depends(permitted(Action.APPROVE_MODEL, "model"))]
+ModelSender = Annotated[Session, Depends(permitted(Action.DEPLOY_MODEL))]

@@ -1,5 +1,6 @@
-"""Fleet: stations and how they are built, their schedules, orders and receipts."""
+"""Fleet: stations and how they are built, their schedules, orders and receipts, their models."""
 
+from cloud.fleet import models
 from cloud.fleet.control import Control, ControlRefused, order
 from cloud.fleet.freshness import LINK_LIMIT_MS, link_lost, stale_after_ms
 from cloud.fleet.orders import OrderSeen, ReceiptSeen, list_orders
@@ -44,6 +45,7 @@ __all__ = [
     "link_lost",
     "list_all",
     "list_orders",
+    "models",
     "order",
     "plan",
     "read",

@@ -1,7 +1,7 @@
 """Orders to stations: numbered, signed, kept; and the signed receipts that come back.
 
 What an order asks for is sealed in the table; in clear stays what it is found by, of a schedule
-its day.
+its day, of a model order that brings a model its package.
 """
 
 import datetime as dt
@@ -21,6 +21,7 @@ from cloud.keys import KeyStore
 from cloud.vault.rows import order_place, receipt_place, tell_damaged
 from cloud.vault.vault import StationKeys, Vault
 from contract import orders as signed
+from contract.model_order import ModelAction
 from contract.orders import Order, OrderKind, peek_order
 
 # An order is delivered within seconds or not at all; a clock may be this much ahead of ours.
@@ -91,11 +92,13 @@ async def issue(
     expires_ms: int,
     created_by: str,
     audit_detail: Mapping[str, object] | None = None,
+    approvals: tuple[str, ...] = (),
 ) -> OrderSeen:
     """Number, sign and store an order; the station fetches it within a second when linked.
 
     That it was sent is written to the audit in the same transaction: neither is without the
-    other. `audit_detail` is added to the order's id and counter there.
+    other. `audit_detail` is added to the order's id and counter there. `approvals` are those who
+    answer for the order beside who sends it.
     """
     seal = await vault.keys(station)  # before a connection is held: it may need one itself
     async with connection(pool) as conn, conn.transaction():
@@ -108,7 +111,7 @@ async def issue(
             not_before_ms=now_ms - _CLOCK_TOLERANCE_MS,
             expires_ms=expires_ms,
             payload=payload,
-            approvals=(created_by,),
+            approvals=(created_by, *approvals),
         )
         body = signed.sign(order, keys.order_signing)
         await _store(conn, order, seal.seal(order_place(order.id), body), created_by)
@@ -156,11 +159,11 @@ async def _store(
 ) -> None:
     await conn.execute(
         "INSERT INTO orders (id, station, counter, kind, issued_ms, not_before_ms, expires_ms,"
-        " for_date, approvals, sealed, created_by)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %b, %s)",
+        " for_date, model, approvals, sealed, created_by)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %b, %s)",
         (
             *(order.id, order.station, order.counter, order.kind.value, order.issued_ms),
-            *(order.not_before_ms, order.expires_ms, _day_of(order)),
+            *(order.not_before_ms, order.expires_ms, _day_of(order), _model_of(order)),
             *(list(order.approvals), sealed, created_by),
         ),
     )
@@ -186,6 +189,12 @@ def _day_of(order: Order) -> dt.date | None:
     if order.kind is not OrderKind.SCHEDULE:
         return None
     return dt.date.fromisoformat(order.payload["date"])
+
+
+def _model_of(order: Order) -> bytes | None:
+    """The package that a model order brings; None of any other order."""
+    brings = order.kind is OrderKind.MODEL and order.payload["action"] == ModelAction.DEPLOY
+    return bytes.fromhex(order.payload["package"]) if brings else None
 
 
 def _seen(keys: StationKeys, station: str, row: tuple[Any, ...]) -> OrderSeen:

@@ -6,6 +6,7 @@ are relative to the folder of the file.
 """
 
 from station.config.centre import CentreConfig
+from station.config.estimators import EstimatorsConfig
 from station.config.load import StationConfig, load
 from station.config.site import CloudConfig, DeviceConfig, Role, SiteConfig
 from station.config_errors import ConfigError
@@ -15,6 +16,7 @@ __all__ = [
     "CloudConfig",
     "ConfigError",
     "DeviceConfig",
+    "EstimatorsConfig",
     "Role",
     "SiteConfig",
     "StationConfig",

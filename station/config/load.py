@@ -27,6 +27,8 @@ from station.config.dispatch import (
     ReactiveConfig,
     SplitConfig,
 )
+from station.config.estimators import EstimatorsConfig
+from station.config.models import ModelsConfig
 from station.config.section import Section
 from station.config.site import CloudConfig, DeviceConfig, Role, SiteConfig, StalenessConfig
 from station.config_errors import WHOLE_FILE, ConfigError, Fault, faults_of, refuse
@@ -53,6 +55,8 @@ class StationConfig(Section):
     primary_frequency: PrimaryFrequencyConfig | None = None
     fast_frequency: FastFrequencyConfig | None = None
     reactive: ReactiveConfig | None = None
+    estimators: EstimatorsConfig | None = None
+    models: ModelsConfig = ModelsConfig()
 
     def with_role(self, role: Role) -> tuple[DeviceConfig, ...]:
         """Return the devices of one role, in file order."""
@@ -81,7 +85,7 @@ def load(file: Path) -> StationConfig:
         config = StationConfig.model_validate(document)
     except ValidationError as error:
         raise ConfigError(file, *faults_of(error)) from error
-    refuse(file, (*_twice(config), *_misplaced(config), *_beyond_rating(config)))
+    refuse(file, (*_twice(config), *_misplaced(config), *_beyond_rating(config), *_makes(config)))
     return _with_absolute_paths(config, file.resolve().parent)
 
 
@@ -132,6 +136,25 @@ def _beyond_rating(config: StationConfig) -> Iterator[Fault]:
         yield Fault("safe_state.power_kw", asked_kw, remedy)
 
 
+def _makes(config: StationConfig) -> Iterator[Fault]:
+    """A rack has cells of one make, and a make is that of racks."""
+    if config.estimators is None:
+        return
+    racks = {rack.tag for rack in config.with_role(Role.RACK)}
+    seen: set[str] = set()
+    for number, make in enumerate(config.estimators.makes):
+        for tag in make.racks:
+            key = f"estimators.makes[{number}].racks"
+            if tag not in racks:
+                yield Fault(key, tag, "is no rack of this station; name a device of role rack")
+            elif tag in seen:
+                yield Fault(key, tag, "is named twice; a rack has cells of one make")
+            seen.add(tag)
+    if not racks - seen:
+        remedy = "is the model of no rack; leave one rack out of estimators.makes"
+        yield Fault("estimators.bundle", str(config.estimators.bundle), remedy)
+
+
 def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
     site = config.station.model_copy(update={"data_dir": folder / config.station.data_dir})
     cloud = config.cloud.model_copy(
@@ -147,6 +170,14 @@ def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
     protection = own.model_copy(
         update={name: _beside(folder, getattr(own, name)) for name in type(own).model_fields}
     )
+    estimators = config.estimators
+    if estimators is not None:
+        makes = tuple(
+            make.model_copy(update={"bundle": folder / make.bundle.expanduser()})
+            for make in estimators.makes
+        )
+        bundle = folder / estimators.bundle.expanduser()
+        estimators = estimators.model_copy(update={"bundle": bundle, "makes": makes})
     devices = tuple(
         device.model_copy(update={"profile": str(folder / device.profile)})
         if (folder / device.profile).is_file()
@@ -159,6 +190,7 @@ def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
             "cloud": cloud,
             "protection": protection,
             "regulation": regulation,
+            "estimators": estimators,
             "devices": devices,
         }
     )

@@ -6,29 +6,58 @@ from station.estimators.cell_model import (
     build_cell_model,
     load_cell_parameters,
 )
-from station.estimators.errors import CellParametersError, EstimatorError, SohModelError
+from station.estimators.errors import (
+    CellParametersError,
+    EstimatorError,
+    SettingsError,
+    SohModelError,
+    StateError,
+)
 from station.estimators.samples import Samples
 from station.estimators.soc import SocEstimate, SocState, cold_start, known_start, step
 from station.estimators.soh import SohEstimate, SohModel, estimate_soh, load_soh_model
 from station.estimators.soh_features import ChargeHistory
+from station.estimators.state_file import state_from_bytes, state_to_bytes
+from station.estimators.tick import (
+    Estimates,
+    EstimatorState,
+    RackFacts,
+    Settings,
+    adopt,
+    resume,
+    start,
+    tick,
+)
 
 __all__ = [
     "CellModel",
     "CellParameters",
     "CellParametersError",
     "ChargeHistory",
+    "Estimates",
     "EstimatorError",
+    "EstimatorState",
+    "RackFacts",
     "Samples",
+    "Settings",
+    "SettingsError",
     "SocEstimate",
     "SocState",
     "SohEstimate",
     "SohModel",
     "SohModelError",
+    "StateError",
+    "adopt",
     "build_cell_model",
     "cold_start",
     "estimate_soh",
     "known_start",
     "load_cell_parameters",
     "load_soh_model",
+    "resume",
+    "start",
+    "state_from_bytes",
+    "state_to_bytes",
     "step",
+    "tick",
 ]

@@ -12,7 +12,8 @@ coefficients: in the cold a small current costs relatively more than a large one
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -205,6 +206,18 @@ class CellModel:
     def slowest(self) -> int:
         """Number of the linear term with the longest lag: its current is that of minutes."""
         return int(np.argmax(np.where(self.kinetic, -1, self.lag_s)))
+
+    @cached_property
+    def store(self) -> "CellModel":
+        """The make with one column: the integral of OCV over SOC from the table's low end, in V.
+
+        Differences of it, times the capacity in Ah, are changes of the stored energy in Wh.
+        """
+        low, high, count = _SOC_GRID
+        ocv = self.table[:, :, OCV_COLUMN].astype(np.float64)
+        steps = (ocv[:, 1:] + ocv[:, :-1]) / 2 * (high - low) / (count - 1)
+        stored = np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))
+        return replace(self, table=stored[:, :, None].astype(np.float32))
 
     def half_width(
         self, soc_sd: Floats, temperature_c: Floats, searching: npt.NDArray[np.bool_]

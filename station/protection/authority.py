@@ -58,11 +58,12 @@ _CONTROL = frozenset(
         OrderKind.SETPOINT,
         OrderKind.RELEASE,
         OrderKind.PARAMETER,
+        OrderKind.MODEL,
         OrderKind.RESET,
         OrderKind.SELF_TEST,
     }
 )
-"""Kinds of orders that change what the plant does."""
+"""Kinds of orders that change what the plant does, or what it believes of its cells."""
 
 _NEEDS_REMOTE = frozenset(
     {OrderKind.SETPOINT, OrderKind.RELEASE, OrderKind.RESET, OrderKind.SELF_TEST}

@@ -18,7 +18,7 @@ from station.protocols.errors import ProtocolError, UnknownDriver
 from station.protocols.health import fast_report
 from station.protocols.host import DriverHost
 from station.protocols.missed import report as missed_report
-from station.protocols.preflight import check_device
+from station.protocols.preflight import cells_of, check_device
 
 __all__ = [
     "Accepted",
@@ -36,6 +36,7 @@ __all__ = [
     "ResumePoint",
     "TimedOut",
     "UnknownDriver",
+    "cells_of",
     "check_device",
     "fast_report",
     "missed_report",

@@ -4,7 +4,6 @@ StationError
 └── ProtocolError
     ├── ProfileError      a device profile or SCL file is wrong: nothing was read or written
     ├── UnknownDriver     the configuration names a protocol that nobody offers
-    ├── WireError         the talk between host and driver process is not what was agreed
     ├── DeviceUnreachable no connection, or no answer in time: try again later
     └── BadReply          the device answered, but not what was asked: the reply is discarded
 """
@@ -28,10 +27,6 @@ class ProfileError(ProtocolError):
 
 class UnknownDriver(ProtocolError):  # noqa: N818 - reads as a fact: unknown driver
     """No driver of this name is built in or installed."""
-
-
-class WireError(ProtocolError):
-    """A message between host and driver process cannot be understood."""
 
 
 class DeviceUnreachable(ProtocolError):  # noqa: N818 - reads as a fact: device unreachable

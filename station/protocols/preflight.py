@@ -11,6 +11,8 @@ from station.protocols.iec61850 import scl
 from station.protocols.modbus import profile as profiles
 from station.protocols.profile_files import find
 
+_CELLS = "rack.cells/"
+
 
 def check_device(driver: str, spec: DeviceSpec) -> None:
     """Load what describes a device.
@@ -29,3 +31,15 @@ def check_device(driver: str, spec: DeviceSpec) -> None:
         signal_map = mappings.load(spec.mapping)
         ied = scl.load(find(spec.profile), spec.ied)
         mappings.bind(spec.mapping or mappings.STANDARD, signal_map, ied)
+
+
+def cells_of(driver: str, spec: DeviceSpec) -> int:
+    """Return how many cell values a device tells; 0 where it tells none, or nobody knows.
+
+    Raises:
+        ProtocolError: the profile is missing or wrong.
+    """
+    if driver != "modbus":
+        return 0
+    names = profiles.load(spec.profile).layout_points()
+    return max((int(n.removeprefix(_CELLS)) for n in names if n.startswith(_CELLS)), default=0)

@@ -1,21 +1,17 @@
-"""Messages between the host and a driver process: a JSON header, then the raw array bytes.
+"""Messages between the host and a driver process, in frames of `station.processes.framing`.
 
-Frame: u32 size of the rest, u32 size of the header, header (UTF-8 JSON), array bytes in the
-order of the header's list. Never pickled: a driver process that went wrong can send nonsense,
-but cannot make the station run it. All integers of the frame are big-endian; array bytes are
-little-endian, as the dtype in the header says.
+The arrays of a reading follow in the order of the header's list, as the dtype there says.
 """
 
 import asyncio
-import json
 import math
-import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from station.processes import WireError, framing
 from station.protocols.driver import (
     Accepted,
     DeviceCommand,
@@ -30,9 +26,7 @@ from station.protocols.driver import (
     ResumePoint,
     TimedOut,
 )
-from station.protocols.errors import WireError
 
-_SIZES = struct.Struct(">II")
 MAX_MESSAGE_BYTES = 1 << 22
 """A rack of 4096 cells is 16 KiB; nothing honest comes near 4 MiB."""
 
@@ -121,12 +115,7 @@ def encode(message: Message) -> bytes:
         }
     else:
         fields = asdict(message)
-    header = json.dumps([type(message).__name__, fields], separators=(",", ":")).encode()
-    body = b"".join(blobs)
-    size = _SIZES.size - 4 + len(header) + len(body)
-    if size > MAX_MESSAGE_BYTES:
-        raise WireError(f"a {type(message).__name__} of {size} bytes passes {MAX_MESSAGE_BYTES}")
-    return _SIZES.pack(size, len(header)) + header + body
+    return framing.pack(type(message).__name__, fields, blobs, most=MAX_MESSAGE_BYTES)
 
 
 def decode(frame: bytes) -> Message:
@@ -135,16 +124,10 @@ def decode(frame: bytes) -> Message:
     Raises:
         WireError: the bytes are no frame of ours.
     """
-    if len(frame) < _SIZES.size:
-        raise WireError(f"a frame of {len(frame)} bytes has no header")
-    size, header_size = _SIZES.unpack_from(frame)
-    if size != len(frame) - 4 or header_size > size - 4:
-        raise WireError(f"a frame of {len(frame)} bytes announces {size} + {header_size}")
-    body = memoryview(frame)[_SIZES.size :]
+    kind, fields, arrays = framing.unpack(frame)
     try:
-        kind, fields = json.loads(bytes(body[:header_size]))
         if kind == Reading.__name__:
-            return _decode_reading(fields, body[header_size:])
+            return _decode_reading(fields, arrays)
         if kind == DriverSetup.__name__:
             devices = tuple(DeviceSpec(**device) for device in fields["devices"])
             return DriverSetup(fields["driver"], devices, fields["resume"])
@@ -200,11 +183,5 @@ async def receive(reader: asyncio.StreamReader) -> Message | None:
     Raises:
         WireError: the stream is not ours; it cannot be read any further.
     """
-    try:
-        sizes = await reader.readexactly(_SIZES.size)
-        size, _ = _SIZES.unpack(sizes)
-        if not _SIZES.size - 4 <= size <= MAX_MESSAGE_BYTES:
-            raise WireError(f"a frame announces {size} bytes; at most {MAX_MESSAGE_BYTES} are ours")
-        return decode(sizes + await reader.readexactly(size - (_SIZES.size - 4)))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None
+    frame = await framing.receive(reader, most=MAX_MESSAGE_BYTES)
+    return None if frame is None else decode(frame)

@@ -5,19 +5,15 @@ with one end of a socket pair. It takes one setup message, runs the driver, send
 driver publishes, and beats while the driver makes progress. It dies with its parent.
 """
 
-import argparse
 import asyncio
 import contextlib
-import ctypes
 import logging
-import os
-import signal
-import socket
-import sys
 import time
 from typing import NoReturn
 
 from station.logs import set_up_logging
+from station.processes import WireError, attend, child_parser, leave
+from station.processes.child import open_stream
 from station.protocols import wire
 from station.protocols.driver import (
     CommandOutcome,
@@ -28,14 +24,13 @@ from station.protocols.driver import (
     TimedOut,
     load_driver,
 )
-from station.protocols.errors import ProtocolError, WireError
+from station.protocols.errors import ProtocolError
 from station.realtime import ask_for_priority
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 0.5
 CLOSE_S = 2.0
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 MAX_BACKLOG_BYTES = 64 << 20
 """Ten minutes of a large station: a host that reads nothing for so long is no host."""
 
@@ -117,33 +112,18 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _die_with(parent: int) -> None:
-    """Let the kernel kill this process with its parent (Linux; elsewhere the stream's end does)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
 async def _serve(fd: int) -> int:
-    stream = socket.socket(fileno=fd)
-    stream.setblocking(False)
-    reader, writer = await asyncio.open_connection(sock=stream, limit=wire.MAX_MESSAGE_BYTES)
+    reader, writer = await open_stream(fd, most=wire.MAX_MESSAGE_BYTES)
     return await Session(reader, writer).run()
 
 
 def main() -> NoReturn:
-    """Run the driver process and leave without waiting for threads that may hang in C."""
-    parser = argparse.ArgumentParser(description="Stationmaster driver process")
+    """Run the driver process."""
+    parser = child_parser("Stationmaster driver process")
     parser.add_argument("driver", help="its name, for whoever lists the processes")
-    parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--log-level", default="INFO")
     parser.add_argument("--realtime", type=int, default=0)
     arguments = parser.parse_args()
-    _die_with(arguments.parent)
-    # A terminal's Ctrl-C reaches the whole group; the host alone decides when a driver ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    attend(arguments.parent)
     set_up_logging(arguments.log_level)
     ask_for_priority(arguments.realtime, threads_too=True)
     try:
@@ -151,8 +131,7 @@ def main() -> NoReturn:
     except WireError:
         log.exception("driver=%s event=gave_up", arguments.driver)
         status = 1
-    logging.shutdown()
-    os._exit(status)
+    leave(status)
 
 
 if __name__ == "__main__":

@@ -191,6 +191,22 @@ class OrderReceiver:
         else:
             self._report(order.id, judgement.reason_code, judgement.reason)
 
+    async def report(self, order_id: str, outcome: Outcome, code: str, words: Words) -> None:
+        """Answer an accepted order a second time: what has become of it since.
+
+        Raises:
+            JournalError: the receipt could not be written.
+        """
+        old = await self._work.call(self._journal.accepted, order_id)
+        if old is None:
+            log.error("event=receipt_without_order id=%s", order_id)
+            return
+        about = (old.order_id, old.sha256, old.counter)
+        receipt = self._receipt(about, outcome, code, words.en[:_MAX_REASON])
+        await self._work.call(self._journal.record, [self._row(receipt, old.kind)], None, Effects())
+        log.info("event=order_settled id=%s outcome=%s code=%s", order_id, outcome.value, code)
+        self._settled(outcome)
+
     async def _failed(self, order: Order, failure: Failure) -> None:
         """Tell that an accepted order had no effect: here first, then in a second receipt."""
         code, words = failure.reason_code, failure.words

@@ -51,6 +51,8 @@ class TestCloud:
         self.pictures = 0
         self.orders: list[bytes] = []
         self.order_news = asyncio.Event()
+        self.packages: dict[str, bytes] = {}
+        self.piece_bytes = 1 << 20
         self.receipts: list[dict] = []
         self.paths: list[str] = []
         self.faults: deque[str] = deque()
@@ -184,6 +186,8 @@ class TestCloud:
                 return self._picture(body)
             case ["edge", "v1", "orders"]:
                 return await self._offer(target)
+            case ["edge", "v1", "models", sha256]:
+                return self._piece(sha256, int(target.split("offset=")[1]))
             case ["edge", "v1", "receipts"]:
                 self.receipts.append(json.loads(body))
                 return 204, b""
@@ -226,6 +230,12 @@ class TestCloud:
                     self.samples[f.device, f.layout.name, int(ms)] += 1
         self.ledger[key] = digest
         return 200, b'{"result": "stored"}'
+
+    def _piece(self, sha256: str, offset: int) -> tuple[int, bytes]:
+        blob = self.packages.get(sha256)
+        if blob is None:
+            return 404, b'{"code": "not_found", "reason": "no such model"}'
+        return 200, blob[offset : offset + self.piece_bytes]
 
     def _picture(self, body: bytes) -> tuple[int, bytes]:
         header = envelope.peek(body)

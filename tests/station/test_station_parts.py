@@ -9,6 +9,7 @@ import pytest
 from contract import frame
 from contract.layouts import STATION
 from contract.words import Words
+from station.computed import Instant, computed_sample
 from station.dispatch.commands import (
     SETPOINT,
     Command,
@@ -18,7 +19,6 @@ from station.dispatch.commands import (
 )
 from station.executor import CommandExecutor
 from station.protocols import Accepted, CommandOutcome, Refused, TimedOut
-from station.station_row import computed_sample
 from station.status import CycleClock, plain_numbers, write_status
 from station.supervise import Supervisor
 from station.telemetry import seconds_until
@@ -31,7 +31,7 @@ def test_the_station_row_is_a_sample_like_any_other():
     values = {c.signal.name: 1.0 for c in STATION.columns}
     values |= {"scheduled_power_kw": math.nan, "soc": 0.51234, "target_power_kw": 1e12}
 
-    row = computed_sample(STATION, values, 5000, 5500)
+    row = computed_sample("STATION", STATION, values, Instant(5000, 5500))
     (found,) = frame.decode_batch(frame.encode_batch(frames_of([row])))
 
     assert (found.device, found.layout.name, found.t0_ms) == ("STATION", "station", 5000)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
+from station.processes import end
 from station.protocols.driver import (
     Accepted,
     CommandOutcome,
@@ -24,7 +25,6 @@ from station.protocols.iec61850.control import CommandTimedOut
 from station.protocols.iec61850.lib import library
 from station.protocols.iec61850.session import Session
 from station.protocols.profile_files import find
-from station.protocols.tasks import end
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+from station.processes import end
 from station.protocols.driver import DeviceSpec, Publish, Reading, ResumePoint
 from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
 from station.protocols.health import Health
@@ -24,7 +25,6 @@ from station.protocols.iec61850.control import CommandRefused, Setting
 from station.protocols.iec61850.controls import Controls
 from station.protocols.iec61850.mapping import Binding, CommandTarget
 from station.protocols.iec61850.reports import ReadingMaker
-from station.protocols.tasks import end
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 
+from station.processes import end
 from station.protocols.driver import (
     Accepted,
     CommandOutcome,
@@ -22,7 +23,6 @@ from station.protocols.modbus.fast import FastLane
 from station.protocols.modbus.fast_plan import compile_fast
 from station.protocols.modbus.line import Line
 from station.protocols.modbus.unit import Unit
-from station.protocols.tasks import end
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from collections import deque
 
 import numpy as np
 
+from station.processes import end
 from station.protocols.driver import FastHealth, FastReading, Publish
 from station.protocols.errors import ProtocolError
 from station.protocols.health import now_ms
@@ -22,7 +23,6 @@ from station.protocols.modbus.client import Connection
 from station.protocols.modbus.decode import Registers
 from station.protocols.modbus.fast_plan import FastPlan
 from station.protocols.modbus.unit import Unit
-from station.protocols.tasks import end
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,9 @@ from cloud.access import Action, Resource, Role, User, authorize
 
 STATION = Resource("station", "haibin-1")
 OPERATES = {Action.READ, Action.SEND_ORDER, Action.ANSWER_ALARM, Action.SHELVE_ALARM}
-MAINTAINS = {Action.READ, Action.ANSWER_ALARM, Action.SHELVE_ALARM, Action.TAKE_ALARM_OUT}
+MODELS = {Action.UPLOAD_MODEL, Action.APPROVE_MODEL, Action.DEPLOY_MODEL}
+ALARMS = {Action.ANSWER_ALARM, Action.SHELVE_ALARM, Action.TAKE_ALARM_OUT}
+MAINTAINS = {Action.READ} | ALARMS | MODELS
 
 
 def user(*roles: Role) -> User:

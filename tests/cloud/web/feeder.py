@@ -103,6 +103,10 @@ class Feeder:
             *(str(uuid.uuid4()), self.station, device, code, int(kind.severity), active, at_ms),
             *((en + detail).strip(), (zh + detail).strip()),
         )
+        await self.event(event)
+
+    async def event(self, event: Event) -> None:
+        """Deliver an event as it is."""
         self.sequence += 1
         body = self.sealer.seal(self.sequence, Stream.EVENTS, events.to_json([event]))
         offer = await self.worker.edge.gate.events(self.peer, body)

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from station.processes import WireError
 from station.protocols import wire
 from station.protocols.driver import (
     Accepted,
@@ -24,7 +25,6 @@ from station.protocols.driver import (
     ResumePoint,
     TimedOut,
 )
-from station.protocols.errors import WireError
 
 times = st.integers(0, 2**53)
 columns = st.one_of(

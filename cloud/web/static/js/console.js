@@ -13,8 +13,9 @@ const csrf = one('meta[name="csrf"]').content;
 export async function ask(path, { method = "GET", body, signal } = {}) {
   const headers = {};
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+  const isFile = body instanceof Blob;
+  if (body !== undefined) headers["Content-Type"] = isFile ? "application/octet-stream" : "application/json";
+  const answer = await fetch(path, { method, headers, signal, body: body === undefined || isFile ? body : JSON.stringify(body) });
   const content = answer.headers.get("content-type")?.startsWith("application/json") ? await answer.json() : null;
   if (answer.status === 401) sessionEnded();
   if (!answer.ok) throw Object.assign(new Error(content?.message ?? answer.statusText), { status: answer.status, answer: content });

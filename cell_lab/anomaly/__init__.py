@@ -1,0 +1,1 @@
+"""Anomalies in the laboratory: racks with faults put into them, training, and evaluation."""

@@ -1,0 +1,105 @@
+"""The trials of `evaluate anomaly`: which racks, which duties, which hours."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from cell_lab.anomaly.duties import Duty, made_up
+from cell_lab.anomaly.evaluate import (
+    FalseAlarms,
+    Progress,
+    Set,
+    Trial,
+    count_false_alarms,
+    run_trials,
+)
+from cell_lab.anomaly.learn import SETTLE_S
+from cell_lab.anomaly.racks import Racks
+from cell_lab.anomaly.train import MAKE, RECORDINGS, real_duties, regulation_signal
+from cell_lab.parameter_files import parameters_of
+from station.estimators.anomaly import Detector
+from station.estimators.cell_model import CellModel, build_cell_model
+
+TRIAL_CELLS, FULL_CELLS = 104, 416
+MADE_UP, RECORDED = "made-up days", "recorded cells"
+_MADE_UP_H, _MADE_UP_AT_H = 24.0, 3.0
+_LEAST_H, _AT_SHARE = 2.0, 0.3
+_HOURS_A_MONTH = 730.5
+_NORMAL_H = 26.0
+_STACK = 3
+_SEED = 70_000
+"""Far from the seeds of training: no duty and no cell was seen."""
+
+
+def run_all(
+    detector: Detector,
+    data: Sequence[Path],
+    repeats: int,
+    rack_months: float,
+    progress: Progress | None = None,
+) -> tuple[list[Trial], FalseAlarms]:
+    """Run all trials and count false alarms.
+
+    Args:
+        detector: to be tried.
+        data: recordings beside those that ship with the house.
+        repeats: trials of each fault and size, on recorded and on made-up duties each.
+        rack_months: of healthy racks.
+        progress: told what is done and the share of it.
+
+    Raises:
+        LabError: a recording is wrong.
+    """
+    model = build_cell_model(parameters_of(MAKE))
+    signal = regulation_signal()
+    days = [made_up(_MADE_UP_H, _SEED + each, signal) for each in range(12)]
+    sets = [Set(MADE_UP, model, days, _MADE_UP_H, _MADE_UP_AT_H)]
+    sets += _recorded([*sorted(RECORDINGS.glob("*.parquet")), *data])
+    trials: list[Trial] = []
+    for number, each in enumerate(sets):
+        trials += run_trials(
+            detector, each, repeats, cells=TRIAL_CELLS, seed=_SEED + number, progress=progress
+        )
+    alarms = _healthy(detector, rack_months, progress)
+    return trials, alarms
+
+
+def _recorded(files: Sequence[Path]) -> list[Set]:
+    """Return one set for each make and length of recordings."""
+    groups: dict[tuple[str, int], list[tuple[CellModel, Duty]]] = defaultdict(list)
+    for path in files:
+        for model, duty in real_duties(path):
+            if duty.hours >= _LEAST_H:
+                groups[model.make, int(duty.hours / 4)].append((model, duty))
+    sets = []
+    for pairs in groups.values():
+        hours = min(duty.hours for _, duty in pairs)
+        duties = [duty for _, duty in pairs]
+        sets.append(Set(RECORDED, pairs[0][0], duties, hours, _AT_SHARE * hours))
+    return sets
+
+
+def _healthy(detector: Detector, rack_months: float, progress: Progress | None) -> FalseAlarms:
+    model = build_cell_model(parameters_of(MAKE))
+    signal = regulation_signal()
+    hours = _NORMAL_H - SETTLE_S / 3600
+    stacks = max(1, round(rack_months * _HOURS_A_MONTH / hours / _STACK))
+    per_run = 8
+    counted = FalseAlarms(0.0, 0, 0, 0)
+    for first in range(0, stacks, per_run):
+        seeds = range(first, min(first + per_run, stacks))
+        duties = [made_up(_NORMAL_H, _SEED + 500 + each, signal) for each in seeds]
+        racks = Racks(model, duties, FULL_CELLS, stack=_STACK, seed=_SEED + 500 + first)
+
+        def tell(share: float, done: int = first, now: int = len(duties)) -> None:
+            if progress:
+                progress("healthy racks", (done + share * now) / stacks)
+
+        found = count_false_alarms(detector, racks, SETTLE_S, tell)
+        counted = FalseAlarms(
+            counted.rack_hours + found.rack_hours,
+            counted.warnings + found.warnings,
+            counted.alarms + found.alarms,
+            counted.notices + found.notices,
+        )
+    return counted

@@ -1,0 +1,137 @@
+"""`./stationmaster train anomaly` and `./stationmaster evaluate anomaly` from the shell."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launcher.lab_errors import check_file, check_folder, told_as_wrong_input
+from launcher.paths import DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cell_lab.anomaly.evaluate import FalseAlarms
+
+DETECTOR = DATA / "models" / "anomaly"
+_LEAST_WIDTH = 118
+
+
+def run_train_anomaly(data: list[Path], out: Path, seed: int) -> int:
+    """Train a detector into a folder, and write its card.
+
+    Raises:
+        WrongInput: a file is wrong, or the folder holds another plan's beginnings.
+    """
+    check_folder(out)
+    with told_as_wrong_input():
+        from cell_lab.anomaly.card_text import CARD_TEXT, model_card
+        from cell_lab.anomaly.train import Plan, train_detector
+
+        plan = Plan(seed=seed)
+        with _bar() as tell:
+            detector = train_detector(out, plan, data, tell)
+        (out / CARD_TEXT).write_text(model_card(out, detector), "utf-8")
+    levels = detector.card.levels
+    print(
+        f"{out}: a score of {levels.warning:.2f} is a warning (once a rack-month with healthy "
+        f"cells), {levels.alarm:.2f} an alarm; {CARD_TEXT} tells more"
+    )
+    return 0
+
+
+def run_evaluate_anomaly(
+    data: list[Path], models: Path, output: Path | None, *, trials: int, rack_months: float
+) -> int:
+    """Put faults into racks, print what was found, and write the rows.
+
+    Raises:
+        WrongInput: a file is wrong or missing.
+    """
+    check_file(output)
+    with told_as_wrong_input():
+        from cell_lab.anomaly.evaluate import as_rows, upper_rate
+        from cell_lab.anomaly.trials import run_all
+        from station.estimators.anomaly import load_detector
+
+        with _bar() as tell:
+            found, alarms = run_all(load_detector(models), data, trials, rack_months, tell)
+        rows = as_rows(found, alarms)
+        years = alarms.rack_hours / 8766
+        totals: dict[str, Any] = {
+            "trials": len(found),
+            "rack_hours": round(alarms.rack_hours, 1),
+            "false_warnings": alarms.warnings,
+            "false_alarm_level": alarms.alarms,
+            "false_notices": alarms.notices,
+            "false_alarms_per_rack_year": round(alarms.warnings / years, 2),
+            "false_alarms_per_rack_year_at_most_95": round(upper_rate(alarms.warnings, years), 2),
+            "sources": {
+                source: as_rows([each for each in found if each.source == source], None)[-1]
+                for source in dict.fromkeys(each.source for each in found)
+            },
+        }
+    _print_rows(rows, alarms, totals)
+    if output is not None:
+        text = json.dumps({"rows": rows, "totals": totals}, indent=1, ensure_ascii=False)
+        output.write_text(text + "\n", "utf-8")
+    return 0
+
+
+@contextmanager
+def _bar() -> "Iterator[Callable[[str, float], None]]":
+    from rich.progress import Progress
+
+    with Progress(transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, share: float) -> None:
+            if what not in tasks:
+                for task in tasks.values():
+                    bar.update(task, completed=1.0)
+                tasks[what] = bar.add_task(what, total=1.0)
+            bar.update(tasks[what], completed=share)
+
+        yield tell
+
+
+def _print_rows(rows: list[dict[str, Any]], alarms: "FalseAlarms", totals: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Fault", no_wrap=True)
+    table.add_column("Size", no_wrap=True)
+    titles = ("AUROC", "thresh.", "forest", "found %", "after", "before threshold", "named %")
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        size = "" if row["size"] is None else f"{row['size']:g} {row['unit']}"
+        more = "> " if row["lead_is_at_least"] else ""
+        table.add_row(
+            row["type"] + ("" if row["claimed"] else " (not claimed)"),
+            size,
+            f"{row['auroc']:.3f}",
+            f"{row['auroc_thresholds']:.3f}",
+            f"{row['auroc_isolation_forest']:.3f}",
+            f"{row['detected_pct']:.0f}",
+            _span(row["found_s"]),
+            more + _span(row["lead_s"]),
+            "–" if row["named_pct"] is None else f"{row['named_pct']:.0f}",
+        )
+    Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
+    print(
+        f"Healthy racks of 416 cells, {alarms.rack_hours:.0f} rack-hours: {alarms.notices} "
+        f"notices, {alarms.warnings} of them warnings or more: "
+        f"{totals['false_alarms_per_rack_year']:.1f} warnings a rack-year, at most "
+        f"{totals['false_alarms_per_rack_year_at_most_95']:.1f} with 95 % confidence"
+    )
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 600:  # noqa: PLR2004 - ten minutes
+        return f"{seconds:.0f} s"
+    return f"{seconds / 3600:.1f} h"

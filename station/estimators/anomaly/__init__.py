@@ -1,0 +1,39 @@
+"""Anomalies of cells and racks before a limit is reached. The room's public face."""
+
+from station.estimators.anomaly.card import Detector, DetectorCard, load_detector
+from station.estimators.anomaly.detector import (
+    Anomalies,
+    AnomalyState,
+    judge,
+    start,
+    state_from_arrays,
+    state_to_arrays,
+    step,
+)
+from station.estimators.anomaly.errors import AnomalyModelError, AnomalyStateError
+from station.estimators.anomaly.findings import Finding
+from station.estimators.anomaly.fuse import Kind
+from station.estimators.anomaly.inputs import Block, Inputs, Place, place_of
+from station.estimators.anomaly.reasons import Words
+
+__all__ = [
+    "Anomalies",
+    "AnomalyModelError",
+    "AnomalyState",
+    "AnomalyStateError",
+    "Block",
+    "Detector",
+    "DetectorCard",
+    "Finding",
+    "Inputs",
+    "Kind",
+    "Place",
+    "Words",
+    "judge",
+    "load_detector",
+    "place_of",
+    "start",
+    "state_from_arrays",
+    "state_to_arrays",
+    "step",
+]

@@ -1,0 +1,268 @@
+"""Capacity of every cell, from the charge it moved between two SOC that its voltage told well.
+
+Where the open-circuit voltage is steep (the ends and the knees) the voltage alone tells SOC. Two
+such moments, and the charge counted between them, give the capacity: charge over change of SOC.
+Both have errors, so that the variance of the quotient takes in those of both SOC and of the
+count (total least squares as in Plett 2011, J. Power Sources 196:2319; here of one pair after
+the other, each folded into what is known by its weight, as a Kalman filter does).
+
+An estimate never moves by more than a hundredth at once. Errors that every pair of a cell has in
+common (the current sensor's gain, the table's error at the ends) do not average out: the interval
+never becomes narrower than they are.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from station.estimators.cell_model import NORMAL_90, OCV_COLUMN, CellModel, Floats
+from station.estimators.meter import Meter, clock, hours_between
+from station.estimators.samples import Flags, Indices
+from station.estimators.visit import Visit, put
+
+Halves = npt.NDArray[np.float16]
+
+_PRIOR_SD = 0.03
+"""Cells as delivered lie so near their type plate, and no BMS is believed to know better."""
+_WELL_KNOWN_SD = 0.015
+_LEAST_SD = 0.003
+"""SOC is referred to a measured capacity that is itself not better known."""
+_LARGEST_SHIFT = 0.04
+"""Where voltage and filter differ by more, something else is wrong."""
+_LARGEST_REST = 0.005
+"""The voltage is turned into SOC in two steps along the table; the second must be a small one."""
+_LEAST_SLOPE_V = np.float32(1e-3)
+_FAR = 0.3
+_LEFT = 0.1
+_SENSOR_V = 0.002
+_OVERPOTENTIAL_SHARE = 0.1
+_HYSTERESIS_SHARE = 0.3
+"""How far overpotential and hysteresis of the moment may be off, of themselves."""
+_GAIN_SD = 0.003
+_AGEING_SD_PER_ROOT_HOUR = 0.005 / 720**0.5
+"""Half a percent in a month."""
+_GATE = 9.0
+_LARGEST_STEP = 0.01
+_REPEATED = 0.5
+"""So much of a pair's standard deviation is in the next pair's error, too."""
+_BOUNDS = (0.4, 1.2)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment at which SOC was well known, of each cell; sd infinite where there is none.
+
+    Attributes:
+        net: the rack's net count then.
+        soc, sd: what the voltage told.
+        clock: of the rack then.
+    """
+
+    net: Floats
+    soc: Halves
+    sd: Halves
+    clock: npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class CapacityState:
+    """What is known of the capacity of each cell, shape (cells,) each; 26 bytes a cell.
+
+    Attributes:
+        soh: capacity over the nominal one.
+        sd: its standard deviation.
+        one, other: two moments of well-known SOC, far from one another; the other is the later.
+    """
+
+    soh: Floats
+    sd: Halves
+    one: Mark
+    other: Mark
+
+
+def no_mark(cells: int) -> Mark:
+    """Return marks of cells none of which has one."""
+    return Mark(
+        net=np.zeros(cells, np.float32),
+        soc=np.zeros(cells, np.float16),
+        sd=np.full(cells, np.inf, np.float16),
+        clock=np.zeros(cells, np.uint16),
+    )
+
+
+def known_capacity(told_soh: Floats) -> CapacityState:
+    """Return the state of cells of which an SOH was told; NaN: taken for new."""
+    soh = np.where(np.isnan(told_soh), 1, np.clip(told_soh, *_BOUNDS)).astype(np.float32)
+    cells = len(soh)
+    sd = np.full(cells, _PRIOR_SD, np.float16)
+    return CapacityState(soh, sd, no_mark(cells), no_mark(cells))
+
+
+def half_width(state: CapacityState) -> Floats:
+    """Return half of the interval that is to hold SOH nine times in ten."""
+    return (np.float32(NORMAL_90) * state.sd).astype(np.float32)
+
+
+def look(model: CellModel, state: CapacityState, meter: Meter, visit: Visit) -> CapacityState:
+    """Return the state after some racks had their turn: marks set, pairs folded in."""
+    here = _here(model, meter, visit)
+    one, other = _of(state.one, visit.cells), _of(state.other, visit.cells)
+    soh, sd = state.soh[visit.cells], state.sd[visit.cells].astype(np.float32)
+
+    back = np.isfinite(other.sd) & (np.abs(visit.soc - other.soc) > _LEFT)
+    found, found_sd = _quotient(one, other, visit)
+    hours = hours_between(one.clock, other.clock)
+    sd = np.where(back, np.sqrt(sd**2 + _AGEING_SD_PER_ROOT_HOUR**2 * hours), sd)
+    soh, sd = folded(soh, sd, found, found_sd, back)
+    one, other = _chosen(back, other, one), _dropped(back, other)
+
+    known = np.isfinite(here.sd)
+    has_one = np.isfinite(one.sd)
+    far = known & has_one & (np.abs(here.soc - one.soc) >= _FAR)
+    aged = one.sd + _count_sd(visit, hours_between(one.clock, here.clock))
+    one = _chosen(known & ~far & (~has_one | (here.sd <= aged)), here, one)
+    other = _chosen(far & (here.sd <= other.sd), here, other)
+    return CapacityState(
+        put(state.soh, visit.cells, soh),
+        put(state.sd, visit.cells, sd.astype(np.float16)),
+        _put_mark(state.one, visit.cells, one),
+        _put_mark(state.other, visit.cells, other),
+    )
+
+
+def with_measured(
+    state: CapacityState, cells: Indices, soh: Floats, low: Floats, high: Floats
+) -> CapacityState:
+    """Return the state after another model has told the SOH of some cells, as after a charge.
+
+    Args:
+        state: before.
+        cells: of which it was told.
+        soh: what was told, NaN where it is not known.
+        low: the lower end of its interval of nine in ten.
+        high: the upper end.
+    """
+    told_sd = np.maximum((high - low) / (2 * NORMAL_90), _GAIN_SD)
+    usable = np.isfinite(soh) & np.isfinite(told_sd)
+    before_sd = state.sd[cells].astype(np.float32)
+    new, new_sd = folded(
+        state.soh[cells], before_sd, np.where(usable, soh, 1), np.where(usable, told_sd, 1), usable
+    )
+    return replace(
+        state,
+        soh=put(state.soh, cells, new),
+        sd=put(state.sd, cells, new_sd.astype(np.float16)),
+    )
+
+
+def widened(state: CapacityState, moved_sd: float, away_s: float) -> CapacityState:
+    """Return the state after an absence in which charge may have been moved uncounted.
+
+    Args:
+        state: before.
+        moved_sd: standard deviation of that charge, a share of the capacity.
+        away_s: how long it was.
+    """
+    one = replace(state.one, sd=_wider(state.one.sd, moved_sd))
+    other = replace(state.other, sd=_wider(state.other.sd, moved_sd))
+    aged = _AGEING_SD_PER_ROOT_HOUR * (away_s / 3600) ** 0.5
+    return replace(state, one=one, other=other, sd=_wider(state.sd, aged))
+
+
+def folded(
+    soh: Floats, sd: Floats, found: Floats, found_sd: Floats, where: Flags
+) -> tuple[Floats, Floats]:
+    """Return SOH and its standard deviation after a measurement, where there is one."""
+    away = found - soh
+    variance = sd**2 + found_sd**2
+    gate = np.maximum(away**2 / variance / _GATE, 1)
+    weight = sd**2 / (sd**2 + found_sd**2 * gate)
+    wanted = weight * away
+    step = np.clip(wanted, -_LARGEST_STEP, _LARGEST_STEP)
+    least_sd = np.maximum(np.minimum(_REPEATED * found_sd, sd), _GAIN_SD)
+    left_sd = np.abs(wanted - step) / NORMAL_90
+    new_sd = np.maximum(np.maximum(np.sqrt(1 - weight) * sd, least_sd), left_sd)
+    new = np.clip(soh + step, *_BOUNDS)
+    return (
+        np.where(where, new, soh).astype(np.float32),
+        np.where(where, new_sd, sd).astype(np.float32),
+    )
+
+
+def _here(model: CellModel, meter: Meter, visit: Visit) -> Mark:
+    """Return what the voltages of this moment tell of SOC, where they tell it well."""
+    slope = np.maximum(visit.ocv_slope_v, _LEAST_SLOPE_V)
+    away_v = visit.ocv_error_v + visit.innovation_v
+    shift: Floats = np.clip(away_v / slope, -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
+    values, slopes = model.look_up(visit.soc + shift, visit.temperature_c)
+    slope = np.maximum(slopes[OCV_COLUMN], _LEAST_SLOPE_V)
+    rest = (visit.ocv_v + away_v - values[OCV_COLUMN]) / slope
+    shift = shift + rest
+    volts2 = (
+        model.noise.ocv_v**2
+        + _SENSOR_V**2
+        + (_OVERPOTENTIAL_SHARE * visit.overpotential_v) ** 2
+        + (_HYSTERESIS_SHARE * visit.hysteresis_v) ** 2
+    )
+    sd = np.sqrt(volts2) / slope + _LEAST_SD
+    known = (sd < _WELL_KNOWN_SD) & (np.abs(shift) < _LARGEST_SHIFT)
+    known &= np.abs(rest) < _LARGEST_REST
+    known &= ~visit.searching & (visit.innovation_v != 0)
+    return Mark(
+        net=meter.net[visit.racks].astype(np.float32)[visit.turn],
+        soc=(visit.soc + shift).astype(np.float16),
+        sd=np.where(known, sd, np.inf).astype(np.float16),
+        clock=clock(meter)[visit.racks][visit.turn],
+    )
+
+
+def _quotient(one: Mark, other: Mark, visit: Visit) -> tuple[Floats, Floats]:
+    """Return SOH by two marks, and its standard deviation; 1 where there are none."""
+    there = np.isfinite(one.sd) & np.isfinite(other.sd)
+    change = other.soc.astype(np.float32) - one.soc
+    change = np.where(there, change, 1)
+    hours = hours_between(one.clock, other.clock)
+    moved = visit.bias_c_rate * hours - (other.net - one.net)
+    soh = moved / change
+    ends = np.where(there, one.sd.astype(np.float32) ** 2 + other.sd.astype(np.float32) ** 2, 1)
+    variance = (soh**2 * ends + _count_sd(visit, hours) ** 2) / change**2 + _GAIN_SD**2
+    return (
+        np.where(there, soh, 1).astype(np.float32),
+        np.where(there, np.sqrt(variance), 1).astype(np.float32),
+    )
+
+
+def _count_sd(visit: Visit, hours: Floats) -> Floats:
+    """Return how far counted charge may be off after some hours, by the offset of the sensor."""
+    return (np.sqrt(visit.bias_variance) * hours).astype(np.float32)
+
+
+def _of(mark: Mark, cells: Indices) -> Mark:
+    return Mark(mark.net[cells], mark.soc[cells], mark.sd[cells], mark.clock[cells])
+
+
+def _chosen(where: Flags, this: Mark, that: Mark) -> Mark:
+    return Mark(
+        np.where(where, this.net, that.net),
+        np.where(where, this.soc, that.soc),
+        np.where(where, this.sd, that.sd),
+        np.where(where, this.clock, that.clock),
+    )
+
+
+def _dropped(where: Flags, mark: Mark) -> Mark:
+    return replace(mark, sd=np.where(where, np.float16(np.inf), mark.sd))
+
+
+def _put_mark(mark: Mark, cells: Indices, new: Mark) -> Mark:
+    return Mark(
+        put(mark.net, cells, new.net),
+        put(mark.soc, cells, new.soc),
+        put(mark.sd, cells, new.sd),
+        put(mark.clock, cells, new.clock),
+    )
+
+
+def _wider(sd: Halves, by: float) -> Halves:
+    return np.hypot(sd.astype(np.float32), np.float32(by)).astype(np.float16)

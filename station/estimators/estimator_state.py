@@ -1,0 +1,120 @@
+"""All that the estimators keep from one second to the next."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from station.estimators import anomaly, capacity, dispatchable, efficiency, resistance, soc
+from station.estimators.anomaly import AnomalyState
+from station.estimators.capacity import CapacityState
+from station.estimators.cell_model import Floats
+from station.estimators.dispatchable import Held
+from station.estimators.efficiency import Balance, EfficiencyState
+from station.estimators.meter import Meter, new_meter
+from station.estimators.network_run import NetworkState, start_network
+from station.estimators.resistance import ResistanceState
+from station.estimators.samples import Flags
+from station.estimators.settings import Settings
+from station.estimators.soc import SocState
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How well each rack is seen, shape (racks,) each.
+
+    Attributes:
+        heard: whether it has ever been.
+        silent: ticks since it was last.
+        resumed: whether it came back after an absence and is still wider than usual.
+        innovation_square: squared innovation over its expectation, mean of half a minute; NaN
+            before the first.
+        innovation_v2: the same in V^2.
+    """
+
+    heard: Flags
+    silent: Floats
+    resumed: Flags
+    innovation_square: Floats
+    innovation_v2: Floats
+
+
+@dataclass(frozen=True)
+class NetworkMemory:
+    """What the network has heard; it is lost at a restart, and is heard again within minutes.
+
+    Attributes:
+        network, lean, second: as in fused.FusedState.
+    """
+
+    network: NetworkState | None
+    lean: Floats
+    second: int
+
+
+@dataclass(frozen=True)
+class EstimatorState:
+    """The whole; state_file turns it into bytes and back.
+
+    Attributes:
+        make: of the cells, as its type plate says.
+        ticks: since the beginning.
+        soc: of the SOC filter.
+        network: of the network beside it, None where there is none.
+        anomaly: of the detector of anomalies, None where there is none.
+    """
+
+    make: str
+    ticks: int
+    soc: SocState
+    network: NetworkMemory | None
+    anomaly: AnomalyState | None
+    meter: Meter
+    capacity: CapacityState
+    resistance: ResistanceState
+    efficiency: EfficiencyState
+    balance: Balance
+    held: Held
+    watch: Watch
+
+
+def start(settings: Settings, told_soc: Floats, told_soh: Floats | None = None) -> EstimatorState:
+    """Return the state before the first second.
+
+    Args:
+        settings: of the station.
+        told_soc: by something not to be relied on, as the BMS; NaN: not known; shape (cells,).
+        told_soh: the same of the capacity against new.
+    """
+    cells, racks = len(settings.rack), settings.racks
+    soh = np.full(cells, np.nan, np.float32) if told_soh is None else told_soh
+    not_known = np.full(racks, np.nan, np.float32)
+    return EstimatorState(
+        make=settings.model.make,
+        ticks=0,
+        soc=soc.cold_start(settings.model, settings.rack, racks, told_soc),
+        network=new_memory(settings),
+        anomaly=None if settings.anomaly is None else anomaly.start(settings.model, settings.place),
+        meter=new_meter(racks),
+        capacity=capacity.known_capacity(soh),
+        resistance=resistance.new_cells(cells, racks),
+        efficiency=efficiency.nothing_moved(cells, racks),
+        balance=efficiency.new_balance(),
+        held=dispatchable.nothing_held(racks),
+        watch=Watch(
+            heard=np.zeros(racks, bool),
+            silent=np.zeros(racks, np.float32),
+            resumed=np.zeros(racks, bool),
+            innovation_square=not_known,
+            innovation_v2=not_known,
+        ),
+    )
+
+
+def new_memory(settings: Settings) -> NetworkMemory | None:
+    """Return the memory of a network that has heard nothing; None where there is no network."""
+    if settings.network is None:
+        return None
+    cells = len(settings.rack)
+    return NetworkMemory(
+        start_network(settings.network, cells, settings.racks), np.zeros(cells, np.float32), 0
+    )

@@ -1,0 +1,158 @@
+"""Resistance of every cell against that of a new one, slow and with an interval.
+
+Two witnesses. The SOC filter keeps the relative error of the overpotential as a state that lasts
+some minutes; what it has learnt beyond its prior, taken without the prior, is one measurement.
+The jump of the voltage at a jump of the current, against the jump that the table's resistances
+foretell, is another (hybrid pulse method: IEC 61960-3, clause 7.7). Each is folded in by its
+weight. What the table itself has wrong is in every measurement, so that the interval never
+becomes narrower than that.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from station.estimators.cell_model import FIRST_TERM_COLUMN, NORMAL_90, CellModel, Floats
+from station.estimators.samples import Flags, Indices, Samples
+from station.estimators.visit import Visit, put
+
+Halves = npt.NDArray[np.float16]
+
+_PRIOR_SD = 0.1
+"""Cells as delivered: spread and the temperature of the test together."""
+_TABLE_SD = 0.02
+"""What the table has wrong does not average out; it also keeps the estimate open to ageing."""
+_LEARNT = 0.7
+"""The filter has learnt something when its variance is below this share of the prior's."""
+_GATE = 9.0
+_BOUNDS = (0.3, 6.0)
+_LARGEST_STEP = 0.05
+_PULSE_C_RATE = 0.2
+_PULSE_LONGEST_S = 3.0
+_SENSOR_V = 0.003
+_TOGETHER_SD = 0.25
+"""Current and voltage are not read at the same moment: a jump's error as a share of itself."""
+
+
+@dataclass(frozen=True)
+class ResistanceState:
+    """What is known of the resistance of each cell.
+
+    Attributes:
+        ratio: against new, shape (cells,).
+        sd: its standard deviation, shape (cells,).
+        before_a: current of the moment before; NaN when not known, shape (racks,).
+    """
+
+    ratio: Floats
+    sd: Halves
+    before_a: Floats
+
+
+def new_cells(cells: int, racks: int) -> ResistanceState:
+    """Return the state of cells that are taken for new."""
+    return ResistanceState(
+        ratio=np.ones(cells, np.float32),
+        sd=np.full(cells, _PRIOR_SD, np.float16),
+        before_a=np.full(racks, np.nan, np.float32),
+    )
+
+
+def half_width(state: ResistanceState) -> Floats:
+    """Return half of the interval that is to hold the ratio nine times in ten."""
+    return (np.float32(NORMAL_90) * state.sd).astype(np.float32)
+
+
+def look(model: CellModel, state: ResistanceState, turn_s: Floats, visit: Visit) -> ResistanceState:
+    """Return the state after what the filter has learnt of the cells whose turn it is.
+
+    Args:
+        model: the make.
+        state: before.
+        turn_s: since each rack's turn before, shape (racks,).
+        visit: the cells.
+    """
+    prior = np.float32(model.noise.resistance**2)
+    learnt = visit.resistance_variance
+    known = (learnt < _LEARNT * prior) & ~visit.searching
+    left = np.where(known, prior - learnt, prior)
+    found = 1 + visit.resistance_error * prior / left
+    elapsed_s = turn_s[visit.racks][visit.turn]
+    together = np.maximum(model.noise.resistance_s / np.maximum(elapsed_s, 1), 1)
+    found_sd: Floats = np.sqrt(learnt * prior / left * together).astype(np.float32)
+    sd = state.sd[visit.cells].astype(np.float32)
+    ratio, sd = _folded(state.ratio[visit.cells], sd, found.astype(np.float32), found_sd, known)
+    return ResistanceState(
+        put(state.ratio, visit.cells, ratio),
+        put(state.sd, visit.cells, sd.astype(np.float16)),
+        state.before_a,
+    )
+
+
+def pulse(
+    model: CellModel,
+    state: ResistanceState,
+    rack: Indices,
+    samples: Samples,
+    before: tuple[Floats, Floats],
+) -> ResistanceState:
+    """Return the state after one moment, in which the current of some racks may have jumped.
+
+    Args:
+        model: the make.
+        state: before.
+        rack: of each cell.
+        samples: of the moment.
+        before: voltages believed at the moment before, NaN: none, and SOC, shape (cells,).
+    """
+    before_v, soc = before
+    good = samples.current_good & np.isfinite(samples.current_a)
+    now_a = np.where(good, samples.current_a, np.nan).astype(np.float32)
+    jump_a = now_a - state.before_a
+    jumped = np.abs(jump_a) > _PULSE_C_RATE * model.capacity_ah
+    jumped &= (samples.elapsed_s > 0) & (samples.elapsed_s <= _PULSE_LONGEST_S)
+    after = ResistanceState(state.ratio, state.sd, now_a)
+    cells = np.flatnonzero(jumped[rack])
+    if not len(cells):
+        return after
+    step_v = _foretold(model, samples.elapsed_s, now_a, state.before_a)
+    known_c = np.where(np.isfinite(samples.temperature_c), samples.temperature_c, 25.0)
+    values, _ = model.look_up(soc[cells], known_c[cells].astype(np.float32))
+    expected = np.einsum("tc,tc->c", values[FIRST_TERM_COLUMN:], step_v[:, rack[cells]])
+    jump_v = before_v[cells] - samples.voltage_v[cells]
+    usable = np.isfinite(jump_v) & samples.voltage_good[cells]
+    usable &= np.abs(expected) > _SENSOR_V
+    expected = np.where(usable, expected, 1)
+    found = np.where(usable, jump_v / expected, 1)
+    found_sd = np.hypot(_SENSOR_V * 2**0.5 / np.abs(expected), _TOGETHER_SD)
+    sd = state.sd[cells].astype(np.float32)
+    ratio, sd = _folded(state.ratio[cells], sd, found, found_sd, usable)
+    return ResistanceState(
+        put(state.ratio, cells, ratio), put(state.sd, cells, sd.astype(np.float16)), now_a
+    )
+
+
+def _foretold(model: CellModel, elapsed_s: Floats, now_a: Floats, before_a: Floats) -> Floats:
+    """Return what drives each term's resistance at the jumps, in A, shape (terms, racks)."""
+    currents = np.stack([now_a, before_a])[:, None, :]
+    kinetic = np.arcsinh(currents / model.kinetic_a) * model.kinetic_a
+    now, before = np.where(model.kinetic[:, None], kinetic, currents)
+    lag_s = np.maximum(model.lag_s, np.float32(1e-6))[:, None]
+    drive: Floats = ((now - before) * -np.expm1(-elapsed_s / lag_s)).astype(np.float32)
+    return drive
+
+
+def _folded(
+    ratio: Floats, sd: Floats, found: Floats, found_sd: Floats, where: Flags
+) -> tuple[Floats, Floats]:
+    away = np.clip(found, *_BOUNDS) - ratio
+    variance = sd**2 + found_sd**2
+    gate = np.maximum(away**2 / variance / _GATE, 1)
+    weight = sd**2 / (sd**2 + found_sd**2 * gate)
+    step = np.clip(weight * away, -_LARGEST_STEP, _LARGEST_STEP)
+    new_sd = np.maximum(np.sqrt(1 - weight) * sd, np.minimum(sd, _TABLE_SD))
+    return (
+        np.where(where, ratio + step, ratio).astype(np.float32),
+        np.where(where, new_sd, sd).astype(np.float32),
+    )

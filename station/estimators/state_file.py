@@ -1,0 +1,152 @@
+"""The estimators' state as bytes that outlive a restart.
+
+Form: 8 bytes of magic and version, SHA-256 of the rest, length of the head, the head (JSON: the
+make, racks and cells, and name, dtype and shape of each array), the arrays one after the other.
+What a state consists of is told by a fresh one of the same settings: a state of other racks,
+another make or another version of these estimators is refused, never bent to fit.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from station.estimators.errors import StateError
+from station.estimators.estimator_state import EstimatorState, start
+from station.estimators.settings import Settings
+
+_MAGIC = b"SMEST\x00\x00\x01"
+_DIGEST_BYTES = 32
+_LENGTH = struct.Struct("<I")
+_HEAD_AT = len(_MAGIC) + _DIGEST_BYTES + _LENGTH.size
+_MAY_BE_NEW = ("anomaly", "network")
+"""Parts that start anew where they are not stored, and that nobody misses where they are."""
+_OF_HYPOTHESES = ("soc.hypotheses.", "soc.owner", "soc.log_weight")
+_OF_RACKS = (".unseen_s", ".lagged_a", ".rest_a", ".rest_s")
+
+_Part = TypeVar("_Part")
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+def state_to_bytes(state: EstimatorState) -> bytes:
+    """Return the state as bytes; state_from_bytes returns the same state from them."""
+    arrays = [each for each in _leaves("", state) if not each[0].startswith("network")]
+    head = {
+        "make": state.make,
+        "racks": len(state.watch.resumed),
+        "cells": len(state.soc.rack),
+        "arrays": [(name, value.dtype.str, value.shape) for name, value in arrays],
+    }
+    text = json.dumps(head).encode()
+    rest = b"".join([_LENGTH.pack(len(text)), text, *(value.tobytes() for _, value in arrays)])
+    return _MAGIC + hashlib.sha256(rest).digest() + rest
+
+
+def state_from_bytes(settings: Settings, blob: bytes) -> EstimatorState:
+    """Return the state of state_to_bytes.
+
+    Raises:
+        StateError: the bytes are damaged, or their state is not one of these settings.
+    """
+    head, payload = _opened(blob)
+    _check_owner(settings, head)
+    arrays = _arrays(head, payload)
+    fresh = start(settings, np.full(len(settings.rack), 0.5, np.float32))
+    state = _filled("", fresh, arrays)
+    arrays = {name: value for name, value in arrays.items() if not name.startswith(_MAY_BE_NEW)}
+    if arrays:
+        raise StateError(f"has {next(iter(arrays))}, which these estimators do not know")
+    if not np.array_equal(state.soc.rack, settings.rack):
+        raise StateError("its cells belong to other racks")
+    _check_hypotheses(settings, state)
+    return state
+
+
+def _opened(blob: bytes) -> tuple[dict[str, Any], bytes]:
+    if blob[: len(_MAGIC) - 1] != _MAGIC[:-1] or len(blob) < _HEAD_AT:
+        raise StateError("is none, or was cut off")
+    if blob[len(_MAGIC) - 1] != _MAGIC[-1]:
+        raise StateError(f"is of version {blob[len(_MAGIC) - 1]}, these read {_MAGIC[-1]}")
+    rest = blob[len(_MAGIC) + _DIGEST_BYTES :]
+    if hashlib.sha256(rest).digest() != blob[len(_MAGIC) : len(_MAGIC) + _DIGEST_BYTES]:
+        raise StateError("was damaged: its checksum does not fit")
+    (length,) = _LENGTH.unpack_from(rest)
+    text = rest[_LENGTH.size : _LENGTH.size + length]
+    return json.loads(text), rest[_LENGTH.size + length :]
+
+
+def _check_owner(settings: Settings, head: dict[str, Any]) -> None:
+    ours = {"make": settings.model.make, "racks": settings.racks, "cells": len(settings.rack)}
+    for name, value in ours.items():
+        if head[name] != value:
+            raise StateError(f"is of {name} {head[name]}, the station has {value}")
+
+
+def _arrays(head: dict[str, Any], payload: bytes) -> Arrays:
+    arrays: Arrays = {}
+    at = 0
+    for name, dtype, shape in head["arrays"]:
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays[name] = np.frombuffer(payload, dtype, count, at).reshape(shape).copy()
+        at += arrays[name].nbytes
+    return arrays
+
+
+def _leaves(prefix: str, part: object) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """Yield every array and number of nested dataclasses, by its dotted name."""
+    if part is None or isinstance(part, str):
+        return
+    if is_dataclass(part) and not isinstance(part, type):
+        for each in fields(part):
+            yield from _leaves(f"{prefix}.{each.name}".lstrip("."), getattr(part, each.name))
+        return
+    yield prefix, np.asarray(part)
+
+
+def _filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
+    """Return a part like the fresh one with the stored arrays, which it takes out of the rest."""
+    if fresh is None or isinstance(fresh, str):
+        return fresh
+    if prefix in _MAY_BE_NEW and not any(name.startswith(f"{prefix}.") for name in arrays):
+        return fresh
+    if is_dataclass(fresh) and not isinstance(fresh, type):
+        values = {
+            each.name: _filled(
+                f"{prefix}.{each.name}".lstrip("."), getattr(fresh, each.name), arrays
+            )
+            for each in fields(fresh)
+        }
+        return type(fresh)(**values)
+    stored, wanted = arrays.pop(prefix, None), np.asarray(fresh)
+    if stored is None:
+        raise StateError(f"lacks {prefix}")
+    ends = slice(None, -1) if _varies(prefix) else slice(None)
+    same = stored.ndim == wanted.ndim and stored.shape[ends] == wanted.shape[ends]
+    if stored.dtype != wanted.dtype or not same:
+        raise StateError(
+            f"{prefix} is {stored.dtype} of shape {stored.shape}, "
+            f"these estimators have {wanted.dtype} of {wanted.shape}"
+        )
+    if isinstance(fresh, np.ndarray):
+        return stored  # type: ignore[return-value]
+    return stored.item()  # type: ignore[no-any-return]
+
+
+def _check_hypotheses(settings: Settings, state: EstimatorState) -> None:
+    """Refuse hypotheses that do not fit one another or the cells that search."""
+    owner = state.soc.owner
+    searching = np.flatnonzero(state.soc.searching)
+    lengths = {value.shape[-1] for name, value in _leaves("soc", state.soc) if _varies(name)}
+    if lengths != {len(owner)} or not np.array_equal(np.unique(owner), searching):
+        raise StateError("its hypotheses do not fit its cells")
+    if not np.array_equal(state.soc.hypotheses.rack, settings.rack[owner]):
+        raise StateError("its hypotheses belong to other racks")
+
+
+def _varies(name: str) -> bool:
+    """Return whether a part's last axis is as long as there are hypotheses."""
+    return name.startswith(_OF_HYPOTHESES) and not name.endswith(_OF_RACKS)
