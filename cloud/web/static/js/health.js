@@ -1,6 +1,6 @@
 // Health and life of a station: how racks age and when they retire, what is foreseen of their cells,
 // which cells are the worst, and the anomalies with the window that shows each.
-import { ask, cloudNow } from "./console.js";
+import { ask } from "./console.js";
 import { drawBar, drawSpark } from "./bars.js";
 import { all, one, say, write } from "./dom.js";
 import { anomalyOf } from "./estimate.js";
@@ -9,7 +9,7 @@ import { Anomalies } from "./health_anomalies.js";
 import { Worst } from "./health_worst.js";
 import { cellName, shape } from "./heatmap.js";
 import { facts, isStale, onImage, start, value, words } from "./live.js";
-import { sentences, t } from "./words.js";
+import { t } from "./words.js";
 
 const { controller, station, zone } = facts;
 const racks = facts.containers.flatMap((container) => container.racks);
