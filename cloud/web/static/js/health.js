@@ -8,7 +8,7 @@ import { NO_VALUE, day, isChinese, number, readNumber, tag } from "./format.js";
 import { Anomalies } from "./health_anomalies.js";
 import { Worst } from "./health_worst.js";
 import { cellName, shape } from "./heatmap.js";
-import { facts, isStale, onImage, start, value, words } from "./live.js";
+import { facts, isStale, onImage, start, value } from "./live.js";
 import { t } from "./words.js";
 
 const { controller, station, zone } = facts;
