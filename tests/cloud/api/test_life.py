@@ -16,8 +16,9 @@ async def test_every_rack_with_estimates_is_told_and_why_it_has_no_date_yet(feed
 
     assert [one["rack"] for one in answer["racks"]] == list(RACKS)
     assert all(one["retirement"] is None and one["days"] <= 1 for one in answer["racks"])
+    assert {one["verdict"] for one in answer["racks"]} == {"unknown"}
     assert answer["rule_soh"] == 0.7
-    assert "70 %" in answer["rule_en"]
+    assert "70 %" in answer["rule"]["en"]
 
 
 async def test_a_rack_that_ages_is_given_a_range_of_dates_that_follows_the_rule(
@@ -26,8 +27,10 @@ async def test_a_rack_that_ages_is_given_a_range_of_dates_that_follows_the_rule(
     services, edge = cloud.worker.services, cloud.worker.edge
     end_ms = now_ms() // DAY_MS * DAY_MS
     first_ms, quarters = end_ms - 100 * DAY_MS, 100 * 96
-    soh = 0.95 - 0.04 * np.arange(quarters) / (96 * 365.25)
-    told = {"soh_estimate": soh, "soh_half_width": np.full(quarters, 0.01)}
+    # The line ends where the feeder's own day goes on.
+    soh = 0.9552 + 0.04 * np.arange(quarters)[::-1] / (96 * 365.25)
+    usual_ratio = np.full(quarters, 1.08)
+    told = {"soh_estimate": soh, "soh_half_width": 0 * soh + 0.01, "resistance_ratio": usual_ratio}
     frame = frame_of("C1-R03", layouts.ESTIMATE, first_ms, 900_000, told)
     await backfill(services.pool, services.vault, edge.layouts, "haibin-1", [frame], mark=False)
     reader = FrameReader(services.pool, edge.epochs, services.vault, edge.layouts)

@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 
 ODD_RACK, ODD_CELL = "C1-R07", 144
 SEARCHING_RACK = "C2-R04"
+RACKS_WITH_PAST = (ODD_RACK, SEARCHING_RACK)
+"""Racks whose estimates are kept over a longer range: enough for what pages show of it."""
 VERSION, SHADOW_VERSION = 3, 4
 BMS_ERROR = 0.021
 """By how much the odd rack's BMS tells more SOC than there is."""

@@ -99,7 +99,7 @@ class Plant:
         seldom = times[times % _SELDOM_MS == 0] if step_ms < _SELDOM_MS else times
         if not self.estimating or not len(seldom):
             return []
-        shown = racks if len(times) == 1 else [r for r in racks if r == WARM_RACK]
+        shown = [r for r in racks if len(times) == 1 or r == WARM_RACK]
         power, soc = self._power_and_soc(seldom)
         layout, every_ms = layouts.estimate_cells_layout(CELLS), max(step_ms, _SELDOM_MS)
         return [
@@ -142,7 +142,7 @@ class Plant:
                 cells = _cells(rack, times, own, soc)
                 devices.append((rack, "rack", _rack(rack, own, soc, cells)))
                 devices.append((rack, f"rack.cells/{CELLS}", cells))
-                if self.estimating:
+                if self.estimating and (len(times) == 1 or rack in estimates.RACKS_WITH_PAST):
                     told = estimates.of_rack(rack, RACKS.index(rack), CELLS, soc)
                     devices.append((rack, "estimate", told))
         if self.estimating:

@@ -226,3 +226,23 @@ def test_health_foresees_sorts_the_worst_cells_and_shows_the_evidence(visit, lan
         expect(page.locator("#chosen li")).to_have_count(7)
         shown = parse_qs(urlsplit(page.url).query)
         assert f"{ODD_RACK}:cell_anomaly_score:{ODD_CELL + 1}" in shown["signal"]
+
+
+def test_an_anomaly_that_was_told_leads_to_the_window_that_shows_it(visit, console):
+    detail = f": cell {ODD_CELL + 1}: loses charge by itself (last 138 min)"
+    event = console.feeder.raise_event(ODD_RACK, "anomaly.warning", active=True, detail=detail)
+    console.do(event)
+    try:
+        with visit() as visitor:
+            page = visitor.open(f"{STATION}/health")
+            told = page.locator("#anomaly-list li", has_text="loses charge by itself")
+            shown = parse_qs(urlsplit(told.locator("a").first.get_attribute("href") or "").query)
+
+            start, end = (int(shown[name][0]) for name in ("from", "to"))
+            assert 138 * 60_000 < end - start < 4 * 3_600_000
+            assert f"{ODD_RACK}:cell_voltage_v:{ODD_CELL + 1}" in shown["signal"]
+            expect(told.locator("a").last).to_have_attribute(
+                "href", re.compile(rf"cell={ODD_CELL + 1}$")
+            )
+    finally:
+        console.do(console.feeder.raise_event(ODD_RACK, "anomaly.warning", active=False))

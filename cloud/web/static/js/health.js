@@ -1,6 +1,6 @@
 // Health and life of a station: how racks age and when they retire, what is foreseen of their cells,
 // which cells are the worst, and the anomalies with the window that shows each.
-import { ask, cloudNow } from "./console.js";
+import { ask } from "./console.js";
 import { drawBar, drawSpark } from "./bars.js";
 import { all, one, say, write } from "./dom.js";
 import { anomalyOf } from "./estimate.js";
@@ -8,21 +8,22 @@ import { NO_VALUE, day, isChinese, number, readNumber, tag } from "./format.js";
 import { Anomalies } from "./health_anomalies.js";
 import { Worst } from "./health_worst.js";
 import { cellName, shape } from "./heatmap.js";
-import { facts, isStale, onImage, start, value, words } from "./live.js";
-import { sentences, t } from "./words.js";
+import { facts, isStale, onImage, start, value } from "./live.js";
+import { t } from "./words.js";
 
 const { controller, station, zone } = facts;
 const racks = facts.containers.flatMap((container) => container.racks);
 const LIVES_EVERY_MS = 10 * 60_000;
 const SOH_SCALE = [0.6, 1];
 const SETTLED = 2;
+const UNKNOWN = "unknown";
 // Kinds of anomaly (contract/states.py) that come before a thermal runaway.
 const BEFORE_RUNAWAY = new Set([1, 4]);
 const columnsOf = (rack) => shape(facts.cells[rack] ?? 1).columns;
 const rackAddress = (rack, show, cell) => `/stations/${station}/racks/${rack}?show=${show}${cell >= 1 ? `&cell=${cell}` : ""}`;
 
 let lives = null;
-let rule = 0.7;
+let asked = "";
 
 const tiles = () => Object.fromEntries(all(".kpi").map((node, i) => [["station", "rack", "cell", "resistance", "efficiency", "anomalies"][i], node]));
 
@@ -58,7 +59,7 @@ function showRows() {
     const row = one(`[data-life="${rack}"]`);
     const [soh, half] = ["soh_estimate", "soh_half_width"].map((signal) => value(`${rack}:${signal}`));
     const band = soh == null || half == null ? undefined : [soh - half, soh + half];
-    drawBar(one("[data-soh-bar]", row), { value: soh, low: SOH_SCALE[0], high: SOH_SCALE[1], band, limits: [rule] });
+    drawBar(one("[data-soh-bar]", row), { value: soh, low: SOH_SCALE[0], high: SOH_SCALE[1], band, limits: [lives?.rule_soh] });
     one("[data-soh-bar]", row).closest("td").classList.toggle("stale", isStale(rack, "soh_estimate"));
     const cell = value(`${rack}:soh_cell_min_index`);
     const link = one("[data-soh-cell]", row);
@@ -105,12 +106,13 @@ function life() {
   const from = Math.min(...(lives?.racks ?? []).map(({ from_ms }) => from_ms ?? Infinity));
   const days = Math.max(0, ...(lives?.racks ?? []).map((one_) => one_.days));
   put("life", {
-    value: lives == null ? NO_VALUE : first ? t("first {rack}: {range}", { rack: tag(first.rack), range: dates(first.retirement) }) : t("not known yet: it takes a month of estimates"),
+    value: lives == null ? NO_VALUE : first ? t("first {rack}: {range}", { rack: tag(first.rack), range: dates(first.retirement) }) : t("not known yet: it takes {days} days of estimates", { days: number(lives.least_days, 0) }),
     sure: first ? t("90 % in the range") : NO_VALUE,
     window: Number.isFinite(from) ? t("{days} days of SOH since {day}", { days: number(days, 0), day: day(from, zone) }) : NO_VALUE,
   });
 }
 
+const spoken = ({ en, zh }) => (isChinese ? zh : en);
 const month = (at) => day(at, zone).slice(0, 7);
 
 /** A range of dates: "2034-02 … 2037-11", open where the end is not in sight. */
@@ -121,22 +123,30 @@ function dates({ earliest_ms, expected_ms, latest_ms }) {
 }
 
 function showLives() {
-  write(one("[data-rule]"), isChinese ? lives.rule_zh : lives.rule_en);
+  write(one("[data-rule]"), spoken(lives.rule));
   for (const one_ of lives.racks) {
     const row = one(`[data-life="${one_.rack}"]`);
     if (!row) continue;
-    const { per_year: pace, per_year_half_width: half, retirement } = one_;
+    const { per_year: pace, per_year_half_width: half } = one_;
     write(one("[data-pace]", row), pace == null ? NO_VALUE : `${number(pace * 100, 1, true)} ±${number(half * 100, 1)} %`);
-    write(one("[data-retired]", row), retirement ? dates(retirement) : t("{days} of 30 days known", { days: Math.min(one_.days, 30) }));
+    const [when, verdict] = retired(one_);
+    write(one("[data-retired]", row), when);
+    write(one("[data-verdict]", row), verdict);
     drawSpark(one("[data-soh-trend]", row), one_.trend);
   }
   foresee();
 }
 
+// The dates, and below them the verdict of the rule with the condition that is met first.
+function retired({ verdict, verdict_words: words_, retirement, days }) {
+  if (verdict === UNKNOWN) return [NO_VALUE, t("{words}: {days} of {least} days", { words: spoken(words_), days, least: number(lives.least_days, 0) })];
+  return [retirement ? dates(retirement) : t("not in sight"), [spoken(words_), retirement && spoken(retirement.condition)].filter(Boolean).join(" · ")];
+}
+
 async function load() {
   const told = one("#lives-told");
   try {
-    lives = await ask(`/api/v1/stations/${station}/life?retired_at=${rule}`);
+    lives = await ask(`/api/v1/stations/${station}/life${asked}`);
     told.hidden = true;
     showLives();
   } catch (error) {
@@ -154,9 +164,9 @@ one("#rule")?.addEventListener("submit", async (event) => {
   one("#rule-wrong").hidden = right;
   write(one("#rule-wrong"), right ? "" : t("Write a SOH between 0 and 100 %."));
   if (!right) return;
-  rule = percent / 100;
-  showRows();
+  asked = `?retired_at=${percent / 100}`;
   await load();
+  showRows();
   say(one("[data-rule]").textContent);
 });
 

@@ -12,19 +12,22 @@ const DAYS = 30;
 const DAY_MS = 86_400_000;
 const PAGES = 5;
 const PAGE = 1000;
-// The longest window that a finding is made from, and a little of what came after.
+// The longest window that a finding is made from, where it tells none; and a little of what came after.
 const BEFORE_MS = 2.3 * 3_600_000;
 const AFTER_MS = 10 * 60_000;
-const CODE = /anomal/;
+const CODE = /^anomaly\./;
+// How a station tells cell and window in the text of an event: "cell 145: ... (last 138 min)".
+const CELL = /\bcell (\d+)/;
+const WINDOW = /\(last (\d+) min\)/;
 
 const element = (name, given = {}) => Object.assign(document.createElement(name), given);
 
 /** The history page with what shows an anomaly of a rack, of one cell where it is known (from 1). */
-export function evidence(rack, cell, atMs) {
+export function evidence(rack, cell, atMs, windowMs = BEFORE_MS) {
   const ofCell = cell >= 1 ? ["cell_voltage_v", "cell_temperature_c", "cell_soc", "cell_anomaly_score"].map((signal) => `${rack}:${signal}:${cell}`) : [];
   const signals = [...ofCell, ...["current_a", "cell_voltage_mean_v", "anomaly_score"].map((signal) => `${rack}:${signal}`)];
   const query = new URLSearchParams(signals.map((signal) => ["signal", signal]));
-  query.set("from", Math.round(atMs - BEFORE_MS));
+  query.set("from", Math.round(atMs - Math.max(windowMs, AFTER_MS) * 1.2));
   query.set("to", Math.round(atMs + AFTER_MS));
   return `/stations/${facts.station}/history?${query.toString().replaceAll("%3A", ":")}`;
 }
@@ -83,16 +86,16 @@ export class Anomalies {
   #event({ device, at_ms, ...event }) {
     const at = element("time", { textContent: showTime(at_ms, facts.zone).slice(5).replaceAll("-", "\u2011"), title: utc(at_ms) });
     const text = isChinese ? event.text_zh : event.text_en;
-    const cell = Number(/(?:cell|单体)\s*(\d+)/i.exec(text)?.[1] ?? NaN);
-    return this.#item(at, t("{where}: {what}", { where: tag(device), what: text }), "", device, cell >= 1 ? cell : null, at_ms);
+    const [cell, minutes] = [CELL, WINDOW].map((form) => Number(form.exec(event.text_en)?.[1] ?? NaN));
+    return this.#item(at, t("{where}: {what}", { where: tag(device), what: text }), "", device, cell >= 1 ? cell : null, at_ms, minutes ? minutes * 60_000 : undefined);
   }
 
-  #item(when, text, sub, rack, cell, atMs) {
+  #item(when, text, sub, rack, cell, atMs, windowMs) {
     const item = element("li", { className: "dated" });
     const body = element("div");
     const links = element("span", { className: "sub" });
     if (sub) links.append(`${sub} · `);
-    links.append(element("a", { className: "link", href: evidence(rack, cell, atMs), textContent: t("window that shows it") }));
+    links.append(element("a", { className: "link", href: evidence(rack, cell, atMs, windowMs), textContent: t("window that shows it") }));
     if (cell) links.append(" · ", element("a", { className: "link", href: this.address(rack, "anomaly", cell), textContent: t("cell on the map") }));
     body.append(element("b", { textContent: text }), links);
     item.append(typeof when === "string" ? element("span", { className: "q", textContent: when }) : when, body);
