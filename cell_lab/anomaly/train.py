@@ -64,7 +64,7 @@ class Plan:
     hours: float = 20.0
     cells: int = 416
     stacks: int = 4
-    level_stacks: int = 6
+    level_stacks: int = 24
     steps: int = 700
     seed: int = 1
 
