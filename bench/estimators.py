@@ -58,13 +58,13 @@ def _samples(cells: int, racks: int, current_a: float) -> Samples:
 
 def _bytes(state: SocState) -> float:
     """Return the bytes of all arrays of the state, over its cells."""
-    arrays = [
-        value
-        for part in (state, state.screened, state.settled)
+    arrays = {
+        id(value): value
+        for part in (state, state.screened, state.settled, state.trust)
         for value in vars(part).values()
         if isinstance(value, np.ndarray)
-    ]
-    return sum(array.nbytes for array in arrays) / len(state.rack)
+    }
+    return sum(array.nbytes for array in arrays.values()) / len(state.rack)
 
 
 def _row(name: str, value: float, unit: str, better: str, target: float) -> dict[str, Any]:
