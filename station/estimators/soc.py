@@ -123,7 +123,6 @@ def known_start(
         trust=nothing_learnt(len(rack)),
         settled=soc_filter.start(model, rack, racks, soc, np.full(len(rack), soc_sd, np.float32)),
         searching=np.zeros(len(rack), bool),
-        trust=nothing_learnt(len(rack)),
     )
 
 
