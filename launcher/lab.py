@@ -87,7 +87,7 @@ def run_evaluate_soc(
     check_file(output)
     with told_as_wrong_input():
         from cell_lab.evaluate_soc import as_rows, evaluate
-        from cell_lab.methods import METHODS
+        from cell_lab.methods import METHODS, methods_without
         from cell_lab.published import read_published
 
         figures = read_published()
@@ -99,7 +99,9 @@ def run_evaluate_soc(
             print(f"{cell}: no recording that draws current for 20 minutes or more; left out")
             continue
         with _progress(f"{cell}: {len(cases)} cases") as progress:
-            found = evaluate(model, cases, progress)
+            seen = cases[0].recording
+            methods = methods_without(seen.cell, seen.chamber_c) if hold_out else METHODS
+            found = evaluate(model, cases, progress, methods)
         for name, lines in found.items():
             scores[name] += lines
     _print_table(scores, figures)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from launcher.errors import WrongInput
 
-_TRAINERS = ("sklearn", "onnx")
+_EXTRAS = {"sklearn": "soh", "onnx": "soh", "threadpoolctl": "soh", "torch": "train"}
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def told_as_wrong_input() -> Iterator[None]:
         raise WrongInput(str(error)) from error
     except ModuleNotFoundError as error:
         root = (error.name or "").partition(".")[0]
-        extra = "soh" if root in _TRAINERS else "lab"
+        extra = _EXTRAS.get(root, "lab")
         raise WrongInput(f"{error.name} is missing: pip install -e '.[{extra}]'") from error
     except OSError as error:
         raise WrongInput(f"{error.filename}: {error.strerror}") from error

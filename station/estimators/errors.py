@@ -31,3 +31,15 @@ class SohModelError(EstimatorError):
             f"stationmaster train soh --data FOLDER --out {path.parent}"
         )
         self.path = path
+
+
+class NetworkError(EstimatorError):
+    """A file of an SOC network is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and how to make a good one."""
+        super().__init__(
+            f"{path}: {problem}; make the network anew: "
+            f"./stationmaster train network --data FOLDER --out {path.parent}"
+        )
+        self.path = path
