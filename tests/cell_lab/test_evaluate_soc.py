@@ -13,6 +13,7 @@ from cell_lab.recordings import read_recordings
 from launcher.errors import WrongInput
 from launcher.lab import run_evaluate_soc
 from station.estimators import build_cell_model
+from station.estimators.cell_model import Counting
 from tests.cell_lab.made import REAL, made_recording
 
 
@@ -64,6 +65,7 @@ def test_what_a_disturbance_leaves_too_short_is_left_out(model):
 
 
 def test_counting_charge_with_a_true_start_is_exact_and_has_no_interval(model):
+    model = replace(model, counting=Counting())
     cases = cases_of([made_recording(model, 1800, 0.9, 0.4)], [Disturbance("none")])
 
     (counted,) = evaluate(model, cases, lambda share: None)["coulomb counting"]
