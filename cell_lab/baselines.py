@@ -8,6 +8,7 @@ from station.estimators.cell_model import FIRST_TERM_COLUMN, NORMAL_90, OCV_COLU
 _TOLD_VARIANCE = 0.2**2
 _VOLTAGE_VARIANCE = 0.02**2
 _DRIFT_VARIANCE_PER_S = (3e-6) ** 2
+_WARMEST_CORE_K = 15.0
 _LARGEST_CORRECTION = 0.02
 """Of SOC in one sample: without it the flat middle throws the filter off for good."""
 
@@ -31,6 +32,7 @@ def plain_filter(model: CellModel, grid: Grid, capacity_ah: Floats) -> tuple[Flo
     soc = grid.told.copy()
     variance = np.full(cases, _TOLD_VARIANCE, np.float32)
     lagged_a = np.zeros((len(model.lag_s), cases), np.float32)
+    core_k = np.zeros(cases, np.float32)
     track, half_width = np.zeros((rows, cases), np.float32), np.zeros((rows, cases), np.float32)
     for row in range(rows):
         current_a, elapsed_s = grid.current_a[row], grid.elapsed_s[row]
@@ -42,8 +44,13 @@ def plain_filter(model: CellModel, grid: Grid, capacity_ah: Floats) -> tuple[Flo
         lag_s = np.maximum(model.lag_s, 1e-3)[:, None]
         keep = np.exp(-elapsed_s / lag_s)
         lagged_a = np.where(good, keep * lagged_a + (1 - keep) * drive, lagged_a)
-        values, slopes = model.look_up(soc.astype(np.float32), grid.temperature_c[row])
-        expected = values[OCV_COLUMN] - (values[FIRST_TERM_COLUMN:] * lagged_a).sum(axis=0)
+        values, slopes = model.look_up(soc.astype(np.float32), grid.temperature_c[row] + core_k)
+        over_v = (values[FIRST_TERM_COLUMN:] * lagged_a).sum(axis=0)
+        expected = values[OCV_COLUMN] - over_v
+        keeps_k = np.exp(-elapsed_s / model.core.lag_s)
+        loss_w = np.where(good, np.maximum(current_a * over_v, 0), 0)
+        core_k = keeps_k * core_k + (1 - keeps_k) * model.core.k_per_w * loss_w
+        core_k = np.minimum(core_k, _WARMEST_CORE_K).astype(np.float32)
         rise = slopes[OCV_COLUMN] - (slopes[FIRST_TERM_COLUMN:] * lagged_a).sum(axis=0)
         gain = variance * rise / (rise * rise * variance + _VOLTAGE_VARIANCE)
         correction = gain * (grid.voltage_v[row] - expected)

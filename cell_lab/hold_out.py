@@ -9,22 +9,14 @@ filter expected of itself, makes the intervals of the make.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from cell_lab.disturb import Disturbance
 from cell_lab.errors import IdentifyError
-from cell_lab.evaluate_soc import SETTLE_S, Case, cases_of
-from cell_lab.grid import Grid
+from cell_lab.evaluate_soc import Case, cases_of
 from cell_lab.identify import Chemistry, Fit, identify
-from cell_lab.methods import Progress, follow
-from cell_lab.recordings import Recording, Series
-from station.estimators.cell_model import CellModel, Intervals, OcvTable, build_cell_model
-
-_NOMINAL = 0.9
-_EVERY = 10
-"""Neighbouring errors say the same: every tenth is used."""
-_FEWEST = 300
-"""So many errors, at the least, make a figure of their own."""
+from cell_lab.intervals import errors_of, intervals_of
+from cell_lab.methods import Progress
+from cell_lab.recordings import Recording
+from station.estimators.cell_model import CellModel, OcvTable, build_cell_model
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,8 @@ def held_out(
             what it was made of.
 
     Raises:
-        IdentifyError: there are fewer than three temperatures, or too little to identify from.
+        IdentifyError: there are fewer than three temperatures, nothing is named as `without`
+            says, or too little is left to identify from.
     """
     inside = _inside(recordings)
     if not inside:
@@ -65,6 +58,7 @@ def held_out(
             f"{recordings[0].cell}: a temperature can be held out only where there are three; "
             "leave --hold-out away"
         )
+    _check_kept_out(recordings, without)
     for chamber_c in inside:
         seen = [
             recording
@@ -100,47 +94,26 @@ def identify_calibrated(
     fit = identify(recordings, make, chemistry, source, ocv)
     if not disturbances or not _inside(recordings):
         return fit
-    intervals = _intervals(list(held_out(recordings, disturbances, chemistry, ocv)), progress)
+    inside = len(_inside(recordings))
+    found = []
+    for number, trial in enumerate(held_out(recordings, disturbances, chemistry, ocv)):
+        found.append(errors_of(trial.model, trial.chamber_c, trial.cases))
+        if progress is not None:
+            progress((number + 1) / inside)
+    intervals = intervals_of(found)
     parameters = fit.parameters.model_copy(update={"intervals": intervals})
     return Fit(parameters, fit.residual_v)
 
 
+def _check_kept_out(recordings: Sequence[Recording], without: Sequence[str]) -> None:
+    profiles = sorted({recording.profile for recording in recordings})
+    for part in without:
+        if not any(part in profile for profile in profiles):
+            raise IdentifyError(
+                f"{recordings[0].cell}: no profile's name holds {part!r}, so nothing would be kept "
+                f"out; the profiles are {', '.join(profiles)}"
+            )
+
+
 def _inside(recordings: Sequence[Recording]) -> list[float]:
     return sorted({recording.chamber_c for recording in recordings})[1:-1]
-
-
-def _intervals(trials: Sequence[HeldOut], progress: Progress | None) -> Intervals:
-    settled, searching = [], []
-    for number, trial in enumerate(trials):
-        after, during = _exceeded(trial)
-        if progress is not None:
-            progress((number + 1) / len(trials))
-        times = float(np.quantile(after, _NOMINAL)) if len(after) >= _FEWEST else 1.0
-        settled.append(times)
-        enough = len(during) >= _FEWEST
-        searching.append(float(np.quantile(during, _NOMINAL)) if enough else times)
-    return Intervals(
-        temperature_c=tuple(trial.chamber_c for trial in trials),
-        settled=tuple(round(times, 2) for times in settled),
-        searching=tuple(round(times, 2) for times in searching),
-    )
-
-
-def _exceeded(trial: HeldOut) -> tuple[Series, Series]:
-    """Return errors over half the width of the interval: of settled and of searching cells."""
-    grid = Grid([case.disturbed for case in trial.cases])
-    capacity_ah = np.full(len(trial.cases), trial.model.capacity_ah, np.float32)
-    found = follow(trial.model, grid, capacity_ah)
-    assert found.half_width is not None  # noqa: S101 - our own estimator has intervals
-    assert found.searching is not None  # noqa: S101 - and tells who searches
-    settled, searching = [], []
-    for column, case in enumerate(trial.cases):
-        recording = case.disturbed.recording
-        counts = recording.time_s - recording.time_s[0] >= SETTLE_S
-        rows = np.flatnonzero(counts)[::_EVERY]
-        error = np.abs(found.soc[rows, column] - recording.soc[rows])
-        times = error / found.half_width[rows, column]
-        search = found.searching[rows, column]
-        settled.append(times[~search])
-        searching.append(times[search])
-    return np.concatenate(settled), np.concatenate(searching)

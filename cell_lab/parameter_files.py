@@ -7,6 +7,7 @@ import numpy as np
 import tomli_w
 
 from cell_lab.errors import NoParametersError, OcvFileError
+from cell_lab.recordings import CapacityOf
 from station.estimators.cell_model import CellParameters, OcvTable, load_cell_parameters
 
 _FEWEST = 20
@@ -26,6 +27,24 @@ def parameters_of(cell: str) -> CellParameters:
         if cell.startswith(path.stem):
             return load_cell_parameters(path)
     raise NoParametersError(cell, sorted(path.stem for path in files))
+
+
+def capacity_at_hand(named: CellParameters | None) -> CapacityOf:
+    """Return how to find the capacity of a cell whose recordings do not tell it.
+
+    It is that of the make that was named, or else whose name begins the cell's; NaN, to be found
+    from the recordings themselves, where there is neither.
+    """
+
+    def capacity_of(cell: str) -> float:
+        if named is not None:
+            return named.capacity_ah
+        try:
+            return parameters_of(cell).capacity_ah
+        except NoParametersError:
+            return float("nan")
+
+    return capacity_of
 
 
 def read_ocv(path: Path) -> OcvTable:

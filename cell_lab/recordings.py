@@ -23,7 +23,7 @@ _BEYOND, _CLEAR = 0.1, 0.1
 """SOC counted on a bench may stand a little beyond; so much charge has a clear direction."""
 
 CapacityOf = Callable[[str], float]
-"""From the name of a cell to the capacity in Ah that its SOC refers to."""
+"""From the name of a cell to the capacity in Ah that its SOC refers to; NaN: not known."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,8 @@ def _recording(
         capacity_ah = capacity_of(cell)
     elapsed_s = np.diff(series["time_s"], prepend=np.nan)
     elapsed_s[0] = elapsed_s[1] if len(elapsed_s) > 1 else 1.0
+    if not np.isfinite(capacity_ah):
+        capacity_ah = _counted_ah(series, elapsed_s)
     return Recording(
         cell=cell,
         profile=str(columns["profile"][rows.start]),
@@ -150,6 +152,13 @@ def _recording(
         temperature_c=series["temperature_c"],
         soc=series["soc"],
     )
+
+
+def _counted_ah(series: dict[str, Series], elapsed_s: Series) -> float:
+    """Return the capacity that SOC and current mean together: charge moved for each unit."""
+    charged_ah = np.cumsum(series["current_a"] * elapsed_s) / 3600
+    slope = np.polyfit(series["soc"], charged_ah, 1)[0] if np.ptp(series["soc"]) > 0 else 0.0
+    return float(slope)
 
 
 def _check(path: Path, recording: Recording) -> None:

@@ -236,9 +236,12 @@ def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
         raise PackageError(msg)
     for entry in entries:
         _check_path(entry.filename)
-        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
+        if entry.compress_type != zipfile.ZIP_STORED:
             msg = f"{entry.filename} is compressed; a package only stores its files"
             raise PackageError(msg)
+    if sum(entry.file_size for entry in entries) > size:
+        msg = "the files of the package are more than the package: some lie in one another"
+        raise PackageError(msg)
 
 
 def _check_path(path: object) -> None:

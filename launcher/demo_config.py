@@ -179,7 +179,6 @@ def write_station(folders: Folders, ports: dict[str, int], neighbours: Neighbour
                 "capacity_kw": REGULATION_KW,
                 "period_s": 4,
             },
-            "estimators": {"bundle": str(DATA / "models" / "lfp-280ah")},
             "devices": _devices(ports),
         },
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from launcher.lab_errors import check_file, told_as_wrong_input
 
 if TYPE_CHECKING:
+    from cell_lab.choose import Choice
     from cell_lab.evaluate_soc import Case, Score
     from cell_lab.methods import Progress
     from cell_lab.published import PublishedFigure
@@ -86,7 +87,7 @@ def run_evaluate_soc(
     check_file(output)
     with told_as_wrong_input():
         from cell_lab.evaluate_soc import as_rows, evaluate
-        from cell_lab.methods import METHODS
+        from cell_lab.methods import METHODS, methods_without
         from cell_lab.published import read_published
 
         figures = read_published()
@@ -98,7 +99,9 @@ def run_evaluate_soc(
             print(f"{cell}: no recording that draws current for 20 minutes or more; left out")
             continue
         with _progress(f"{cell}: {len(cases)} cases") as progress:
-            found = evaluate(model, cases, progress)
+            seen = cases[0].recording
+            methods = methods_without(seen.cell, seen.chamber_c) if hold_out else METHODS
+            found = evaluate(model, cases, progress, methods)
         for name, lines in found.items():
             scores[name] += lines
     _print_table(scores, figures)
@@ -121,20 +124,18 @@ def _trials(
     data: Path, cell_params: str, disturb: str, hold_out: HoldOut | None
 ) -> "Iterator[tuple[str, CellModel, list[Case]]]":
     """Yield cells with the model to try and the cases to try it on."""
+    from cell_lab.choose import choose_make, given
     from cell_lab.disturb import parse_disturbances
     from cell_lab.evaluate_soc import cases_of
     from cell_lab.hold_out import held_out
-    from cell_lab.parameter_files import parameters_of, read_ocv
+    from cell_lab.parameter_files import capacity_at_hand, read_ocv
     from cell_lab.recordings import read_recordings
-    from station.estimators import CellParameters, build_cell_model, load_cell_parameters
-
-    def parameters(cell: str) -> CellParameters:
-        known = cell_params == "auto"
-        return parameters_of(cell) if known else load_cell_parameters(Path(cell_params))
+    from station.estimators import build_cell_model, load_cell_parameters
 
     disturbances = parse_disturbances(disturb)
+    named = None if cell_params == "auto" else load_cell_parameters(Path(cell_params))
     by_cell = defaultdict(list)
-    for recording in read_recordings(data, None, lambda cell: parameters(cell).capacity_ah):
+    for recording in read_recordings(data, None, capacity_at_hand(named)):
         by_cell[recording.cell].append(recording)
     for cell, recordings in by_cell.items():
         if hold_out is not None:
@@ -149,8 +150,22 @@ def _trials(
             ):
                 yield f"{cell} without {trial.chamber_c:g} C", trial.model, trial.cases
         else:
-            model = build_cell_model(parameters(cell))
-            yield cell, model, cases_of(recordings, disturbances)
+            choice = given(named, recordings) if named else choose_make(cell, recordings)
+            _print_choice(cell, choice, named is not None)
+            yield cell, build_cell_model(choice.parameters), cases_of(recordings, disturbances)
+
+
+def _print_choice(cell: str, choice: "Choice", told: bool) -> None:  # noqa: FBT001 - a fact
+    """Say which make was taken where nobody named it, and warn of one that cannot be it."""
+    make, off_mv = choice.parameters.make, 1000 * choice.misfit_v
+    if not told and not choice.by_name:
+        print(f"{cell}: no make of that name; taken is what fits best: {make}")
+    if not choice.fits:
+        print(
+            f"{cell}: its voltage is {off_mv:.0f} mV (rms) away from what {make} would have at the "
+            "true SOC: this is another make, or another chemistry. Do not rely on the figures; "
+            "identify the cell: ./stationmaster identify --data FILE --make NAME --out FILE"
+        )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from launcher.errors import WrongInput
 
-_EXTRAS = {"sklearn": "soh", "onnx": "soh", "torch": "train"}
+_EXTRAS = {"sklearn": "soh", "onnx": "soh", "threadpoolctl": "soh", "torch": "train"}
 
 
 @contextmanager

@@ -284,6 +284,35 @@ def train_soh(
     raise typer.Exit(run_train_soh(data, out, seed))
 
 
+@train.command("network")
+def train_network(
+    *,
+    data: Annotated[Path, typer.Option(help="The folder of recordings (Parquet files).")],
+    out: Annotated[Path, typer.Option(help="The folder for network, checkpoint and model card.")],
+    splits: Annotated[
+        Path | None, typer.Option(help="What is held out; the house's own without it.")
+    ] = None,
+    fold: Annotated[str, typer.Option(help="Which fold of the splits.")] = "all",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the training.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 1,
+    made: Annotated[int, typer.Option(min=0, help="Series of made cells.")] = 1500,
+    variants: Annotated[
+        int, typer.Option(min=1, help="Series of each 2000 s that a recording lasts.")
+    ] = 10,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="The plain GRU that others are compared with.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training in the folder.")
+    ] = False,
+) -> None:
+    """Train the SOC network and try it on temperatures and cycles that it never saw."""
+    from launcher.network import Wishes, run_train_network
+
+    wishes = Wishes(fold, steps, seed, made, variants, plain)
+    raise typer.Exit(run_train_network(data, out, splits, wishes, resume=resume))
+
+
 @app.command("test")
 def run_tests(
     *,

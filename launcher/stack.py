@@ -21,6 +21,7 @@ from launcher import demo_config, processes
 from launcher.cloud_client import CloudClient
 from launcher.demo_config import Folders
 from launcher.errors import LauncherError
+from launcher.known_cells import keep_known_soc
 from launcher.paths import DATA
 from launcher.ports import free_block
 from launcher.relay import Relay
@@ -132,6 +133,7 @@ class Stack:
         token_file.unlink(missing_ok=True)
         if status != 0:
             raise LauncherError(f"the station could not enrol: {said.strip().removeprefix(_SAID)}")
+        keep_known_soc(self.station_config, self.scenario)
 
     def write_station(self, edge_url: str, ports: dict[str, int] | None = None) -> Path:
         """Write the station's configuration with this way to the cloud."""

@@ -17,11 +17,12 @@ from simulator.physics.tables import SECONDS_PER_HOUR, CellTables, Floats, load_
 CHAMBERS_C = (5.0, 15.0, 25.0, 35.0, 45.0)
 _SLOW_C_RATE = 1 / 25
 _SLOW_STEP_S, _STEP_S = 10.0, 1.0
-_LEVELS = (-0.5, -0.25, 0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-"""Of the drive, in multiples of the capacity per hour; discharge is positive."""
-_LEVEL_S = (10, 180)
-_DRIVE, _FULL = "drive", 0.995
-"""A drive rests where a charging pulse would go beyond this SOC."""
+_LEVELS = (-0.25, 0.0, 0.0, 0.0, 0.1, 0.25, 0.5, 0.5)
+"""Of the drive, in multiples of the capacity per hour; discharge is positive. It rests often: a
+cell that charges and discharges with different resistances shows its open circuit only then."""
+_LEVEL_S = (10, 240)
+_DRIVE, _FULL, _EMPTY = "drive", 0.995, 0.04
+"""A drive rests where a charging pulse would go beyond this SOC, and ends where it is empty."""
 _NOISE_V, _RESOLUTION_V = 0.8e-3, 1e-3
 """The bench measures as the plant's battery management does."""
 
@@ -110,7 +111,7 @@ def _run(
     for asked_a in currents_a:
         beyond = asked_a < 0 and soc - asked_a * share > _FULL
         current_a = 0.0 if pauses and beyond else asked_a
-        if not 0.0 <= soc - current_a * share <= 1.0:
+        if not (_EMPTY if pauses else 0.0) <= soc - current_a * share <= 1.0:
             break
         bank.prepare(at_c, np.array([float(current_a < 0)]), step_s)
         voltage_v, _ = bank.advance(np.array([current_a]), at_c)

@@ -193,6 +193,8 @@ class EstimatorDesk:
         self._ports.note("estimator.cold_start", words)
 
     def _on_lost(self, reason: str) -> None:
+        if self._models is not None:
+            self._models.on_lost(reason)
         at_ms = _now_ms()
         self._lost = Condition("estimator.lost", DEVICE, at_ms, detail=plain(reason))
         self._ports.raise_for(self._lost, at_ms + LOST_MS)

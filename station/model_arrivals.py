@@ -122,6 +122,6 @@ class Arrivals:
         if await self._work.call(self._store.has, asked.package):
             return
         kept = self._ports.kept()
-        await self._work.call(self._store.make_room, asked.size, kept)
+        await self._work.call(self._store.make_room, asked.package, asked.size, kept)
         await fetch(self._link, self._store, self._work, asked)
         await self._work.call(self._store.unpack, asked)

@@ -16,6 +16,7 @@ from typing import Protocol
 from contract.model_order import ModelAction, ModelOrder
 from contract.orders import REASONS
 from station.alarms import plain
+from station.estimation import Report
 from station.journal import JournalError, StoredModel
 from station.maintenance import Change, Life, Model, ModelError, ModelStore, Rules, Running
 from station.maintenance import life as lives
@@ -30,48 +31,10 @@ log = logging.getLogger(__name__)
 _KEEP_EVERY_S = 60
 _HEARD_AFTER_S = 2
 """A report that was on its way when a message was sent does not answer it."""
+_LOSSES = 2
+"""A process that is lost so often in a row cannot run what it was given."""
 _AGAIN_AFTER_S = 15
 """A message that the process has not followed by then is sent once more."""
-
-
-class Figures(Protocol):
-    """How one model did in a second; NaN where it is not known."""
-
-    @property
-    def folder(self) -> str:
-        """Where its bundle lies."""
-
-    @property
-    def ratio(self) -> float:
-        """Root mean square of the voltage innovations against their expectation."""
-
-    @property
-    def innovation_mv(self) -> float:
-        """The same in mV."""
-
-    @property
-    def tick_s(self) -> float:
-        """Computing time."""
-
-
-class Report(Protocol):
-    """What the estimator process tells of a second."""
-
-    @property
-    def active(self) -> Figures:
-        """The model in force."""
-
-    @property
-    def second(self) -> Figures | None:
-        """The one beside it."""
-
-    @property
-    def memory_bytes(self) -> int:
-        """Resident memory."""
-
-    @property
-    def shadow_error(self) -> str:
-        """Why the one beside it could not be loaded, or ended; empty where it did not."""
 
 
 class Estimators(Protocol):
@@ -132,6 +95,8 @@ class ModelDesk:
         self._asked: tuple[Running, int] | None = None
         self._unkept_s = 0
         self._shadow_ratio = math.nan
+        self._tried = self._newest
+        self._losses = 0
 
     @property
     def life(self) -> Life:
@@ -184,14 +149,25 @@ class ModelDesk:
         """Take a second's figures: judge by them, and bring the process where the life says."""
         running = self._running(report)
         is_arranged = running == self._life.running
-        if report.shadow_error and self._concerns_newest(is_arranged=is_arranged):
+        if report.shadow_error and self._concerns_newest():
             self._fail(report.shadow_error)
         elif is_arranged:
-            self._asked = None
+            self._asked, self._losses = None, 0
             self._judge(self._figures(report))
         else:
             self._shadow_ratio = math.nan
         self._arrange(running)
+
+    def on_lost(self, reason: str) -> None:
+        """Take a model back with which the process is lost again and again, before any report."""
+        self._losses += 1
+        if self._life.stage is not Stage.PROMOTED or self._losses < _LOSSES:
+            return
+        self._fail(reason)
+        if self._estimators is not None:
+            self._estimators.shadow(self._store.folder_of(self._life.active))
+            self._estimators.promote()
+            self._estimators.drop_shadow()
 
     async def run(self) -> None:
         """Write what becomes of the models, and fetch those on their way, until cancelled."""
@@ -199,11 +175,17 @@ class ModelDesk:
             group.create_task(self._keep_changes(), name="models kept")
             group.create_task(self.arrivals.run(), name="models fetched")
 
-    def _concerns_newest(self, *, is_arranged: bool) -> bool:
-        """Whether an error is of the model that was last asked for, not still of one before."""
-        if is_arranged:
-            return self._life.stage is Stage.SHADOW
-        return self._asked is not None and self._asked[1] >= _HEARD_AFTER_S
+    @property
+    def _newest(self) -> Model | None:
+        """The model that is tried, in shadow or on probation."""
+        tried = {Stage.SHADOW: self._life.shadow, Stage.PROMOTED: self._life.active}
+        return tried.get(self._life.stage)
+
+    def _concerns_newest(self) -> bool:
+        """Whether an error is of the model that is tried, not still of one before."""
+        if self._newest is None or self._tried != self._newest:
+            return False
+        return self._asked is None or self._asked[1] >= _HEARD_AFTER_S
 
     def _judge(self, told: Second) -> None:
         is_tried = self._life.stage is Stage.SHADOW
@@ -254,9 +236,11 @@ class ModelDesk:
             self._estimators.drop_shadow()
         else:
             self._estimators.shadow(self._store.folder_of(step.second))
+            self._tried = step.second
 
     def _fail(self, error: str) -> None:
         log.warning("event=model_failed reason=%r", error)
+        self._losses = 0
         self._apply(lives.fail(self._life, plain(error)))
 
     def _arrived(self, order_id: str, asked: ModelOrder) -> None:

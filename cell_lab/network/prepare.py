@@ -117,7 +117,18 @@ def prepare(
         found.append(done)
         progress(len(found) / len(jobs))
     validates = [kind == "recorded" and sources[number].validates for kind, number in jobs]
-    return _stacked(found, np.array(validates), amounts.seconds)
+    return stacked(found, np.array(validates), amounts.seconds)
+
+
+def tables_of(recordings: Sequence[Recording], cell: str, splits: Splits, fold: str) -> CellModel:
+    """Return a make as a station would know it that has not seen what a fold holds out.
+
+    A cell that is held out altogether has the tables that the house has of it.
+    """
+    if any(cell.startswith(name) for name in splits.held_out_cells):
+        return build_cell_model(parameters_of(cell))
+    own = _of_seen_cycles(recordings, cell, splits)
+    return tables_without(own, tuple(splits.held_out_c(cell, fold)))
 
 
 def tables_without(recordings: Sequence[Recording], unseen_c: Sequence[float]) -> CellModel:
@@ -137,6 +148,11 @@ def tables_without(recordings: Sequence[Recording], unseen_c: Sequence[float]) -
     return build_cell_model(fit.parameters)
 
 
+def _of_seen_cycles(recordings: Sequence[Recording], cell: str, splits: Splits) -> list[Recording]:
+    held = splits.held_out_cycles
+    return [r for r in recordings if r.cell == cell and not any(p in r.profile for p in held)]
+
+
 def _sources(
     recordings: Sequence[Recording], splits: Splits, fold: str
 ) -> tuple[list[_Source], list[CellModel]]:
@@ -151,7 +167,7 @@ def _sources(
         if not used:
             continue
         held = tuple(splits.held_out_c(cell, fold))
-        seen_cycles = [r for r in own if not any(p in r.profile for p in splits.held_out_cycles)]
+        seen_cycles = _of_seen_cycles(recordings, cell, splits)
         known.append(tables_without(seen_cycles, held))
         for chamber_c in sorted({recording.chamber_c for recording in used}):
             left = {each.chamber_c for each in seen_cycles} - {*held, chamber_c}
@@ -209,7 +225,8 @@ def _mapped(
         yield from pool.map(_do, jobs, chunksize=8)
 
 
-def _stacked(examples: Sequence[Example], validates: npt.NDArray[np.bool_], seconds: int) -> Arrays:
+def stacked(examples: Sequence[Example], validates: npt.NDArray[np.bool_], seconds: int) -> Arrays:
+    """Return examples side by side, filled up to so many seconds."""
     inputs = np.zeros((len(examples), seconds, len(INPUTS)), np.float16)
     error = np.zeros((len(examples), seconds), np.float16)
     soc = np.zeros((len(examples), seconds), np.float16)

@@ -22,9 +22,10 @@ from station.estimators.cell_model import (
 from station.estimators.network_inputs import Ambient, Believed, Readings, network_inputs
 
 _KNOT_S = 64
+_WARMEST_K = 15.0
 _BLOCK = 64
 _HAS_FAULT, _HAS_GAPS, _LOST, _HAS_AMBIENT = 0.6, 0.3, 0.05, 0.4
-_NEARLY_RIGHT, _NOT_LOST = 0.4, 0.85
+_NEARLY_RIGHT, _NOT_LOST = 0.4, 0.75
 """So many beliefs start nearly right; those beyond the second share start anywhere."""
 _MOST_BEYOND = (-0.03, 1.04)
 
@@ -91,7 +92,9 @@ def drive_cell(
     day = np.sin(np.arange(len(c_rate)) * 2 * np.pi / 86400 + rng.uniform(0, 6.3))
     temperature_c = rng.uniform(-20, 45) + warmed + rng.uniform(0, 5) * day
     lagged_a, hysteresis = driven(truth, current_a, capacity_ah, rng.uniform(-1, 1))
-    values, _ = truth.look_up(soc.astype(np.float32), temperature_c.astype(np.float32))
+    soc32, surface_c = soc.astype(np.float32), temperature_c.astype(np.float32)
+    core_k = warmer_inside(truth, soc32, surface_c, current_a, lagged_a)
+    values, _ = truth.look_up(soc32, surface_c + core_k)
     overpotential = (values[FIRST_TERM_COLUMN:] * lagged_a).sum(0)
     voltage_v = values[OCV_COLUMN] - values[HYSTERESIS_COLUMN] * hysteresis - overpotential
     return Measured(capacity_ah, current_a, voltage_v.astype(float), temperature_c, soc)
@@ -112,6 +115,19 @@ def driven(
         keep = np.exp(-model.hysteresis_rate * np.abs(current_a) / 3600 / capacity_ah)
         state = approach(keep, np.sign(current_a), hysteresis)
     return np.array([known[kind] for kind in kinds], np.float32), state.astype(np.float32)
+
+
+def warmer_inside(
+    model: CellModel, soc: Floats, temperature_c: Floats, current_a: Series, lagged_a: Floats
+) -> Floats:
+    """Return how much warmer than its thermometer a cell is inside, K, shape (seconds,)."""
+    if model.core.k_per_w == 0:
+        return np.zeros(len(soc), np.float32)
+    values, _ = model.look_up(soc, temperature_c)
+    loss_w = current_a * (values[FIRST_TERM_COLUMN:] * lagged_a).sum(0)
+    keep = np.full(len(soc), np.exp(-1 / model.core.lag_s))
+    warm: Floats = approach(keep, model.core.k_per_w * loss_w, 0.0).clip(0, _WARMEST_K)
+    return warm.astype(np.float32)
 
 
 def approach(keep: Series, drive: Series, start: float) -> Series:
@@ -180,6 +196,8 @@ def example(model: CellModel, measured: Measured, rng: np.random.Generator) -> E
     told, heard = wrong_readings(measured, rng)
     believed_soc = wandering_belief(measured.soc, rng)
     lagged_a, hysteresis = driven(model, told.current_a, model.capacity_ah)
+    temperature_c = told.temperature_c.astype(np.float32)
+    core_k = warmer_inside(model, believed_soc, temperature_c, told.current_a, lagged_a)
     nan = float("nan")
     known = rng.random(2) < _HAS_AMBIENT
     ambient = Ambient(
@@ -188,11 +206,11 @@ def example(model: CellModel, measured: Measured, rng: np.random.Generator) -> E
     )
     inputs = network_inputs(
         model,
-        Believed(believed_soc, hysteresis, lagged_a),
+        Believed(believed_soc, hysteresis, lagged_a, core_k),
         Readings(
             told.current_a.astype(np.float32),
             told.voltage_v.astype(np.float32),
-            told.temperature_c.astype(np.float32),
+            temperature_c,
             heard,
         ),
         np.full(len(believed_soc), model.capacity_ah, np.float32),

@@ -89,13 +89,14 @@ def train(
         shape: of the network.
         arrays: of the fold.
         settings: how.
-        folder: where the checkpoint is kept.
+        folder: where the checkpoint is kept; it is made.
         progress: told the share done and the scores.
         resume: go on from the checkpoint; without one, begin.
 
     Raises:
         TrainingError: the checkpoint is of another training.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     run = _Run(shape, settings, device)

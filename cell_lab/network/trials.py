@@ -15,8 +15,9 @@ from station.estimators.network import Trust
 _SETTLE_S = 600
 _NOMINAL = 0.9
 _AT_ONCE = 16
-_LEAST_S, _MOST_S = 300.0, 20_000.0
-_LEAST_TIMES = 1.0
+_LEAST_S, _MOST_S = 1800.0, 20_000.0
+_LEAST_TIMES = 1.1
+"""The recordings that trust is found on are few: no less than this is taken from them."""
 
 
 @dataclass(frozen=True)

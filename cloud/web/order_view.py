@@ -8,6 +8,7 @@ from cloud.fleet.schedule_check import fingerprint
 from cloud.web import format as form
 from cloud.web.language import Words
 from cloud.web.visit import Visit, digest
+from contract.model_order import ModelAction
 from contract.orders import REASONS, OrderKind
 
 _GOOD = ("accepted", "executed", "superseded")
@@ -59,7 +60,20 @@ def _state_words(t: Words, state: str) -> str:
 def _title(t: Words, order: OrderSeen) -> str:
     if order.kind == OrderKind.SCHEDULE and not order.damaged:
         return t("Schedule of {date}", date=form.date(order.payload["date"]))
+    if order.kind == OrderKind.MODEL and not order.damaged:
+        asked = order.payload
+        model = f"{asked['name']} v{asked['version']}"
+        return t("Model {model}: {act}", model=model, act=_act_words(t, asked["action"]))
     return t("Order {kind}", kind=order.kind)
+
+
+def _act_words(t: Words, action: str) -> str:
+    words = {
+        ModelAction.DEPLOY: t("Send"),
+        ModelAction.PROMOTE: t("Put in force"),
+        ModelAction.ROLLBACK: t("Take back"),
+    }
+    return words[ModelAction(action)]
 
 
 def _detail(visit: Visit, station: Station, order: OrderSeen) -> str:

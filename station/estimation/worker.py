@@ -43,7 +43,7 @@ class Session:
         self._keeping: asyncio.Task[None] | None = None
         self._kept: Kept | None = None
         self._kept_s = 0.0
-        self._cells_s = -1e9
+        self._cells_ms = 0
         self._reason = ""
         self._begun = False
         self._clock = (time.monotonic(), time.process_time())
@@ -110,8 +110,8 @@ class Session:
             moment = wire.Moment(moment.at_ms, {**moment.arrays, "elapsed_s": nothing})
         made = engine.take(moment)
         now_s = time.monotonic()
-        due = now_s - self._cells_s >= setup.cells_period_s - _BEAT_S / 2
-        self._cells_s = now_s if due else self._cells_s
+        due = moment.at_ms - self._cells_ms >= 1000 * setup.cells_period_s
+        self._cells_ms = moment.at_ms if due else self._cells_ms
         share = self._core_share()
         second = made.second
         made.station["estimator_core_share"] = share

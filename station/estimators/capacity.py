@@ -23,20 +23,21 @@ from station.estimators.visit import Visit, put
 
 Halves = npt.NDArray[np.float16]
 
-_PRIOR_SD = 0.03
+_PRIOR_SD = 0.04
 """Cells as delivered lie so near their type plate, and no BMS is believed to know better."""
 _WELL_KNOWN_SD = 0.015
 _LEAST_SD = 0.003
 """SOC is referred to a measured capacity that is itself not better known."""
-_LARGEST_SHIFT = 0.04
+_LARGEST_SHIFT = 0.15
 """Where voltage and filter differ by more, something else is wrong."""
-_LARGEST_REST = 0.005
-"""The voltage is turned into SOC in two steps along the table; the second must be a small one."""
+_STEPS = 4
+_LARGEST_REST_V = 0.001
+"""The voltage is turned into SOC in some steps along the table, which must have arrived."""
 _LEAST_SLOPE_V = np.float32(1e-3)
 _FAR = 0.3
 _LEFT = 0.1
 _SENSOR_V = 0.002
-_OVERPOTENTIAL_SHARE = 0.1
+_OVERPOTENTIAL_SHARE = 0.05
 _HYSTERESIS_SHARE = 0.3
 """How far overpotential and hysteresis of the moment may be off, of themselves."""
 _GAIN_SD = 0.003
@@ -67,18 +68,23 @@ class Mark:
 
 @dataclass(frozen=True)
 class CapacityState:
-    """What is known of the capacity of each cell, shape (cells,) each; 26 bytes a cell.
+    """What is known of the capacity of each cell, shape (cells,) each; 24 bytes a cell.
 
     Attributes:
-        soh: capacity over the nominal one.
+        lost: of the nominal capacity, a share; negative where there is more than nominal.
         sd: its standard deviation.
         one, other: two moments of well-known SOC, far from one another; the other is the later.
     """
 
-    soh: Floats
+    lost: Halves
     sd: Halves
     one: Mark
     other: Mark
+
+    @property
+    def soh(self) -> Floats:
+        """Capacity over the nominal one, shape (cells,)."""
+        return (1 - self.lost.astype(np.float32)).astype(np.float32)
 
 
 def no_mark(cells: int) -> Mark:
@@ -96,7 +102,7 @@ def known_capacity(told_soh: Floats) -> CapacityState:
     soh = np.where(np.isnan(told_soh), 1, np.clip(told_soh, *_BOUNDS)).astype(np.float32)
     cells = len(soh)
     sd = np.full(cells, _PRIOR_SD, np.float16)
-    return CapacityState(soh, sd, no_mark(cells), no_mark(cells))
+    return CapacityState((1 - soh).astype(np.float16), sd, no_mark(cells), no_mark(cells))
 
 
 def half_width(state: CapacityState) -> Floats:
@@ -104,9 +110,23 @@ def half_width(state: CapacityState) -> Floats:
     return (np.float32(NORMAL_90) * state.sd).astype(np.float32)
 
 
-def look(model: CellModel, state: CapacityState, meter: Meter, visit: Visit) -> CapacityState:
-    """Return the state after some racks had their turn: marks set, pairs folded in."""
-    here = _here(model, meter, visit)
+def look(
+    model: CellModel,
+    state: CapacityState,
+    meter: Meter,
+    visit: Visit,
+    resistance: tuple[Floats, Floats],
+) -> CapacityState:
+    """Return the state after some racks had their turn: marks set, pairs folded in.
+
+    Args:
+        model: the make.
+        state: before.
+        meter: counts of the racks.
+        visit: the cells.
+        resistance: of them against new, with standard deviations.
+    """
+    here = _here(model, meter, visit, resistance)
     one, other = _of(state.one, visit.cells), _of(state.other, visit.cells)
     soh, sd = state.soh[visit.cells], state.sd[visit.cells].astype(np.float32)
 
@@ -124,11 +144,26 @@ def look(model: CellModel, state: CapacityState, meter: Meter, visit: Visit) -> 
     one = _chosen(known & ~far & (~has_one | (here.sd <= aged)), here, one)
     other = _chosen(far & (here.sd <= other.sd), here, other)
     return CapacityState(
-        put(state.soh, visit.cells, soh),
+        put(state.lost, visit.cells, (1 - soh).astype(np.float16)),
         put(state.sd, visit.cells, sd.astype(np.float16)),
         _put_mark(state.one, visit.cells, one),
         _put_mark(state.other, visit.cells, other),
     )
+
+
+def doubt(state: CapacityState, meter: Meter, visit: Visit) -> Floats:
+    """Return by how much SOC's variance has grown since the turn before, for want of capacity.
+
+    Charge over a capacity that is off by a share is off by that share of the charge moved since
+    SOC was last well known. It grows with the distance; coming back makes nothing surer.
+    """
+    last = np.where(np.isfinite(state.other.sd), state.other.net, state.one.net)[visit.cells]
+    now = meter.net[visit.racks].astype(np.float32)[visit.turn]
+    step = (meter.discharged - meter.charged)[visit.racks][visit.turn]
+    share = state.sd[visit.cells].astype(np.float32) / state.soh[visit.cells]
+    grown = share**2 * ((now - last) ** 2 - (now - step - last) ** 2)
+    variance: Floats = np.maximum(grown, 0).astype(np.float32)
+    return variance
 
 
 def with_measured(
@@ -151,7 +186,7 @@ def with_measured(
     )
     return replace(
         state,
-        soh=put(state.soh, cells, new),
+        lost=put(state.lost, cells, (1 - new).astype(np.float16)),
         sd=put(state.sd, cells, new_sd.astype(np.float16)),
     )
 
@@ -190,24 +225,28 @@ def folded(
     )
 
 
-def _here(model: CellModel, meter: Meter, visit: Visit) -> Mark:
+def _here(model: CellModel, meter: Meter, visit: Visit, resistance: tuple[Floats, Floats]) -> Mark:
     """Return what the voltages of this moment tell of SOC, where they tell it well."""
-    slope = np.maximum(visit.ocv_slope_v, _LEAST_SLOPE_V)
-    away_v = visit.ocv_error_v + visit.innovation_v
-    shift: Floats = np.clip(away_v / slope, -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
-    values, slopes = model.look_up(visit.soc + shift, visit.temperature_c)
-    slope = np.maximum(slopes[OCV_COLUMN], _LEAST_SLOPE_V)
-    rest = (visit.ocv_v + away_v - values[OCV_COLUMN]) / slope
-    shift = shift + rest
+    ratio, ratio_sd = resistance
+    load_v = visit.overpotential_v
+    open_v = visit.ocv_v + visit.ocv_error_v + visit.innovation_v
+    open_v = open_v + load_v * (ratio - 1 - visit.resistance_error)
+    shift: Floats = np.zeros_like(visit.soc)
+    slope, rest = np.maximum(visit.ocv_slope_v, _LEAST_SLOPE_V), open_v - visit.ocv_v
+    for _ in range(_STEPS):
+        shift = np.clip(shift + rest / slope, -_LARGEST_SHIFT, _LARGEST_SHIFT).astype(np.float32)
+        values, slopes = model.look_up(visit.soc + shift, visit.temperature_c)
+        slope = np.maximum(slopes[OCV_COLUMN], _LEAST_SLOPE_V)
+        rest = open_v - values[OCV_COLUMN]
     volts2 = (
         model.noise.ocv_v**2
         + _SENSOR_V**2
-        + (_OVERPOTENTIAL_SHARE * visit.overpotential_v) ** 2
+        + ((_OVERPOTENTIAL_SHARE + ratio_sd) * load_v) ** 2
         + (_HYSTERESIS_SHARE * visit.hysteresis_v) ** 2
     )
     sd = np.sqrt(volts2) / slope + _LEAST_SD
     known = (sd < _WELL_KNOWN_SD) & (np.abs(shift) < _LARGEST_SHIFT)
-    known &= np.abs(rest) < _LARGEST_REST
+    known &= np.abs(rest) < _LARGEST_REST_V
     known &= ~visit.searching & (visit.innovation_v != 0)
     return Mark(
         net=meter.net[visit.racks].astype(np.float32)[visit.turn],

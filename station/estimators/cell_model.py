@@ -13,6 +13,7 @@ coefficients: in the cold a small current costs relatively more than a large one
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +33,8 @@ _SOC_GRID = (-0.05, 1.05, 221)
 _TEMPERATURE_GRID_C = (-30.0, 65.0, 20)
 NORMAL_90 = 1.645
 """Standard deviations to either side that hold 90 % of a normal distribution."""
+INTERVAL_ZONES = (0.2, 0.9)
+"""SOC between the zones that intervals are told apart by."""
 OCV_COLUMN, HYSTERESIS_COLUMN, FIRST_TERM_COLUMN = 0, 1, 2
 
 
@@ -111,6 +114,30 @@ class Overpotential(_Strict):
         return self
 
 
+class Counting(_Strict):
+    """What of the charge that a sensor counts moves SOC, found from recordings under load.
+
+    Attributes:
+        capacity: by how much the capacity in use differs from the nominal one, as a share of it.
+        charge: which share of the charge that goes in can be drawn again.
+    """
+
+    capacity: Annotated[float, Field(ge=0.9, le=1.1)] = 1.0
+    charge: Annotated[float, Field(ge=0.95, le=1.0)] = 1.0
+
+
+class Core(_Strict):
+    """How much warmer than its thermometer a cell is inside, when it works hard.
+
+    Attributes:
+        k_per_w: mean of the cell above its surface, for each watt that it loses.
+        lag_s: how long it takes.
+    """
+
+    k_per_w: Annotated[float, Field(ge=0)] = 0.0
+    lag_s: Positive = 60.0
+
+
 class Noise(_Strict):
     """How far the model and the sensors are to be trusted; found when the cell is identified.
 
@@ -124,6 +151,10 @@ class Noise(_Strict):
             this is the real scatter times the root of the samples that err together.
         overpotential: the same, as a share of the overpotential of the moment.
         soc_per_root_s: what the model does not explain of the change of SOC.
+        soc_per_root_soc: the same, for each unit that SOC moves: capacities differ.
+        unknown_load: what the time before a rack was first seen may have left in its slowest lag,
+            against the current that it was first seen with, times the root of the samples that
+            err together.
     """
 
     current_bias_c_rate: Positive
@@ -134,6 +165,19 @@ class Noise(_Strict):
     voltage_v: Positive
     overpotential: Annotated[float, Field(ge=0)]
     soc_per_root_s: Annotated[float, Field(ge=0)]
+    soc_per_root_soc: Annotated[float, Field(ge=0)] = 0.0
+    unknown_load: Annotated[float, Field(ge=0)] = 0.0
+
+
+class IntervalGroup(IntEnum):
+    """How a cell's SOC came to be known."""
+
+    LOCATED = 0
+    """A cold start's search has ended, and no end of the curve was seen since."""
+    SEARCHING = 1
+    """The search goes on."""
+    ANCHORED = 2
+    """An end of the curve was seen since the start."""
 
 
 class Intervals(_Strict):
@@ -145,17 +189,23 @@ class Intervals(_Strict):
 
     Attributes:
         temperature_c: where it was found; beyond, the nearest counts.
-        settled, searching: of cells after and in their cold start's search.
+        settled, searching, anchored: of each group of cells (`IntervalGroup`); what was settled
+            counts for what is anchored where that is left out.
+        zones: how many times that in the lowest fifth, the middle, and the highest tenth of SOC.
     """
 
     temperature_c: Annotated[tuple[float, ...], Field(min_length=1)]
     settled: tuple[Positive, ...]
     searching: tuple[Positive, ...]
+    anchored: tuple[Positive, ...] | None = None
+    zones: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
 
     @model_validator(mode="after")
     def _has_a_form(self) -> "Intervals":
-        for name in ("settled", "searching"):
-            _check_table(name, (getattr(self, name),), (0.0,), self.temperature_c)
+        for name in ("settled", "searching", "anchored"):
+            row = getattr(self, name)
+            if row is not None:
+                _check_table(name, (row,), (0.0,), self.temperature_c)
         return self
 
 
@@ -177,6 +227,8 @@ class CellParameters(_Strict):
     ocv: OcvTable
     hysteresis: Hysteresis | None = None
     overpotential: Overpotential
+    counting: Counting = Counting()
+    core: Core = Core()
     noise: Noise
     intervals: Intervals | None = None
 
@@ -199,6 +251,8 @@ class CellModel:
     lag_s: Floats
     kinetic_a: float
     hysteresis_rate: float
+    counting: Counting
+    core: Core
     noise: Noise
     intervals: Intervals | None
 
@@ -219,17 +273,19 @@ class CellModel:
         stored = np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))
         return replace(self, table=stored[:, :, None].astype(np.float32))
 
-    def half_width(
-        self, soc_sd: Floats, temperature_c: Floats, searching: npt.NDArray[np.bool_]
+    def interval_factor(
+        self, group: npt.NDArray[np.intp], soc: Floats, temperature_c: Floats
     ) -> Floats:
-        """Return half the width of the 90 % interval of SOC, shape (cells,)."""
-        normal: Floats = np.float32(NORMAL_90) * soc_sd
-        if self.intervals is None:
-            return normal
-        known_c = self.intervals.temperature_c
-        settled = np.interp(temperature_c, known_c, self.intervals.settled)
-        wide = np.interp(temperature_c, known_c, self.intervals.searching)
-        return (np.where(searching, wide, settled) * normal).astype(np.float32)
+        """Return by what the filter's own interval is multiplied, shape (cells,)."""
+        known = self.intervals
+        if known is None:
+            return np.ones(len(soc), np.float32)
+        anchored = known.settled if known.anchored is None else known.anchored
+        rows = (known.settled, known.searching, anchored)
+        by_group = [np.interp(temperature_c, known.temperature_c, row) for row in rows]
+        zone = np.asarray(known.zones)[np.digitize(soc, INTERVAL_ZONES)]
+        factor: Floats = (np.choose(group, by_group) * zone).astype(np.float32)
+        return factor
 
     def look_up(self, soc: Floats, temperature_c: Floats) -> tuple[Floats, Floats]:
         """Return the table's rows of cells, and their slope over SOC.
@@ -305,6 +361,8 @@ def build_cell_model(parameters: CellParameters) -> CellModel:
         lag_s=np.array([term.lag_s for term in over.terms], np.float32),
         kinetic_a=over.kinetic_c_rate * parameters.capacity_ah,
         hysteresis_rate=0.0 if hysteresis is None else hysteresis.rate,
+        counting=parameters.counting,
+        core=parameters.core,
         noise=parameters.noise,
         intervals=parameters.intervals,
     )

@@ -30,22 +30,27 @@ _SWING = 0.8
 
 @dataclass(frozen=True)
 class EfficiencyState:
-    """Energies that fade with throughput, per unit of nominal capacity, in V; 12 bytes a cell.
+    """Energies that fade with throughput, per unit of nominal capacity, in V; 10 bytes a cell.
 
     Attributes:
-        ocv_v: of each cell at its rack's last turn, shape (cells,); NaN before the first.
+        ocv_v: of the racks' mean cell at their last turn, shape (racks,); NaN before the first.
+        above_v: each cell's open-circuit voltage above that, shape (cells,).
         lost_discharging, lost_charging: terminal against open circuit, shape (cells,).
         stored_discharging, stored_charging: of the racks' mean cell, shape (racks,).
         moved_discharging, moved_charging: charge behind them, shape (racks,).
+        doubt_v2: squared error of the open-circuit voltage by that of SOC, mean over the charge
+            moved, shape (racks,).
     """
 
     ocv_v: Floats
+    above_v: npt.NDArray[np.float16]
     lost_discharging: Floats
     lost_charging: Floats
     stored_discharging: Floats
     stored_charging: Floats
     moved_discharging: Floats
     moved_charging: Floats
+    doubt_v2: Floats
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,12 @@ class Efficiency:
 def nothing_moved(cells: int, racks: int) -> EfficiencyState:
     """Return the state before any charge was moved."""
     of_cells, of_racks = np.zeros(cells, np.float32), np.zeros(racks, np.float32)
-    return EfficiencyState(np.full(cells, np.nan, np.float32), of_cells, of_cells, *[of_racks] * 4)
+    return EfficiencyState(
+        np.full(racks, np.nan, np.float32),
+        np.zeros(cells, np.float16),
+        *[of_cells] * 2,
+        *[of_racks] * 5,
+    )
 
 
 def moved(
@@ -77,7 +87,7 @@ def moved(
     """
     if not moved_share.any():
         return state
-    lost = (state.ocv_v - voltage_v) * moved_share[rack]
+    lost = (state.ocv_v[rack] + state.above_v - voltage_v) * moved_share[rack]
     lost = np.where(np.isfinite(lost), lost, 0).astype(np.float32)
     discharging = moved_share[rack] > 0
     return replace(
@@ -93,8 +103,11 @@ def look(state: EfficiencyState, meter: Meter, visit: Visit) -> EfficiencyState:
     out, into = meter.discharged[racks], meter.charged[racks]
     fade_out, fade_into = np.exp(-out / _FORGETS), np.exp(-into / _FORGETS)
     mean_v = visit.by_rack.mean(visit.ocv_v)
+    doubt_v2 = visit.by_rack.mean((visit.soc_sd * visit.ocv_slope_v) ** 2)
+    before_v2 = state.doubt_v2[racks]
     return EfficiencyState(
-        ocv_v=put(state.ocv_v, cells, visit.ocv_v),
+        ocv_v=put(state.ocv_v, racks, mean_v),
+        above_v=put(state.above_v, cells, (visit.ocv_v - mean_v[visit.turn]).astype(np.float16)),
         lost_discharging=_faded(state.lost_discharging, cells, fade_out[visit.turn]),
         lost_charging=_faded(state.lost_charging, cells, fade_into[visit.turn]),
         stored_discharging=put(
@@ -110,6 +123,9 @@ def look(state: EfficiencyState, meter: Meter, visit: Visit) -> EfficiencyState:
         ),
         moved_charging=put(
             state.moved_charging, racks, state.moved_charging[racks] * fade_into + into
+        ),
+        doubt_v2=put(
+            state.doubt_v2, racks, doubt_v2 + (before_v2 - doubt_v2) * fade_out * fade_into
         ),
     )
 
@@ -154,7 +170,7 @@ def _error_v(
         (state.moved_charging, state.stored_charging),
     ):
         tables = np.maximum(np.minimum(charge, _SWING) / model.noise.ocv_soc_span, 1)
-        volts = np.sqrt(model.noise.ocv_v**2 / tables + sensor_v**2)
+        volts = np.sqrt(model.noise.ocv_v**2 / tables + sensor_v**2 + state.doubt_v2)
         mean_v = stored / np.maximum(charge, np.float32(1e-9))
         widths.append((NORMAL_90 * volts / np.maximum(mean_v, np.float32(1e-3))).astype(np.float32))
     return widths[0], widths[1]

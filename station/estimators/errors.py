@@ -72,3 +72,14 @@ class NetworkError(EstimatorError):
             f"./stationmaster train network --data FOLDER --out {path.parent}"
         )
         self.path = path
+
+
+class HealthCurveError(EstimatorError):
+    """A file of health curves is missing or wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file, what is wrong in it, and where a good one is."""
+        super().__init__(
+            f"{path}: {problem}; copy data/battery/health-derating.toml and change its numbers"
+        )
+        self.path = path

@@ -205,13 +205,14 @@ def _sums(settings: Settings, state: EstimatorState, promise: Promise) -> dict[s
             told[f"{direction}_power_{horizon}_kw"] = kw
             told[f"{direction}_energy_{horizon}_kwh"] = kw * HORIZONS_S[number] / 3600
         told[f"{direction}_bound_by"] = float(reasons[way])
-    heard = state.watch.heard[settings.rack]
-    volts = float(np.nansum(state.efficiency.ocv_v[heard]))
+    heard = state.watch.heard
+    counts = settings.by_rack.count
+    volts = float(np.nansum((state.efficiency.ocv_v * counts)[heard]))
     energy_kwh = volts * float(settings.rack_capacity_ah.mean()) / 1000
     return told | {
         "dispatchable_confidence": settings.confidence,
         "system_efficiency": efficiency.system_efficiency(state.balance, energy_kwh),
-        "cells_estimated": float(heard.sum()),
+        "cells_estimated": float(counts[heard].sum()),
     }
 
 

@@ -155,7 +155,8 @@ def _inputs(
 ) -> tuple[Believed, Readings]:
     """Return what the network's inputs are made of."""
     rack, settled = state.rack, state.settled
-    believed = Believed(soc, settled.hysteresis, settled.lagged_a[:, rack])
+    lagged_a = settled.lagged_a[:, rack]
+    believed = Believed(soc, settled.hysteresis, lagged_a, settled.core_k)
     current_a, temperature_c = samples.current_a[rack], state.screened.temperature_c
     return believed, Readings(current_a, samples.voltage_v, temperature_c, heard)
 
@@ -174,7 +175,7 @@ def _corrected(model: CellModel, state: SocState, estimate: SocEstimate) -> SocE
         estimate,
         soc=np.clip(settled.mean[soc_filter.SOC], 0, 1),
         soc_sd=soc_sd,
-        half_width=model.half_width(soc_sd, state.screened.temperature_c, state.searching),
+        half_width=soc_estimator.soc_half_width(model, state),
         bias_c_rate=settled.mean[soc_filter.BIAS],
         resistance=1 + settled.mean[soc_filter.RESISTANCE_ERROR],
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from station.estimators.cell_model import Floats
+from station.estimators.cell_model import CellModel, Floats
 from station.estimators.samples import Indices, Samples
 
 _HOUR_S = 3600.0
@@ -27,48 +27,45 @@ class Meter:
         net: discharged less charged since the beginning.
         discharged, charged: since the rack's last turn, both positive.
         seconds: since the beginning.
-        turn_s: since the rack's last turn.
     """
 
     net: npt.NDArray[np.float64]
     discharged: Floats
     charged: Floats
     seconds: npt.NDArray[np.float64]
-    turn_s: Floats
 
 
 def new_meter(racks: int) -> Meter:
     """Return counts at zero."""
     none = np.zeros(racks, np.float32)
-    return Meter(none.astype(np.float64), none, none, none.astype(np.float64), none)
+    return Meter(none.astype(np.float64), none, none, none.astype(np.float64))
 
 
-def count(meter: Meter, samples: Samples, nominal_ah: float) -> tuple[Meter, Floats]:
+def count(meter: Meter, samples: Samples, model: CellModel) -> tuple[Meter, Floats]:
     """Return the counts after one moment, and what each rack moved in it, discharge positive.
 
     Args:
         meter: before the moment.
         samples: of the moment; current that is not good counts as none.
-        nominal_ah: capacity of a cell when new.
+        model: the make; the net count is of what moves SOC (cell_model.Counting).
     """
     good = samples.current_good & np.isfinite(samples.current_a)
     current_a = np.where(good, samples.current_a, 0)
-    moved = (current_a * samples.elapsed_s / _HOUR_S / nominal_ah).astype(np.float32)
+    moved = (current_a * samples.elapsed_s / _HOUR_S / model.capacity_ah).astype(np.float32)
+    share = np.where(moved < 0, model.counting.charge, 1.0)
     return Meter(
-        net=meter.net + moved,
+        net=meter.net + moved * share / model.counting.capacity,
         discharged=meter.discharged + np.maximum(moved, 0),
         charged=meter.charged + np.maximum(-moved, 0),
         seconds=meter.seconds + samples.elapsed_s,
-        turn_s=meter.turn_s + samples.elapsed_s,
     ), moved
 
 
 def turned(meter: Meter, racks: Indices) -> Meter:
     """Return the counts after some racks have had their turn."""
     discharged, charged = meter.discharged.copy(), meter.charged.copy()
-    turn_s = meter.turn_s.copy()
-    discharged[racks] = charged[racks] = turn_s[racks] = 0
-    return replace(meter, discharged=discharged, charged=charged, turn_s=turn_s)
+    discharged[racks] = charged[racks] = 0
+    return replace(meter, discharged=discharged, charged=charged)
 
 
 def clock(meter: Meter) -> npt.NDArray[np.uint16]:

@@ -96,8 +96,8 @@ def load_network(folder: Path, inputs: tuple[str, ...] = INPUTS) -> Network:
         raise NetworkError(path, f"is no description of a network ({error})") from error
     if facts.inputs != inputs:
         raise NetworkError(path, f"is of a network for the inputs {', '.join(facts.inputs)}")
-    racks = _session(folder / RACKS_FILE) if facts.context else None
-    return Network(facts, _session(folder / CELLS_FILE), racks)
+    cells = _session(folder / CELLS_FILE)
+    return Network(facts, cells, _session(folder / RACKS_FILE) if facts.context else None)
 
 
 def _session(path: Path) -> "InferenceSession":

@@ -38,6 +38,8 @@ INPUTS = (
     "humidity_known",
 )
 """In the order of the network's first axis; all of the size of 1."""
+PLAIN = INPUTS[:3]
+"""What a plain network, which knows no make, is told."""
 _MIDDLE_V, _SPAN_V = 3.3, 0.4
 _RESIDUAL_V, _OVERPOTENTIAL_V = 0.02, 0.05
 _RISE_V, _FLAT_V = 0.3, 0.15
@@ -67,11 +69,13 @@ class Believed:
         soc: a share of 1.
         hysteresis: -1..1.
         lagged_a: current behind each term's lag, shape (terms, cells).
+        core_k: how much warmer than its thermometer a cell is inside.
     """
 
     soc: Floats
     hysteresis: Floats
     lagged_a: Floats
+    core_k: Floats
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def network_inputs(
         ambient: of the place.
     """
     heard = readings.heard
-    values, slopes = model.look_up(believed.soc, readings.temperature_c)
+    values, slopes = model.look_up(believed.soc, readings.temperature_c + believed.core_k)
     resistances, rises = values[FIRST_TERM_COLUMN:], slopes[FIRST_TERM_COLUMN:]
     overpotential = np.einsum("tc,tc->c", resistances, believed.lagged_a)
     rise = slopes[OCV_COLUMN] - slopes[HYSTERESIS_COLUMN] * believed.hysteresis
@@ -112,9 +116,8 @@ def network_inputs(
     residual = np.where(heard, readings.voltage_v - expected, np.float32(0))
     newton = residual * rise / (rise * rise + np.float32(_FLAT_V**2))
     inputs = np.zeros((len(INPUTS), len(believed.soc)), np.float32)
-    inputs[0] = (expected + residual - _MIDDLE_V) / _SPAN_V
-    inputs[1] = np.arcsinh(np.where(heard, readings.current_a / capacity_ah, np.float32(0)))
-    inputs[2] = (readings.temperature_c - _MIDDLE_C) / _SPAN_C
+    c_rate = np.where(heard, readings.current_a / capacity_ah, np.float32(0))
+    inputs[: len(PLAIN)] = plain_inputs(expected + residual, c_rate, readings.temperature_c)
     inputs[3] = 2 * believed.soc - 1
     inputs[4] = np.arcsinh(residual / _RESIDUAL_V)
     inputs[5] = np.arcsinh(rise / _RISE_V)
@@ -130,3 +133,14 @@ def network_inputs(
         if np.isfinite(value):
             inputs[row], inputs[row + 1] = value / scale, 1
     return inputs
+
+
+def plain_inputs(voltage_v: Floats, c_rate: Floats, temperature_c: Floats) -> Floats:
+    """Return the readings alone, scaled, shape (3, cells)."""
+    return np.stack(
+        [
+            (voltage_v - _MIDDLE_V) / _SPAN_V,
+            np.arcsinh(c_rate),
+            (temperature_c - _MIDDLE_C) / _SPAN_C,
+        ]
+    ).astype(np.float32)

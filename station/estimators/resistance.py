@@ -1,30 +1,28 @@
 """Resistance of every cell against that of a new one, slow and with an interval.
 
-Two witnesses. The SOC filter keeps the relative error of the overpotential as a state that lasts
-some minutes; what it has learnt beyond its prior, taken without the prior, is one measurement.
-The jump of the voltage at a jump of the current, against the jump that the table's resistances
-foretell, is another (hybrid pulse method: IEC 61960-3, clause 7.7). Each is folded in by its
-weight. What the table itself has wrong is in every measurement, so that the interval never
-becomes narrower than that.
+Two witnesses. Under load, what the voltage lies off the open circuit, over what the table's
+resistances foretell: the errors of the open-circuit table and of SOC last until SOC has moved on,
+that of the hysteresis until the current has turned, so that a visit counts by the charge that was
+moved since the one before. And the jump of the voltage at a jump of the current, against the jump
+foretold (pulse method, IEC 61960-3, clause 7.7). Each is folded in by its weight. What the table
+itself has wrong is in every measurement: the interval never becomes narrower than that.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from station.estimators.cell_model import FIRST_TERM_COLUMN, NORMAL_90, CellModel, Floats
 from station.estimators.samples import Flags, Indices, Samples
 from station.estimators.visit import Visit, put
 
-Halves = npt.NDArray[np.float16]
-
-_PRIOR_SD = 0.1
-"""Cells as delivered: spread and the temperature of the test together."""
+_PRIOR_SD = 0.2
+"""Cells as delivered scatter less, but a station may be given cells of any age."""
 _TABLE_SD = 0.02
 """What the table has wrong does not average out; it also keeps the estimate open to ageing."""
-_LEARNT = 0.7
-"""The filter has learnt something when its variance is below this share of the prior's."""
+_LEAST_LOAD_V = 0.01
+_HYSTERESIS_SHARE = 0.3
+"""How far the hysteresis of the moment may be off, of itself."""
 _GATE = 9.0
 _BOUNDS = (0.3, 6.0)
 _LARGEST_STEP = 0.05
@@ -46,7 +44,7 @@ class ResistanceState:
     """
 
     ratio: Floats
-    sd: Halves
+    sd: Floats
     before_a: Floats
 
 
@@ -54,7 +52,7 @@ def new_cells(cells: int, racks: int) -> ResistanceState:
     """Return the state of cells that are taken for new."""
     return ResistanceState(
         ratio=np.ones(cells, np.float32),
-        sd=np.full(cells, _PRIOR_SD, np.float16),
+        sd=np.full(cells, _PRIOR_SD, np.float32),
         before_a=np.full(racks, np.nan, np.float32),
     )
 
@@ -64,28 +62,32 @@ def half_width(state: ResistanceState) -> Floats:
     return (np.float32(NORMAL_90) * state.sd).astype(np.float32)
 
 
-def look(model: CellModel, state: ResistanceState, turn_s: Floats, visit: Visit) -> ResistanceState:
-    """Return the state after what the filter has learnt of the cells whose turn it is.
+def look(model: CellModel, state: ResistanceState, moved: Floats, visit: Visit) -> ResistanceState:
+    """Return the state after the voltages of the cells whose turn it is.
 
     Args:
         model: the make.
         state: before.
-        turn_s: since each rack's turn before, shape (racks,).
+        moved: charge since each rack's turn before, either way, a share of the nominal
+            capacity, shape (racks,).
         visit: the cells.
     """
-    prior = np.float32(model.noise.resistance**2)
-    learnt = visit.resistance_variance
-    known = (learnt < _LEARNT * prior) & ~visit.searching
-    left = np.where(known, prior - learnt, prior)
-    found = 1 + visit.resistance_error * prior / left
-    elapsed_s = turn_s[visit.racks][visit.turn]
-    together = np.maximum(model.noise.resistance_s / np.maximum(elapsed_s, 1), 1)
-    found_sd: Floats = np.sqrt(learnt * prior / left * together).astype(np.float32)
-    sd = state.sd[visit.cells].astype(np.float32)
-    ratio, sd = _folded(state.ratio[visit.cells], sd, found.astype(np.float32), found_sd, known)
+    load_v = visit.overpotential_v
+    counts = np.minimum(moved[visit.racks], 1)[visit.turn]
+    known = (np.abs(load_v) > _LEAST_LOAD_V) & (counts > 0)
+    known &= ~visit.searching & (visit.innovation_v != 0)
+    load_v, counts = np.where(known, load_v, 1), np.where(known, counts, 1)
+    off_v = visit.innovation_v + visit.ocv_error_v
+    found = 1 + visit.resistance_error - off_v / load_v
+    of_soc_v = visit.soc_sd * visit.ocv_slope_v
+    lasting = (model.noise.ocv_v**2 + _SENSOR_V**2 + of_soc_v**2) * model.noise.ocv_soc_span
+    volts2 = (lasting + (_HYSTERESIS_SHARE * visit.hysteresis_v) ** 2) / counts
+    found_sd: Floats = (np.sqrt(volts2) / np.abs(load_v)).astype(np.float32)
+    sd = state.sd[visit.cells]
+    ratio, sd = _folded(state.ratio[visit.cells], sd, found, found_sd, known)
     return ResistanceState(
         put(state.ratio, visit.cells, ratio),
-        put(state.sd, visit.cells, sd.astype(np.float16)),
+        put(state.sd, visit.cells, sd),
         state.before_a,
     )
 
@@ -126,11 +128,9 @@ def pulse(
     expected = np.where(usable, expected, 1)
     found = np.where(usable, jump_v / expected, 1)
     found_sd = np.hypot(_SENSOR_V * 2**0.5 / np.abs(expected), _TOGETHER_SD)
-    sd = state.sd[cells].astype(np.float32)
+    sd = state.sd[cells]
     ratio, sd = _folded(state.ratio[cells], sd, found, found_sd, usable)
-    return ResistanceState(
-        put(state.ratio, cells, ratio), put(state.sd, cells, sd.astype(np.float16)), now_a
-    )
+    return ResistanceState(put(state.ratio, cells, ratio), put(state.sd, cells, sd), now_a)
 
 
 def _foretold(model: CellModel, elapsed_s: Floats, now_a: Floats, before_a: Floats) -> Floats:

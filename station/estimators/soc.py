@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from station.estimators import soc_filter
 from station.estimators.cell_model import CellModel, Floats
-from station.estimators.samples import Indices, Samples
+from station.estimators.samples import Flags, Indices, Samples
 from station.estimators.screen import ScreenState, nothing_seen, screen
 from station.estimators.soc_filter import FilterState, Innovation
+from station.estimators.trust import TrustState, doubtful, half_width, learn, nothing_learnt
 
 _OFFSETS = np.arange(-0.6, 0.61, 0.04, dtype=np.float32)
 """Where the hypotheses of a cold start lie about the SOC that it is told."""
@@ -45,6 +46,7 @@ class SocState:
         hypotheses: columns of searching cells.
         owner: which cell each hypothesis belongs to, ascending.
         log_weight: of each hypothesis.
+        trust: what is remembered of how the filter's word came out.
     """
 
     rack: Indices
@@ -54,6 +56,7 @@ class SocState:
     hypotheses: FilterState
     owner: Indices
     log_weight: Floats
+    trust: TrustState
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class SocEstimate:
         bias_c_rate: offset of the current sensor as each cell sees it.
         resistance: overpotential against that of a fresh cell, 1 where it is equal.
         innovation: of the settled filters; 0 for searching cells.
+        doubtful: cells whose voltage does not look like that of their make at the moment; minutes
+            of it mean parameters of another make or chemistry.
     """
 
     soc: Floats
@@ -74,6 +79,7 @@ class SocEstimate:
     bias_c_rate: Floats
     resistance: Floats
     innovation: Innovation
+    doubtful: Flags
 
 
 def cold_start(model: CellModel, rack: Indices, racks: int, told_soc: Floats) -> SocState:
@@ -101,6 +107,7 @@ def cold_start(model: CellModel, rack: Indices, racks: int, told_soc: Floats) ->
         log_weight=np.where(untold[owner], 0, -0.5 * (_OFFSETS[place] / _COLD_SD) ** 2).astype(
             np.float32
         ),
+        trust=nothing_learnt(len(rack)),
     )
 
 
@@ -113,6 +120,7 @@ def known_start(
         cold,
         rack=rack,
         screened=nothing_seen(len(rack)),
+        trust=nothing_learnt(len(rack)),
         settled=soc_filter.start(model, rack, racks, soc, np.full(len(rack), soc_sd, np.float32)),
         searching=np.zeros(len(rack), bool),
     )
@@ -135,17 +143,40 @@ def step(
     state = replace(state, screened=screened, settled=settled)
     if state.searching.any():
         state = _settle(_weigh(model, state, samples, capacity_ah))
+    trust = learn(
+        model, state.trust, state.settled, innovation, samples.temperature_c, state.searching
+    )
+    state = replace(state, trust=trust)
     mean = state.settled.mean
     soc_sd = np.sqrt(state.settled.soc_variance)
     estimate = SocEstimate(
         soc=np.clip(mean[soc_filter.SOC], 0, 1),
         soc_sd=soc_sd,
-        half_width=model.half_width(soc_sd, samples.temperature_c, state.searching),
+        half_width=soc_half_width(model, state),
         bias_c_rate=mean[soc_filter.BIAS],
         resistance=1 + mean[soc_filter.RESISTANCE_ERROR],
         innovation=innovation,
+        doubtful=doubtful(model, state.settled),
     )
     return state, estimate
+
+
+def doubted(state: SocState, cells: Indices, variance: Floats) -> SocState:
+    """Return the state after the SOC of some cells has become less sure by a variance."""
+    settled = soc_filter.doubted(state.settled, cells, variance)
+    if not state.searching.any():
+        return replace(state, settled=settled)
+    of_all = np.zeros(len(state.rack), np.float32)
+    of_all[cells] = variance
+    everyone = np.arange(len(state.owner))
+    hypotheses = soc_filter.doubted(state.hypotheses, everyone, of_all[state.owner])
+    return replace(state, settled=settled, hypotheses=hypotheses)
+
+
+def soc_half_width(model: CellModel, state: SocState) -> Floats:
+    """Return half the width of the interval that is to hold SOC nine times in ten."""
+    at_c = state.screened.temperature_c
+    return half_width(model, state.trust, state.settled, at_c, state.searching)
 
 
 def _weigh(model: CellModel, state: SocState, samples: Samples, capacity_ah: Floats) -> SocState:
@@ -171,9 +202,14 @@ def _weigh(model: CellModel, state: SocState, samples: Samples, capacity_ah: Flo
     new_covariance[:, owners] = np.add.reduceat(covariance * weight, first, axis=1)
     hysteresis = settled.hysteresis.copy()
     hysteresis[owners] = np.add.reduceat(hypotheses.hysteresis * weight, first)
+    core_k = settled.core_k.copy()
+    core_k[owners] = np.add.reduceat(hypotheses.core_k * weight, first)
+    settled = replace(
+        settled, mean=new_mean, covariance=new_covariance, hysteresis=hysteresis, core_k=core_k
+    )
     return replace(
         state,
-        settled=replace(settled, mean=new_mean, covariance=new_covariance, hysteresis=hysteresis),
+        settled=settled,
         hypotheses=hypotheses,
         log_weight=log_weight,
     )
@@ -198,6 +234,7 @@ def _settle(state: SocState) -> SocState:
             covariance=hypotheses.covariance[:, stays],
             hysteresis=hypotheses.hysteresis[stays],
             seen_s=hypotheses.seen_s[stays],
+            core_k=hypotheses.core_k[stays],
         ),
         owner=state.owner[stays],
         log_weight=state.log_weight[stays],

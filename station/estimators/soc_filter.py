@@ -11,7 +11,7 @@ The equations are those of the extended Kalman filter with first-order Gauss-Mar
 Shalom, Li, Kirubarajan, Estimation with Applications to Tracking and Navigation, 2001, ch. 8).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,12 @@ _GOES_ON_S = 900.0
 _UNSEEN_C_RATE = 0.5
 """A rack whose current was not seen may have moved its charge so fast, either way."""
 _GOOD_NOTHING = np.float32(1e30)
+_REST_C_RATE, _STEADY_C_RATE = 0.012, 0.001
+"""A reading that small, and that steady, is a rack at rest as its current sensor tells it."""
+_REST_AFTER_S = 20.0
+_WARMEST_CORE_K = np.float32(15.0)
+_REST_SD_C_RATE = 0.0005
+"""What a rack draws at rest, for all that its sensor does not tell: relays, electronics."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,12 @@ class FilterState:
         covariance: upper triangle by rows, shape (10, columns).
         hysteresis: -1..1, 1 after a long discharge, shape (columns,).
         seen_s: for how long voltages have been believed, shape (columns,).
+        core_k: by how much a cell is warmer inside than its thermometer, shape (columns,).
         unseen_s: since the current was last seen, shape (racks,).
         lagged_a: current behind each term's lag, shape (terms, racks).
+        unknown_a: what each rack's slowest lag may owe to the time before it was first seen,
+            NaN until then, shape (racks,).
+        rest_a, rest_s: mean current of the rack at rest, and how long it has been, shape (racks,).
     """
 
     rack: Indices
@@ -68,8 +78,12 @@ class FilterState:
     covariance: Floats
     hysteresis: Floats
     seen_s: Floats
+    core_k: Floats
     unseen_s: Floats
     lagged_a: Floats
+    unknown_a: Floats
+    rest_a: Floats
+    rest_s: Floats
 
     @property
     def soc(self) -> Floats:
@@ -91,10 +105,13 @@ class Innovation:
     Attributes:
         volts: measured minus expected, shape (columns,); 0 where no voltage was good.
         variance: what the filter expected of its square, V^2.
+        soc_shift, soc_resolved: by how much the voltages moved SOC, and lowered its variance.
     """
 
     volts: Floats
     variance: Floats
+    soc_shift: Floats
+    soc_resolved: Floats
 
 
 def start(model: CellModel, rack: Indices, racks: int, soc: Floats, soc_sd: Floats) -> FilterState:
@@ -114,8 +131,12 @@ def start(model: CellModel, rack: Indices, racks: int, soc: Floats, soc_sd: Floa
         covariance=covariance,
         hysteresis=np.zeros(columns, np.float32),
         seen_s=np.zeros(columns, np.float32),
+        core_k=np.zeros(columns, np.float32),
         unseen_s=np.zeros(racks, np.float32),
         lagged_a=np.zeros((len(model.lag_s), racks), np.float32),
+        unknown_a=np.full(racks, np.nan, np.float32),
+        rest_a=np.zeros(racks, np.float32),
+        rest_s=np.zeros(racks, np.float32),
     )
 
 
@@ -139,14 +160,20 @@ def step(
     meanwhile_a = _meanwhile_a(model, state, samples)
     mean, covariance, moved = _moved(model, state, samples, meanwhile_a, capacity_ah)
     lagged_a = _lagged(model, state.lagged_a, samples, meanwhile_a)
+    rest_a, rest_s = _rest(model, state, samples)
+    if (rest_s >= _REST_AFTER_S).any():
+        _zero(mean, covariance, rest_s[rack] >= _REST_AFTER_S, rest_a[rack] / capacity_ah)
     hysteresis = state.hysteresis
     if model.hysteresis_rate > 0:
         keep = np.exp(-np.abs(moved) * np.float32(model.hysteresis_rate))
         hysteresis = keep * hysteresis + (1 - keep) * np.sign(meanwhile_a)[rack]
 
-    expected, rise, overpotential = _expectation(
-        model, mean, hysteresis, lagged_a[:, rack], samples.temperature_c[cell]
+    expected, rise, overpotential, values = _expectation(
+        model, mean, hysteresis, lagged_a[:, rack], samples.temperature_c[cell] + state.core_k
     )
+    core_k = state.core_k
+    if model.core.k_per_w > 0:
+        core_k = _core_k(model, core_k, meanwhile_a[rack] * overpotential, elapsed_s[rack])
     good = samples.voltage_good[cell] & samples.current_good[rack]
     volts = np.where(good, samples.voltage_v[cell] - expected, np.float32(0))
     rows = [
@@ -158,6 +185,9 @@ def step(
     noise = model.noise
     variance = rows[SOC] * rise + rows[OCV_ERROR] - rows[RESISTANCE_ERROR] * overpotential
     variance += noise.voltage_v**2 + (noise.overpotential * overpotential) ** 2
+    unknown_a = _unknown_a(model, state, samples)
+    unknown_v = values[FIRST_TERM_COLUMN + model.slowest] * np.nan_to_num(unknown_a)[rack]
+    variance += unknown_v * unknown_v
     seen_s = state.seen_s + np.where(good, elapsed_s[rack], 0)
     square = volts * volts / variance
     gate = np.where(seen_s > _GATED_AFTER_S, np.maximum(square / _GATE, 1), np.float32(1))
@@ -169,13 +199,34 @@ def step(
     for i, least in enumerate(_LEAST_VARIANCE):
         np.maximum(covariance[_PAIR[i, i]], least, out=covariance[_PAIR[i, i]])
     unseen_s = np.where(samples.current_good, 0, state.unseen_s + elapsed_s).astype(np.float32)
-    after = FilterState(rack, mean, covariance, hysteresis, seen_s, unseen_s, lagged_a)
-    return after, Innovation(volts, np.where(good, variance, _GOOD_NOTHING))
+    after = FilterState(
+        rack=rack,
+        mean=mean,
+        covariance=covariance,
+        hysteresis=hysteresis,
+        seen_s=seen_s,
+        core_k=core_k,
+        unseen_s=unseen_s,
+        lagged_a=lagged_a,
+        unknown_a=unknown_a,
+        rest_a=rest_a,
+        rest_s=rest_s,
+    )
+    moved_by = rows[SOC] * weight
+    expected_v2 = np.where(good, variance, _GOOD_NOTHING)
+    return after, Innovation(volts, expected_v2, moved_by * volts, moved_by * rows[SOC])
+
+
+def doubted(state: FilterState, columns: Indices, variance: Floats) -> FilterState:
+    """Return the state after SOC of some columns has become less sure by a variance."""
+    covariance = state.covariance.copy()
+    covariance[_PAIR[SOC, SOC], columns] += variance
+    return replace(state, covariance=covariance)
 
 
 def _expectation(
     model: CellModel, mean: Floats, hysteresis: Floats, lagged_a: Floats, temperature_c: Floats
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Return the voltage that is expected, its rise over SOC, and the overpotential, in V."""
     values, slopes = model.look_up(mean[SOC], temperature_c)
     overpotential = np.einsum("tc,tc->c", values[FIRST_TERM_COLUMN:], lagged_a)
@@ -183,7 +234,26 @@ def _expectation(
     rise -= np.einsum("tc,tc->c", slopes[FIRST_TERM_COLUMN:], lagged_a)
     expected = values[OCV_COLUMN] - values[HYSTERESIS_COLUMN] * hysteresis + mean[OCV_ERROR]
     expected -= overpotential * (1 + mean[RESISTANCE_ERROR])
-    return expected, rise, overpotential
+    return expected, rise, overpotential, values
+
+
+def _unknown_a(model: CellModel, state: FilterState, samples: Samples) -> Floats:
+    """Return what each rack's slowest lag may owe to the time before it was first seen.
+
+    A rack that works when it is first seen has worked before, nobody knows how.
+    """
+    first = np.minimum(np.abs(samples.current_a), model.capacity_ah) * model.noise.unknown_load
+    keep = np.exp(-samples.elapsed_s / model.lag_s[model.slowest])
+    began = np.where(samples.current_good, first, np.nan)
+    kept: Floats = np.where(np.isnan(state.unknown_a), began, keep * state.unknown_a)
+    return kept.astype(np.float32)
+
+
+def _core_k(model: CellModel, core_k: Floats, loss_w: Floats, elapsed_s: Floats) -> Floats:
+    """Return how much warmer than its thermometer each cell is after it lost so many watts."""
+    keep = np.exp(-elapsed_s / np.float32(model.core.lag_s))
+    warm: Floats = keep * core_k + (1 - keep) * np.float32(model.core.k_per_w) * loss_w
+    return np.clip(warm, 0, _WARMEST_CORE_K)
 
 
 def _moved(
@@ -198,7 +268,9 @@ def _moved(
     rack = state.rack
     elapsed_s = samples.elapsed_s
     hours = (elapsed_s / _HOUR_S)[rack]
-    drawn = (meanwhile_a * elapsed_s / _HOUR_S)[rack]
+    share = np.where(meanwhile_a < 0, np.float32(model.counting.charge), np.float32(1))
+    share /= np.float32(model.counting.capacity)
+    drawn = (share * meanwhile_a * elapsed_s / _HOUR_S)[rack]
     mean = state.mean.copy()
     covariance = state.covariance.copy()
     moved = -drawn / capacity_ah + mean[BIAS] * hours
@@ -211,6 +283,7 @@ def _moved(
         covariance[_PAIR[SOC, other]] += hours * covariance[_PAIR[BIAS, other]]
     unseen = _unseen_variance(state, samples)
     covariance[_PAIR[SOC, SOC]] += (noise.soc_per_root_s**2 * elapsed_s + unseen)[rack]
+    covariance[_PAIR[SOC, SOC]] += np.float32(noise.soc_per_root_soc**2) * np.abs(moved)
 
     keeps = (
         np.float32(1),
@@ -226,6 +299,34 @@ def _moved(
     for i in range(1, _STATES):
         covariance[_PAIR[i, i]] += (1 - keeps[i] * keeps[i]) * np.float32(spreads[i] ** 2)
     return mean, covariance, moved.astype(np.float32)
+
+
+def _rest(model: CellModel, state: FilterState, samples: Samples) -> tuple[Floats, Floats]:
+    """Return the mean current of each rack since it came to rest, and for how long it rests."""
+    small = np.abs(samples.current_a) <= _REST_C_RATE * model.capacity_ah
+    steady = np.abs(samples.current_a - state.rest_a) <= _STEADY_C_RATE * model.capacity_ah
+    rests = _followed(state, samples) & small & steady
+    rest_s = np.where(rests, state.rest_s + samples.elapsed_s, 0).astype(np.float32)
+    share = np.where(rests, samples.elapsed_s / np.maximum(rest_s, np.float32(1e-3)), 1)
+    rest_a = (state.rest_a + share * (samples.current_a - state.rest_a)).astype(np.float32)
+    return rest_a, rest_s
+
+
+def _zero(mean: Floats, covariance: Floats, rests: Flags, told_c_rate: Floats) -> None:
+    """Learn the sensor's offset from what it tells of columns at rest, in place.
+
+    One rest is one witness, however long: when the offset is as well known as the current at
+    rest, there is nothing more to learn.
+    """
+    known = covariance[_PAIR[BIAS, BIAS]]
+    least = np.float32(_REST_SD_C_RATE**2)
+    weight = np.where(rests & (known > least), 1 / (known + least), np.float32(0))
+    away = told_c_rate - mean[BIAS]
+    rows = [covariance[_PAIR[i, BIAS]].copy() for i in range(_STATES)]
+    for i in range(_STATES):
+        mean[i] += rows[i] * (weight * away)
+    for i, j in PAIRS:
+        covariance[_PAIR[i, j]] -= rows[i] * rows[j] * weight
 
 
 def _followed(state: FilterState, samples: Samples) -> Flags:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,8 +25,6 @@ _LENGTH = struct.Struct("<I")
 _HEAD_AT = len(_MAGIC) + _DIGEST_BYTES + _LENGTH.size
 _MAY_BE_NEW = ("anomaly", "network")
 """Parts that start anew where they are not stored, and that nobody misses where they are."""
-_OF_HYPOTHESES = ("soc.hypotheses.", "soc.owner", "soc.log_weight")
-_OF_RACKS = (".unseen_s", ".lagged_a", ".rest_a", ".rest_s")
 
 _Part = TypeVar("_Part")
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -56,14 +54,16 @@ def state_from_bytes(settings: Settings, blob: bytes) -> EstimatorState:
     _check_owner(settings, head)
     arrays = _arrays(head, payload)
     fresh = start(settings, np.full(len(settings.rack), 0.5, np.float32))
-    state = _filled("", fresh, arrays)
+    varies = _varying(fresh)
+    state = _filled("", fresh, arrays, varies)
     arrays = {name: value for name, value in arrays.items() if not name.startswith(_MAY_BE_NEW)}
     if arrays:
         raise StateError(f"has {next(iter(arrays))}, which these estimators do not know")
     if not np.array_equal(state.soc.rack, settings.rack):
         raise StateError("its cells belong to other racks")
-    _check_hypotheses(settings, state)
-    return state
+    _check_hypotheses(settings, state, varies)
+    settled = replace(state.soc.settled, rack=settings.rack)
+    return replace(state, soc=replace(state.soc, rack=settings.rack, settled=settled))
 
 
 def _opened(blob: bytes) -> tuple[dict[str, Any], bytes]:
@@ -107,7 +107,7 @@ def _leaves(prefix: str, part: object) -> Iterator[tuple[str, np.ndarray[Any, An
     yield prefix, np.asarray(part)
 
 
-def _filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
+def _filled(prefix: str, fresh: _Part, arrays: Arrays, varies: frozenset[str]) -> _Part:
     """Return a part like the fresh one with the stored arrays, which it takes out of the rest."""
     if fresh is None or isinstance(fresh, str):
         return fresh
@@ -116,7 +116,7 @@ def _filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
     if is_dataclass(fresh) and not isinstance(fresh, type):
         values = {
             each.name: _filled(
-                f"{prefix}.{each.name}".lstrip("."), getattr(fresh, each.name), arrays
+                f"{prefix}.{each.name}".lstrip("."), getattr(fresh, each.name), arrays, varies
             )
             for each in fields(fresh)
         }
@@ -124,7 +124,7 @@ def _filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
     stored, wanted = arrays.pop(prefix, None), np.asarray(fresh)
     if stored is None:
         raise StateError(f"lacks {prefix}")
-    ends = slice(None, -1) if _varies(prefix) else slice(None)
+    ends = slice(None, -1) if prefix in varies else slice(None)
     same = stored.ndim == wanted.ndim and stored.shape[ends] == wanted.shape[ends]
     if stored.dtype != wanted.dtype or not same:
         raise StateError(
@@ -136,17 +136,23 @@ def _filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
     return stored.item()  # type: ignore[no-any-return]
 
 
-def _check_hypotheses(settings: Settings, state: EstimatorState) -> None:
+def _check_hypotheses(settings: Settings, state: EstimatorState, varies: frozenset[str]) -> None:
     """Refuse hypotheses that do not fit one another or the cells that search."""
     owner = state.soc.owner
     searching = np.flatnonzero(state.soc.searching)
-    lengths = {value.shape[-1] for name, value in _leaves("soc", state.soc) if _varies(name)}
+    lengths = {value.shape[-1] for name, value in _leaves("soc", state.soc) if name in varies}
     if lengths != {len(owner)} or not np.array_equal(np.unique(owner), searching):
         raise StateError("its hypotheses do not fit its cells")
     if not np.array_equal(state.soc.hypotheses.rack, settings.rack[owner]):
         raise StateError("its hypotheses belong to other racks")
 
 
-def _varies(name: str) -> bool:
-    """Return whether a part's last axis is as long as there are hypotheses."""
-    return name.startswith(_OF_HYPOTHESES) and not name.endswith(_OF_RACKS)
+def _varying(fresh: EstimatorState) -> frozenset[str]:
+    """Return the parts whose last axis is as long as there are hypotheses.
+
+    A fresh state has dozens of them for each cell: more than anything else is long.
+    """
+    length = len(fresh.soc.owner)
+    return frozenset(
+        name for name, value in _leaves("soc", fresh.soc) if value.shape[-1:] == (length,)
+    )

@@ -57,10 +57,10 @@ def tick(
     capacity_ah = np.float32(model.capacity_ah) * state.capacity.soh
     before_v = state.soc.screened.voltage_v
     of_soc, memory, estimate = _soc(settings, state, samples, capacity_ah)
-    meter, moved = count(state.meter, samples, model.capacity_ah)
+    meter, moved = count(state.meter, samples, model)
     ohm = resistance.pulse(model, state.resistance, rack, samples, (before_v, estimate.soc))
     energies = efficiency.moved(state.efficiency, rack, moved, of_soc.screened.voltage_v)
-    ocv_kv = settings.by_rack.total(energies.ocv_v) / np.float32(1000)
+    ocv_kv = energies.ocv_v * settings.by_rack.count / np.float32(1000)
     state = replace(
         state,
         ticks=state.ticks + 1,
@@ -133,21 +133,25 @@ def _visited(
 ) -> EstimatorState:
     """Return the state after the slow estimates of the racks whose turn it is."""
     model = settings.model
-    size = capacity.look(model, state.capacity, state.meter, turn)
-    ohm = resistance.look(model, state.resistance, state.meter.turn_s, turn)
     cells = turn.cells
+    moved = state.meter.discharged + state.meter.charged
+    ohm = resistance.look(model, state.resistance, moved, turn)
+    of_cells = (ohm.ratio[cells], ohm.sd[cells])
+    size = capacity.look(model, state.capacity, state.meter, turn, of_cells)
+    doubt = capacity.doubt(size, state.meter, turn)
     passing = np.float32(model.noise.resistance) / 2
     ageing = Ageing(
         soh=size.soh[cells],
         soh_sd=size.sd[cells].astype(np.float32),
         resistance=ohm.ratio[cells],
-        resistance_sd=np.hypot(ohm.sd[cells].astype(np.float32), passing),
+        resistance_sd=np.hypot(ohm.sd[cells], passing),
     )
     held = dispatchable.look(
         model, state.held, turn, ageing, (settings.bounds, limits, settings.confidence)
     )
     return replace(
         state,
+        soc=soc.doubted(state.soc, cells, doubt),
         capacity=size,
         resistance=ohm,
         efficiency=efficiency.look(state.efficiency, state.meter, turn),

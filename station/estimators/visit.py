@@ -44,7 +44,7 @@ class Visit:
         soc, soc_sd: as estimated, may stand a little beyond 0..1; sd by the calibrated interval.
         shared: share of the variance of SOC that the cells of a rack have in common.
         searching: whether a cell's SOC is still searched for.
-        temperature_c: as last believed.
+        temperature_c: inside the cell, as last believed.
         ocv_v, ocv_slope_v: open-circuit voltage by the table, and its rise per unit of SOC.
         hysteresis_v: half distance of the branches.
         hysteresis: state, -1..1.
@@ -96,7 +96,7 @@ def visit(model: CellModel, state: SocState, estimate: SocEstimate, racks: Indic
     settled = state.settled
     mean = settled.mean[:, cells]
     covariance = settled.covariance[:, cells]
-    temperature_c = state.screened.temperature_c[cells]
+    temperature_c = state.screened.temperature_c[cells] + settled.core_k[cells]
     values, slopes = model.look_up(mean[soc_filter.SOC], temperature_c)
     lagged_a = settled.lagged_a[:, racks]
     resistance_ohm = values[FIRST_TERM_COLUMN:]

@@ -156,16 +156,18 @@ class ModelStore:
             )
         self._put(asked.package, package.files)
 
-    def make_room(self, size: int, kept: frozenset[str]) -> None:
-        """Let old packages go, oldest first, until one of this size fits.
+    def make_room(self, package: str, size: int, kept: frozenset[str]) -> None:
+        """Let old packages go, oldest first, until this one fits; and what never became whole.
 
         Args:
-            size: bytes of the package that is to come.
+            package: that is to come; what has arrived of it stays.
+            size: its bytes.
             kept: packages that stay.
 
         Raises:
             NoRoom: it does not fit beside those that stay, or the disk is full.
         """
+        self._sweep(package)
         old = sorted(self._packages() - kept, key=lambda name: _age(self._folder / name))
         taken = {name: _size(self._folder / name) for name in self._packages()}
         while old and sum(taken.values()) + size > self._quota_bytes:
@@ -182,6 +184,16 @@ class ModelStore:
         free = shutil.disk_usage(self._folder).free
         if free < 2 * size + _SPARE_BYTES:
             raise NoRoom(f"the disk has {free >> 20} MB left; models leave 64 MB for telemetry")
+
+    def _sweep(self, package: str) -> None:
+        """Remove pieces and half-written bundles of packages that nobody waits for any more."""
+        if not self._folder.is_dir():
+            return
+        for entry in self._folder.iterdir():
+            if entry.suffix == ".part" and entry != self._part(package):
+                entry.unlink(missing_ok=True)
+            elif entry.suffix == ".new" and entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
 
     def _put(self, package: str, files: Mapping[str, bytes]) -> None:
         """Write a bundle beside, and give it its name when it is whole and on the disk."""

@@ -40,6 +40,13 @@ def test_what_is_to_be_kept_out_is_not_identified_from(drives):
         list(held_out(drives, [TOLD_LESS], "LFP", ocv, without=["drive"]))
 
 
+def test_what_names_no_profile_is_refused_with_the_profiles_that_there_are(drives):
+    ocv = parameters_of("esc26650").ocv
+
+    with pytest.raises(IdentifyError, match=r"'US06'.*the profiles are drive 0, drive 1"):
+        list(held_out(drives, [TOLD_LESS], "LFP", ocv, without=["US06"]))
+
+
 def test_one_temperature_cannot_be_held_out():
     with pytest.raises(IdentifyError, match="only where there are three"):
         list(held_out(read_recordings(REAL), [TOLD_LESS], "LFP"))

@@ -115,6 +115,18 @@ def test_what_would_grow_on_unpacking_is_refused():
         unpack(blob)
 
 
+def test_files_that_lie_in_one_another_are_refused_before_they_are_read():
+    blob = zipped({"cell.toml": b"x" * 5000})
+    start = blob.index(b"PK\x01\x02")
+    end = blob.index(b"PK\x05\x06")
+    entry, tail = blob[start:end], bytearray(blob[end:])
+    tail[8:12] = (50).to_bytes(2, "little") * 2
+    tail[12:16] = (50 * len(entry)).to_bytes(4, "little")
+
+    with pytest.raises(PackageError, match="lie in one another"):
+        unpack(blob[:start] + entry * 50 + bytes(tail))
+
+
 @pytest.mark.parametrize(
     "blob",
     [

@@ -87,6 +87,9 @@ def test_help_installs_nothing_where_something_is_installed(tmp_path: Path):
         (("history", "archive", "none.toml", "--month", "May"), "--month May"),
         (("history", "restore", "here", "there", "--at", "noon"), "--at noon"),
         (("history", "verify", "none"), "at none"),
+        (("models", "show", "none.zip"), "none.zip: "),
+        (("models", "show", "pyproject.toml"), "pyproject.toml: this is no model package"),
+        (("models", "pack", "docs", "--out", "none"), "docs: there is no bundle.toml"),
         (("simulate", "pyproject.toml"), "pyproject.toml: "),
         (("station", "pyproject.toml"), "pyproject.toml: "),
         (("cloud", "pyproject.toml"), "pyproject.toml: "),
@@ -133,6 +136,24 @@ def test_an_unknown_benchmark_is_answered_with_the_known_ones():
 
     assert done.returncode == 2
     assert "frame" in done.stderr
+
+
+def test_a_bundle_becomes_a_package_and_is_looked_into(tmp_path: Path):
+    bundle, package = tmp_path / "bundle", tmp_path / "model.zip"
+    bundle.mkdir()
+    (bundle / "cell.toml").write_text("capacity_ah = 280.0\n")
+    (bundle / "card.md").write_text("# A card\n")
+
+    named = ("--name", "lfp-280ah", "--version", "2", "--make", "LFP 280 Ah")
+    sealed = run("models", "seal", str(bundle), *named)
+    packed = run("models", "pack", str(bundle), "--out", str(package))
+    shown = run("models", "show", str(package))
+
+    assert (sealed.returncode, packed.returncode, shown.returncode) == (0, 0, 0)
+    digest = re.search(r"SHA-256 ([0-9a-f]{64})", packed.stdout)
+    assert digest
+    assert digest[0] in shown.stdout
+    assert "# A card" in shown.stdout
 
 
 def test_a_benchmark_writes_the_one_form(tmp_path: Path):

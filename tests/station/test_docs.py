@@ -17,7 +17,7 @@ from cloud.api.session import SignInRequest
 from contract.commands import SOURCES
 from contract.limits import LimitReason
 from contract.orders import REASONS
-from station.config import StationConfig, load
+from station.config import ConfigError, EstimatorsConfig, StationConfig, load
 from station.dispatch.arbiter import PRIORITY, Bounds, Proposal, Source, arbitrate
 from station.dispatch.clock import ClockSettings
 from station.dispatch.commands import CommandState
@@ -93,8 +93,44 @@ def test_every_section_shown_is_loaded_together_by_the_station(tmp_path):
     assert config.centre is not None
 
 
+def test_the_section_about_estimators_shows_every_key_with_its_default(tmp_path):
+    text = (ROOT / "docs" / "estimators.md").read_text("utf-8")
+    (shown,) = (tomllib.loads(example)["estimators"] for example in examples(text))
+    document = site_document(tmp_path, 2, estimators={**shown})
+    document["estimators"]["makes"] = [{**shown["makes"][0], "racks": ["C2-R02"]}]
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(document).encode())
+
+    config = load(file)
+
+    defaults = EstimatorsConfig(bundle=config.estimators.bundle, makes=config.estimators.makes)
+    assert config.estimators == defaults
+    assert set(shown) == set(EstimatorsConfig.model_fields)
+    assert config.estimators.bundle == tmp_path / "models" / "lfp-280ah"
+    assert config.estimators.makes[0].bundle == tmp_path / "models" / "other"
+
+
+@pytest.mark.parametrize(
+    ("racks", "words"),
+    [
+        (["C1-R01", "C1-R01"], "named twice"),
+        (["METER"], "is no rack of this station"),
+        (["C1-R01", "C1-R02"], "is the model of no rack"),
+    ],
+)
+def test_racks_of_other_makes_must_be_racks_and_leave_one(tmp_path, racks, words):
+    makes = [{"racks": racks, "bundle": "other"}]
+    document = site_document(tmp_path, estimators={"bundle": "own", "makes": makes})
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(document).encode())
+
+    with pytest.raises(ConfigError, match=words):
+        load(file)
+
+
 def test_every_section_about_control_is_shown():
     elsewhere = {"station", "devices", "cloud", "staleness"}  # docs/engineer.md
+    elsewhere |= {"estimators", "models"}  # docs/estimators.md, docs/models.md
 
     assert set(sections()) == set(StationConfig.model_fields) - elsewhere
 

@@ -11,6 +11,7 @@ from contract import orders
 from contract.model_order import ModelAction, ModelOrder
 from contract.orders import OrderKind, Outcome
 from station.control.cycle import ControlState
+from station.estimation import ModelReport, Report
 from station.journal import Journal
 from station.maintenance import ModelStore, Rules, Stage
 from station.model_desk import ModelDesk, ModelPorts
@@ -27,22 +28,6 @@ from tests.waiting import wait_for
 
 BLOB = bundles.package(2, weights=bytes(range(256)) * 40)
 ASKED = bundles.order_of(BLOB, 2)
-
-
-@dataclass(frozen=True)
-class Figures:
-    folder: str
-    ratio: float = 1.0
-    innovation_mv: float = math.nan
-    tick_s: float = 0.01
-
-
-@dataclass(frozen=True)
-class Report:
-    active: Figures
-    second: Figures | None = None
-    memory_bytes: int = 200 << 20
-    shadow_error: str = ""
 
 
 @dataclass
@@ -74,10 +59,10 @@ class Estimators:
 
     def report(self) -> Report:
         second = None if self.second is None else self._figures(self.second)
-        return Report(self._figures(self.active), second, shadow_error=self.error)
+        return Report(self._figures(self.active), second, 200 << 20, 0.1, self.error)
 
-    def _figures(self, folder: str) -> Figures:
-        return Figures(folder, self.ratios.get(folder, 1.0))
+    def _figures(self, folder: str) -> ModelReport:
+        return ModelReport(folder, "lfp-280ah", 1, self.ratios.get(folder, 1.0), math.nan, 0.01)
 
 
 class Station:
@@ -339,6 +324,47 @@ async def test_a_message_that_was_lost_is_sent_again(station, uplink, cloud):
         station.seconds(30)
 
     assert station.estimators.asked.count("shadow") == 2
+
+
+async def test_a_model_in_force_with_which_the_process_is_lost_goes_back_without_any_report(
+    station, uplink, cloud
+):
+    shipped = str(station.folder / "shipped")
+    async with working(station, uplink):
+        sent = await in_shadow(station, cloud, replace(ASKED, shadow_s=0))
+        assert station.running() == (station.path(), shipped)
+
+        station.desk.on_lost("killed")
+        station.estimators.second = None  # the host starts it without the other one
+        station.desk.on_lost("killed")
+
+        assert station.running() == (shipped, None)
+        assert await answered(cloud, sent, Outcome.FAILED) == "model_failed"
+    station.seconds(3)
+    assert station.desk.life.stage is Stage.ROLLED_BACK
+
+
+async def test_a_shadow_with_which_the_process_is_lost_is_not_tried_again(station, uplink, cloud):
+    async with working(station, uplink):
+        sent = await in_shadow(station, cloud)
+        station.seconds(3)
+        station.estimators.second = None
+        station.estimators.error = "the estimator process was lost with it: killed"
+
+        station.seconds(5)
+
+        assert await answered(cloud, sent, Outcome.FAILED) == "model_failed"
+    assert station.estimators.asked.count("shadow") == 1
+
+
+async def test_one_loss_of_the_process_condemns_no_model(station, uplink, cloud):
+    async with working(station, uplink):
+        await in_shadow(station, cloud, replace(ASKED, shadow_s=0))
+        for _ in range(3):
+            station.desk.on_lost("killed by an operator")
+            station.seconds(2)
+
+    assert station.desk.life.stage is Stage.PROMOTED
 
 
 def test_a_station_without_estimators_refuses_models():

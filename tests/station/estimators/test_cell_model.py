@@ -40,20 +40,26 @@ def test_the_slope_is_that_of_the_values():
     assert (above - below) / 0.001 == pytest.approx(slopes, rel=0.1, abs=0.01)
 
 
-def test_intervals_are_those_of_the_temperature_and_wider_in_a_search():
+def test_intervals_are_those_of_the_temperature_the_group_and_the_zone():
     parameters = parameters_of("esc26650").model_copy(
         update={
             "intervals": Intervals(
-                temperature_c=(0.0, 20.0), settled=(4.0, 2.0), searching=(8.0, 3.0)
+                temperature_c=(0.0, 20.0),
+                settled=(4.0, 2.0),
+                searching=(8.0, 3.0),
+                anchored=(1.0, 0.5),
+                zones=(3.0, 1.0, 0.5),
             )
         }
     )
     model = build_cell_model(parameters)
-    sd, at_c = np.full(4, 0.01, np.float32), np.float32([-10.0, 10.0, 30.0, 30.0])
+    group = np.array([0, 0, 0, 1, 2, 0])
+    soc = np.float32([0.5, 0.5, 0.5, 0.5, 0.5, 0.1])
+    at_c = np.float32([-10.0, 10.0, 30.0, 30.0, 0.0, 30.0])
 
-    half = model.half_width(sd, at_c, np.array([False, False, False, True]))
+    factor = model.interval_factor(group, soc, at_c)
 
-    assert half == pytest.approx(np.array([4.0, 3.0, 2.0, 3.0]) * 0.01645)
+    assert factor == pytest.approx([4.0, 3.0, 2.0, 3.0, 1.0, 6.0])
 
 
 def test_cold_costs_voltage():

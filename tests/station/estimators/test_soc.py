@@ -7,6 +7,7 @@ import pytest
 
 from cell_lab.parameter_files import parameters_of
 from station.estimators import Samples, build_cell_model, cold_start, known_start, step
+from station.estimators.cell_model import Core, Counting
 from tests.cell_lab.made import made_recording
 
 
@@ -65,6 +66,60 @@ def test_an_offset_of_the_current_sensor_does_not_run_away(model):
 
     counted_off = 0.005 * 4
     assert abs(soc[-1, 0] - recording.soc[-1]) < counted_off * 0.6
+
+
+def test_a_rest_tells_the_offset_of_the_current_sensor(model):
+    recording = made_recording(model, 1200, start_soc=0.6, mean_c_rate=0.0)
+    offset_a = -0.005 * model.capacity_ah
+    at_rest = replace(recording, current_a=np.full(1200, offset_a))
+    state = known_start(model, one_rack(1), 1, np.float32([recording.soc[0]]), 0.01)
+
+    _, _, state = follow(model, state, at_rest, rows=range(60))
+
+    assert state.settled.mean[1, 0] == pytest.approx(-0.005, rel=0.15)
+    assert state.settled.mean[0, 0] == pytest.approx(recording.soc[0], abs=0.01)
+
+
+def test_a_slow_charge_is_no_rest(model):
+    recording = made_recording(model, 600, start_soc=0.6, mean_c_rate=0.0)
+    slow = replace(recording, current_a=np.full(600, -0.02 * model.capacity_ah))
+    state = known_start(model, one_rack(1), 1, np.float32([0.6]), 0.01)
+
+    def blind(samples, row):
+        return replace(samples, voltage_good=np.zeros(1, bool))
+
+    _, _, state = follow(model, state, slow, change=blind)
+
+    assert state.settled.mean[1, 0] == 0
+    assert state.settled.rest_s[0] == 0
+
+
+def test_a_cell_that_works_hard_is_warmer_inside(model):
+    warm = replace(model, core=Core(k_per_w=1.0, lag_s=60.0))
+    recording = made_recording(model, 900, start_soc=0.9, mean_c_rate=1.0)
+    state = known_start(warm, one_rack(1), 1, np.float32([0.9]), 0.01)
+
+    _, _, worked = follow(warm, state, recording)
+    _, _, cold = follow(model, state, recording)
+
+    assert 0.02 < worked.settled.core_k[0] < 5
+    assert cold.settled.core_k[0] == 0
+
+
+def test_charge_counts_by_the_capacity_in_use_and_by_what_charging_loses(model):
+    counted = replace(model, counting=Counting(capacity=0.98, charge=0.99))
+    recording = made_recording(model, 1800, start_soc=0.5, mean_c_rate=0.0)
+    state = known_start(counted, one_rack(1), 1, np.float32([0.5]), 0.001)
+
+    def blind(samples, row):
+        return replace(samples, voltage_good=np.zeros(1, bool))
+
+    charge = replace(recording, current_a=np.full(1800, -0.2 * model.capacity_ah))
+    up, _, _ = follow(counted, state, charge, change=blind)
+    down, _, _ = follow(counted, state, replace(charge, current_a=-charge.current_a), change=blind)
+
+    assert up[-1, 0] == pytest.approx(0.5 + 0.1 * 0.99 / 0.98, abs=1e-3)
+    assert down[-1, 0] == pytest.approx(0.5 - 0.1 / 0.98, abs=1e-3)
 
 
 def test_a_frozen_voltage_is_not_believed(model):
@@ -204,10 +259,14 @@ def test_hypotheses_end_when_they_agree_and_the_state_stays_small(model):
 
     assert not state.searching.any()
     assert len(state.owner) == 0
-    arrays = [*vars(state.settled).values(), *vars(state.screened).values()]
-    kept = [array for array in arrays if isinstance(array, np.ndarray)]
-    assert all(array.dtype in (np.float32, np.intp) for array in kept)
-    assert sum(array[..., :1].nbytes for array in kept) <= 200
+    parts = (state.settled, state.screened, state.trust)
+    kept = [array for part in parts for array in vars(part).values()]
+    assert all(array.dtype in (np.float32, np.float16, np.intp, np.bool_) for array in kept)
+    of_racks = ("unseen_s", "lagged_a", "unknown_a", "rest_a", "rest_s")
+    of_cells = [
+        array for part in parts for name, array in vars(part).items() if name not in of_racks
+    ]
+    assert sum(array[..., :1].nbytes for array in of_cells) <= 104
 
 
 def test_covariances_stay_those_of_real_errors(model):

@@ -192,11 +192,12 @@ def truth_of(estimated, ageing, random, strings):
     return soc, capacity_ah, np.maximum(resistance, 0.1)
 
 
-def held_share(power_w, horizon_s, truth, *, charge, step_s=20.0):
+def held_share(power_w, horizon_s, truth, *, charge):
     """Return the share of strings that hold a power: an equivalent circuit, string by string."""
     soc, capacity_ah, resistance = truth
     strings, cells = soc.shape
     sign = -1.0 if charge else 1.0
+    step_s = horizon_s / 120
     lagged = np.zeros((len(MODEL.lag_s), strings))
     fade = np.exp(-step_s / np.maximum(MODEL.lag_s, 1e-6))[:, None]
     hysteresis = np.zeros((strings, cells))
@@ -237,7 +238,7 @@ def held_share(power_w, horizon_s, truth, *, charge, step_s=20.0):
 )
 def test_a_promise_is_held_as_often_as_it_says(soc, charge, horizon_s, confidence):
     random = np.random.default_rng(5)
-    cells, strings = 24, 400
+    cells, strings = 24, 300
     estimated = visit_of(MODEL, soc + 0.004 * random.normal(size=cells), sd=0.015, shared=0.6)
     ageing = as_new(cells, soh=0.95, soh_sd=0.012, resistance=1.2, resistance_sd=0.1)
     limits = replace(LFP, charge_c_rate=3.0, discharge_c_rate=3.0)

@@ -125,12 +125,12 @@ def test_old_packages_make_room_and_those_in_use_do_not(store):
     first = bring(store, bundles.package(2, **large), 2)
     second = bring(store, bundles.package(3, **large), 3)
 
-    store.make_room(400_000, frozenset({second.package}))
+    store.make_room("a" * 64, 400_000, frozenset({second.package}))
     assert not store.has(first.package)
     assert store.has(second.package)
 
     with pytest.raises(NoRoom, match="quota_mb"):
-        store.make_room(800_000, frozenset({second.package}))
+        store.make_room("a" * 64, 800_000, frozenset({second.package}))
     assert store.has(second.package)
 
 
@@ -139,6 +139,11 @@ def test_half_a_package_is_never_taken_for_a_whole_one(store, tmp_path):
     staging.mkdir(parents=True)
     (staging / "cell.toml").write_text("x = 1\n")
 
-    store.make_room(1000, frozenset())
+    store.add("b" * 64, b"given up")
+    store.add("c" * 64, b"on its way")
+
+    store.make_room("c" * 64, 1000, frozenset())
 
     assert not store.has("a" * 64)
+    assert not staging.exists()
+    assert (store.arrived("b" * 64), store.arrived("c" * 64)) == (0, 10)

@@ -1,0 +1,101 @@
+"""Moments of a picture: what is new, what can be believed, and how much time has passed."""
+
+import math
+
+import numpy as np
+import pytest
+
+from contract.layouts import cells_layout
+from station.config import Role
+from station.estimator_inputs import EstimatorInputs, rated_kw_of
+from tests.station.plant_samples import sample
+from tests.station.site import Plant, site_config
+
+CELLS = 4
+T0_MS = 1_700_000_000_000
+
+
+@pytest.fixture
+def site(tmp_path):
+    config = site_config(tmp_path, limits={}, staleness={"cells": 60})
+    plant = Plant(config)
+    plant.config = config
+    return plant
+
+
+def inputs_of(plant: Plant) -> EstimatorInputs:
+    racks = plant.config.with_role(Role.RACK)
+    return EstimatorInputs(plant.config, racks, {rack.tag: CELLS for rack in racks})
+
+
+def say(plant: Plant, at_ms: int, *, arrived_ms: int | None = None, volts: float = 3.3) -> None:
+    plant.second(at_ms)
+    for rack in plant.config.with_role(Role.RACK):
+        row = sample(rack.tag, cells_layout(CELLS).name, at_ms, cell_voltage_v=volts)
+        plant.image.update(row, arrived_ms if arrived_ms is not None else at_ms)
+
+
+def picture(plant: Plant, at_ms: int):
+    return plant.image.freeze(at_ms, at_ms)
+
+
+def test_time_passes_by_the_devices_clocks_and_no_sample_counts_twice(site):
+    inputs = inputs_of(site)
+    say(site, T0_MS)
+    first = inputs.moment(picture(site, T0_MS), T0_MS)
+    again = inputs.moment(picture(site, T0_MS + 500), T0_MS + 500)
+    say(site, T0_MS + 2000)
+    later = inputs.moment(picture(site, T0_MS + 2000), T0_MS + 2000)
+
+    assert first.arrays["elapsed_s"].tolist() == [0, 0]
+    assert first.arrays["current_good"].all()
+    assert first.arrays["cell_good"].all()
+    assert again.arrays["elapsed_s"].tolist() == [0, 0]
+    assert not again.arrays["current_good"].any()
+    assert not again.arrays["cell_good"].any()
+    assert later.arrays["elapsed_s"].tolist() == [2, 2]
+    assert later.arrays["cell_voltage_v"] == pytest.approx(np.full(8, 3.3), abs=1e-3)
+
+
+def test_a_device_whose_clock_was_set_tells_no_hour_that_did_not_pass(site):
+    inputs = inputs_of(site)
+    racks = [rack.tag for rack in site.config.with_role(Role.RACK)]
+    say(site, T0_MS)
+    inputs.moment(picture(site, T0_MS), T0_MS)
+    for tag in racks:
+        known = picture(site, T0_MS).get(tag, "rack").sample
+        ahead = type(known)(**{**vars(known), "time_ms": T0_MS + 3_600_000})
+        site.image.update(ahead, T0_MS + 1000)
+
+    moment = inputs.moment(picture(site, T0_MS + 1000), T0_MS + 1000)
+
+    assert moment.arrays["elapsed_s"] == pytest.approx([1, 1], abs=0.1)
+
+
+def test_a_silent_rack_is_not_known_and_the_others_go_on(site):
+    inputs = inputs_of(site)
+    say(site, T0_MS)
+    site.image.set_connected("C1-R01", connected=False)
+
+    moment = inputs.moment(picture(site, T0_MS), T0_MS)
+
+    assert math.isnan(moment.arrays["bms_soc"][0])
+    assert moment.arrays["current_good"].tolist() == [0, 1]
+    assert moment.arrays["available"].tolist() == [0, 1]
+    assert moment.arrays["cell_good"].tolist() == [0] * CELLS + [1] * CELLS
+
+
+def test_the_meters_power_is_shared_out_whole(site):
+    inputs = inputs_of(site)
+    site.power = dict.fromkeys(site.power, 400.0)
+    say(site, T0_MS)
+
+    moment = inputs.moment(picture(site, T0_MS), T0_MS)
+
+    assert float(moment.arrays["power_kw"].sum()) == pytest.approx(380.0, abs=0.5)
+
+
+def test_racks_of_a_container_share_its_converter(site):
+    racks = site.config.with_role(Role.RACK)
+
+    assert [rated_kw_of(site.config, rack) for rack in racks] == [500.0, 500.0]
