@@ -20,7 +20,7 @@ from station.estimators.cell_model import CellModel, Floats
 from station.estimators.network import Network, Trust
 from station.estimators.network_inputs import Ambient, Believed, Readings, network_inputs
 from station.estimators.network_run import NetworkState, run_second, start_network
-from station.estimators.samples import Flags, Indices, Samples
+from station.estimators.samples import Flags, Halves, Indices, Samples
 from station.estimators.soc import SocEstimate, SocState
 
 _EVERY_S = 16
@@ -45,7 +45,7 @@ class FusedState:
 
     soc: SocState
     network: NetworkState | None
-    lean: Floats
+    lean: Halves
     second: int
 
 
@@ -55,7 +55,7 @@ def start(network: Network | None, state: SocState, racks: int) -> FusedState:
     return FusedState(
         soc=state,
         network=None if network is None else start_network(network, cells, racks),
-        lean=np.zeros(cells, np.float32),
+        lean=np.zeros(cells, np.float16),
         second=0,
     )
 
@@ -108,7 +108,7 @@ def step(
     return replace(after, soc=soc_state), _corrected(model, soc_state, estimate)
 
 
-def coloured(lean: Floats, trust: Trust) -> Flags:
+def coloured(lean: Halves, trust: Trust) -> Flags:
     """Return whose innovations lean to one side further than noise would.
 
     The running mean of white noise of variance 1 over n seconds has variance 1 / 2n.
@@ -157,14 +157,15 @@ def _inputs(
     rack, settled = state.rack, state.settled
     lagged_a = settled.lagged_a[:, rack]
     believed = Believed(soc, settled.hysteresis, lagged_a, settled.core_k)
-    current_a, temperature_c = samples.current_a[rack], state.screened.temperature_c
+    current_a, temperature_c = samples.current_a[rack], state.screened.known_c
     return believed, Readings(current_a, samples.voltage_v, temperature_c, heard)
 
 
-def _lean(before: Floats, estimate: SocEstimate, heard: Flags) -> Floats:
+def _lean(before: Halves, estimate: SocEstimate, heard: Flags) -> Halves:
     now = estimate.innovation.volts / np.sqrt(estimate.innovation.variance)
     share = np.where(heard, np.float32(1 / _LEAN_S), np.float32(0))
-    return (before + share * (now - before)).astype(np.float32)
+    known = before.astype(np.float32)
+    return (known + share * (now - known)).astype(np.float16)
 
 
 def _corrected(model: CellModel, state: SocState, estimate: SocEstimate) -> SocEstimate:
