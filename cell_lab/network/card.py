@@ -110,7 +110,11 @@ def trusted_card(card: str, fold: Fold, day: str) -> str:
 
 def _trust_lines(fold: Fold, day: str) -> Iterator[str]:
     trust = fold.trust
-    yield f"Written by `./stationmaster train trust` on {day}, beside the filter of that day.\n"
+    yield (
+        f"Written by `./stationmaster train trust` on {day}, beside the filter and the tables of "
+        "that day. What the network does alone (above) was found when it was trained, beside the "
+        "tables of then.\n"
+    )
     if trust.is_nothing:
         yield (
             "**It is trusted in nothing**: the rule found no degree of trust at which it helps and "

@@ -22,8 +22,8 @@ from station.estimators.network import NOTHING, Network, Trust
 Percent = float
 Progress = Callable[[float], None]
 _LASTS_S = (1800.0, 5400.0, 16_200.0, 48_600.0)
-_WORSE, _WORSE_SHARE, _FEWER_INSIDE = 0.02, 0.02, 2.0
-"""Material: RMSE grows by more than 0.02 percent of SOC and by 2 % of itself, or 2 % of the time
+_WORSE, _WORSE_SHARE, _FEWER_INSIDE = 0.01, 0.02, 2.0
+"""Material: RMSE grows by more than 0.01 percent of SOC and by 2 % of itself, or 2 % of the time
 leaves the intervals."""
 _HELPS = 0.99
 """The mean of the ratios of RMSE must fall below this."""
