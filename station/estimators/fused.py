@@ -6,6 +6,7 @@ word counts as a measured SOC. It errs alike for long stretches, so that all sec
 together count once: the variance of a correction is the network's own times the number of
 corrections in a stretch. It is not asked where it is not sure, where the cell was not heard, and
 where the filter's innovations look like noise: a filter that explains its voltages needs no help.
+A network that is trusted in nothing is not even run.
 
 What the network tells alone is never published.
 """
@@ -29,6 +30,16 @@ _GATE = 9.0
 _HEARD_BELOW = np.float32(1e20)
 """The filter expects an immense innovation of a voltage that was not heard."""
 _NO_AMBIENT = Ambient()
+
+
+@dataclass(frozen=True)
+class Cautions:
+    """`Trust` cell by cell, shape (cells,): so that a laboratory can compare degrees of it."""
+
+    sd_times: Floats
+    lasts_s: Floats
+    most_sd: Floats
+    coloured: Floats
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ def step(
     capacity_ah: Floats,
     *,
     ambient: Ambient = _NO_AMBIENT,
+    cautions: Cautions | None = None,
 ) -> tuple[FusedState, SocEstimate]:
     """Take one moment.
 
@@ -85,12 +97,13 @@ def step(
         samples: of the moment.
         capacity_ah: of each cell, shape (cells,).
         ambient: light and humidity, where a station measures them.
+        cautions: how far to trust the network, in place of what its file says.
     """
     soc_state, estimate = soc_estimator.step(model, state.soc, samples, capacity_ah)
-    if network is None:
+    if network is None or (cautions is None and network.facts.trust.is_nothing):
         return replace(state, soc=soc_state), estimate
     assert state.network is not None  # noqa: S101 - started with this network
-    trust = network.facts.trust
+    trust = cautions or network.facts.trust
     heard = estimate.innovation.variance < _HEARD_BELOW
     believed, readings = _inputs(soc_state, estimate.soc, samples, heard)
     inputs = network_inputs(model, believed, readings, capacity_ah, ambient)
@@ -102,13 +115,13 @@ def step(
         return after, estimate
     sd = np.exp(log_sd) * np.float32(trust.sd_times)
     asked = heard & (sd < trust.most_sd) & coloured(lean, trust)
-    variance = sd * sd * np.float32(max(trust.lasts_s / _EVERY_S, 1))
+    variance = sd * sd * np.maximum(trust.lasts_s / _EVERY_S, 1)
     told = estimate.soc + error
-    soc_state = correct(soc_state, told, variance, asked)
+    soc_state = correct(soc_state, told, variance.astype(np.float32), asked)
     return replace(after, soc=soc_state), _corrected(model, soc_state, estimate)
 
 
-def coloured(lean: Halves, trust: Trust) -> Flags:
+def coloured(lean: Halves, trust: Trust | Cautions) -> Flags:
     """Return whose innovations lean to one side further than noise would.
 
     The running mean of white noise of variance 1 over n seconds has variance 1 / 2n.
