@@ -130,6 +130,7 @@ def _facts(racks: int) -> RackFacts:
         bms_soc=unknown,
         voltage_v=unknown,
         power_kw=unknown,
+        rack_power_kw=unknown,
         available=np.ones(racks, bool),
     )
 

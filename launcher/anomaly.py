@@ -122,8 +122,8 @@ def _print_rows(rows: list[dict[str, Any]], alarms: "FalseAlarms", totals: dict[
         )
     Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
     print(
-        f"Healthy racks of 416 cells, {alarms.rack_hours:.0f} rack-hours: {alarms.notices} "
-        f"notices, {alarms.warnings} of them warnings or more: "
+        f"Healthy racks of 416 and of 64 cells, {alarms.rack_hours:.0f} rack-hours: "
+        f"{alarms.notices} notices, {alarms.warnings} of them warnings or more: "
         f"{totals['false_alarms_per_rack_year']:.1f} warnings a rack-year, at most "
         f"{totals['false_alarms_per_rack_year_at_most_95']:.1f} with 95 % confidence"
     )

@@ -24,7 +24,10 @@ from station.plant import PcsState, fresh_number, pcs_state
 _CLOCK_TOLERANCE_S = 5.0
 """A device's clock that runs further from ours between two samples has been set."""
 _FAULT = 4
-_SAID = {name: name for name in RACK_NUMBERS if name != "elapsed_s"} | {"bms_soc": "soc"}
+_SAID = {name: name for name in RACK_NUMBERS if name != "elapsed_s"} | {
+    "bms_soc": "soc",
+    "rack_power_kw": "power_kw",
+}
 """Arrays of a moment, and the signals of a rack that they are made of."""
 _DISPATCHABLE = {PcsState.STANDBY, PcsState.RUNNING, PcsState.DERATED}
 

@@ -16,8 +16,7 @@ def model_card(folder: Path, detector: Detector) -> str:
     card = detector.card
     size = (folder / NETWORK_FILE).stat().st_size
     tails = "\n".join(
-        f"| {name} | {tail.quantiles[8] if len(tail.quantiles) > 8 else tail.quantiles[-1]:.3g} | "  # noqa: PLR2004
-        f"{tail.figure(6.0):.3g} | {tail.shape:.2f} |"
+        f"| {name} | {tail.figure(2.0):.3g} | {tail.figure(6.0):.3g} | {tail.shape:.2f} |"
         for name, tail in {**card.cells, **card.racks}.items()
     )
     return f"""# Anomaly detector
@@ -29,15 +28,15 @@ Written by `./stationmaster train anomaly`; do not edit. How well it does is mea
 - Network: {network["windows"]} windows, {plan["steps"]} steps, seed {plan["seed"]}; loss
   {network["losses"][0]:.2f} to {network["losses"][-1]:.2f}; {size / 1000:.0f} kB of ONNX, within
   {network["parity"]:.0e} of what was trained.
-- Levels from {levels["rack_hours"]:.0f} rack-hours of racks that no tail was learned from: a score
-  of {card.levels.notice:.2f} once a rack-week, {card.levels.warning:.2f} once a rack-month,
-  {card.levels.alarm:.2f} once a rack-year.
+- Levels from {levels["rack_hours"]:.0f} rack-hours of other racks of 416 and 64 cells, each for
+  twice the span of its budget: a score of {card.levels.notice:.2f} once in two rack-weeks,
+  {card.levels.warning:.2f} in two rack-months, {card.levels.alarm:.2f} in two rack-years.
 
-| figure | one in 100 | one in a million | shape of the tail |
+| figure | one day in 100 | in a million | shape of the tail |
 |---|---|---|---|
 {tails}
 
-Figures are multiples of the scatter within a rack.
+Figures are multiples of the scatter within a rack, the most in a cell's (or rack's) day.
 
 ## Where it is weak
 - Healthy racks are made up or grown around recordings of single cells; no series of a real

@@ -14,6 +14,9 @@ Series = npt.NDArray[np.float32]
 _HOUR_S = 3600
 _FEWEST_S = 5400
 _SOC_BAND = (0.1, 0.93)
+_DEPTHS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
+_HOW_OFTEN = (0.3, 0.2, 0.2, 0.15, 0.1, 0.05)
+"""Of the regulation signal upon a plateau, in multiples of the capacity per hour."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def made_up(hours: float, seed: int, regulation: Series) -> Duty:
         moved = abs(level) * length / _HOUR_S
         if moved > room:
             level *= max(room, 0.0) / max(moved, 1e-9)
-        depth = float(rng.choice([0.0, 0.02, 0.05, 0.1, 0.2], p=[0.3, 0.2, 0.2, 0.2, 0.1]))
+        depth = float(rng.choice(_DEPTHS, p=_HOW_OFTEN))
         first = int(rng.integers(0, len(regulation) - 1))
         places = (first + np.arange(length) // 4) % len(regulation)
         wave = depth * (regulation[places] - regulation[places].mean())
@@ -91,7 +94,7 @@ def made_up(hours: float, seed: int, regulation: Series) -> Duty:
         at += length
     counted = start_soc - np.cumsum(current, dtype=np.float64) / _HOUR_S
     day = 2 * np.pi * (np.arange(seconds) / _HOUR_S + rng.uniform(0, 24)) / 24
-    coolant_c = rng.uniform(18, 28) + rng.uniform(0.5, 3) * np.sin(day)
+    coolant_c = rng.uniform(10, 36) + rng.uniform(0.5, 3) * np.sin(day)
     return Duty(
         name=f"made up {seed}",
         current=current,

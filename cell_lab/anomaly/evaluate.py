@@ -2,9 +2,8 @@
 
 A trial is a rack with one fault in one cell; beside it run healthy racks through the same duty.
 A rack's score is its highest from the fault's beginning on; AUROC is the chance that a faulty
-rack's is above a healthy one's of the same duty. False alarms are counted on healthy racks of
-full size over as many rack-hours as were asked for, with the upper bound that a Poisson law leaves
-at 95 %.
+rack's is above a healthy one's. False alarms are counted on healthy racks, large and small, over as
+many rack-hours as were asked for, with the upper bound that a Poisson law leaves at 95 %.
 """
 
 from collections import defaultdict
@@ -92,12 +91,21 @@ class Set:
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """Healthy racks of full size: how long they were watched and how often a warning came."""
+    """Healthy racks: how long they were watched and how often a warning came."""
 
     rack_hours: float
     warnings: int
     alarms: int
     notices: int
+
+    def and_(self, other: "FalseAlarms") -> "FalseAlarms":
+        """Return both together."""
+        return FalseAlarms(
+            self.rack_hours + other.rack_hours,
+            self.warnings + other.warnings,
+            self.alarms + other.alarms,
+            self.notices + other.notices,
+        )
 
 
 def run_trials(
@@ -249,14 +257,20 @@ def _trial(
 def count_false_alarms(
     detector: Detector, racks: Racks, settle_s: float, tell: Callable[[float], None] | None = None
 ) -> FalseAlarms:
-    """Return how often healthy racks came to a notice, a warning, an alarm."""
+    """Return how often healthy racks came to a notice, a warning, an alarm.
+
+    What stands when the first hours, those of learning, are over counts as if it began then.
+    """
     place = racks.place
     state = start(racks.model, place)
     counts = np.zeros(4, np.int64)
     settle = int(settle_s / BLOCK)
     for number in range(racks.blocks):
         state, told = judge(detector, racks.model, place, state, racks.advance())
-        if number >= settle:
+        if number == settle:
+            for level in told.level.tolist():
+                counts[level] += level > 0
+        elif number > settle:
             for finding in told.findings:
                 counts[finding.level] += 1
         if tell and number % 50 == 0:

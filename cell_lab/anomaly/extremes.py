@@ -10,7 +10,7 @@ import numpy.typing as npt
 from station.estimators.anomaly.tails import Tail
 
 _QUARTER = 0.25
-_FEWEST = 30
+_FEWEST = 15
 _LEAST_SCALE = 0.08
 """A normal law at one in ten thousand falls off so fast. What seems to fall faster is a figure that
 lasts, of which there were only as many samples as cells."""

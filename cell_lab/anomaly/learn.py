@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from cell_lab.anomaly.duties import Duty
 from cell_lab.anomaly.extremes import fit_tail
@@ -21,9 +20,10 @@ from station.estimators.soc import known_start, step
 SETTLE_S = 2 * 3600.0
 """Nothing is learned of the first hours, when the differences of cells are being learned."""
 _HOUR_S = 3600.0
-_CELL_REACHED, _RACK_REACHED, _HOUR_REACHED = 4.0, 2.0, 1.0
-_HOURS_OF = {"notice": 7 * 24.0, "warning": 730.5, "alarm": 8766.0}
-_EVERY = 8
+_CELL_REACHED, _RACK_REACHED, _DAY_REACHED = 2.0, 0.75, 0.5
+_DAYS_OF = {"notice": 7.0, "warning": 730.5 / 24, "alarm": 365.25}
+_MARGIN = 2.0
+"""Levels are set for so much longer: a real station scatters in more ways than a made one."""
 _WINDOWS_A_BLOCK = 24
 _KNOWN_SOC_SD = 0.01
 _INNOVATIONS_S = 3 * 3600
@@ -36,17 +36,17 @@ class Learned:
     """Samples of healthy racks.
 
     Attributes:
-        cells: of each cell channel and of the network, lists of arrays.
-        racks: of each rack channel.
+        cells: of each cell channel and of the network, the most in each cell's day.
+        racks: of each rack channel, the most in each rack's day.
         windows: for the network.
-        hourly: highest score of each rack in each hour.
+        daily: highest score of each rack in its day.
         rack_hours: how many.
     """
 
-    cells: dict[str, list[npt.NDArray[np.float16]]] = field(default_factory=dict)
+    cells: dict[str, list[Floats]] = field(default_factory=dict)
     racks: dict[str, list[Floats]] = field(default_factory=dict)
     windows: list[Floats] = field(default_factory=list)
-    hourly: list[Floats] = field(default_factory=list)
+    daily: list[Floats] = field(default_factory=list)
     rack_hours: float = 0.0
 
 
@@ -67,7 +67,7 @@ def learn(
     *,
     scored: bool,
 ) -> None:
-    """Run healthy racks and add what they show.
+    """Run healthy racks for a day and add what they show.
 
     Args:
         learned: is added to.
@@ -80,8 +80,9 @@ def learn(
     place, model = racks.place, racks.model
     state = detector.start(model, place)
     warmup = int(SETTLE_S / BLOCK)
-    an_hour = int(_HOUR_S / BLOCK)
-    highest = np.zeros(place.racks, np.float32)
+    highest = np.full(place.racks, -np.inf, np.float32)
+    of_cells = np.zeros((len(CELL_CHANNELS) + 1, len(place.rack)), np.float32)
+    of_racks = np.zeros((len(RACK_CHANNELS), place.racks), np.float32)
     for number in range(racks.blocks):
         block = racks.advance()
         differing, figures, (channelled, pushed), distance = detector.observe(
@@ -90,7 +91,9 @@ def learn(
         scores = None
         if scored:
             before = state.before.astype(np.float32)
-            scores = fuse.fuse(known.card, figures, distance.astype(np.float32), block, before)
+            scores = fuse.fuse(
+                known.card, figures, distance.astype(np.float32), block, before, place=place
+            )
         state = replace(
             state,
             differences=differing,
@@ -102,30 +105,24 @@ def learn(
         if number < warmup:
             continue
         if scores is None:
-            _keep_figures(learned, figures, number)
-            if number % (_EVERY * 4) == 0:
-                learned.cells.setdefault(PATTERN, []).append(distance)
+            np.maximum(of_cells[:-1], sized(figures), out=of_cells[:-1])
+            np.maximum(of_cells[-1], distance, out=of_cells[-1])
+            np.maximum(of_racks, np.abs(figures.racks), out=of_racks)
             chosen = rng.integers(0, len(place.rack), _WINDOWS_A_BLOCK)
             learned.windows.append(network_input(pushed, chosen))
         else:
-            of_cells = np.maximum.reduceat(scores.twice, place.first)
-            highest = np.maximum(highest, np.maximum(of_cells, scores.rack))
-            if (number - warmup) % an_hour == an_hour - 1:
-                learned.hourly.append(highest)
-                learned.rack_hours += place.racks
-                highest = np.zeros(place.racks, np.float32)
+            worst = np.maximum.reduceat(scores.twice, place.first)
+            highest = np.maximum(highest, np.maximum(worst, scores.rack))
         if progress and number % 50 == 0:
             progress(number / racks.blocks)
-
-
-def _keep_figures(learned: Learned, figures: channels.Figures, number: int) -> None:
-    for row, name in enumerate(RACK_CHANNELS[:-1]):
-        learned.racks.setdefault(name, []).append(np.abs(figures.racks[row]))
-    if number % _EVERY:
+    if scored:
+        learned.daily.append(highest)
+        learned.rack_hours += place.racks * (racks.blocks - warmup) * BLOCK / _HOUR_S
         return
-    judged = sized(figures)
-    for row, name in enumerate(CELL_CHANNELS):
-        learned.cells.setdefault(name, []).append(judged[row].astype(np.float16))
+    for name, most in zip((*CELL_CHANNELS, PATTERN), of_cells, strict=True):
+        learned.cells.setdefault(name, []).append(most)
+    for name, most in zip(RACK_CHANNELS[:-1], of_racks, strict=False):
+        learned.racks.setdefault(name, []).append(most)
 
 
 def innovations(model: CellModel, duty: Duty) -> Floats:
@@ -170,10 +167,13 @@ def tails_of(learned: Learned) -> tuple[dict[str, Tail], dict[str, Tail]]:
     return cells, racks
 
 
-def levels_of(hourly: Sequence[Floats]) -> tuple[Levels, Tail]:
-    """Return the scores that a rack reaches once a week, a month and a year."""
-    tail = fit_tail(np.concatenate(hourly), _HOUR_REACHED)
-    found = {name: round(tail.figure(float(np.log10(h))), 3) for name, h in _HOURS_OF.items()}
+def levels_of(daily: Sequence[Floats]) -> tuple[Levels, Tail]:
+    """Return the scores for a rack's week, month and year, with a margin."""
+    tail = fit_tail(np.concatenate(daily), _DAY_REACHED)
+    found = {
+        name: round(tail.figure(float(np.log10(_MARGIN * days))), 3)
+        for name, days in _DAYS_OF.items()
+    }
     return Levels(**found), tail
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from cell_lab.anomaly.learn import (
     tails_of,
     unlearned,
 )
-from cell_lab.anomaly.racks import Racks
+from cell_lab.anomaly.racks import BLOCK, Racks, Spread
 from cell_lab.errors import NoParametersError, TrainingError
 from cell_lab.parameter_files import parameters_of
 from cell_lab.recordings import read_recordings
@@ -41,7 +42,13 @@ REGULATION_FILE = DATA / "market" / "regulation_signal.csv"
 RECORDINGS = DATA / "battery" / "recordings"
 MAKE = "esc26650"
 FIGURES_FILE, LEVELS_FILE = "figures.json", "levels.json"
-_WINDOW_CELLS = 104
+PARTS = "parts"
+LARGE_CELLS, SMALL_CELLS = 416, 64
+_A_RUN = 8
+"""Stacks that run side by side; what a run shows is kept."""
+_WINDOW_STACKS = 4
+_SPREADS = (1.0, 0.8, 1.2)
+"""Some systems are delivered with cells more alike than others'."""
 _NO_RECORDING = np.linspace(0, 3, 1000, dtype=np.float32)
 """Without recordings the SOC filter is taken to be off by as much as it expects at the most."""
 _STACK = 3
@@ -54,17 +61,19 @@ class Plan:
     """How much is learned.
 
     Attributes:
-        hours: of each made-up duty; cells: of a rack.
+        hours: of each made-up duty: a day beyond the first hours, of which nothing is learned.
+        cells: of a rack whose figures are learned.
         stacks: of three racks each, whose figures are learned.
-        level_stacks: other racks, whose scores are learned.
+        large_stacks, small_stacks: other racks of 416 and of 64 cells, whose scores are learned.
         steps: of the network.
         seed: of all that is random.
     """
 
-    hours: float = 20.0
-    cells: int = 416
-    stacks: int = 4
-    level_stacks: int = 24
+    hours: float = 26.0
+    cells: int = 104
+    stacks: int = 24
+    large_stacks: int = 5
+    small_stacks: int = 24
     steps: int = 700
     seed: int = 1
 
@@ -109,14 +118,11 @@ def train_detector(
         racks=kept["racks"],
         levels=Levels(notice=1, warning=1, alarm=1),
     )
-    learned = Learned()
-    rng = np.random.default_rng(plan.seed)
-    racks = _made_up_racks(plan, plan.level_stacks, plan.seed + 900)
-    learn(learned, racks, Detector(card, network), rng, partial(tell, "scores"), scored=True)
-    levels, tail = levels_of(learned.hourly)
+    daily, rack_hours = _learn_scores(out, plan, Detector(card, network), tell)
+    levels, tail = levels_of(daily)
     card = card.model_copy(update={"levels": levels})
     (out / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", "utf-8")
-    told = {"rack_hours": learned.rack_hours, "hourly_tail": tail.model_dump()}
+    told = {"rack_hours": rack_hours, "daily_tail": tail.model_dump()}
     (out / LEVELS_FILE).write_text(json.dumps(told) + "\n", "utf-8")
     return Detector(card, network)
 
@@ -154,8 +160,8 @@ def _train_network(
 
     rng = np.random.default_rng(plan.seed)
     learned = Learned()
-    small = replace(plan, cells=_WINDOW_CELLS)
-    for racks in _all_racks(small, real, plan.seed + 50):
+    few = replace(plan, stacks=min(plan.stacks, _WINDOW_STACKS))
+    for racks in _all_racks(few, real, plan.seed + 50):
         learn(learned, racks, unlearned(), rng, partial(tell, "windows"), scored=False)
     windows = np.concatenate(learned.windows)
     trained = train_encoder(windows, plan.steps, plan.seed, partial(tell, "contrastive network"))
@@ -171,12 +177,23 @@ def _learn_figures(
     known: Detector,
     tell: Progress,
 ) -> None:
-    rng = np.random.default_rng(plan.seed)
     learned = Learned()
-    for racks in _all_racks(plan, real, plan.seed + 100):
-        learn(learned, racks, known, rng, partial(tell, "figures"), scored=False)
+    total = -(-plan.stacks // _A_RUN) + len(real)
+    for number, racks in enumerate(_all_racks(plan, real, plan.seed + 100)):
+        part = out / PARTS / f"figures-{number}.npz"
+        if not part.exists():
+            found = Learned()
+            rng = np.random.default_rng([plan.seed, number])
+            learn(found, racks, known, rng, _within(tell, "figures", number, total), scored=False)
+            most = {name: np.concatenate(parts) for name, parts in found.cells.items()}
+            most |= {f"rack {name}": np.concatenate(p) for name, p in found.racks.items()}
+            _keep(part, most)
+        with np.load(part) as kept_part:
+            for name in kept_part.files:
+                own = learned.racks if name.startswith("rack ") else learned.cells
+                own.setdefault(name.removeprefix("rack "), []).append(kept_part[name])
     off = [innovations(model, duty) for model, duty in real]
-    moved = [np.abs(each - np.median(each)) for each in off] or [_NO_RECORDING]
+    moved = [_most_by_hour(np.abs(each - np.median(each))) for each in off] or [_NO_RECORDING]
     learned.racks["model"] = moved
     cells, tails = tails_of(learned)
     names = sorted({duty.name for _, duty in real})
@@ -189,14 +206,61 @@ def _learn_figures(
     (out / FIGURES_FILE).write_text(json.dumps(kept, indent=1), "utf-8")
 
 
+def _learn_scores(
+    out: Path, plan: Plan, known: Detector, tell: Progress
+) -> tuple[list[npt.NDArray[np.float32]], float]:
+    """Return the highest scores of other racks' days, large and small ones, and their hours."""
+    runs = [
+        (cells, first, min(_A_RUN, stacks - first))
+        for cells, stacks in ((LARGE_CELLS, plan.large_stacks), (SMALL_CELLS, plan.small_stacks))
+        for first in range(0, stacks, _A_RUN)
+    ]
+    daily, rack_hours = [], 0.0
+    for number, (cells, _, stacks) in enumerate(runs):
+        part = out / PARTS / f"scores-{number}.npz"
+        if not part.exists():
+            racks = _made_up_racks(replace(plan, cells=cells), stacks, plan.seed + 900, number)
+            found = Learned()
+            rng = np.random.default_rng(plan.seed)
+            learn(found, racks, known, rng, _within(tell, "scores", number, len(runs)), scored=True)
+            hours = np.asarray(found.rack_hours)
+            _keep(part, {"daily": np.concatenate(found.daily), "rack_hours": hours})
+        with np.load(part) as kept:
+            daily.append(kept["daily"])
+            rack_hours += float(kept["rack_hours"])
+    return daily, rack_hours
+
+
+def _keep(part: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    """Write a part whole or not at all."""
+    part.parent.mkdir(exist_ok=True)
+    half = part.with_suffix(".half.npz")
+    with half.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+    half.replace(part)
+
+
+def _within(tell: Progress, what: str, number: int, total: int) -> Callable[[float], None]:
+    return lambda share: tell(what, (number + share) / total)
+
+
+def _most_by_hour(off: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    blocks = 3600 // BLOCK
+    starts = range(0, max(len(off) // blocks, 1) * blocks, blocks)
+    return np.array([off[at : at + blocks].max() for at in starts], np.float32)
+
+
 def _all_racks(plan: Plan, real: Sequence[tuple[CellModel, Duty]], seed: int) -> Iterator[Racks]:
-    yield _made_up_racks(plan, plan.stacks, seed)
+    for number, first in enumerate(range(0, plan.stacks, _A_RUN)):
+        yield _made_up_racks(plan, min(_A_RUN, plan.stacks - first), seed, number)
     for number, (model, duty) in enumerate(real):
-        yield Racks(model, [duty], plan.cells // 2, stack=_STACK, seed=seed + 1 + number)
+        yield Racks(model, [duty], plan.cells, stack=_STACK, seed=seed + 1 + number)
 
 
-def _made_up_racks(plan: Plan, stacks: int, seed: int) -> Racks:
+def _made_up_racks(plan: Plan, stacks: int, seed: int, number: int) -> Racks:
     model = build_cell_model(parameters_of(MAKE))
     signal = regulation_signal()
-    duties = [made_up(plan.hours, seed * 1000 + each, signal) for each in range(stacks)]
-    return Racks(model, duties, plan.cells, stack=_STACK, seed=seed)
+    first = seed * 1000 + number * _A_RUN
+    duties = [made_up(plan.hours, first + each, signal) for each in range(stacks)]
+    spread = Spread().times(_SPREADS[number % len(_SPREADS)])
+    return Racks(model, duties, plan.cells, stack=_STACK, seed=first, spread=spread)

@@ -20,13 +20,13 @@ from cell_lab.parameter_files import parameters_of
 from station.estimators.anomaly import Detector
 from station.estimators.cell_model import CellModel, build_cell_model
 
-TRIAL_CELLS, FULL_CELLS = 64, 416
+TRIAL_CELLS, HEALTHY_CELLS = 64, (416, 64)
 MADE_UP, RECORDED = "made-up days", "recorded cells"
-_MADE_UP_H, _MADE_UP_AT_H = 12.0, 2.5
+_MADE_UP_H, _MADE_UP_AT_H = 24.0, 2.5
 _LEAST_H, _AT_SHARE = 2.0, 0.3
 _HOURS_A_MONTH = 730.5
 _NORMAL_H = 26.0
-_STACK = 3
+_STACK, _A_RUN = 3, 8
 _SEED = 70_000
 """Far from the seeds of training: no duty and no cell was seen."""
 
@@ -44,7 +44,7 @@ def run_all(
         detector: to be tried.
         data: recordings beside those that ship with the house.
         repeats: trials of each fault and size, on recorded and on made-up duties each.
-        rack_months: of healthy racks.
+        rack_months: of healthy racks, half of them of 416 cells and half of 64.
         progress: told what is done and the share of it.
 
     Raises:
@@ -83,23 +83,21 @@ def _healthy(detector: Detector, rack_months: float, progress: Progress | None) 
     model = build_cell_model(parameters_of(MAKE))
     signal = regulation_signal()
     hours = _NORMAL_H - SETTLE_S / 3600
-    stacks = max(1, round(rack_months * _HOURS_A_MONTH / hours / _STACK))
-    per_run = 8
+    stacks = max(1, round(rack_months * _HOURS_A_MONTH / hours / _STACK / len(HEALTHY_CELLS)))
+    runs = [
+        (cells, first, min(_A_RUN, stacks - first))
+        for cells in HEALTHY_CELLS
+        for first in range(0, stacks, _A_RUN)
+    ]
     counted = FalseAlarms(0.0, 0, 0, 0)
-    for first in range(0, stacks, per_run):
-        seeds = range(first, min(first + per_run, stacks))
-        duties = [made_up(_NORMAL_H, _SEED + 500 + each, signal) for each in seeds]
-        racks = Racks(model, duties, FULL_CELLS, stack=_STACK, seed=_SEED + 500 + first)
+    for number, (cells, first, beside) in enumerate(runs):
+        seed = _SEED + 500 + first + (0 if cells == HEALTHY_CELLS[0] else 10_000)
+        duties = [made_up(_NORMAL_H, seed + each, signal) for each in range(beside)]
+        racks = Racks(model, duties, cells, stack=_STACK, seed=seed)
 
-        def tell(share: float, done: int = first, now: int = len(duties)) -> None:
+        def tell(share: float, done: int = number) -> None:
             if progress:
-                progress("healthy racks", (done + share * now) / stacks)
+                progress("healthy racks", (done + share) / len(runs))
 
-        found = count_false_alarms(detector, racks, SETTLE_S, tell)
-        counted = FalseAlarms(
-            counted.rack_hours + found.rack_hours,
-            counted.warnings + found.warnings,
-            counted.alarms + found.alarms,
-            counted.notices + found.notices,
-        )
+        counted = counted.and_(count_false_alarms(detector, racks, SETTLE_S, tell))
     return counted

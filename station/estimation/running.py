@@ -134,6 +134,7 @@ def moment_of(arrays: Arrays, racks: slice, cells: slice, parallel: int) -> Grou
             bms_soc=of_racks("bms_soc"),
             voltage_v=of_racks("voltage_v"),
             power_kw=of_racks("power_kw"),
+            rack_power_kw=of_racks("rack_power_kw"),
             available=arrays["available"][racks].astype(bool),
         ),
     )

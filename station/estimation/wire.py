@@ -22,7 +22,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 RACK_NUMBERS = (
     *("elapsed_s", "current_a", "charge_current_limit_a", "discharge_current_limit_a"),
-    *("bms_soc", "voltage_v", "power_kw"),
+    *("bms_soc", "voltage_v", "power_kw", "rack_power_kw"),
 )
 RACK_FLAGS = ("current_good", "available")
 CELL_NUMBERS = ("cell_voltage_v", "cell_temperature_c")

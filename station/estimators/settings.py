@@ -97,6 +97,7 @@ class RackFacts:
         bms_soc: what the BMS says, a share of 1.
         voltage_v: of the whole rack.
         power_kw: at the meter, shared out to racks, auxiliaries included; discharge positive.
+        rack_power_kw: as the rack itself measures it, at its terminals.
         available: whether the rack can be dispatched.
     """
 
@@ -105,4 +106,5 @@ class RackFacts:
     bms_soc: Floats
     voltage_v: Floats
     power_kw: Floats
+    rack_power_kw: Floats
     available: Flags

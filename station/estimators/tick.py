@@ -119,7 +119,7 @@ def _judged(
         soc=estimate.soc,
         innovation=(innovation.volts / np.sqrt(innovation.variance)).astype(np.float32),
         rack_voltage_v=facts.voltage_v,
-        rack_power_kw=np.full(settings.racks, np.nan, np.float32),
+        rack_power_kw=(facts.rack_power_kw / settings.parallel).astype(np.float32),
         stack_current_a=np.full(settings.place.stack.max() + 1, np.nan, np.float32),
     )
     after, told = anomaly.step(

@@ -99,3 +99,15 @@ def test_racks_of_a_container_share_its_converter(site):
     racks = site.config.with_role(Role.RACK)
 
     assert [rated_kw_of(site.config, rack) for rack in racks] == [500.0, 500.0]
+
+
+def test_what_a_rack_measures_of_its_own_power_is_told_beside_its_share_at_the_meter(site):
+    inputs = inputs_of(site)
+    say(site, T0_MS)
+
+    moment = inputs.moment(picture(site, T0_MS), T0_MS)
+
+    told = moment.arrays["rack_power_kw"]
+    assert np.isfinite(told).all()
+    shares = moment.arrays["power_kw"] - told
+    assert shares == pytest.approx(np.full(len(told), shares[0]), abs=0.01)

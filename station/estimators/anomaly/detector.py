@@ -27,7 +27,7 @@ from station.estimators.cell_model import CellModel, Floats
 from station.estimators.samples import Indices
 
 _NETWORK_TURNS = 4
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,12 @@ def judge(
     """Take one block of all racks."""
     differing, figures, moved, distance = observe(detector, model, place, state, block)
     scores = fuse(
-        detector.card, figures, distance.astype(np.float32), block, state.before.astype(np.float32)
+        detector.card,
+        figures,
+        distance.astype(np.float32),
+        block,
+        state.before.astype(np.float32),
+        place=place,
     )
     findings, begun = latch(
         state.findings, detector.card.levels, scores, figures, block=block, place=place
@@ -126,7 +131,7 @@ def judge(
         findings=findings,
         distance=distance,
         before=scores.cell.astype(np.float16),
-        score=(scores.twice / warning).astype(np.float16),
+        score=np.maximum(scores.twice / warning, 0).astype(np.float16),
     )
     told = tuple(describe(each, figures, after.windows, place) for each in begun)
     return after, _told(after, place, detector, told)

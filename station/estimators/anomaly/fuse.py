@@ -1,8 +1,11 @@
 """From many figures to one score and to the kind of anomaly.
 
-Each figure becomes its rarity. A cell's score is the largest rarity of its figures, or that of
-two that together mean more than each alone: a cell that leaks and is warmer has an internal short.
-The kind is that of the figure that gave the score.
+Each figure becomes its rarity: how seldom a healthy cell shows as much in a day. So a figure that
+scatters anew each block is held to more than one that stands for months. A cell's score is the
+largest rarity of its figures, or that of two that together mean more than each alone: a cell that
+leaks and is warmer has an internal short. From many cells more is to be expected of the rarest: the
+score is less by the decimal logarithm of the rack's cells (Sidak 1967, JASA 62). So the scores of
+cells, of small and large racks, and of what belongs to the rack itself mean the same.
 """
 
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ import numpy as np
 from station.estimators.anomaly import channels as ch
 from station.estimators.anomaly.card import PATTERN, DetectorCard
 from station.estimators.anomaly.channels import CELL_CHANNELS, RACK_CHANNELS, Figures
-from station.estimators.anomaly.inputs import Block
+from station.estimators.anomaly.inputs import Block, Place
 from station.estimators.cell_model import Floats
 from station.estimators.samples import Indices
 
@@ -66,6 +69,9 @@ _STILL_TESTS = np.float32(4.0)
 ONE_SIDED = {ch.CAPACITY: -1.0, ch.RESISTANCE: 1.0, ch.CONTACT: 1.0}
 """A cell that is better than its rack is no anomaly."""
 _SHORT_NEEDS = np.float32(1.3)
+_SHOWS = 1.0
+"""A figure that one healthy cell in ten reaches in a day says what kind a fault is of."""
+_SUDDEN = 0.7
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ class Scores:
 
     Attributes:
         rarity: of every figure of every cell, shape (rows, cells).
-        cell, cell_row: the cells' scores and the row that gave them, shape (cells,).
+        cell, cell_row: the cells' scores and the row that gave them, shape (cells,); a score
+            below 0 is what every day shows.
         twice: the lesser of the cells' scores in this block and the one before, shape (cells,).
         rack, rack_row: of the rack channels, shape (racks,).
     """
@@ -88,7 +95,13 @@ class Scores:
 
 
 def fuse(
-    card: DetectorCard, figures: Figures, distance: Floats, block: Block, before: Floats
+    card: DetectorCard,
+    figures: Figures,
+    distance: Floats,
+    block: Block,
+    before: Floats,
+    *,
+    place: Place,
 ) -> Scores:
     """Return rarities and scores of a block.
 
@@ -98,6 +111,7 @@ def fuse(
         distance: of the network, shape (cells,).
         block: the block.
         before: the cells' scores in the block before, shape (cells,).
+        place: of the cells.
     """
     rarity = np.empty((len(ROWS), len(distance)), np.float32)
     for row, name in enumerate(CELL_CHANNELS):
@@ -113,7 +127,7 @@ def fuse(
     racks = np.stack(
         [card.racks[name].rarity(abs(figures.racks[i])) for i, name in enumerate(RACK_CHANNELS)]
     )
-    score = rarity.max(axis=0)
+    score = rarity.max(axis=0) - np.log10(place.count.astype(np.float32))[place.rack]
     # The model of a make errs by itself: that alone is worth a look, and no warning.
     racks[MODEL_ROW] = np.minimum(racks[MODEL_ROW], 0.999 * card.levels.warning)
     return Scores(
@@ -147,23 +161,48 @@ def _short(figures: Figures, rarity: Floats) -> Floats:
 def kind_of_cell(row: int, figures: Figures, scores: Scores, cell: int) -> Kind:
     """Return the kind that a cell's figures speak for.
 
-    One fault moves several figures. What explains the most of them goes first: a loose contact
-    also looks like a large resistance and an offset, a short like a leak and warmth.
+    One fault moves several figures, and what moves most is not what tells faults apart: a lost
+    contact, a leak and a shifted sensor all begin as a voltage that was not expected. So the kinds
+    with a signature of their own are asked first.
     """
     rarity = scores.rarity[:, cell]
-    strong = 0.5 * float(scores.cell[cell])
+    strong = 0.5 * float(rarity.max())
     if max(rarity[STILL_VOLTAGE_ROW], rarity[STILL_TEMPERATURE_ROW]) > strong:
         return Kind.FROZEN_SENSOR
-    if rarity[SHORT_ROW] > strong:
-        return Kind.INTERNAL_SHORT
-    if row in (ch.VOLTAGE_STEP, ch.VOLTAGE_SHIFT, PATTERN_ROW) and rarity[ch.CONTACT] > strong:
-        return Kind.LOOSE_CONNECTION
-    warm = row in (ch.TEMPERATURE_JUMP, ch.TEMPERATURE_DRIFT)
-    if warm and rarity[ch.RESISTANCE] > strong:
+    if row == ch.TEMPERATURE_LEVEL:
+        return Kind.BIASED_SENSOR
+    resists = rarity[ch.RESISTANCE] > max(_SHOWS, rarity[ch.LEAK])
+    if row in (ch.TEMPERATURE_JUMP, ch.TEMPERATURE_DRIFT, SHORT_ROW):
+        return _warm_kind(rarity, figures, cell, resists=resists)
+    sudden = max(rarity[ch.VOLTAGE_STEP], rarity[ch.VOLTAGE_SHIFT], rarity[ch.CONTACT])
+    kind = Kind(int(_KIND_OF_ROW[row]))
+    if resists:
+        kind = Kind.LOOSE_CONNECTION if sudden > strong else Kind.HIGH_RESISTANCE
+    elif rarity[ch.LEAK] > _SHOWS:
+        losing = figures.cells[ch.LEAK, cell] < 0
+        warm = figures.cells[ch.TEMPERATURE_DRIFT, cell] > 0
+        hot = losing and warm and rarity[ch.TEMPERATURE_DRIFT] > _SHOWS
+        kind = Kind.INTERNAL_SHORT if hot else Kind.SOC_DRIFT
+    elif rarity[ch.CAPACITY] > max(_SHOWS, rarity[ch.OFFSET]):
+        kind = Kind.LOW_CAPACITY
+    elif row == PATTERN_ROW and rarity[ch.VOLTAGE_STEP] > strong:
+        kind = Kind.BIASED_SENSOR
+    return kind
+
+
+def _warm_kind(rarity: Floats, figures: Figures, cell: int, *, resists: bool) -> Kind:
+    """Return what makes a temperature leave the rack's.
+
+    Heat warms a cell's five kilograms over minutes. A reading that leaves within one is the
+    sensor's, or comes from outside. A cell that goes on warming has a source of heat: a
+    resistance, which the voltage shows, or current that flows inside it, which it does not.
+    """
+    if rarity[ch.TEMPERATURE_JUMP] > _SUDDEN * rarity[ch.TEMPERATURE_DRIFT]:
+        return Kind.TEMPERATURE_JUMP
+    if resists:
         return Kind.HIGH_RESISTANCE
-    if row == ch.CAPACITY and figures.cells[ch.CAPACITY, cell] > 0:
-        return Kind.SOC_DRIFT
-    return Kind(int(_KIND_OF_ROW[row]))
+    warm = figures.cells[ch.TEMPERATURE_DRIFT, cell] > 0
+    return Kind.INTERNAL_SHORT if warm else Kind.TEMPERATURE_JUMP
 
 
 def kind_of_rack(row: int) -> Kind:

@@ -1,6 +1,6 @@
-"""How seldom a figure is with healthy cells: -log10 of the chance that one reaches it.
+"""How seldom a figure is: -log10 of the chance that a healthy cell reaches it within a day.
 
-Up to the 99.9 % quantile the chance is counted; beyond, excesses over a high threshold follow a
+Up to the 99 % quantile the chance is counted; beyond, excesses over a high threshold follow a
 generalised Pareto law (Pickands 1975, Annals of Statistics 3; Coles, An Introduction to
 Statistical Modeling of Extreme Values, 2001, ch. 4). So figures of different kinds become one
 scale, and levels that healthy cells reach once in a month can be told from a few days' data.

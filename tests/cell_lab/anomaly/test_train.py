@@ -9,9 +9,7 @@ from cell_lab.errors import TrainingError
 from station.estimators.anomaly import load_detector
 from station.estimators.anomaly.windows import FIGURES, POINTS, SCALES_S
 
-pytest.importorskip("torch", reason="only the extra train has PyTorch")
-
-SMALL = Plan(hours=4.0, cells=24, stacks=1, level_stacks=1, steps=20)
+SMALL = Plan(hours=3.0, cells=24, stacks=1, large_stacks=1, small_stacks=1, steps=20)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +36,9 @@ def test_a_folder_goes_on_where_it_stopped_and_refuses_another_plan(folder):
     train_detector(folder, SMALL, progress=lambda step, _share: told.append(step))
 
     assert (folder / "network.onnx").read_bytes() == before
+    assert told == []
+    (folder / "parts" / "scores-1.npz").unlink()
+    train_detector(folder, SMALL, progress=lambda step, _share: told.append(step))
     assert set(told) == {"scores"}
     with pytest.raises(TrainingError, match="another plan"):
         train_detector(folder, Plan())

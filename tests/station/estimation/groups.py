@@ -45,6 +45,7 @@ def moment(setup: Setup, at_ms: int, **values: float) -> Moment:
         "charge_current_limit_a": 200.0,
         "discharge_current_limit_a": 200.0,
         "power_kw": 5.0,
+        "rack_power_kw": 5.0,
         "current_good": 1,
         "available": 1,
         "cell_good": 1,

@@ -46,6 +46,7 @@ def facts_of(settings, **others: object):
             "bms_soc": unknown,
             "voltage_v": unknown,
             "power_kw": unknown,
+            "rack_power_kw": unknown,
             "available": np.ones(settings.racks, bool),
         }
         | others
