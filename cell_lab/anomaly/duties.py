@@ -10,10 +10,12 @@ from cell_lab.recordings import Recording
 from station.estimators.cell_model import CellModel
 
 Series = npt.NDArray[np.float32]
+Wave = npt.NDArray[np.floating]
 
 _HOUR_S = 3600
 _FEWEST_S = 5400
 _SOC_BAND = (0.1, 0.93)
+_SOC_FARTHEST = (0.05, 0.96)
 _DEPTHS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 _HOW_OFTEN = (0.3, 0.2, 0.2, 0.15, 0.1, 0.05)
 """Of the regulation signal upon a plateau, in multiples of the capacity per hour."""
@@ -86,7 +88,8 @@ def made_up(hours: float, seed: int, regulation: Series) -> Duty:
         depth = float(rng.choice(_DEPTHS, p=_HOW_OFTEN))
         first = int(rng.integers(0, len(regulation) - 1))
         places = (first + np.arange(length) // 4) % len(regulation)
-        wave = depth * (regulation[places] - regulation[places].mean())
+        swing = depth * (regulation[places] - regulation[places].mean())
+        wave = _kept_inside(swing, level, soc)
         if abs(level) + depth > 0.02 or rng.random() < 0.5:  # noqa: PLR2004
             wave = wave + 0.002 * rng.standard_normal(length)
         current[at : at + length] = level + wave
@@ -102,6 +105,16 @@ def made_up(hours: float, seed: int, regulation: Series) -> Duty:
         voltage_v=None,
         temperature_c=coolant_c.astype(np.float32),
     )
+
+
+def _kept_inside(wave: Wave, level: float, soc: float) -> Wave:
+    """Return a wave so small that SOC stays in its band: a station does not overcharge cells."""
+    for _ in range(12):
+        soc_then = soc - np.cumsum(level + wave, dtype=np.float64) / _HOUR_S
+        if soc_then.min() >= _SOC_FARTHEST[0] and soc_then.max() <= _SOC_FARTHEST[1]:
+            return wave
+        wave = wave / 2
+    return 0 * wave
 
 
 def fitting(duties: Sequence[Duty | None], hours: float) -> list[Duty]:

@@ -55,7 +55,7 @@ class Trial:
         found_s: from the fault to the first warning; None: none came.
         threshold_s: from the fault to the first plain threshold; None: none was passed.
         left_s: from the fault to the end of the trial.
-        kind: of the first warning.
+        kind: of the first warning, as it is called once it was looked at again.
         right_cell: whether it named the cell; of a current pulse, the rack.
     """
 
@@ -200,6 +200,9 @@ def _watch(
             fresh = finding.rack not in first and number >= began.get(finding.rack, 0)
             if fresh and finding.level >= 2:  # noqa: PLR2004 - a warning
                 first[finding.rack] = (number, finding.kind, finding.cell)
+            elif finding.renamed and finding.rack in first:
+                when, _, cell = first[finding.rack]
+                first[finding.rack] = (when, finding.kind, cell)
         if tell and number % 50 == 0:
             tell(number / racks.blocks)
     sick = np.isin(place.rack, list(began))
@@ -272,7 +275,7 @@ def count_false_alarms(
                 counts[level] += level > 0
         elif number > settle:
             for finding in told.findings:
-                counts[finding.level] += 1
+                counts[finding.level] += not finding.renamed
         if tell and number % 50 == 0:
             tell(number / racks.blocks)
     hours = (racks.blocks - settle) * BLOCK / _HOUR_S * place.racks

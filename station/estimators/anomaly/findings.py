@@ -2,9 +2,13 @@
 
 A finding begins when a cell has scored in two blocks in a row, or a rack's own channel in one. It
 stands until an hour has passed below the level of a notice, so that one fault is one event.
+
+At first sight a leak, a lost contact and a shifted sensor are all a voltage that was not expected,
+and a source of heat looks like a jump. So a finding is looked at again after a quarter of an hour,
+and told again if it turns out to be of another kind.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +32,10 @@ from station.estimators.anomaly.windows import POINTS, SCALES_S, WindowState, un
 from station.estimators.cell_model import Floats
 
 STANDS_S = np.float32(3600.0)
+AGAIN_S = np.float32(900.0)
 _FEW_CELLS = 8
+_STILL_RISES = 1.0
+_FIRST_SIGHT = (Kind.TEMPERATURE_JUMP, Kind.BIASED_SENSOR)
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class FindingState:
         level: 0 none, 1 notice, 2 warning, 3 alarm.
         kind, cell: -1 is the rack itself.
         quiet_s: since a score was last at the level of a notice.
+        age_s: since it began.
         rack_score: of the rack's own channels in the last block.
     """
 
@@ -46,12 +54,13 @@ class FindingState:
     kind: npt.NDArray[np.int8]
     cell: npt.NDArray[np.int32]
     quiet_s: Floats
+    age_s: Floats
     rack_score: Floats
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A finding that begins or becomes more severe, before it is told in words."""
+    """A finding that begins, becomes more severe or is renamed, before it is told in words."""
 
     rack: int
     cell: int
@@ -59,6 +68,7 @@ class Begun:
     level: int
     row: int
     cells: tuple[int, ...]
+    renamed: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,7 @@ class Finding:
             begins and ends.
         values: over that window, in multiples of what healthy cells scatter.
         reason: in words.
+        renamed: whether it was told before as another kind.
     """
 
     rack: int
@@ -88,6 +99,7 @@ class Finding:
     window_end_s: float
     values: tuple[float, ...]
     reason: Words
+    renamed: bool = False
 
 
 def nothing_found(place: Place) -> FindingState:
@@ -98,6 +110,7 @@ def nothing_found(place: Place) -> FindingState:
         kind=np.zeros(racks, np.int8),
         cell=np.full(racks, -1, np.int32),
         quiet_s=np.zeros(racks, np.float32),
+        age_s=np.zeros(racks, np.float32),
         rack_score=np.zeros(racks, np.float32),
     )
 
@@ -130,16 +143,53 @@ def latch(
     level = np.where(ended, 0, state.level).astype(np.int8)
     kind = np.where(ended, 0, state.kind).astype(np.int8)
     cell = np.where(ended, -1, state.cell).astype(np.int32)
+    age_s = np.where(level > 0, state.age_s + block.span_s, 0).astype(np.float32)
+    again = (reached > 0) & (reached <= level) & (state.age_s < AGAIN_S) & (age_s >= AGAIN_S)
     begun = []
-    for rack in np.flatnonzero(reached > level):
-        found = _begun(int(rack), int(reached[rack]), scores, figures, levels.notice, place=place)
+    for rack in np.flatnonzero((reached > level) | again):
+        top_level = max(int(reached[rack]), int(level[rack]))
+        found = _begun(
+            int(rack),
+            top_level,
+            scores,
+            figures,
+            levels.notice,
+            place=place,
+            again=bool(again[rack]),
+        )
+        if again[rack]:
+            if not _is_another(found, int(kind[rack]), int(cell[rack]), figures, place=place):
+                continue
+            found = replace(found, renamed=True)
         level[rack], kind[rack], cell[rack] = found.level, found.kind, found.cell
         begun.append(found)
-    return FindingState(level, kind, cell, quiet_s, scores.rack), tuple(begun)
+    return FindingState(level, kind, cell, quiet_s, age_s, scores.rack), tuple(begun)
+
+
+def _is_another(found: Begun, kind: int, cell: int, figures: Figures, *, place: Place) -> bool:
+    """Return whether a finding that was told is of another kind, now that more is known.
+
+    A temperature that jumped stands or falls again; only one that still rises has a source of
+    heat.
+    """
+    same = found.cell == cell and cell >= 0
+    if not same or kind not in _FIRST_SIGHT or found.kind in (kind, Kind.UNUSUAL_PATTERN):
+        return False
+    if kind != Kind.TEMPERATURE_JUMP:
+        return found.kind != Kind.TEMPERATURE_JUMP
+    rises = figures.cells[ch.TEMPERATURE_JUMP, int(place.first[found.rack]) + cell]
+    return bool(rises > _STILL_RISES)
 
 
 def _begun(
-    rack: int, level: int, scores: Scores, figures: Figures, notice: float, *, place: Place
+    rack: int,
+    level: int,
+    scores: Scores,
+    figures: Figures,
+    notice: float,
+    *,
+    place: Place,
+    again: bool,
 ) -> Begun:
     first = int(place.first[rack])
     own = scores.twice[first : first + int(place.count[rack])]
@@ -148,7 +198,7 @@ def _begun(
         row = int(scores.rack_row[rack])
         return Begun(rack, -1, kind_of_rack(row), level, row, ())
     row = int(scores.cell_row[first + worst])
-    kind = kind_of_cell(row, figures, scores, first + worst)
+    kind = kind_of_cell(row, figures, scores, first + worst, again=again)
     others = np.flatnonzero(own >= notice)
     order = others[np.argsort(own[others])[::-1]][:_FEW_CELLS]
     return Begun(rack, worst, kind, level, row, tuple(int(each) for each in order))
@@ -180,6 +230,7 @@ def describe(begun: Begun, figures: Figures, windows: WindowState, place: Place)
         window_end_s=0.0,
         values=tuple(round(float(each), 3) for each in values),
         reason=reason(begun.kind, channel, value, unit, begun.cell),
+        renamed=begun.renamed,
     )
 
 

@@ -158,12 +158,14 @@ def _short(figures: Figures, rarity: Floats) -> Floats:
     return np.where(wanted, joint, 0).astype(np.float32)
 
 
-def kind_of_cell(row: int, figures: Figures, scores: Scores, cell: int) -> Kind:
+def kind_of_cell(
+    row: int, figures: Figures, scores: Scores, cell: int, *, again: bool = False
+) -> Kind:
     """Return the kind that a cell's figures speak for.
 
     One fault moves several figures, and what moves most is not what tells faults apart: a lost
     contact, a leak and a shifted sensor all begin as a voltage that was not expected. So the kinds
-    with a signature of their own are asked first.
+    with a signature of their own are asked first. Looked at again, what still moves is no jump.
     """
     rarity = scores.rarity[:, cell]
     strong = 0.5 * float(rarity.max())
@@ -173,7 +175,10 @@ def kind_of_cell(row: int, figures: Figures, scores: Scores, cell: int) -> Kind:
         return Kind.BIASED_SENSOR
     resists = rarity[ch.RESISTANCE] > max(_SHOWS, rarity[ch.LEAK])
     if row in (ch.TEMPERATURE_JUMP, ch.TEMPERATURE_DRIFT, SHORT_ROW):
-        return _warm_kind(rarity, figures, cell, resists=resists)
+        sudden = rarity[ch.TEMPERATURE_JUMP] > _SUDDEN * rarity[ch.TEMPERATURE_DRIFT]
+        if sudden and not again:
+            return Kind.TEMPERATURE_JUMP
+        return _warm_kind(figures, cell, resists=resists)
     sudden = max(rarity[ch.VOLTAGE_STEP], rarity[ch.VOLTAGE_SHIFT], rarity[ch.CONTACT])
     kind = Kind(int(_KIND_OF_ROW[row]))
     if resists:
@@ -190,15 +195,13 @@ def kind_of_cell(row: int, figures: Figures, scores: Scores, cell: int) -> Kind:
     return kind
 
 
-def _warm_kind(rarity: Floats, figures: Figures, cell: int, *, resists: bool) -> Kind:
-    """Return what makes a temperature leave the rack's.
+def _warm_kind(figures: Figures, cell: int, *, resists: bool) -> Kind:
+    """Return what makes a temperature leave the rack's for longer than a minute.
 
     Heat warms a cell's five kilograms over minutes. A reading that leaves within one is the
     sensor's, or comes from outside. A cell that goes on warming has a source of heat: a
     resistance, which the voltage shows, or current that flows inside it, which it does not.
     """
-    if rarity[ch.TEMPERATURE_JUMP] > _SUDDEN * rarity[ch.TEMPERATURE_DRIFT]:
-        return Kind.TEMPERATURE_JUMP
     if resists:
         return Kind.HIGH_RESISTANCE
     warm = figures.cells[ch.TEMPERATURE_DRIFT, cell] > 0

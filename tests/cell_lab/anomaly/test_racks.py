@@ -50,6 +50,14 @@ def test_charge_of_a_made_up_duty_is_that_of_its_current_and_stays_inside_the_ce
     assert 0 < DUTY.soc.min() < DUTY.soc.max() < 1
 
 
+def test_days_of_a_station_do_not_overcharge_nor_empty_its_cells():
+    signal = regulation_signal()
+    socs = np.concatenate([made_up(26.0, 101_000 + seed, signal).soc for seed in range(4)])
+
+    assert socs.min() > 0.03
+    assert socs.max() < 0.98
+
+
 @pytest.mark.parametrize(
     "type_", [each for each in FaultType if each is not FaultType.COOLING_LOSS]
 )

@@ -66,6 +66,19 @@ def test_a_cell_that_warms_within_a_minute_is_named_with_its_rack_and_reason():
     assert max(findings[0].values) > 5
 
 
+def test_a_cell_that_goes_on_warming_without_more_resistance_is_called_an_internal_short():
+    def heat(inputs, second):
+        warmer = inputs.temperature_c[CELL] + 12.0 * second / 3600
+        return with_cell(inputs, "temperature_c", CELL, warmer)
+
+    _, told, findings = run(2000, heat)
+
+    assert told.kind[1] == Kind.INTERNAL_SHORT
+    assert told.cell[1] == 7
+    assert findings[-1].reason.en.startswith("Cell 8")
+    assert "short" in findings[-1].reason.en
+
+
 def test_a_voltage_that_stands_still_while_others_move_is_a_frozen_sensor():
     held = {}
 

@@ -1,5 +1,6 @@
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from contract.states import ANOMALY_KIND
 from station.estimators.anomaly import AnomalyModelError, Kind, load_detector, place_of
 from station.estimators.anomaly import reasons as reasons_module
 from station.estimators.anomaly.card import CARD_FILE
-from station.estimators.anomaly.channels import CELL_CHANNELS, RACK_CHANNELS, UNITS
+from station.estimators.anomaly.channels import CELL_CHANNELS, RACK_CHANNELS, SOC, UNITS, Figures
+from station.estimators.anomaly.fuse import fuse
 from station.estimators.anomaly.reasons import reason
 from station.estimators.anomaly.tails import Tail
 from station.estimators.anomaly.windows import no_windows, pack, push, unpack
+from tests.station.estimators.anomaly.made import detector
 
 TAIL = Tail(quantiles=(0.0, 1.0, 2.0), threshold=2.0, reached=0.5, shape=0.2, scale=1.0)
 
@@ -48,6 +51,24 @@ def test_what_is_larger_is_never_called_less_rare(figures):
 
     assert (np.diff(rarity) >= 0).all()
     assert (rarity >= 0).all()
+
+
+def test_from_more_cells_a_rarer_figure_is_expected():
+    scores = {}
+    for cells in (10, 100):
+        place = place_of(np.zeros(cells, np.intp), 1)
+        none = np.zeros(cells, np.float32)
+        figures = Figures(
+            *(np.zeros((rows, cells), np.float32) for rows in (len(CELL_CHANNELS),) * 2),
+            racks=np.zeros((len(RACK_CHANNELS), 1), np.float32),
+            surprise=none,
+            warmth=none,
+        )
+        figures.cells[SOC, 0] = 30.0
+        block = SimpleNamespace(still_voltage=none, still_temperature=none)
+        scores[cells] = fuse(detector().card, figures, none, block, none, place=place).cell[0]
+
+    assert scores[10] - scores[100] == pytest.approx(1.0, abs=1e-5)
 
 
 @given(st.floats(0.6, 12))
