@@ -105,6 +105,7 @@ def _moment(at_ms: int, rng: np.random.Generator) -> Moment:
             "bms_soc": racks(0.5),
             "voltage_v": racks(3.297 * CELLS_PER_RACK),
             "power_kw": current_a * np.float32(3.297e-3 * CELLS_PER_RACK),
+            "rack_power_kw": current_a * np.float32(3.297e-3 * CELLS_PER_RACK),
             "current_good": np.ones(_RACKS, np.uint8),
             "available": np.ones(_RACKS, np.uint8),
             "cell_voltage_v": (3.297 - 4e-4 * current_a[0] + noise_v).astype(np.float32),

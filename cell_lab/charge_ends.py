@@ -51,10 +51,14 @@ def read_lives(path: Path) -> list[Life]:
     import pyarrow as pa  # noqa: PLC0415 - only the laboratory needs it
     import pyarrow.parquet as pq  # noqa: PLC0415
 
+    if not path.is_file():
+        raise ChargeEndsError(path, "there is no such file; check the path")
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ChargeEndsError(path, str(error).splitlines()[0]) from error
+    except pa.ArrowInvalid as error:
+        raise ChargeEndsError(path, "is no Parquet file") from error
+    except OSError as error:
+        raise ChargeEndsError(path, error.strerror or "cannot be read") from error
     missing = [name for name in _NEEDED if name not in table.column_names]
     if missing:
         raise ChargeEndsError(path, f"has no column {', '.join(missing)}")
