@@ -20,7 +20,7 @@ from station.estimators.soc import known_start, step
 SETTLE_S = 2 * 3600.0
 """Nothing is learned of the first hours, when the differences of cells are being learned."""
 _HOUR_S = 3600.0
-_CELL_REACHED, _RACK_REACHED, _DAY_REACHED = 2.0, 0.75, 0.5
+_CELL_REACHED, _RACK_REACHED, _DAY_REACHED = 1.5, 0.75, 0.5
 _DAYS_OF = {"notice": 7.0, "warning": 730.5 / 24, "alarm": 365.25}
 _MARGIN = 2.0
 """Levels are set for so much longer: a real station scatters in more ways than a made one."""
