@@ -129,10 +129,9 @@ class Ours:
 
         async def every() -> list[Answer]:
             asked = (self._history.cells_at(SMALL, rack, at_ms) for rack in racks)
-            return [
-                (one.values["cell_voltage_v"], one.values["cell_temperature_c"])
-                for one in await asyncio.gather(*asked)
-            ]
+            names = ("cell_voltage_v", "cell_temperature_c")
+            found = await asyncio.gather(*asked)
+            return [(one.values[names[0]], one.values[names[1]]) for one in found]
 
         maps = self._wait(every())
         return np.stack([volts for volts, _ in maps]), np.stack([warm for _, warm in maps])

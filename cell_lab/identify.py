@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from cell_lab.counting import counting
 from cell_lab.drives import hysteresis, kinetic, lag
@@ -42,6 +43,8 @@ _TERMS: tuple[tuple[Current, float], ...] = (
     ("linear", 300.0),
 )
 _KINETIC_C_RATE = 0.2
+_LEAST_SHARE = 0.1
+"""Of a temperature's median resistance over SOC: less than that no cell has anywhere."""
 _CORE_K_AH_PER_W, _CORE_LAG_S = 3.0, 60.0
 """A cell's inside above its surface: some 1 K/W for an 18650 cell of 3 Ah, less for a larger one
 (a quarter to a half of the 3 to 4 K/W between core and surface: Forgez et al. 2010, J. Power
@@ -312,11 +315,12 @@ class _Solution:
         law = self.found[base:].reshape(len(_TERMS), len(_SOC), problem.laws)
         temperatures = problem.table_c
         at = problem.arrhenius(np.asarray(temperatures))
+        tables = never_negative(np.stack([at @ law[number].T for number in range(len(_TERMS))]))
         terms = tuple(
             Term(
                 current=current,
                 lag_s=lag_s,
-                resistance_ohm=tuple(rounded(row, 8) for row in at @ law[number].T),
+                resistance_ohm=tuple(rounded(row, 8) for row in tables[number]),
             )
             for number, (current, lag_s) in enumerate(_TERMS)
         )
@@ -326,6 +330,22 @@ class _Solution:
             temperature_c=rounded(temperatures, 1),
             terms=terms,
         )
+
+
+def never_negative(
+    resistance_ohm: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return resistances (terms, temperatures, SOC) of which none adds up to less than a share.
+
+    Where recordings cannot tell a resistance from the open-circuit voltage, least squares may
+    take from one what they give to another, until a load would raise the voltage. The first,
+    immediate term is raised there.
+    """
+    whole = resistance_ohm.sum(axis=0)
+    least = _LEAST_SHARE * np.median(whole, axis=1, keepdims=True)
+    mended = resistance_ohm.copy()
+    mended[0] += np.maximum(least - whole, 0)
+    return mended
 
 
 def _lagged(recording: Recording) -> list[Series]:

@@ -341,6 +341,20 @@ def train_network(
     raise typer.Exit(run_train_network(data, out, splits, wishes, resume=resume))
 
 
+@train.command("trust")
+def train_trust(
+    *,
+    data: Annotated[Path, typer.Option(help="The folder of recordings (Parquet files).")],
+    networks: Annotated[
+        Path | None, typer.Option(help="The folder of all folds; the house's own without it.")
+    ] = None,
+) -> None:
+    """Find how far the SOC networks may be trusted; writes it into their files and cards."""
+    from launcher.network import NETWORKS, run_train_trust
+
+    raise typer.Exit(run_train_trust(data, networks or NETWORKS))
+
+
 @app.command("test")
 def run_tests(
     *,

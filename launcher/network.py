@@ -1,6 +1,7 @@
 """`./stationmaster train network`: the SOC network from the shell."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,9 @@ def run_train_network(
         from cell_lab.network.card import model_card, write_card
         from cell_lab.network.prepare import Amounts
         from cell_lab.network.run import Plan, read_folder, train_network
-        from cell_lab.network.scores import Scores, score_alone, score_fused
+        from cell_lab.network.scores import score_alone
         from cell_lab.network.splits import SPLITS_FILE, read_splits
         from cell_lab.network.training import CHECKPOINT_FILE, Settings
-        from station.estimators.network import load_network
 
         if not resume and (out / CHECKPOINT_FILE).exists():
             raise WrongInput(
@@ -70,18 +70,41 @@ def run_train_network(
                 sd_times = trained.facts.trust.sd_times
                 network = trained.fitted.network
                 alone = score_alone(network, recordings, splits, plan.fold, sd_times)
-                fused = score_fused(
-                    load_network(out),
-                    recordings,
-                    splits,
-                    plan.fold,
-                    progress=lambda share: show("trial", share, ""),
-                )
-                scores = Scores(alone, fused)
-                write_card(model_card(trained, plan, splits, recordings, scores), out)
+                write_card(model_card(trained, plan, splits, recordings, alone), out)
     print(
         f"{out}: trained, {trained.facts.parameters} numbers; ONNX within {trained.difference:.0e}"
     )
+    return 0
+
+
+def run_train_trust(data: Path, networks: Path) -> int:
+    """Try the networks of all folds where they never were, and write how far each is trusted.
+
+    Raises:
+        WrongInput: a file is wrong or missing.
+    """
+    check_folder(networks)
+    with told_as_wrong_input():
+        from cell_lab.network.card import CARD_FILE, trusted_card, write_card
+        from cell_lab.network.folds import folder_of, try_folds, write_trust
+        from cell_lab.network.run import read_folder
+        from cell_lab.network.splits import SPLITS_FILE, read_splits
+
+        splits = read_splits(networks / SPLITS_FILE)
+        recordings = read_folder(data)
+        with _bar() as bar:
+            show = _Shown(bar)
+            folds = try_folds(
+                recordings, splits, networks, lambda name, share: show(name, share, "")
+            )
+        day = datetime.now(UTC).date().isoformat()
+        for fold in folds:
+            folder = folder_of(networks, fold.name)
+            write_trust(fold, networks)
+            card = (folder / CARD_FILE).read_text("utf-8")
+            write_card(trusted_card(card, fold, day), folder)
+            said = "trusted in nothing" if fold.trust.is_nothing else f"{fold.trust.lasts_s:.0f} s"
+            print(f"{folder}: {said}")
     return 0
 
 

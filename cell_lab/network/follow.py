@@ -20,14 +20,21 @@ def follow_fused(
     grid: Grid,
     capacity_ah: Floats,
     progress: Progress | None = None,
+    *,
+    cautions: fused.Cautions | None = None,
 ) -> Track:
-    """Run what a station runs over all cases, from a cold start."""
+    """Run what a station runs over all cases, from a cold start.
+
+    `cautions` trusts the network otherwise than its file says, case by case.
+    """
     rows, cases = grid.good.shape
     state = fused.cold_start(model, network, np.arange(cases), cases, grid.told)
     soc, half_width = np.zeros((rows, cases), np.float32), np.zeros((rows, cases), np.float32)
     searching = np.zeros((rows, cases), bool)
     for row in range(rows):
-        state, estimate = fused.step(model, network, state, grid.samples(row), capacity_ah)
+        state, estimate = fused.step(
+            model, network, state, grid.samples(row), capacity_ah, cautions=cautions
+        )
         soc[row], half_width[row] = estimate.soc, estimate.half_width
         searching[row] = state.soc.searching
         if progress is not None:

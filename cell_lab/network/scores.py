@@ -1,15 +1,11 @@
-"""How good a network is where it was never trained: alone, and as a witness of the filter."""
+"""How good a network is alone, where it was never trained."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from cell_lab.disturb import DEFAULT, Disturbance
-from cell_lab.evaluate_soc import Score, cases_of, evaluate
-from cell_lab.methods import Method, follow
 from cell_lab.network.architecture import TransformerGru
-from cell_lab.network.follow import follow_fused
 from cell_lab.network.prepare import stacked, tables_of
 from cell_lab.network.series import every_second, example
 from cell_lab.network.splits import Splits
@@ -17,17 +13,12 @@ from cell_lab.network.training import Settings
 from cell_lab.network.trials import Trial, try_network
 from cell_lab.recordings import Recording
 from station.estimators.cell_model import NORMAL_90, CellModel
-from station.estimators.network import Network
 
 ZONES = ((0.0, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 0.9), (0.9, 1.1))
-_NAMED = ("soc", "current offset", "voltage offset", "cold start")
-TRIED = tuple(each for each in DEFAULT if each.name in _NAMED)
-"""What is put into recordings that a network is tried on beside the filter."""
 _VARIANTS = 4
 _SHORTEST_S, _LONGEST_S = 1200, 20_000
 
 Percent = float
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -45,27 +36,6 @@ class Alone:
     before: Percent
     after: Percent
     inside: Percent
-
-
-@dataclass(frozen=True)
-class Fused:
-    """Estimates with and without the network; RMSE and coverage in percent."""
-
-    cell: str
-    profile: str
-    disturbance: str
-    alone: Percent
-    fused: Percent
-    alone_inside: Percent
-    fused_inside: Percent
-
-
-@dataclass(frozen=True)
-class Scores:
-    """All that a card tells of how good a network is."""
-
-    alone: Sequence[Alone]
-    fused: Sequence[Fused]
 
 
 def score_alone(
@@ -97,47 +67,6 @@ def score_alone(
             name = f"SOC {100 * low:.0f} to {100 * min(high, 1):.0f} %"
             rows.append(_alone(name, zone, sd_times))
     return rows
-
-
-def score_fused(
-    network: Network,
-    recordings: Sequence[Recording],
-    splits: Splits,
-    fold: str,
-    *,
-    progress: Progress,
-    disturbances: Sequence[Disturbance] = TRIED,
-) -> list[Fused]:
-    """Return the scores of recordings held out, with and without the network."""
-    methods = (
-        Method("alone", "", follow),
-        Method(
-            "fused", "", lambda model, grid, ah, told: follow_fused(model, network, grid, ah, told)
-        ),
-    )
-    groups = list(_groups(recordings, splits, fold))
-    rows: list[Fused] = []
-    for number, (_, group) in enumerate(groups):
-        model = tables_of(recordings, group[0].cell, splits, fold)
-        cases = cases_of(group, disturbances)
-        if cases:
-            found = evaluate(model, cases, lambda _share: None, methods)
-            pairs = zip(found["alone"], found["fused"], strict=True)
-            rows += [_row(alone, told) for alone, told in pairs if alone and told]
-        progress((number + 1) / len(groups))
-    return rows
-
-
-def _row(alone: Score, told: Score) -> Fused:
-    return Fused(
-        alone.cell,
-        alone.profile,
-        alone.disturbance,
-        alone.rmse_pct,
-        told.rmse_pct,
-        alone.coverage_pct or 0.0,
-        told.coverage_pct or 0.0,
-    )
 
 
 def _groups(

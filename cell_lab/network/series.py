@@ -86,7 +86,7 @@ def drive_cell(
 ) -> Measured:
     """Return what a made cell does: open loop, for its current is given."""
     current_a = c_rate * truth.capacity_ah
-    soc = start_soc - np.cumsum(current_a) / 3600 / capacity_ah
+    soc = start_soc - np.cumsum(counted(truth, current_a)) / 3600 / capacity_ah
     warm_keep = np.full(len(c_rate), np.exp(-1 / rng.uniform(900, 3600)))
     warmed = approach(warm_keep, c_rate**2, 0.0) * rng.uniform(1, 8)
     day = np.sin(np.arange(len(c_rate)) * 2 * np.pi / 86400 + rng.uniform(0, 6.3))
@@ -112,9 +112,17 @@ def driven(
         known[is_kinetic, lag_s] = drive if lag_s == 0 else approach(keep, drive, 0.0)
     state = np.zeros(len(current_a))
     if model.hysteresis_rate > 0:
-        keep = np.exp(-model.hysteresis_rate * np.abs(current_a) / 3600 / capacity_ah)
+        moved = np.abs(counted(model, current_a)) / 3600 / capacity_ah
+        keep = np.exp(-model.hysteresis_rate * moved)
         state = approach(keep, np.sign(current_a), hysteresis)
     return np.array([known[kind] for kind in kinds], np.float32), state.astype(np.float32)
+
+
+def counted(model: CellModel, current_a: Series) -> Series:
+    """Return the current that moves SOC, as the filter counts it: charging has losses."""
+    share = np.where(current_a < 0, model.counting.charge, 1.0) / model.counting.capacity
+    moves: Series = current_a * share
+    return moves
 
 
 def warmer_inside(

@@ -1,4 +1,4 @@
-"""How far a trained network can be trusted, found on series that it was not trained on."""
+"""What a trained network told of series that it was not trained on."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,11 @@ from cell_lab.network.architecture import TransformerGru
 from cell_lab.network.prepare import Arrays
 from cell_lab.network.training import Settings
 from station.estimators.cell_model import NORMAL_90
-from station.estimators.network import Trust
+from station.estimators.network import NOTHING, Trust
 
 _SETTLE_S = 600
 _NOMINAL = 0.9
 _AT_ONCE = 16
-_LEAST_S, _MOST_S = 1800.0, 20_000.0
 _LEAST_TIMES = 1.1
 """The recordings that trust is found on are few: no less than this is taken from them."""
 
@@ -64,29 +63,16 @@ def try_network(
 
 
 def trust_of(network: TransformerGru, arrays: Arrays, settings: Settings) -> Trust:
-    """Return how far to trust a network, by the recordings that it was not trained on."""
+    """Return by how much errors exceed what the network expects, where it was not trained.
+
+    That is no leave to ask it: it is trusted in nothing until it was tried beside the filter
+    (cell_lab/network/folds.py).
+    """
     wanted = arrays.validates if arrays.validates.any() else np.ones(len(arrays.length), bool)
     trial = try_network(network, arrays, wanted, settings)
     known = np.isfinite(trial.error)
     if not known.any():
-        return Trust()
+        return NOTHING
     times = np.abs(trial.error[known]) / (NORMAL_90 * trial.sd[known])
-    return Trust(
-        sd_times=round(max(float(np.quantile(times, _NOMINAL)), _LEAST_TIMES), 2),
-        lasts_s=round(float(np.clip(_lasts_s(trial), _LEAST_S, _MOST_S))),
-    )
-
-
-def _lasts_s(trial: Trial) -> float:
-    """Return for how long an error lasts: seconds of a series that count as one witness.
-
-    The mean of n seconds that err independently has variance 1 / n of theirs; the mean of a
-    series has `lasts / n`.
-    """
-    scaled = trial.error / trial.sd
-    counts = np.isfinite(scaled).sum(axis=1)
-    long = counts > 2 * _SETTLE_S
-    if not long.any():
-        return _MOST_S
-    means = np.nanmean(scaled[long], axis=1)
-    return float(np.mean(means**2) / np.nanmean(scaled[long] ** 2) * np.mean(counts[long]))
+    sd_times = round(max(float(np.quantile(times, _NOMINAL)), _LEAST_TIMES), 2)
+    return NOTHING.model_copy(update={"sd_times": sd_times})

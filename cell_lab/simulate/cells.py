@@ -31,7 +31,8 @@ class Cells:
 
     Attributes:
         string: row of the drive that the cell takes its current and surroundings from.
-        capacity_ah: of the cell as it is, aged.
+        capacity_ah: of the cell as it is, aged, on the scale of its make's nominal one: what moves
+            SOC is this times the make's share in use (Counting in cell_model), as for the filter.
         resistance: factor on each term, shape (cells, terms).
         lag_scale: factor on all time constants.
         activation_k: resistances go with exp(activation (1/T - 1/298.15 K)) beside the table.
@@ -75,6 +76,8 @@ def nominal_cells(model: CellModel, count: int) -> Cells:
     ones = np.ones(count)
     heat = _HEAT_J_PER_K_AH * model.capacity_ah
     surface = (model.capacity_ah / _SMALL_AH) ** (2 / 3)
+    core = model.core.k_per_w
+    inner = 1 / core if core > 0 else _INNER_W_PER_K * surface
     return Cells(
         string=np.arange(count),
         capacity_ah=model.capacity_ah * ones,
@@ -88,7 +91,7 @@ def nominal_cells(model: CellModel, count: int) -> Cells:
         contact_ohm=np.zeros(count),
         heat_core_j_per_k=(1 - _SURFACE_SHARE) * heat * ones,
         heat_surface_j_per_k=_SURFACE_SHARE * heat * ones,
-        thermal_w_per_k=np.tile([_INNER_W_PER_K * surface, _OUTER_W_PER_K * surface], (count, 1)),
+        thermal_w_per_k=np.tile([inner, _OUTER_W_PER_K * surface], (count, 1)),
         low_v=np.full(count, -np.inf),
         high_v=np.full(count, np.inf),
     )

@@ -6,7 +6,9 @@ The terminal voltage of a cell at discharge current I is
 
 with the terms, the kinetic current and the hysteresis h of station.estimators.cell_model. Heat
 is what the overpotential, the shunt and the contact lose, and the reversible -I T dU/dT; it
-leaves through two nodes, core and surface. Tables are read anew only when SOC or temperature
+leaves through two nodes, core and surface. SOC moves by what the make counts of the charge: by
+the capacity in use, and of charging by the share that can be drawn again.
+Tables are read anew only when SOC or temperature
 has moved a little; between, the open-circuit voltage goes on along its slope.
 """
 
@@ -54,7 +56,7 @@ _look_up_jit = njit(cache=True, fastmath=True, error_model="numpy")(_look_up)
 
 
 def _advance(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901, PLR0912, PLR0915, PLR0917
-    make,  # noqa: ANN001 - (table, soc axis, temperature axis, kinetic, lag_s, kinetic_a, dU/dT)
+    make,  # noqa: ANN001 - (table, soc axis, temperature axis, kinetic, lag_s, kinetic_a, dU/dT, counting)
     cells,  # noqa: ANN001 - the arrays of Cells, in their order
     fault,  # noqa: ANN001 - (kind, first step, ramp steps, size), shape (cells,) each
     state,  # noqa: ANN001 - (numbers (cells, 4), lagged currents (cells, terms)); moved on
@@ -64,7 +66,8 @@ def _advance(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901, PLR0912, PL
     out,  # noqa: ANN001 - (voltage, surface, core, soc, current), shape (cells, kept) each
 ):
     """Move all cells over all steps. One long loop: each cell's state stays in registers."""
-    table, soc_axis, temperature_axis, kinetic, lag_s, kinetic_a, entropy = make
+    table, soc_axis, temperature_axis, kinetic, lag_s, kinetic_a, entropy, counting = make
+    in_use, charged = counting
     (string, capacity_ah, resistance, lag_scale, activation_k, ocv_wave, half_scale, rate) = cells[
         :8
     ]
@@ -101,7 +104,7 @@ def _advance(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901, PLR0912, PL
         looked_a = 1e30
         ah = capacity_ah[cell]
         own_short, own_contact = 1.0 / short_ohm[cell], contact_ohm[cell]
-        per_a = step_s / (_HOUR_S * ah)
+        per_a = step_s / (_HOUR_S * ah * in_use)
         per_core_w, per_surface_w = step_s / heat_core[cell], step_s / heat_surface[cell]
         own_heat_w, inner, outer = 0.0, thermal[cell, 0], thermal[cell, 1]
         terminal_v = 3.3
@@ -118,7 +121,7 @@ def _advance(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901, PLR0912, PL
                 elif kind[cell] == COOLING:
                     outer = thermal[cell, 1] * (1.0 - share * size[cell])
                 else:
-                    per_a = step_s / (_HOUR_S * ah * (1.0 - share * size[cell]))
+                    per_a = step_s / (_HOUR_S * ah * in_use * (1.0 - share * size[cell]))
             moved = soc - looked_soc
             if abs(moved) > _SOC_STEP or abs(core_c - looked_c) > _TEMPERATURE_STEP_K:
                 ocv_slope, half_slope = _look_up_jit(
@@ -175,6 +178,8 @@ def _advance(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901, PLR0912, PL
                 lag[term] += new[term] * (push - lag[term])
 
             drawn = inner_a * per_a
+            if inner_a < 0.0:
+                drawn *= charged
             soc -= drawn
             gone = abs(drawn) * rate[cell]
             held = 1.0 / (1.0 + gone * (1.0 + 0.5 * gone))

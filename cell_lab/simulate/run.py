@@ -124,6 +124,7 @@ def simulate(
         model.lag_s.astype(np.float64),
         float(model.kinetic_a),
         lfp_entropy() if entropy_v_per_k is None else entropy_v_per_k,
+        (float(model.counting.capacity), float(model.counting.charge)),
     )
     drives = (
         np.ascontiguousarray(drive.current_a, np.float64),

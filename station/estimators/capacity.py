@@ -45,6 +45,8 @@ _AGEING_SD_PER_ROOT_HOUR = 0.005 / 720**0.5
 """Half a percent in a month."""
 _GATE = 9.0
 _LARGEST_STEP = 0.01
+_MOST_LEFT = 0.1
+"""What a step has left undone widens the interval, up to this."""
 _REPEATED = 0.5
 """So much of a pair's standard deviation is in the next pair's error, too."""
 _BOUNDS = (0.4, 1.2)
@@ -216,7 +218,8 @@ def folded(
     wanted = weight * away
     step = np.clip(wanted, -_LARGEST_STEP, _LARGEST_STEP)
     least_sd = np.maximum(np.minimum(_REPEATED * found_sd, sd), _GAIN_SD)
-    left_sd = np.abs(wanted - step) / NORMAL_90
+    left = np.where(step == wanted, 0, np.minimum(np.abs(away - step), _MOST_LEFT))
+    left_sd = left / NORMAL_90
     new_sd = np.maximum(np.maximum(np.sqrt(1 - weight) * sd, least_sd), left_sd)
     new = np.clip(soh + step, *_BOUNDS)
     return (

@@ -13,7 +13,7 @@ from station.estimators.efficiency import Balance, EfficiencyState
 from station.estimators.meter import Meter, new_meter
 from station.estimators.network_run import NetworkState, start_network
 from station.estimators.resistance import ResistanceState
-from station.estimators.samples import Flags
+from station.estimators.samples import Flags, Halves
 from station.estimators.settings import Settings
 from station.estimators.soc import SocState
 
@@ -47,7 +47,7 @@ class NetworkMemory:
     """
 
     network: NetworkState | None
-    lean: Floats
+    lean: Halves
     second: int
 
 

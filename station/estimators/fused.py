@@ -6,6 +6,7 @@ word counts as a measured SOC. It errs alike for long stretches, so that all sec
 together count once: the variance of a correction is the network's own times the number of
 corrections in a stretch. It is not asked where it is not sure, where the cell was not heard, and
 where the filter's innovations look like noise: a filter that explains its voltages needs no help.
+A network that is trusted in nothing is not even run.
 
 What the network tells alone is never published.
 """
@@ -20,7 +21,7 @@ from station.estimators.cell_model import CellModel, Floats
 from station.estimators.network import Network, Trust
 from station.estimators.network_inputs import Ambient, Believed, Readings, network_inputs
 from station.estimators.network_run import NetworkState, run_second, start_network
-from station.estimators.samples import Flags, Indices, Samples
+from station.estimators.samples import Flags, Halves, Indices, Samples
 from station.estimators.soc import SocEstimate, SocState
 
 _EVERY_S = 16
@@ -29,6 +30,16 @@ _GATE = 9.0
 _HEARD_BELOW = np.float32(1e20)
 """The filter expects an immense innovation of a voltage that was not heard."""
 _NO_AMBIENT = Ambient()
+
+
+@dataclass(frozen=True)
+class Cautions:
+    """`Trust` cell by cell, shape (cells,): so that a laboratory can compare degrees of it."""
+
+    sd_times: Floats
+    lasts_s: Floats
+    most_sd: Floats
+    coloured: Floats
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class FusedState:
 
     soc: SocState
     network: NetworkState | None
-    lean: Floats
+    lean: Halves
     second: int
 
 
@@ -55,7 +66,7 @@ def start(network: Network | None, state: SocState, racks: int) -> FusedState:
     return FusedState(
         soc=state,
         network=None if network is None else start_network(network, cells, racks),
-        lean=np.zeros(cells, np.float32),
+        lean=np.zeros(cells, np.float16),
         second=0,
     )
 
@@ -75,6 +86,7 @@ def step(
     capacity_ah: Floats,
     *,
     ambient: Ambient = _NO_AMBIENT,
+    cautions: Cautions | None = None,
 ) -> tuple[FusedState, SocEstimate]:
     """Take one moment.
 
@@ -85,12 +97,13 @@ def step(
         samples: of the moment.
         capacity_ah: of each cell, shape (cells,).
         ambient: light and humidity, where a station measures them.
+        cautions: how far to trust the network, in place of what its file says.
     """
     soc_state, estimate = soc_estimator.step(model, state.soc, samples, capacity_ah)
-    if network is None:
+    if network is None or (cautions is None and network.facts.trust.is_nothing):
         return replace(state, soc=soc_state), estimate
     assert state.network is not None  # noqa: S101 - started with this network
-    trust = network.facts.trust
+    trust = cautions or network.facts.trust
     heard = estimate.innovation.variance < _HEARD_BELOW
     believed, readings = _inputs(soc_state, estimate.soc, samples, heard)
     inputs = network_inputs(model, believed, readings, capacity_ah, ambient)
@@ -102,13 +115,13 @@ def step(
         return after, estimate
     sd = np.exp(log_sd) * np.float32(trust.sd_times)
     asked = heard & (sd < trust.most_sd) & coloured(lean, trust)
-    variance = sd * sd * np.float32(max(trust.lasts_s / _EVERY_S, 1))
+    variance = sd * sd * np.maximum(trust.lasts_s / _EVERY_S, 1)
     told = estimate.soc + error
-    soc_state = correct(soc_state, told, variance, asked)
+    soc_state = correct(soc_state, told, variance.astype(np.float32), asked)
     return replace(after, soc=soc_state), _corrected(model, soc_state, estimate)
 
 
-def coloured(lean: Floats, trust: Trust) -> Flags:
+def coloured(lean: Halves, trust: Trust | Cautions) -> Flags:
     """Return whose innovations lean to one side further than noise would.
 
     The running mean of white noise of variance 1 over n seconds has variance 1 / 2n.
@@ -157,14 +170,15 @@ def _inputs(
     rack, settled = state.rack, state.settled
     lagged_a = settled.lagged_a[:, rack]
     believed = Believed(soc, settled.hysteresis, lagged_a, settled.core_k)
-    current_a, temperature_c = samples.current_a[rack], state.screened.temperature_c
+    current_a, temperature_c = samples.current_a[rack], state.screened.known_c
     return believed, Readings(current_a, samples.voltage_v, temperature_c, heard)
 
 
-def _lean(before: Floats, estimate: SocEstimate, heard: Flags) -> Floats:
+def _lean(before: Halves, estimate: SocEstimate, heard: Flags) -> Halves:
     now = estimate.innovation.volts / np.sqrt(estimate.innovation.variance)
     share = np.where(heard, np.float32(1 / _LEAN_S), np.float32(0))
-    return (before + share * (now - before)).astype(np.float32)
+    known = before.astype(np.float32)
+    return (known + share * (now - known)).astype(np.float16)
 
 
 def _corrected(model: CellModel, state: SocState, estimate: SocEstimate) -> SocEstimate:

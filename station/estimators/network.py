@@ -16,6 +16,8 @@ from station.estimators.network_inputs import INPUTS
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+LEAST_SD = 0.001
+"""No network tells of itself that it is so sure (network_run.LOG_SD_RANGE)."""
 FACTS_FILE, CELLS_FILE, RACKS_FILE = "network.json", "cells.onnx", "racks.onnx"
 
 
@@ -36,6 +38,15 @@ class Trust(BaseModel):
     lasts_s: Annotated[float, Field(gt=0)] = 1800.0
     most_sd: Annotated[float, Field(gt=0)] = 0.03
     coloured: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the network can never be sure enough to be asked."""
+        return self.most_sd <= LEAST_SD
+
+
+NOTHING = Trust(most_sd=LEAST_SD)
+"""The trust in a network that has not been shown to help."""
 
 
 class NetworkFacts(BaseModel):

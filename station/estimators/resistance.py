@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from station.estimators.cell_model import FIRST_TERM_COLUMN, NORMAL_90, CellModel, Floats
-from station.estimators.samples import Flags, Indices, Samples
+from station.estimators.samples import Flags, Halves, Indices, Samples
 from station.estimators.visit import Visit, put
 
 _PRIOR_SD = 0.2
@@ -39,12 +39,13 @@ class ResistanceState:
 
     Attributes:
         ratio: against new, shape (cells,).
-        sd: its standard deviation, shape (cells,).
+        sd: its standard deviation, shape (cells,); half precision: a witness that moves it by
+            less than a thousandth tells nothing.
         before_a: current of the moment before; NaN when not known, shape (racks,).
     """
 
     ratio: Floats
-    sd: Floats
+    sd: Halves
     before_a: Floats
 
 
@@ -52,14 +53,14 @@ def new_cells(cells: int, racks: int) -> ResistanceState:
     """Return the state of cells that are taken for new."""
     return ResistanceState(
         ratio=np.ones(cells, np.float32),
-        sd=np.full(cells, _PRIOR_SD, np.float32),
+        sd=np.full(cells, _PRIOR_SD, np.float16),
         before_a=np.full(racks, np.nan, np.float32),
     )
 
 
 def half_width(state: ResistanceState) -> Floats:
     """Return half of the interval that is to hold the ratio nine times in ten."""
-    return (np.float32(NORMAL_90) * state.sd).astype(np.float32)
+    return (np.float32(NORMAL_90) * state.sd.astype(np.float32)).astype(np.float32)
 
 
 def look(model: CellModel, state: ResistanceState, moved: Floats, visit: Visit) -> ResistanceState:
@@ -83,11 +84,11 @@ def look(model: CellModel, state: ResistanceState, moved: Floats, visit: Visit) 
     lasting = (model.noise.ocv_v**2 + _SENSOR_V**2 + of_soc_v**2) * model.noise.ocv_soc_span
     volts2 = (lasting + (_HYSTERESIS_SHARE * visit.hysteresis_v) ** 2) / counts
     found_sd: Floats = (np.sqrt(volts2) / np.abs(load_v)).astype(np.float32)
-    sd = state.sd[visit.cells]
+    sd = state.sd[visit.cells].astype(np.float32)
     ratio, sd = _folded(state.ratio[visit.cells], sd, found, found_sd, known)
     return ResistanceState(
         put(state.ratio, visit.cells, ratio),
-        put(state.sd, visit.cells, sd),
+        put(state.sd, visit.cells, sd.astype(np.float16)),
         state.before_a,
     )
 
@@ -128,9 +129,11 @@ def pulse(
     expected = np.where(usable, expected, 1)
     found = np.where(usable, jump_v / expected, 1)
     found_sd = np.hypot(_SENSOR_V * 2**0.5 / np.abs(expected), _TOGETHER_SD)
-    sd = state.sd[cells]
+    sd = state.sd[cells].astype(np.float32)
     ratio, sd = _folded(state.ratio[cells], sd, found, found_sd, usable)
-    return ResistanceState(put(state.ratio, cells, ratio), put(state.sd, cells, sd), now_a)
+    return ResistanceState(
+        put(state.ratio, cells, ratio), put(state.sd, cells, sd.astype(np.float16)), now_a
+    )
 
 
 def _foretold(model: CellModel, elapsed_s: Floats, now_a: Floats, before_a: Floats) -> Floats:

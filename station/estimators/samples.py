@@ -9,6 +9,7 @@ from station.estimators.cell_model import Floats
 
 Indices = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
+Halves = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True)

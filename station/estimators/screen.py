@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from station.estimators.cell_model import Floats
-from station.estimators.samples import Indices, Samples
+from station.estimators.samples import Halves, Indices, Samples
 
 _RANGE_C_RATE = 0.5
 _UNKNOWN_C = 25.0
@@ -27,21 +27,28 @@ class ScreenState:
         voltage_v: NaN before the first, shape (cells,).
         temperature_c: shape (cells,).
         least_a, most_a: current since the voltage moved, shape (cells,).
+
+    Half precision is enough where a thousandth of the value decides nothing.
     """
 
     voltage_v: Floats
-    temperature_c: Floats
-    least_a: Floats
-    most_a: Floats
+    temperature_c: Halves
+    least_a: Halves
+    most_a: Halves
+
+    @property
+    def known_c(self) -> Floats:
+        """Temperatures in single precision, to reckon with."""
+        return self.temperature_c.astype(np.float32)
 
 
 def nothing_seen(cells: int) -> ScreenState:
     """Return the state before the first samples."""
     return ScreenState(
         voltage_v=np.full(cells, np.nan, np.float32),
-        temperature_c=np.full(cells, _UNKNOWN_C, np.float32),
-        least_a=np.zeros(cells, np.float32),
-        most_a=np.zeros(cells, np.float32),
+        temperature_c=np.full(cells, _UNKNOWN_C, np.float16),
+        least_a=np.zeros(cells, np.float16),
+        most_a=np.zeros(cells, np.float16),
     )
 
 
@@ -60,7 +67,7 @@ def screen(
     current_a = np.where(current_good, samples.current_a, 0).astype(np.float32)
     good = samples.voltage_good & np.isfinite(samples.voltage_v)
     good &= np.isfinite(samples.temperature_c)
-    temperature_c = np.where(good, samples.temperature_c, state.temperature_c)
+    temperature_c = np.where(good, samples.temperature_c, state.known_c)
 
     cell_a = current_a[rack]
     heard = good & current_good[rack]
@@ -73,9 +80,9 @@ def screen(
     frozen = most_a - least_a >= _RANGE_C_RATE * capacity_ah
     after = ScreenState(
         voltage_v=np.where(heard, samples.voltage_v, state.voltage_v),
-        temperature_c=temperature_c,
-        least_a=least_a,
-        most_a=most_a,
+        temperature_c=temperature_c.astype(np.float16),
+        least_a=least_a.astype(np.float16),
+        most_a=most_a.astype(np.float16),
     )
     believed = replace(
         samples,

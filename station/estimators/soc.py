@@ -175,7 +175,7 @@ def doubted(state: SocState, cells: Indices, variance: Floats) -> SocState:
 
 def soc_half_width(model: CellModel, state: SocState) -> Floats:
     """Return half the width of the interval that is to hold SOC nine times in ten."""
-    at_c = state.screened.temperature_c
+    at_c = state.screened.known_c
     return half_width(model, state.trust, state.settled, at_c, state.searching)
 
 

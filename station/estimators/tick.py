@@ -136,7 +136,7 @@ def _visited(
     cells = turn.cells
     moved = state.meter.discharged + state.meter.charged
     ohm = resistance.look(model, state.resistance, moved, turn)
-    of_cells = (ohm.ratio[cells], ohm.sd[cells])
+    of_cells = (ohm.ratio[cells], ohm.sd[cells].astype(np.float32))
     size = capacity.look(model, state.capacity, state.meter, turn, of_cells)
     doubt = capacity.doubt(size, state.meter, turn)
     passing = np.float32(model.noise.resistance) / 2

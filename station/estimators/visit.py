@@ -96,7 +96,7 @@ def visit(model: CellModel, state: SocState, estimate: SocEstimate, racks: Indic
     settled = state.settled
     mean = settled.mean[:, cells]
     covariance = settled.covariance[:, cells]
-    temperature_c = state.screened.temperature_c[cells] + settled.core_k[cells]
+    temperature_c = state.screened.temperature_c[cells].astype(np.float32) + settled.core_k[cells]
     values, slopes = model.look_up(mean[soc_filter.SOC], temperature_c)
     lagged_a = settled.lagged_a[:, racks]
     resistance_ohm = values[FIRST_TERM_COLUMN:]

@@ -25,7 +25,8 @@ def made_recording(
     steps = np.repeat(random.normal(mean_c_rate, 0.5, seconds // 20 + 1), 20)[:seconds]
     steps[:60] = 0.0
     current_a = steps * capacity
-    soc = start_soc - np.cumsum(current_a) / 3600 / capacity
+    counts = np.where(current_a < 0, model.counting.charge, 1.0) / model.counting.capacity
+    soc = start_soc - np.cumsum(current_a * counts) / 3600 / capacity
     lagged = np.zeros((len(model.lag_s), 1))
     hysteresis = 0.0
     voltage_v = np.empty(seconds)

@@ -10,12 +10,14 @@ from cell_lab.parameter_files import parameters_of
 from cell_lab.published import best_published, read_published
 from launcher.lab import run_evaluate_soc
 from station.estimators import build_cell_model
+from station.estimators.cell_model import Counting
 from tests.cell_lab.made import REAL, made_recording
 
 
 @pytest.fixture(scope="module")
 def recording():
-    return made_recording(build_cell_model(parameters_of("esc26650")), 3600, 0.9, 0.3)
+    model = replace(build_cell_model(parameters_of("esc26650")), counting=Counting())
+    return made_recording(model, 3600, 0.9, 0.3)
 
 
 def test_a_cell_that_is_named_as_a_make_is_of_it(recording):

@@ -7,8 +7,6 @@ import pytest
 from launcher.errors import WrongInput
 from launcher.network import Wishes, run_train_network
 
-pytest.importorskip("torch")
-
 
 def test_a_training_in_the_folder_is_not_overwritten_by_mistake(tmp_path: Path):
     (tmp_path / "checkpoint.pt").touch()

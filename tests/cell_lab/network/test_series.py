@@ -1,15 +1,18 @@
 """What a network is trained on: nothing of what is held out, and the same whoever makes it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cell_lab.drives import lag
 from cell_lab.errors import TrainingError
 from cell_lab.network.prepare import Amounts, prepare
-from cell_lab.network.series import approach, drive_cell, driven, every_second
+from cell_lab.network.series import approach, drive_cell, driven, every_second, warmer_inside
 from cell_lab.network.splits import Splits, read_splits
 from cell_lab.parameter_files import CELLS, parameters_of
 from station.estimators import build_cell_model
+from station.estimators.cell_model import Counting
 
 from .conftest import SPLITS, made_recording
 
@@ -68,7 +71,9 @@ def test_a_made_cell_without_differences_has_the_voltage_that_its_make_expects()
     made = drive_cell(model, model.capacity_ah, c_rate, 0.8, np.random.default_rng(3))
 
     lagged_a, _ = driven(model, made.current_a, model.capacity_ah)
-    values, _ = model.look_up(made.soc.astype(np.float32), made.temperature_c.astype(np.float32))
+    soc, surface_c = made.soc.astype(np.float32), made.temperature_c.astype(np.float32)
+    core_k = warmer_inside(model, soc, surface_c, made.current_a, lagged_a)
+    values, _ = model.look_up(soc, surface_c + core_k)
     expected = values[0] - (values[2:] * lagged_a).sum(0)
     assert np.allclose(made.voltage_v, expected, atol=1e-5)
 
@@ -80,3 +85,15 @@ def test_a_coarse_recording_keeps_its_charge_on_a_grid_of_seconds():
 
     moved = fine.current_a.sum() / 3600 / fine.capacity_ah
     assert moved == pytest.approx(fine.soc[0] - fine.soc[-1], abs=1e-4)
+
+
+def test_a_made_cell_loses_of_what_is_charged_what_its_make_loses():
+    model = build_cell_model(parameters_of("lg_hg2"))
+    model = replace(model, counting=Counting(capacity=1.02, charge=0.98))
+    c_rate = np.repeat([0.5, -0.5], 900)
+
+    made = drive_cell(model, model.capacity_ah, c_rate, 0.5, np.random.default_rng(3))
+
+    drawn, lost = 0.5 * 900 / 3600 / 1.02, 0.02
+    assert made.soc[899] == pytest.approx(0.5 - drawn)
+    assert made.soc[-1] == pytest.approx(0.5 - lost * drawn)

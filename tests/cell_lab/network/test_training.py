@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - without PyTorch there is nothing to test, and nothing to import
 """Training goes on where it was killed, and what it exports is what it trained."""
 
 import subprocess
@@ -8,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from cell_lab.errors import TrainingError
 from cell_lab.network.architecture import TransformerGru

@@ -4,8 +4,9 @@ from cloud.history.blocks.backfill import backfill
 from cloud.history.blocks.reading import FrameReader
 from cloud.history.rollups.rebuild import rebuild
 from contract import layouts
-from tests.cloud.web.feeder import now_ms
-from tests.cloud.web.plant import RACKS, WARM_CELL, WARM_RACK, frame_of
+from tests.cloud.web.console import FACTS, midnight_ms
+from tests.cloud.web.feeder import Feeder, now_ms
+from tests.cloud.web.plant import RACKS, WARM_CELL, WARM_RACK, Plant, frame_of
 
 PATH = "/api/v1/stations/haibin-1/life"
 DAY_MS = 86_400_000
@@ -65,3 +66,21 @@ async def test_the_worst_cells_of_all_racks_are_told_by_the_figure_asked_for(fee
         assert (first["rack"], first["cell"], first["stale"]) == (WARM_RACK, WARM_CELL + 1, False)
         assert len(answer["cells"]) == 5
     assert (await viewer.get(path, params={"by": "colour"})).status_code == 422
+
+
+async def test_a_station_that_estimates_nothing_says_so_and_shows_all_else(cloud, viewer):
+    made = await Feeder.enrol(cloud.worker, FACTS, Plant(midnight_ms(), estimating=False))
+    await made.second(now_ms() // 1000 * 1000)
+
+    life = (await viewer.get(PATH)).json()
+    cells = await viewer.get(f"/api/v1/stations/haibin-1/cells/{WARM_RACK}/estimates")
+    pages = [
+        await viewer.get(f"/stations/haibin-1{path}")
+        for path in ("", f"/racks/{WARM_RACK}", "/health")
+    ]
+
+    assert life["racks"] == []
+    assert cells.status_code == 404
+    assert [page.status_code for page in pages] == [200, 200, 200]
+    assert all("This station does not estimate its cells yet" in page.text for page in pages)
+    assert all('id="estimate"' not in page.text for page in pages)

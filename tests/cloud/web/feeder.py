@@ -8,6 +8,8 @@ import asyncio
 import base64
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -122,6 +124,15 @@ class Feeder:
     async def run(self) -> None:
         """Deliver every second and answer orders, until cancelled."""
         await asyncio.gather(self._feed(), self._answer_orders())
+
+    @contextmanager
+    def pausing(self) -> Iterator[None]:
+        """Deliver no seconds meanwhile."""
+        self.paused = True
+        try:
+            yield
+        finally:
+            self.paused = False
 
     async def _feed(self) -> None:
         while True:

@@ -78,7 +78,8 @@ async def give_past(worker: Worker, feeder: Feeder, *, days: int = 40) -> Past:
     cells_ms = (end_ms - _CELL_DAYS_AGO * _DAY_MS) // _QUARTER_MS * _QUARTER_MS
     frames = feeder.plant.frames(cells_ms, 180, _CELL_STEP_MS, racks=(WARM_RACK,))
     await store([f for f in frames if "cells" in f.layout.name], mark=True)
-    await settle(worker, feeder.station)
+    with feeder.pausing():
+        await settle(worker, feeder.station)
     async with connection(services.pool) as conn:  # what retention does with old samples
         await conn.execute(
             "DELETE FROM blocks WHERE station = %s AND device = %s AND hour_ms < %s",
@@ -90,7 +91,10 @@ async def give_past(worker: Worker, feeder: Feeder, *, days: int = 40) -> Past:
 
 
 async def settle(worker: Worker, station: str) -> None:
-    """Do what the jobs do: compact all that waits, roll up all that is dirty."""
+    """Do what the jobs do: compact all that waits, roll up all that is dirty.
+
+    Ends only if nothing new comes in meanwhile: a pass may take longer than a second.
+    """
     services, edge = worker.services, worker.edge
     reader = FrameReader(services.pool, edge.epochs, services.vault, edge.layouts)
     compactor = Compactor(services.pool, edge.epochs, services.vault, edge.layouts)

@@ -36,6 +36,8 @@ ENERGY_KWH = 200.0
 """Small, so that batteries run full and empty within a test."""
 REST_STEPS = 80
 """Longer than every hold time and ramp of these settings together."""
+NO_POWER_KW = 1e-9
+"""What rounding leaves: a converter with so little sleeps if it may."""
 powers = st.integers(-35, 35).map(lambda n: 100.0 * n)
 
 SETTINGS = DispatchSettings(
@@ -140,7 +142,7 @@ class Room(RuleBasedStateMachine):
         self.lost_kwh += found.loss_kw * hours
         for number, unit in enumerate(self.units):
             kw = found.powers[unit.device]
-            awake = bool(kw) or (unit.available and not unit.may_sleep)
+            awake = abs(kw) > NO_POWER_KW or (unit.available and not unit.may_sleep)
             dc_kw = kw + (unit.curve.loss_kw(kw) if awake else 0.0)
             self.units[number] = replace(
                 unit,

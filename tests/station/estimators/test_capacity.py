@@ -41,7 +41,8 @@ def cycled(true_soh, cycles):
     soc, counted, way = np.ones(racks), np.ones(racks), np.ones(racks)
     history = []
     for _ in range(cycles * 240):
-        share = 0.5 / 60 * way
+        counts = np.where(way < 0, MODEL.counting.charge, 1.0) / MODEL.counting.capacity
+        share = 0.5 / 60 * way * counts
         soc, counted = soc - share / true_soh, counted - share / state.soh
         meter, _ = count(meter, second_of(0.5 * way * MODEL.capacity_ah), MODEL)
         at_end = (soc <= 0.02) | (soc >= 0.999)

@@ -160,7 +160,9 @@ def test_a_short_gap_goes_on_with_the_current_of_the_minutes_before(model):
 
     soc, sd, _ = follow(model, state, steady, change=blind)
 
-    assert soc[-1, 0] == pytest.approx(0.9 - (1199 + 120) / 3600, abs=0.002)
+    assert soc[-1, 0] == pytest.approx(
+        0.9 - (1199 + 120) / 3600 / model.counting.capacity, abs=0.002
+    )
     assert sd[-1, 0] > sd[-2, 0]
 
 
@@ -184,7 +186,7 @@ def test_many_bad_seconds_come_to_the_same_as_one_gap(model, seconds):
     by_seconds, sd_by_seconds, _ = follow(model, through, steady, rows=[601], change=blind)
     by_gap, sd_by_gap, _ = follow(model, before, steady, rows=[601], change=after_a_gap)
 
-    drawn = (1500 + min(seconds + 1, 900)) / 3600
+    drawn = (1500 + min(seconds + 1, 900)) / 3600 / model.counting.capacity
     assert by_gap[0, 0] == pytest.approx(0.9 - drawn, abs=3e-3)
     assert by_seconds[0, 0] == pytest.approx(0.9 - drawn, abs=3e-3)
     assert sd_by_seconds[0, 0] == pytest.approx(sd_by_gap[0, 0], rel=0.02)

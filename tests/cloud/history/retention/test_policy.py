@@ -13,9 +13,11 @@ from contract import layouts
 from contract.layouts import Layout
 from contract.signals import SIGNALS
 
-LAYOUTS = [*layouts.ALL.values(), layouts.cells_layout(16)]
+OF_CELLS = [layouts.cells_layout(16), layouts.estimate_cells_layout(16)]
+LAYOUTS = [*layouts.ALL.values(), *OF_CELLS]
 NOW = dt.datetime(2026, 10, 31, 12, tzinfo=dt.UTC)
 SENSITIVE = {"battery-run", "control", "bms-state", "load", "cells"}
+SENSITIVE |= {"estimates", "estimate-cells"}
 
 
 def changed(tmp_path, pattern: str, replacement: str):
@@ -74,6 +76,8 @@ def test_the_four_sensitive_classes_are_not_released_and_the_others_that_may_be_
         (layouts.CHILLER, "coolant_supply_c", "auxiliaries"),
         (layouts.CHILLER, "ambient_c", "environment"),
         (layouts.cells_layout(16), "cell_voltage_v", "cells"),
+        (layouts.estimate_cells_layout(16), "cell_soc", "estimate-cells"),
+        (layouts.ESTIMATE, "soc_estimate", "estimates"),
     ],
 )
 def test_a_signal_is_in_the_class_that_its_meaning_says(layout: Layout, signal: str, name: str):
