@@ -17,10 +17,10 @@ from station.estimators.cell_model import CellModel, Floats
 from station.estimators.samples import Samples
 from station.estimators.soc import known_start, step
 
-SETTLE_S = 2 * 3600.0
+SETTLE_S = float(fuse.LEARNING_S)
 """Nothing is learned of the first hours, when the differences of cells are being learned."""
 _HOUR_S = 3600.0
-_CELL_REACHED, _RACK_REACHED, _DAY_REACHED = 2.0, 0.75, 0.5
+_CELL_REACHED, _RACK_REACHED, _DAY_REACHED = 1.5, 0.75, 0.5
 _DAYS_OF = {"notice": 7.0, "warning": 730.5 / 24, "alarm": 365.25}
 _MARGIN = 2.0
 """Levels are set for so much longer: a real station scatters in more ways than a made one."""
@@ -92,7 +92,13 @@ def learn(
         if scored:
             before = state.before.astype(np.float32)
             scores = fuse.fuse(
-                known.card, figures, distance.astype(np.float32), block, before, place=place
+                known.card,
+                figures,
+                distance.astype(np.float32),
+                block,
+                before,
+                watched_s=channelled.seen_s,
+                place=place,
             )
         state = replace(
             state,

@@ -57,8 +57,10 @@ UNITS = (
     )
 )
 """In which unit people are told a channel's figure, and the factor to it."""
-RACK_SCATTER = np.array([5e-4, 4e-3, 5e-3, 1.0], np.float32)
+RACK_SCATTER = np.array([5e-4, 4e-3, 1e-3, 1.0], np.float32)
 """Of rack channels: V a cell, 1/h, share of the power at 1 C, 1."""
+_GAIN_SCATTER = np.float32(5e-3)
+"""Sensors of power, voltage and current differ by such a share of what they measure."""
 FAST_S, SLOW_S = np.float32(256.0), np.float32(16384.0)
 _SCATTER_MEMORY_S = np.array(
     [512, 512, 4096, 4096, 4096, 4096, 4096, 4096, 4096, 512, 4096], np.float32
@@ -235,5 +237,8 @@ def _rack_figures(state: ChannelState, block: Block) -> tuple[Floats, Floats]:
         now - state.offset, -2 * RACK_SCATTER[:, None], 2 * RACK_SCATTER[:, None]
     )
     offset[1] = 0
-    racks = np.where(block.span_s > 0, moved / RACK_SCATTER[:, None], 0)
+    scatter = np.repeat(RACK_SCATTER[:, None], moved.shape[1], axis=1)
+    power = RACK_CHANNELS.index("power")
+    scatter[power] = np.hypot(scatter[power], _GAIN_SCATTER * block.current)
+    racks = np.where(block.span_s > 0, moved / scatter, 0)
     return offset.astype(np.float32), racks.astype(np.float32)

@@ -117,6 +117,7 @@ def judge(
         distance.astype(np.float32),
         block,
         state.before.astype(np.float32),
+        watched_s=moved[0].seen_s,
         place=place,
     )
     findings, begun = latch(

@@ -21,6 +21,7 @@ from station.estimators.anomaly.fuse import (
     ROWS,
     SHORT_ROW,
     STILL_TEMPERATURE_ROW,
+    SUM_ROW,
     Kind,
     Scores,
     kind_of_cell,
@@ -194,7 +195,9 @@ def _begun(
     first = int(place.first[rack])
     own = scores.twice[first : first + int(place.count[rack])]
     worst = int(own.argmax())
-    if scores.rack[rack] >= own[worst]:
+    # A sensor that is off moves the sum, too: where a cell stands out, that one is told.
+    of_a_cell = scores.rack_row[rack] == SUM_ROW and own[worst] >= notice
+    if scores.rack[rack] >= own[worst] and not of_a_cell:
         row = int(scores.rack_row[rack])
         return Begun(rack, -1, kind_of_rack(row), level, row, ())
     row = int(scores.cell_row[first + worst])

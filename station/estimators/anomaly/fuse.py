@@ -38,6 +38,7 @@ class Kind(IntEnum):
 
 
 PATTERN_ROW = len(CELL_CHANNELS)
+SUM_ROW = RACK_CHANNELS.index("sum_of_voltages")
 MODEL_ROW = RACK_CHANNELS.index("model")
 STILL_VOLTAGE_ROW, STILL_TEMPERATURE_ROW, SHORT_ROW = (PATTERN_ROW + each for each in (1, 2, 3))
 ROWS = (*CELL_CHANNELS, PATTERN, "still_voltage", "still_temperature", "short")
@@ -63,6 +64,12 @@ _KIND_OF_ROW = np.array(
 _KIND_OF_RACK_ROW = np.array(
     [Kind.BIASED_SENSOR, Kind.CURRENT_PULSE, Kind.BIASED_SENSOR, Kind.UNUSUAL_PATTERN]
 )
+LEARNING_S = np.float32(7200.0)
+LEARNED_ROWS = [
+    *(ch.VOLTAGE_SHIFT, ch.TEMPERATURE_DRIFT, ch.TEMPERATURE_LEVEL, ch.LEAK, ch.SOC),
+    *(ch.CAPACITY, ch.RESISTANCE, ch.CONTACT, ch.OFFSET),
+]
+"""How healthy cells differ is learned in the first hours; till then it counts for less."""
 _PER_NAT = np.float32(1 / np.log(10))
 _STILL_TESTS = np.float32(4.0)
 """-log10 of how many times a day a reading may begin to stand still."""
@@ -101,6 +108,7 @@ def fuse(
     block: Block,
     before: Floats,
     *,
+    watched_s: Floats,
     place: Place,
 ) -> Scores:
     """Return rarities and scores of a block.
@@ -111,6 +119,7 @@ def fuse(
         distance: of the network, shape (cells,).
         block: the block.
         before: the cells' scores in the block before, shape (cells,).
+        watched_s: how long each rack has been watched, shape (racks,).
         place: of the cells.
     """
     rarity = np.empty((len(ROWS), len(distance)), np.float32)
@@ -119,6 +128,8 @@ def fuse(
             figures.cells[row] * ONE_SIDED[row] if row in ONE_SIDED else abs(figures.cells[row])
         )
         rarity[row] = card.cells[name].rarity(figure)
+    known = np.minimum(watched_s / LEARNING_S, 1).astype(np.float32)
+    rarity[LEARNED_ROWS] *= known[place.rack]
     rarity[PATTERN_ROW] = card.cells[PATTERN].rarity(distance)
     rarity[STILL_VOLTAGE_ROW] = np.maximum(block.still_voltage * _PER_NAT - _STILL_TESTS, 0)
     rarity[STILL_TEMPERATURE_ROW] = np.maximum(block.still_temperature * _PER_NAT - _STILL_TESTS, 0)

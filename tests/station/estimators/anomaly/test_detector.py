@@ -32,6 +32,9 @@ def run(seconds, fault=lambda inputs, _second: inputs, state=None, station=None,
     known, findings, told = detector(), [], None
     for second in range(settle + seconds):
         inputs = station.next()
+        if second == settle:
+            known_long = np.full(RACKS, 9000, np.float32)
+            state = replace(state, channels=replace(state.channels, seen_s=known_long))
         if second >= settle:
             inputs = fault(inputs, second - settle)
         state, told = step(known, MODEL, PLACE, state, inputs)
