@@ -5,7 +5,7 @@ import datetime as dt
 import socket
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import uvicorn
 from argon2 import PasswordHasher
+from psycopg_pool import PoolTimeout
 
 from cloud import alarms, fleet
 from cloud.access import Passwords, ensure_admin
@@ -102,8 +103,9 @@ async def _work_alarms(worker: Worker) -> None:
     services = worker.services
     engine = alarms.Engine(services.pool, services.vault, alarms.load())
     while True:
-        await alarms.look_at_links(services.pool, now_ms())
-        await engine.run(now_ms())
+        with suppress(PoolTimeout):  # as the job, which tries again with its next turn
+            await alarms.look_at_links(services.pool, now_ms())
+            await engine.run(now_ms())
         await asyncio.sleep(_ALARMS_EVERY_S)
 
 

@@ -9,7 +9,7 @@ import base64
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.x509.oid import NameOID
+from psycopg_pool import PoolTimeout
 
 from cloud import fleet
 from cloud.access import enrolment
@@ -122,7 +123,10 @@ class Feeder:
         await self.worker.edge.commit.offer(offer)
 
     async def run(self) -> None:
-        """Deliver every second and answer orders, until cancelled."""
+        """Deliver every second and answer orders, until cancelled.
+
+        A cloud that is too busy for one request is asked again, as a station does.
+        """
         await asyncio.gather(self._feed(), self._answer_orders())
 
     @contextmanager
@@ -138,7 +142,8 @@ class Feeder:
         while True:
             await asyncio.sleep(1 - time.time() % 1)
             if not self.paused:
-                await self.second(now_ms() // 1000 * 1000)
+                with suppress(PoolTimeout):
+                    await self.second(now_ms() // 1000 * 1000)
 
     async def _answer_orders(self) -> None:
         counter = 0
@@ -146,15 +151,16 @@ class Feeder:
         public = Ed25519PublicKey.from_public_bytes(keys.order_public)
         edge = self.worker.edge
         while True:
-            found = await wait_for_orders(
-                edge.pool, edge.vault, edge.news, self.station, counter=counter, wait_s=5.0
-            )
-            for blob in found:
-                order = orders.verify(
-                    blob, {keys.order_key_id: public}, self.station, counter, now_ms()
+            with suppress(PoolTimeout):
+                found = await wait_for_orders(
+                    edge.pool, edge.vault, edge.news, self.station, counter=counter, wait_s=5.0
                 )
-                counter = order.counter
-                await keep_receipt(edge.pool, edge.vault, self.station, self._receipt(order))
+                for blob in found:
+                    order = orders.verify(
+                        blob, {keys.order_key_id: public}, self.station, counter, now_ms()
+                    )
+                    await keep_receipt(edge.pool, edge.vault, self.station, self._receipt(order))
+                    counter = order.counter
 
     def _receipt(self, order: Order) -> bytes:
         refused = self.refuse is not None
