@@ -14,10 +14,9 @@ from station.estimators.cell_model import (
     HYSTERESIS_COLUMN,
     OCV_COLUMN,
     CellModel,
-    CellParameters,
     build_cell_model,
-    load_cell_parameters,
 )
+from station.estimators.cell_parameters import CellParameters, load_cell_parameters
 
 DOES_NOT_FIT_V = 0.08
 """A make that is off by so much (rms) is another one: those that fit reach 10 to 50 mV."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cell_lab.recordings import Recording, Series
-from station.estimators.cell_model import Counting
+from station.estimators.cell_parameters import Counting
 
 _PULL_SD = (0.02, 0.01)
 """How far from 1 the capacity in use and the share of charging are thought to be."""

@@ -16,7 +16,8 @@ from cell_lab.identify import Chemistry, Fit, identify
 from cell_lab.intervals import errors_of, intervals_of
 from cell_lab.methods import Progress
 from cell_lab.recordings import Recording
-from station.estimators.cell_model import CellModel, OcvTable, build_cell_model
+from station.estimators.cell_model import CellModel, build_cell_model
+from station.estimators.cell_parameters import OcvTable
 
 
 @dataclass(frozen=True)

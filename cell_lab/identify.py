@@ -21,7 +21,7 @@ from cell_lab.drives import hysteresis, kinetic, lag
 from cell_lab.errors import IdentifyError
 from cell_lab.open_circuit import Ocv, hats, ocv_function, ocv_table, rising, rounded
 from cell_lab.recordings import Recording, Series
-from station.estimators.cell_model import (
+from station.estimators.cell_parameters import (
     CellParameters,
     Core,
     Hysteresis,

@@ -15,7 +15,8 @@ from cell_lab.evaluate_soc import SETTLE_S, Case
 from cell_lab.grid import Floats, Grid
 from cell_lab.recordings import Series
 from station.estimators import soc as soc_estimator
-from station.estimators.cell_model import INTERVAL_ZONES, CellModel, IntervalGroup, Intervals
+from station.estimators.cell_model import CellModel
+from station.estimators.cell_parameters import INTERVAL_ZONES, IntervalGroup, Intervals
 from station.estimators.trust import expected_half_width, groups_of
 
 _NOMINAL = 0.9

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cell_lab.recordings import Recording, Series
-from station.estimators.cell_model import OcvTable
+from station.estimators.cell_parameters import OcvTable
 
 Ocv = Callable[[Series, Series], Series]
 """From SOC and temperature in deg C to volts."""

@@ -8,7 +8,7 @@ import tomli_w
 
 from cell_lab.errors import NoParametersError, OcvFileError
 from cell_lab.recordings import CapacityOf
-from station.estimators.cell_model import CellParameters, OcvTable, load_cell_parameters
+from station.estimators.cell_parameters import CellParameters, OcvTable, load_cell_parameters
 
 _FEWEST = 20
 _BEYOND = 0.05

@@ -1,11 +1,7 @@
 """State of every cell from what its rack tells. The room's public face."""
 
-from station.estimators.cell_model import (
-    CellModel,
-    CellParameters,
-    build_cell_model,
-    load_cell_parameters,
-)
+from station.estimators.cell_model import CellModel, build_cell_model
+from station.estimators.cell_parameters import CellParameters, load_cell_parameters
 from station.estimators.errors import (
     CellParametersError,
     EstimatorError,

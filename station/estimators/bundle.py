@@ -11,7 +11,8 @@ from pathlib import Path
 from contract.errors import ContractError
 from contract.model_package import CELL, check_files
 from station.estimators.anomaly import Detector, load_detector
-from station.estimators.cell_model import CellModel, build_cell_model, load_cell_parameters
+from station.estimators.cell_model import CellModel, build_cell_model
+from station.estimators.cell_parameters import load_cell_parameters
 from station.estimators.errors import BundleError
 from station.estimators.network import Network, load_network
 

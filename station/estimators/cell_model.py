@@ -10,20 +10,21 @@ c asinh(I / c) is the linearised inverse of the Butler-Volmer law with equal tra
 coefficients: in the cold a small current costs relatively more than a large one.
 """
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from functools import cached_property
-from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from station.estimators.errors import CellParametersError
+from station.estimators.cell_parameters import (
+    INTERVAL_ZONES,
+    CellParameters,
+    Core,
+    Counting,
+    Intervals,
+    Noise,
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -33,204 +34,7 @@ SOC_GRID = (-0.05, 1.05, 221)
 TEMPERATURE_GRID_C = (-30.0, 65.0, 20)
 NORMAL_90 = 1.645
 """Standard deviations to either side that hold 90 % of a normal distribution."""
-INTERVAL_ZONES = (0.2, 0.9)
-"""SOC between the zones that intervals are told apart by."""
 OCV_COLUMN, HYSTERESIS_COLUMN, FIRST_TERM_COLUMN = 0, 1, 2
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Positive = Annotated[float, Field(gt=0)]
-Rising = Annotated[tuple[float, ...], Field(min_length=2)]
-
-
-class OcvTable(_Strict):
-    """Open-circuit voltage in V: one row for each temperature, one value for each SOC."""
-
-    soc: Rising
-    temperature_c: Annotated[tuple[float, ...], Field(min_length=1)]
-    voltage_v: tuple[tuple[float, ...], ...]
-
-    @model_validator(mode="after")
-    def _has_a_form(self) -> "OcvTable":
-        _check_table("voltage_v", self.voltage_v, self.temperature_c, self.soc)
-        return self
-
-
-class Hysteresis(_Strict):
-    """Half the distance of the charge from the discharge branch, and how fast it is crossed.
-
-    Attributes:
-        rate: the state comes nearer its end by the factor exp(-rate * |charge moved| / capacity).
-        soc, voltage_v: half distance over SOC.
-    """
-
-    rate: Annotated[float, Field(ge=0)]
-    soc: Rising
-    voltage_v: tuple[float, ...]
-
-    @model_validator(mode="after")
-    def _has_a_form(self) -> "Hysteresis":
-        _check_table("voltage_v", (self.voltage_v,), (0.0,), self.soc)
-        return self
-
-
-class Term(_Strict):
-    """One overpotential: a resistance over temperature and SOC behind a lag.
-
-    Attributes:
-        current: which current drives it.
-        lag_s: time constant of the lag; 0 follows at once.
-        resistance_ohm: one row for each temperature, one value for each SOC.
-    """
-
-    current: Literal["linear", "kinetic"]
-    lag_s: Annotated[float, Field(ge=0)]
-    resistance_ohm: tuple[tuple[float, ...], ...]
-
-
-class Overpotential(_Strict):
-    """All terms, on the same grid.
-
-    Attributes:
-        kinetic_c_rate: the current c of the kinetic law, in multiples of the capacity per hour.
-    """
-
-    kinetic_c_rate: Positive
-    soc: Rising
-    temperature_c: Annotated[tuple[float, ...], Field(min_length=1)]
-    terms: Annotated[tuple[Term, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _has_a_form(self) -> "Overpotential":
-        if not any(term.current == "linear" and term.lag_s > 0 for term in self.terms):
-            raise ValueError("terms need one of the linear current behind a lag")
-        for number, term in enumerate(self.terms):
-            _check_table(
-                f"terms[{number}].resistance_ohm", term.resistance_ohm, self.temperature_c, self.soc
-            )
-        return self
-
-
-class Counting(_Strict):
-    """What of the charge that a sensor counts moves SOC, found from recordings under load.
-
-    Attributes:
-        capacity: by how much the capacity in use differs from the nominal one, as a share of it.
-        charge: which share of the charge that goes in can be drawn again.
-    """
-
-    capacity: Annotated[float, Field(ge=0.9, le=1.1)] = 1.0
-    charge: Annotated[float, Field(ge=0.95, le=1.0)] = 1.0
-
-
-class Core(_Strict):
-    """How much warmer than its thermometer a cell is inside, when it works hard.
-
-    Attributes:
-        k_per_w: mean of the cell above its surface, for each watt that it loses.
-        lag_s: how long it takes.
-    """
-
-    k_per_w: Annotated[float, Field(ge=0)] = 0.0
-    lag_s: Positive = 60.0
-
-
-class Noise(_Strict):
-    """How far the model and the sensors are to be trusted; found when the cell is identified.
-
-    Attributes:
-        current_bias_c_rate: standard deviation of the current sensor's offset.
-        ocv_v: standard deviation of the error of the OCV table.
-        ocv_soc_span: how far SOC moves until that error is another one.
-        resistance: standard deviation of the relative error of the overpotential.
-        resistance_s: how long that error lasts.
-        voltage_v: error of one sample. Errors of neighbouring samples are not independent:
-            this is the real scatter times the root of the samples that err together.
-        overpotential: the same, as a share of the overpotential of the moment.
-        soc_per_root_s: what the model does not explain of the change of SOC.
-        soc_per_root_soc: the same, for each unit that SOC moves: capacities differ.
-        unknown_load: what the time before a rack was first seen may have left in its slowest lag,
-            against the current that it was first seen with, times the root of the samples that
-            err together.
-    """
-
-    current_bias_c_rate: Positive
-    ocv_v: Positive
-    ocv_soc_span: Positive
-    resistance: Positive
-    resistance_s: Positive
-    voltage_v: Positive
-    overpotential: Annotated[float, Field(ge=0)]
-    soc_per_root_s: Annotated[float, Field(ge=0)]
-    soc_per_root_soc: Annotated[float, Field(ge=0)] = 0.0
-    unknown_load: Annotated[float, Field(ge=0)] = 0.0
-
-
-class IntervalGroup(IntEnum):
-    """How a cell's SOC came to be known."""
-
-    LOCATED = 0
-    """A cold start's search has ended, and no end of the curve was seen since."""
-    SEARCHING = 1
-    """The search goes on."""
-    ANCHORED = 2
-    """An end of the curve was seen since the start."""
-
-
-class Intervals(_Strict):
-    """By how much errors exceed what the filter expects of itself, found where it could not know.
-
-    Half the width of an interval is the standard deviation times the normal distribution's 1.645
-    times this. Found at temperatures that the identification had not seen: where nine of ten
-    errors then lay (split conformal: Vovk, Gammerman, Shafer 2005, ch. 2).
-
-    Attributes:
-        temperature_c: where it was found; beyond, the nearest counts.
-        settled, searching, anchored: of each group of cells (`IntervalGroup`); what was settled
-            counts for what is anchored where that is left out.
-        zones: how many times that in the lowest fifth, the middle, and the highest tenth of SOC.
-    """
-
-    temperature_c: Annotated[tuple[float, ...], Field(min_length=1)]
-    settled: tuple[Positive, ...]
-    searching: tuple[Positive, ...]
-    anchored: tuple[Positive, ...] | None = None
-    zones: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
-
-    @model_validator(mode="after")
-    def _has_a_form(self) -> "Intervals":
-        for name in ("settled", "searching", "anchored"):
-            row = getattr(self, name)
-            if row is not None:
-                _check_table(name, (row,), (0.0,), self.temperature_c)
-        return self
-
-
-class CellParameters(_Strict):
-    """A file of cell parameters.
-
-    Attributes:
-        make: what the type plate says.
-        chemistry: of the positive electrode.
-        capacity_ah: of a fresh cell, at the reference of its SOC.
-        source: where the measurements come from, with their licence.
-        intervals: left out for a make that was not tried: then the filter's own expectation counts.
-    """
-
-    make: str
-    chemistry: Literal["LFP", "NMC", "NCA"]
-    capacity_ah: Positive
-    source: str
-    ocv: OcvTable
-    hysteresis: Hysteresis | None = None
-    overpotential: Overpotential
-    counting: Counting = Counting()
-    core: Core = Core()
-    noise: Noise
-    intervals: Intervals | None = None
 
 
 @dataclass(frozen=True)
@@ -313,26 +117,6 @@ class CellModel:
         return below + (self.table[temperature + 1, soc] - below) * share[:, None]
 
 
-def load_cell_parameters(path: Path) -> CellParameters:
-    """Read a file of cell parameters.
-
-    Raises:
-        CellParametersError: the file is missing, is no TOML, or a key is missing or wrong.
-    """
-    try:
-        return CellParameters.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except OSError as error:
-        raise CellParametersError(path, error.strerror or "cannot be read") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CellParametersError(path, f"is no TOML: {error}") from error
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise CellParametersError(path, faults) from error
-
-
 def build_cell_model(parameters: CellParameters) -> CellModel:
     """Return the parameters on the regular grid that the filter looks up.
 
@@ -366,22 +150,6 @@ def build_cell_model(parameters: CellParameters) -> CellModel:
         noise=parameters.noise,
         intervals=parameters.intervals,
     )
-
-
-def _check_table(
-    name: str, rows: Sequence[Sequence[float]], down: Sequence[float], across: Sequence[float]
-) -> None:
-    """Refuse a table whose form does not fit its axes.
-
-    Raises:
-        ValueError: with the table's name and both forms.
-    """
-    if len(rows) != len(down) or any(len(row) != len(across) for row in rows):
-        found = f"{len(rows)} rows of {sorted({len(row) for row in rows})}"
-        raise ValueError(f"{name} has {found} values, its axes have {len(down)} by {len(across)}")
-    for axis in (down, across):
-        if any(later <= earlier for earlier, later in pairwise(axis)):
-            raise ValueError(f"{name}: its axes must rise")
 
 
 def _place(values: Floats, grid: tuple[float, float, int]) -> tuple[npt.NDArray[np.intp], Floats]:

@@ -7,18 +7,18 @@ a rack of new cells would be slowed only because nobody has measured it yet. The
 (data/battery/health-derating.toml), to be replaced by the maker's.
 """
 
-import tomllib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from station.estimators.by_rack import ByRack
 from station.estimators.cell_model import Floats
 from station.estimators.errors import HealthCurveError
+from station.estimators.model_files import read_table
 from station.estimators.samples import Indices
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -80,16 +80,7 @@ def load_health_curves(path: Path) -> HealthCurves:
     Raises:
         HealthCurveError: the file is missing, is no TOML, or a key is missing or wrong.
     """
-    try:
-        return HealthCurves.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except OSError as error:
-        raise HealthCurveError(path, error.strerror or "cannot be read") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HealthCurveError(path, f"is no TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        raise HealthCurveError(path, f"{where}: {first['msg']}") from error
+    return read_table(path, HealthCurves, HealthCurveError)
 
 
 def health_current_limit(

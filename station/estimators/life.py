@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from station.estimators.errors import LifeModelError
+from station.estimators.model_files import read_card
 from station.estimators.soh import Make, Sixteen, Zone, interval, load_onnx
 from station.estimators.soh_features import INPUTS, ChargeHistory, Inputs, Series, causal_inputs
 
@@ -65,14 +66,7 @@ def load_life_model(path: Path) -> LifeModel:
     Raises:
         LifeModelError: a file is missing or is no such model.
     """
-    try:
-        card = LifeCard.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise LifeModelError(path, error.strerror or "cannot be read") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise LifeModelError(path, f"{where}: {first['msg']}") from error
+    card = read_card(path, LifeCard, LifeModelError)
     return LifeModel(card, load_onnx(path.with_suffix(".onnx"), INPUTS, LifeModelError))
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from station.estimators.errors import NetworkError
+from station.estimators.model_files import open_graph, read_card
 from station.estimators.network_inputs import INPUTS
 
 if TYPE_CHECKING:
@@ -99,34 +100,9 @@ def load_network(folder: Path, inputs: tuple[str, ...] = INPUTS) -> Network:
         NetworkError: a file is missing or wrong, or the network is made for other inputs.
     """
     path = folder / FACTS_FILE
-    try:
-        facts = NetworkFacts.model_validate_json(path.read_text("utf-8"))
-    except OSError as error:
-        raise NetworkError(path, error.strerror or "cannot be read") from error
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise NetworkError(path, f"is no description of a network ({error})") from error
+    facts = read_card(path, NetworkFacts, NetworkError)
     if facts.inputs != inputs:
         raise NetworkError(path, f"is of a network for the inputs {', '.join(facts.inputs)}")
-    cells = _session(folder / CELLS_FILE)
-    return Network(facts, cells, _session(folder / RACKS_FILE) if facts.context else None)
-
-
-def _session(path: Path) -> "InferenceSession":
-    import onnxruntime  # noqa: PLC0415 - half a second that a station without networks spares
-    from onnxruntime.capi import onnxruntime_pybind11_state as refused  # noqa: PLC0415
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        content = path.read_bytes()
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except OSError as error:
-        raise NetworkError(path, error.strerror or "cannot be read") from error
-    except (
-        refused.InvalidProtobuf,
-        refused.InvalidGraph,
-        refused.InvalidArgument,
-        refused.Fail,
-    ) as error:
-        raise NetworkError(path, "is no ONNX graph") from error
+    cells = open_graph(folder / CELLS_FILE, NetworkError)
+    racks = open_graph(folder / RACKS_FILE, NetworkError) if facts.context else None
+    return Network(facts, cells, racks)

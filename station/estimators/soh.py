@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from station.estimators.errors import EstimatorError, SohModelError
+from station.estimators.model_files import open_graph, read_card
 from station.estimators.soh_features import (
     CHARGE_END,
     INPUTS,
@@ -94,14 +95,7 @@ def load_soh_model(path: Path) -> SohModel:
     Raises:
         SohModelError: a file is missing or is no such model.
     """
-    try:
-        card = SohCard.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise SohModelError(path, error.strerror or "cannot be read") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise SohModelError(path, f"{where}: {first['msg']}") from error
+    card = read_card(path, SohCard, SohModelError)
     return SohModel(card, load_onnx(path.with_suffix(".onnx"), INPUTS, SohModelError))
 
 
@@ -113,19 +107,7 @@ def load_onnx(
     Raises:
         EstimatorError: what refusal makes of the file and its fault.
     """
-    import onnxruntime as ort  # noqa: PLC0415 - only who has a model needs the runtime
-    from onnxruntime.capi import onnxruntime_pybind11_state as refusals  # noqa: PLC0415
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        session = ort.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except OSError as error:
-        raise refusal(path, error.strerror or "cannot be read") from error
-    except (refusals.Fail, refusals.InvalidProtobuf, refusals.InvalidGraph) as error:
-        raise refusal(path, f"is no ONNX model ({error})") from error
+    session = open_graph(path, refusal)
     given = session.get_inputs()[0]
     if given.shape[-1] != inputs:
         raise refusal(path, f"takes {given.shape[-1]} numbers a row, not {inputs}")

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from station.estimators.cell_model import NORMAL_90, CellModel, Floats, IntervalGroup
+from station.estimators.cell_model import NORMAL_90, CellModel, Floats
+from station.estimators.cell_parameters import IntervalGroup
 from station.estimators.samples import Flags
 from station.estimators.soc_filter import (
     OCV_ERROR,

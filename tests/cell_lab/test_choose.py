@@ -10,7 +10,7 @@ from cell_lab.parameter_files import parameters_of
 from cell_lab.published import best_published, read_published
 from launcher.lab import run_evaluate_soc
 from station.estimators import build_cell_model
-from station.estimators.cell_model import Counting
+from station.estimators.cell_parameters import Counting
 from tests.cell_lab.made import REAL, made_recording
 
 

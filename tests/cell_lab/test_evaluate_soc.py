@@ -13,7 +13,7 @@ from cell_lab.recordings import read_recordings
 from launcher.errors import WrongInput
 from launcher.lab import run_evaluate_soc
 from station.estimators import build_cell_model
-from station.estimators.cell_model import Counting
+from station.estimators.cell_parameters import Counting
 from tests.cell_lab.made import REAL, made_recording
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from station.estimators.anomaly.channels import CELL_CHANNELS, RACK_CHANNELS
 from station.estimators.anomaly.errors import AnomalyModelError
 from station.estimators.anomaly.tails import Tail
 from station.estimators.anomaly.windows import FIGURES, POINTS, SCALES_S
 from station.estimators.cell_model import Floats
+from station.estimators.model_files import open_graph, read_card
 
 CARD_FILE, NETWORK_FILE = "detector.json", "network.onnx"
 PATTERN = "pattern"
@@ -89,15 +90,7 @@ def load_detector(folder: Path) -> Detector:
     Raises:
         AnomalyModelError: a file is missing or is none of a detector.
     """
-    path = folder / CARD_FILE
-    try:
-        card = DetectorCard.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise AnomalyModelError(path, error.strerror or "cannot be read") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise AnomalyModelError(path, f"{where}: {first['msg']}") from error
+    card = read_card(folder / CARD_FILE, DetectorCard, AnomalyModelError)
     return Detector(card, load_network(folder / NETWORK_FILE))
 
 
@@ -107,19 +100,7 @@ def load_network(path: Path) -> Callable[[Floats], Floats]:
     Raises:
         AnomalyModelError: the file is missing or holds no such network.
     """
-    import onnxruntime as ort  # noqa: PLC0415 - only who has a model needs the runtime
-    from onnxruntime.capi import onnxruntime_pybind11_state as refusals  # noqa: PLC0415
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        session = ort.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except OSError as error:
-        raise AnomalyModelError(path, error.strerror or "cannot be read") from error
-    except (refusals.Fail, refusals.InvalidProtobuf, refusals.InvalidGraph) as error:
-        raise AnomalyModelError(path, f"is no ONNX model ({error})") from error
+    session = open_graph(path, AnomalyModelError)
     given = session.get_inputs()[0]
     wanted = [len(SCALES_S), FIGURES, POINTS]
     if list(given.shape[1:]) != wanted:

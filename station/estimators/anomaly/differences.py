@@ -20,12 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from station.estimators.anomaly.inputs import Block, Place
-from station.estimators.cell_model import (
-    FIRST_TERM_COLUMN,
-    OCV_COLUMN,
-    CellModel,
-    Floats,
-)
+from station.estimators.cell_model import FIRST_TERM_COLUMN, OCV_COLUMN, CellModel, Floats
 from station.estimators.samples import Flags
 
 SOC, LEAK, CAPACITY, RESISTANCE, OFFSET = range(5)

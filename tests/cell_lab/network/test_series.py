@@ -12,7 +12,7 @@ from cell_lab.network.series import approach, drive_cell, driven, every_second, 
 from cell_lab.network.splits import Splits, read_splits
 from cell_lab.parameter_files import CELLS, parameters_of
 from station.estimators import build_cell_model
-from station.estimators.cell_model import Counting
+from station.estimators.cell_parameters import Counting
 
 from .conftest import SPLITS, made_recording
 

@@ -9,7 +9,8 @@ import tomli_w
 
 from cell_lab.parameter_files import CELLS, parameters_of
 from station.estimators import CellParametersError, build_cell_model, load_cell_parameters
-from station.estimators.cell_model import FIRST_TERM_COLUMN, OCV_COLUMN, Intervals
+from station.estimators.cell_model import FIRST_TERM_COLUMN, OCV_COLUMN
+from station.estimators.cell_parameters import Intervals
 
 
 @pytest.mark.parametrize("path", sorted(CELLS.glob("*.toml")), ids=lambda path: path.stem)

@@ -7,7 +7,7 @@ import pytest
 
 from cell_lab.parameter_files import parameters_of
 from station.estimators import Samples, build_cell_model, cold_start, known_start, step
-from station.estimators.cell_model import Core, Counting
+from station.estimators.cell_parameters import Core, Counting
 from tests.cell_lab.made import made_recording
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cell_lab.parameter_files import parameters_of
 from station.estimators import Samples, build_cell_model, cold_start, step
-from station.estimators.cell_model import IntervalGroup
+from station.estimators.cell_parameters import IntervalGroup
 from station.estimators.soc_filter import OCV_ERROR, Innovation, start
 from station.estimators.trust import groups_of, half_width, learn, nothing_learnt
 from tests.cell_lab.made import made_recording
