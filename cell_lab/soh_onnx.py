@@ -5,6 +5,8 @@ next single-precision number: `input <= threshold` then says the same of every
 single-precision input as before.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -43,12 +45,26 @@ def to_onnx(fit: SohFit) -> bytes:
         nodes += layers
         outputs.append(output)
     nodes.append(helper.make_node("Sum", outputs, ["soh"]))
+    return graph_bytes("soh", nodes, "soh", constants)
+
+
+def graph_bytes(
+    name: str, nodes: Sequence[onnx.NodeProto], told: str, constants: Constants
+) -> bytes:
+    """Return a checked graph that takes inputs (cycles, INPUTS) and tells (cycles, 1).
+
+    Args:
+        name: of the graph.
+        nodes: from `inputs` to what is told.
+        told: name of what the last node tells.
+        constants: by their names in the nodes.
+    """
     graph = helper.make_graph(
         nodes,
-        "soh",
+        name,
         [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["cycles", INPUTS])],
-        [helper.make_tensor_value_info("soh", TensorProto.FLOAT, ["cycles", 1])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        [helper.make_tensor_value_info(told, TensorProto.FLOAT, ["cycles", 1])],
+        [numpy_helper.from_array(value, each) for each, value in constants.items()],
     )
     opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)

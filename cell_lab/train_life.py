@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
@@ -20,17 +19,16 @@ from cell_lab.life_rows import LifeRows, life_rows
 from cell_lab.life_scores import LifeScore, score_life
 from cell_lab.soh_baselines import SohBaselines
 from cell_lab.soh_fit import thinned
-from cell_lab.soh_onnx import trees_node
+from cell_lab.soh_onnx import graph_bytes, trees_node
 from cell_lab.soh_scores import calibrate_for_new_cells
 from station.estimators.life import LifeCard, load_life_model, to_cycles, to_logarithm
-from station.estimators.soh_features import INPUTS, Inputs, Series
+from station.estimators.soh_features import Inputs, Series
 
 FOLDS = 5
 MOST_DIFFERENCE = 1e-4
 """Of the logarithm, between the fitted model and what a station runs."""
 ZONES = tuple(to_logarithm(np.array([50.0, 150.0, 400.0, 900.0])).tolist())
 MEAN_LIFE, RIDGE = "mean life less age", "ridge regression"
-_OPSET, _ML_OPSET, _IR_VERSION = 18, 3, 8
 Progress = Callable[[float], None]
 
 
@@ -169,17 +167,7 @@ def _onnx(fit: _Fit) -> bytes:
         helper.make_node("Gemm", ["centred", "slopes", "level"], ["line"]),
         helper.make_node("Sum", ["trees", "line"], ["left"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "life",
-        [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["cycles", INPUTS])],
-        [helper.make_tensor_value_info("left", TensorProto.FLOAT, ["cycles", 1])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return graph_bytes("life", nodes, "left", constants)
 
 
 def _write_proven(fit: _Fit, card: LifeCard, inputs: Inputs, out: Path) -> float:
