@@ -178,7 +178,7 @@ def highest(strings: String, horizon_s: float) -> Answer:
         bound_by = np.where(fails, np.where(nearly, empty, VOLTAGE), bound_by)
         cell = np.where(fails, failing, cell)
     power_w = _power_w(strings, most_a, horizon_s)
-    lowest_v = _lowest_v(strings, limit_a, horizon_s)
+    lowest_v = _lowest_v(strings, most_a, limit_a, horizon_s)
     over = power_w > limit_a * lowest_v
     return Answer(
         power_w=np.minimum(power_w, limit_a * lowest_v).astype(np.float32),
@@ -302,20 +302,17 @@ def _stored_v(model: CellModel, visit: Visit, soc: Floats) -> Floats:
     return stored_v
 
 
-def _lowest_v(strings: String, limit_a: Floats, horizon_s: float) -> Floats:
-    """Return a voltage below which the strings do not come while their current is limited.
+def _lowest_v(strings: String, mean_a: Floats, limit_a: Floats, horizon_s: float) -> Floats:
+    """Return a voltage below which the strings do not come at the mean current that is promised.
 
     Charging it is the open-circuit voltage of now; discharging that after all the charge that the
-    limit lets go.
+    promise takes.
     """
     visit = strings.visit
     if strings.question.charge:
         values, _ = strings.model.look_up(visit.soc - strings.shift, visit.temperature_c)
         of_cells = values[OCV_COLUMN] - values[HYSTERESIS_COLUMN] * visit.hysteresis
     else:
-        hours = np.float32(horizon_s / _HOUR_S)
-        whole_a = visit.by_rack.least(strings.room * strings.capacity_ah) / hours
-        mean_a = np.minimum(limit_a, whole_a).astype(np.float32)
         last_a = np.minimum(limit_a, mean_a * np.float32(_AT_THE_END)).astype(np.float32)
         shared = strings.z * np.sqrt(visit.shared)
         of_cells = _loaded(strings, mean_a, horizon_s, (shared, strings.ageing.resistance), last_a)

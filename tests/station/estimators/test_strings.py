@@ -262,3 +262,24 @@ def test_ageing_of_some_cells_is_that_of_each():
     some = ageing.only(np.array([False, True, False, True]))
 
     np.testing.assert_array_equal(some.resistance_sd, [31, 33])
+
+
+def test_a_limit_of_current_far_above_the_promised_one_takes_nothing_away():
+    """At 0.6 of the capacity per hour half a charge lasts 50 minutes: the charge binds, not it."""
+    case = {
+        "soc": [0.5] * 4,
+        "sd": 0.01,
+        "shared": 0.5,
+        "temperature_c": 25.0,
+        "soh": 1.0,
+        "resistance": 1.0,
+        "charge": False,
+        "confidence": 0.9,
+        "horizon_s": 3600.0,
+        "band": (0.05, 0.95),
+    }
+
+    limited = power_of(case, bms_a=0.6 * MODEL.capacity_ah)
+
+    assert limited.bound_by[0] == BAND
+    assert watts(case, bms_a=np.nan) == pytest.approx(float(limited.power_w[0]), rel=1e-3)
