@@ -108,8 +108,8 @@ class String:
         sensor_v: discount of a voltage.
         z: standard deviations by which what all cells share is discounted.
         room: what each cell can move as expected, a share of its capacity.
-        shift: of SOC, by what all cells of a string share, for the lowest voltages.
-        before_v: what the store holds now, shifted so.
+        low_soc: SOC lower by what all cells of a string share, for the lowest voltages; 0..1.
+        before_v: what the store holds at that.
     """
 
     model: CellModel
@@ -124,7 +124,7 @@ class String:
     sensor_v: np.float32
     z: np.float32
     room: Floats
-    shift: Floats
+    low_soc: Floats
     before_v: Floats
 
 
@@ -135,7 +135,8 @@ def string(
     cells = int(visit.by_rack.count.max())
     alone = float(margins.of_weakest(np.zeros(1, np.float32), cells, question.confidence)[0])
     z = np.float32(margins.standard_deviations(question.confidence))
-    shift = (z * np.sqrt(visit.shared) * visit.soc_sd).astype(np.float32)
+    shift = z * np.sqrt(visit.shared) * visit.soc_sd
+    low_soc = np.clip(visit.soc - shift, 0, 1).astype(np.float32)
     return String(
         model=model,
         visit=visit,
@@ -149,8 +150,8 @@ def string(
         sensor_v=np.float32(alone * np.hypot(_VOLTAGE_SENSOR_V, model.noise.ocv_v)),
         z=z,
         room=np.clip(1 - visit.soc if question.charge else visit.soc, 0, 1),
-        shift=shift,
-        before_v=_stored_v(model, visit, visit.soc - shift),
+        low_soc=low_soc,
+        before_v=_stored_v(model, visit, low_soc),
     )
 
 
@@ -160,7 +161,7 @@ def highest(strings: String, horizon_s: float) -> Answer:
     limit_a, limited_by, hot = _of_current(strings)
     of_charge_a = _movable(strings) * strings.capacity_ah / hours
     place = strings.visit.by_rack.place_of_least(of_charge_a)
-    band_a, weakest = _of_band(strings, hours)
+    band_a, weakest = _of_band(strings, hours, strings.z)
     tops = np.stack([of_charge_a[place], limit_a, band_a])
     which = np.argmin(tops, axis=0)
     turn = np.arange(len(limit_a))
@@ -178,7 +179,7 @@ def highest(strings: String, horizon_s: float) -> Answer:
         bound_by = np.where(fails, np.where(nearly, empty, VOLTAGE), bound_by)
         cell = np.where(fails, failing, cell)
     power_w = _power_w(strings, most_a, horizon_s)
-    lowest_v = _lowest_v(strings, most_a, limit_a, horizon_s)
+    lowest_v = _lowest_v(strings, limit_a, horizon_s)
     over = power_w > limit_a * lowest_v
     return Answer(
         power_w=np.minimum(power_w, limit_a * lowest_v).astype(np.float32),
@@ -216,8 +217,8 @@ def _of_current(strings: String) -> tuple[Floats, Indices, Indices]:
     return np.where(by_bms, bms_a, of_heat_a).astype(np.float32), reason, hot
 
 
-def _of_band(strings: String, hours: np.float32) -> tuple[Floats, Indices]:
-    """Return the current at which the string's SOC comes to the end of the band.
+def _of_band(strings: String, hours: np.float32, z: np.float32) -> tuple[Floats, Indices]:
+    """Return the current at which the string's SOC, worse by z deviations, ends at the band's end.
 
     SOC of a string: what its weakest cell can give, over that and what its fullest can take.
     """
@@ -227,7 +228,7 @@ def _of_band(strings: String, hours: np.float32) -> tuple[Floats, Indices]:
     others = by_rack.least((1 - strings.room) * strings.capacity_ah)
     bounds = strings.bounds
     kept = np.float32(1 - bounds.soc_max if strings.question.charge else bounds.soc_min)
-    margin = strings.z * strings.visit.soc_sd[weakest] * strings.capacity_ah[weakest]
+    margin = z * strings.visit.soc_sd[weakest] * strings.capacity_ah[weakest]
     movable_ah = ours[weakest] * (1 - kept) - kept * others - margin
     return (np.maximum(movable_ah, 0) / hours).astype(np.float32), weakest
 
@@ -268,7 +269,7 @@ def _only(strings: String, wanted: Flags) -> tuple[String, Indices]:
         weakest=strings.weakest[wanted],
         worst_resistance=strings.worst_resistance[wanted],
         room=strings.room[wanted],
-        shift=strings.shift[wanted],
+        low_soc=strings.low_soc[wanted],
         before_v=strings.before_v[wanted],
     ), turns
 
@@ -281,7 +282,7 @@ def _power_w(strings: String, mean_a: Floats, horizon_s: float) -> Floats:
     visit, ageing = strings.visit, strings.ageing
     hours = np.float32(horizon_s / _HOUR_S)
     moved = (mean_a * hours)[visit.turn] / strings.capacity_ah
-    after_v = _stored_v(strings.model, visit, visit.soc - strings.sign * moved - strings.shift)
+    after_v = _stored_v(strings.model, visit, strings.low_soc - strings.sign * moved)
     stored_wh = strings.sign * (strings.before_v - after_v) * strings.capacity_ah
     drive = _drive(strings, mean_a)
     if strings.question.charge:
@@ -302,17 +303,19 @@ def _stored_v(model: CellModel, visit: Visit, soc: Floats) -> Floats:
     return stored_v
 
 
-def _lowest_v(strings: String, mean_a: Floats, limit_a: Floats, horizon_s: float) -> Floats:
-    """Return a voltage below which the strings do not come at the mean current that is promised.
+def _lowest_v(strings: String, limit_a: Floats, horizon_s: float) -> Floats:
+    """Return a voltage below which the strings do not come while their current is limited.
 
-    Charging it is the open-circuit voltage of now; discharging that after all the charge that the
-    promise takes.
+    Charging it is the open-circuit voltage of now; discharging that at the end of the band, or
+    after all the charge that the limit lets go.
     """
     visit = strings.visit
     if strings.question.charge:
-        values, _ = strings.model.look_up(visit.soc - strings.shift, visit.temperature_c)
+        values, _ = strings.model.look_up(strings.low_soc, visit.temperature_c)
         of_cells = values[OCV_COLUMN] - values[HYSTERESIS_COLUMN] * visit.hysteresis
     else:
+        band_a, _ = _of_band(strings, np.float32(horizon_s / _HOUR_S), np.float32(0))
+        mean_a = np.minimum(limit_a, band_a).astype(np.float32)
         last_a = np.minimum(limit_a, mean_a * np.float32(_AT_THE_END)).astype(np.float32)
         shared = strings.z * np.sqrt(visit.shared)
         of_cells = _loaded(strings, mean_a, horizon_s, (shared, strings.ageing.resistance), last_a)
