@@ -1,0 +1,36 @@
+"""Errors of the market desk. One root; each text says what is wrong, where, and what to do."""
+
+from cloud.errors import CloudError
+
+
+class MarketError(CloudError):
+    """Root of what the market desk raises on purpose."""
+
+
+class BadSeries(MarketError):  # noqa: N818 - says what is wrong with the caller's data
+    """A file or an array of prices cannot be used as it is."""
+
+
+class TooLittleHistory(MarketError):  # noqa: N818 - an outcome that a caller may override
+    """There is less history than a model may be trained on.
+
+    Attributes:
+        have_days: what there is.
+        need_days: what is asked for.
+    """
+
+    def __init__(self, what: str, have_days: float, need_days: float) -> None:
+        self.have_days, self.need_days = have_days, need_days
+        super().__init__(
+            f"{what} reaches back {have_days:.0f} days; at least {need_days:.0f} are needed to "
+            "train on. Import older data, or allow short history explicitly: what is trained "
+            "then is marked so"
+        )
+
+
+class BadProfile(MarketError):  # noqa: N818 - says what is wrong with a file
+    """A market's file of rules is wrong, or there is no such market."""
+
+
+class BadBattery(MarketError):  # noqa: N818 - says what is wrong with a file
+    """A description of a battery cannot be used."""
