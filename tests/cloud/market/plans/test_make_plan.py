@@ -1,0 +1,225 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud.market.battery import Battery
+from cloud.market.bid import Direction
+from cloud.market.plans import (
+    CapacityProduct,
+    CycleBudget,
+    EndSoc,
+    Hold,
+    OfferAtLeast,
+    PlanFailed,
+    PlanRequest,
+    Run,
+    SocBetween,
+    explain,
+    make_plan,
+)
+from cloud.market.plans.request import BadRequest
+
+TWO_HOURS = Battery(
+    charge_mw=1.0,
+    discharge_mw=1.0,
+    energy_mwh=2.0,
+    charge_efficiency=0.9,
+    discharge_efficiency=0.9,
+)
+NEAR = 1e-6
+
+
+def test_it_buys_in_the_cheap_hour_and_sells_in_the_dear_one():
+    price = np.array([90.0, 10.0, 90.0, 100.0])
+
+    plan = make_plan(PlanRequest(TWO_HOURS, price, 1.0))
+
+    # One MW bought for an hour gives 0.9 MWh in the cells and 0.81 MWh back: 0.81 x 100 - 10.
+    assert plan.power_mw == pytest.approx([0.0, -1.0, 0.0, 0.81])
+    assert plan.revenue == pytest.approx(71.0)
+    assert plan.gap == 0.0
+    assert plan.broken == ()
+
+
+def test_wear_forbids_a_trade_whose_spread_is_too_small():
+    price = np.array([10.0, 100.0])
+    worn = replace(TWO_HOURS, wear_per_mwh=88.0)
+
+    plan = make_plan(PlanRequest(worn, price, 1.0))
+
+    # 0.81 x (100 - 88) is less than the 10 that charging costs.
+    assert plan.power_mw == pytest.approx([0.0, 0.0])
+
+
+def test_a_negative_price_is_not_burnt_by_charging_and_discharging_at_once():
+    price = np.array([-30.0, -30.0, -30.0])
+
+    plan = make_plan(PlanRequest(TWO_HOURS, price, 1.0))
+
+    stored = np.diff([0.0, *(plan.soc * TWO_HOURS.energy_mwh)])
+    inflow = np.where(plan.power_mw < 0, -plan.power_mw * 0.9, -plan.power_mw / 0.9)
+    assert stored == pytest.approx(inflow)
+    assert plan.revenue > 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    prices=st.lists(st.floats(-150, 400), min_size=2, max_size=12),
+    soc=st.floats(0.1, 0.9),
+    share=st.floats(0.0, 1.0),
+)
+def test_no_plan_leaves_the_limits_of_the_battery(prices: list[float], soc: float, share: float):
+    battery = replace(TWO_HOURS, soc=soc, soc_min=0.1, soc_max=0.9, wear_per_mwh=5.0)
+    available = np.full(len(prices), share)
+    regulation = CapacityProduct("regulation", Direction.BOTH, np.full(len(prices), 9.0), 0.5)
+
+    plan = make_plan(
+        PlanRequest(
+            battery,
+            np.array(prices),
+            0.5,
+            capacity=(regulation,),
+            wishes=(EndSoc(0.5),),
+            available=available,
+        )
+    )
+
+    held = plan.capacity["regulation"].offered_mw
+    assert (np.abs(plan.power_mw) + held <= share + NEAR).all()
+    assert (plan.soc >= 0.1 - NEAR).all()
+    assert (plan.soc <= 0.9 + NEAR).all()
+    assert (plan.soc * 2.0 - held * 0.5 / 0.9 >= 0.2 - NEAR).all()
+    assert (plan.soc * 2.0 + held * 0.5 * 0.9 <= 1.8 + NEAR).all()
+
+
+def test_regulation_keeps_energy_free_on_both_sides():
+    price = np.full(4, 20.0)
+    regulation = CapacityProduct("regulation", Direction.BOTH, np.full(4, 50.0), hours=1.0)
+    half = replace(TWO_HOURS, soc=0.5)
+
+    plan = make_plan(PlanRequest(half, price, 1.0, capacity=(regulation,)))
+
+    # One MWh lies in the cells; an hour of one MW takes 1/0.9: so 0.9 MW can be promised, and
+    # more only after charging with what is left of the power.
+    assert plan.capacity["regulation"].offered_mw[0] == pytest.approx(0.9)
+    assert plan.capacity["regulation"].offered_mw.max() < 1.0
+    assert plan.capacity["regulation"].earned == pytest.approx(
+        50.0 * plan.capacity["regulation"].offered_mw.sum()
+    )
+
+
+def test_reserve_up_may_count_on_stopping_to_charge():
+    price = np.array([10.0, 100.0])
+    reserve = CapacityProduct("raise", Direction.UP, np.array([0.0, 300.0]), hours=0.25)
+    full = replace(TWO_HOURS, soc=1.0)
+
+    plan = make_plan(PlanRequest(full, price, 1.0, capacity=(reserve,)))
+
+    # From charging with 1 MW to discharging with 1 MW the grid gets 2 MW more.
+    assert plan.power_mw[1] == pytest.approx(-1.0)
+    assert plan.capacity["raise"].offered_mw[1] == pytest.approx(2.0)
+
+
+def test_wishes_that_contradict_one_another_are_broken_by_name():
+    wishes = (Run(0, 1.0, name="sold a day ahead"), SocBetween(0, 0.4, 1.0, name="island supply"))
+    battery = replace(TWO_HOURS, soc=0.5)
+
+    plan = make_plan(PlanRequest(battery, np.array([50.0, 60.0]), 1.0, wishes=wishes))
+
+    # From 1 MWh down to 0.8 MWh there are 0.2 MWh: 0.18 MW for an hour of the 1 MW sold.
+    names = {one.name for one in plan.broken}
+    assert names <= {"sold a day ahead", "island supply"}
+    assert len(names) == 1
+    assert plan.broken[0].by > 0.8
+    assert plan.broken[0].unit in plan.broken[0].sentence
+
+
+def test_a_wish_that_can_be_met_is_met_whatever_it_costs():
+    price = np.array([10.0, 100.0, 400.0])
+    full = replace(TWO_HOURS, soc=0.5)
+
+    plan = make_plan(
+        PlanRequest(full, price, 1.0, wishes=(EndSoc(0.5), Hold(2, 3), CycleBudget(0.2)))
+    )
+
+    assert plan.broken == ()
+    assert plan.power_mw[2] == pytest.approx(0.0)
+    assert plan.soc[-1] >= 0.5 - NEAR
+    assert max(plan.power_mw[1], 0.0) / 0.9 <= 0.2 * 2.0 + NEAR
+
+
+def test_the_warranty_of_the_battery_bounds_every_plan():
+    price = np.tile([10.0, 300.0], 12)
+    warranted = replace(TWO_HOURS, cycles_per_day=1.0)
+
+    plan = make_plan(PlanRequest(warranted, price, 1.0))
+
+    assert np.clip(plan.power_mw, 0, None).sum() / 0.9 == pytest.approx(2.0)
+
+
+def test_capacity_promised_already_is_offered_at_the_least():
+    price = np.array([10.0, 200.0])
+    poor = CapacityProduct("regulation", Direction.DOWN, np.array([0.0, 0.0]), hours=0.1)
+
+    plan = make_plan(
+        PlanRequest(
+            TWO_HOURS, price, 1.0, capacity=(poor,), wishes=(OfferAtLeast("regulation", 0, 0.4),)
+        )
+    )
+
+    assert plan.capacity["regulation"].offered_mw[0] >= 0.4 - NEAR
+    assert plan.power_mw[0] == pytest.approx(-0.6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"price": np.array([1.0, np.nan])}, "interval 1 is nan"),
+        ({"price": np.array([])}, "0 values"),
+        ({"available": np.ones(3)}, "available: 3 values, 2 asked for"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(change: dict[str, object], words: str):
+    good = {"battery": TWO_HOURS, "price": np.array([1.0, 2.0]), "step_h": 1.0}
+
+    with pytest.raises(BadRequest, match=words):
+        PlanRequest(**{**good, **change})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wish", [Hold(1, 5), Run(-1, 1.0), OfferAtLeast("fcr", 0, 1.0)])
+def test_a_wish_for_what_is_not_there_is_refused_by_its_name(wish: Hold | Run | OfferAtLeast):
+    with pytest.raises(BadRequest, match=wish.name):
+        make_plan(PlanRequest(TWO_HOURS, np.array([1.0, 2.0]), 1.0, wishes=(wish,)))
+
+
+def test_no_time_at_all_is_a_failure_that_says_so():
+    price = np.sin(np.arange(500)) * 100
+
+    with pytest.raises(PlanFailed, match="allow more time"):
+        make_plan(PlanRequest(TWO_HOURS, price, 0.25, limit_s=0.0))
+
+
+def test_each_interval_says_at_which_prices_the_battery_would_act():
+    price = np.array([50.0, 10.0, 50.0, 100.0, 20.0])
+    request = PlanRequest(replace(TWO_HOURS, wear_per_mwh=4.0), price, 1.0)
+    plan = make_plan(request)
+
+    reasons = explain(request, plan)
+
+    for reason in reasons:
+        if reason.power_mw > 0:
+            assert reason.price >= reason.discharge_above - NEAR
+            assert reason.sentence.startswith("discharges")
+        elif reason.power_mw < 0:
+            assert reason.price <= reason.charge_below + NEAR
+            assert reason.sentence.startswith("charges")
+        else:
+            assert reason.charge_below - NEAR <= reason.price <= reason.discharge_above + NEAR
+    assert {reason.sentence.split(":")[0] for reason in reasons} == {
+        "discharges",
+        "charges",
+        "stands still",
+    }
