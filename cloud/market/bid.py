@@ -38,20 +38,41 @@ class Segment:
         price: per MWh of energy or per MW and hour of capacity; the least that a discharge or a
             reserve takes, the most that a charge pays; None: at any price.
         why: one sentence in English built from facts; what the price comes from.
+        divisible: whether the market may take a part of it.
     """
 
     direction: Direction
     power_mw: Decimal
     price: Decimal | None
     why: str = ""
+    divisible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Trapezium:
+    """How much reserve a unit can give at which of its outputs, MW (discharge positive).
+
+    Between `low_breakpoint` and `high_breakpoint` all of `max_mw`; falling to nothing at
+    `enablement_min` and `enablement_max`. The shape is that of the Australian FCAS offers.
+    """
+
+    enablement_min: Decimal
+    low_breakpoint: Decimal
+    high_breakpoint: Decimal
+    enablement_max: Decimal
+    max_mw: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class BidInterval:
-    """What is offered from `start_ms` (UTC epoch) on for one interval of the product."""
+    """What is offered from `start_ms` (UTC epoch) on for one interval of the product.
+
+    `trapezium` stands with reserves where the market asks for one, else None.
+    """
 
     start_ms: int
     segments: tuple[Segment, ...]
+    trapezium: Trapezium | None = None
 
     def power_mw(self, direction: Direction) -> Decimal:
         """Return the sum of the segments of a direction, MW."""
