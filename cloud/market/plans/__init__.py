@@ -7,7 +7,7 @@ Wishes that cannot all be met are broken by name, never silently.
 
 from cloud.market.plans.explain import IntervalReason, explain
 from cloud.market.plans.plan import Broken, CapacityPlan, Plan, PlanFailed
-from cloud.market.plans.request import CapacityProduct, PlanRequest, ScenarioRequest
+from cloud.market.plans.request import CapacityProduct, PlanRequest, ScenarioRequest, SideMarket
 from cloud.market.plans.solve import make_plan
 from cloud.market.plans.stochastic import PositionPlan, plan_position
 from cloud.market.plans.wishes import CycleBudget, EndSoc, Hold, OfferAtLeast, Run, SocBetween, Wish
@@ -27,6 +27,7 @@ __all__ = [
     "PositionPlan",
     "Run",
     "ScenarioRequest",
+    "SideMarket",
     "SocBetween",
     "Wish",
     "explain",

@@ -10,7 +10,7 @@ from cloud.market.battery import Battery
 from cloud.market.bid import Direction
 from cloud.market.forecast import Floats
 from cloud.market.plans.program import Program
-from cloud.market.plans.request import CapacityProduct
+from cloud.market.plans.request import CapacityProduct, SideMarket
 
 # Prices within it of zero still need a rule against charging and discharging at once.
 _NEAR_ZERO: Final = 1e-9
@@ -69,6 +69,8 @@ def add_energy(board: Board, gain: Floats, end_value: float, weight: float = 1.0
         gain: per MWh, shape (intervals,).
         end_value: worth of one MWh left in the cells.
         weight: of this course in the objective, as its probability.
+        exclusive: forbid charging and discharging at once whatever the price: where energy can
+            be bought at one price and sold at another, doing both may pay.
     """
     program, battery, window = board.program, board.battery, board.window
     step_h = board.step_h
@@ -88,7 +90,7 @@ def add_energy(board: Board, gain: Floats, end_value: float, weight: float = 1.0
             terms[stored[index - 1]] = -1.0
         first = 0.0 if index else window.first_mwh
         balance.append(program.row(terms, lower=first, upper=first))
-        if price <= _NEAR_ZERO:
+        if exclusive or price <= _NEAR_ZERO:
             runs = program.column(0.0, 1.0, whole=True)
             program.row({discharge[index]: 1.0, runs: -most_d}, upper=0.0)
             program.row({charge[index]: 1.0, runs: most_c}, upper=most_c)
@@ -163,3 +165,36 @@ def _share_energy(
     else:
         board.program.row(up, lower=-board.window.first_mwh)
         board.program.row(down, upper=board.window.usable_mwh - board.window.first_mwh)
+
+
+def add_side_markets(
+    board: Board, markets: tuple[SideMarket, ...], price: Floats, energy: EnergyColumns
+) -> Mapping[str, tuple[tuple[int, int], ...]]:
+    """Add places beside the spot market: what is sold there is part of what is discharged.
+
+    Args:
+        board: the programme that is added to.
+        markets: places.
+        price: of the spot market, per MWh, shape (intervals,).
+        energy: the course that is sold.
+
+    Returns:
+        For each market the columns of MW sold and bought, by interval.
+    """
+    columns = {
+        market.id: tuple(
+            (
+                board.program.column((there - here) * board.step_h, market.most_mw),
+                board.program.column((here - there) * board.step_h, market.most_mw),
+            )
+            for there, here in zip(market.price, price, strict=True)
+        )
+        for market in markets
+    }
+    if markets:
+        for index in range(len(price)):
+            sold = {pairs[index][0]: -1.0 for pairs in columns.values()}
+            bought = {pairs[index][1]: -1.0 for pairs in columns.values()}
+            board.program.row({energy.discharge[index]: 1.0, **sold}, lower=0.0)
+            board.program.row({energy.charge[index]: 1.0, **bought}, lower=0.0)
+    return columns

@@ -53,6 +53,8 @@ class Plan:
         energy_value: what one more MWh in the cells would be worth at the end of each interval,
             in the market's currency; shape (intervals,).
         capacity: by id of the product.
+        side_mw: by id of a market beside the spot market, the part of `power_mw` that is sold
+            (positive) or bought there, shape (intervals,).
         revenue: expected from energy and capacity, before wear.
         wear: cost of ageing.
         gap: how much better the best plan could be at the most, relative; 0: proven best.
@@ -64,6 +66,7 @@ class Plan:
     soc: Floats
     energy_value: Floats
     capacity: Mapping[str, CapacityPlan]
+    side_mw: Mapping[str, Floats]
     revenue: float
     wear: float
     gap: float

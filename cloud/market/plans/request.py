@@ -40,6 +40,23 @@ class CapacityProduct:
 
 
 @dataclass(frozen=True)
+class SideMarket:
+    """Another place where energy can be sold or bought, beside the one that sets `price`.
+
+    As a regional market between neighbours: what is sold there is not sold at the spot market.
+
+    Attributes:
+        id: as "local".
+        price: per MWh, shape (intervals,).
+        most_mw: greatest power sold or bought there.
+    """
+
+    id: str
+    price: Floats
+    most_mw: float
+
+
+@dataclass(frozen=True)
 class PlanRequest:
     """One station's day.
 
@@ -47,7 +64,8 @@ class PlanRequest:
         battery: its limits; `soc` is the SOC at the beginning.
         price: of energy per MWh, shape (intervals,).
         step_h: length of an interval, hours.
-        capacity: other markets.
+        capacity: markets of power held ready.
+        side: other markets of energy.
         wishes: what should hold besides the battery's own limits.
         available: share of the power that can be used, shape (intervals,); None: all of it.
         end_value: worth of one MWh left in the cells at the end, in the market's currency.
@@ -58,6 +76,7 @@ class PlanRequest:
     price: Floats
     step_h: float
     capacity: tuple[CapacityProduct, ...] = ()
+    side: tuple[SideMarket, ...] = ()
     wishes: tuple[Wish, ...] = ()
     available: Floats | None = None
     end_value: float = 0.0
@@ -68,6 +87,8 @@ class PlanRequest:
         require_prices("price", self.price)
         for product in self.capacity:
             require_prices(f"capacity {product.id}: price", product.price, len(self.price))
+        for market in self.side:
+            require_prices(f"{market.id}: price", market.price, len(self.price))
         if self.available is not None:
             require_prices("available", self.available, len(self.price))
 

@@ -1,6 +1,7 @@
 """From a request to a plan: energy and capacity together, the best found within the time."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -8,7 +9,14 @@ import numpy as np
 
 from cloud.market.forecast import Floats
 from cloud.market.plans.elastic import add_wishes, broken
-from cloud.market.plans.parts import Board, EnergyColumns, Window, add_capacity, add_energy
+from cloud.market.plans.parts import (
+    Board,
+    EnergyColumns,
+    Window,
+    add_capacity,
+    add_energy,
+    add_side_markets,
+)
 from cloud.market.plans.plan import CapacityPlan, Plan
 from cloud.market.plans.program import Program, Solution
 from cloud.market.plans.request import PlanRequest
@@ -34,8 +42,9 @@ def make_plan(request: PlanRequest) -> Plan:
     program = Program()
     window = Window.of(request.battery, len(request.price), request.available)
     board = Board(program, request.battery, window, request.step_h)
-    energy = add_energy(board, request.price, request.end_value)
+    energy = add_energy(board, request.price, request.end_value, exclusive=bool(request.side))
     capacity = add_capacity(board, request.capacity, energy)
+    side = add_side_markets(board, request.side, request.price, energy)
     slacks = add_wishes(board, request, energy, capacity)
     found = program.solve(request.limit_s)
     program.fix(found.values)
@@ -50,12 +59,14 @@ def make_plan(request: PlanRequest) -> Plan:
         for one in request.capacity
     )
     discharged = float(found.values[list(energy.discharge)].sum()) * request.step_h
-    earned = float(power @ request.price) * request.step_h
+    side_mw = {name: _net(pairs, found) for name, pairs in side.items()}
+    earned = _energy_money(request, power, side_mw)
     return Plan(
         power_mw=power,
         soc=_soc(request, energy, found),
         energy_value=_values(energy, priced),
         capacity=offers,
+        side_mw=side_mw,
         revenue=earned + sum(one.earned for one in offers.values()),
         wear=request.battery.wear_per_mwh * (discharged + used),
         gap=found.gap,
@@ -76,6 +87,18 @@ def _with_warranty(request: PlanRequest) -> PlanRequest:
 def _power(energy: EnergyColumns, found: Solution) -> Floats:
     power: Floats = found.values[list(energy.discharge)] - found.values[list(energy.charge)]
     return np.where(np.abs(power) < _ROUNDING_MW, 0.0, power)
+
+
+def _net(pairs: tuple[tuple[int, int], ...], found: Solution) -> Floats:
+    sold, bought = zip(*pairs, strict=True)
+    net: Floats = found.values[list(sold)] - found.values[list(bought)]
+    return net
+
+
+def _energy_money(request: PlanRequest, power: Floats, side_mw: Mapping[str, Floats]) -> float:
+    spot = power @ request.price
+    beside = sum(side_mw[one.id] @ (one.price - request.price) for one in request.side)
+    return float(spot + beside) * request.step_h
 
 
 def _soc(request: PlanRequest, energy: EnergyColumns, found: Solution) -> Floats:

@@ -16,6 +16,7 @@ from cloud.market.plans import (
     PlanFailed,
     PlanRequest,
     Run,
+    SideMarket,
     SocBetween,
     explain,
     make_plan,
@@ -223,3 +224,31 @@ def test_each_interval_says_at_which_prices_the_battery_would_act():
         "charges",
         "stands still",
     }
+
+
+def test_three_kinds_of_market_never_promise_the_same_power_twice():
+    spot = np.array([10.0, 12.0, 90.0, 110.0])
+    local = SideMarket("local", np.array([30.0, 30.0, 95.0, 100.0]), most_mw=0.4)
+    regulation = CapacityProduct("regulation", Direction.BOTH, np.full(4, 15.0), hours=0.25)
+
+    plan = make_plan(
+        PlanRequest(replace(TWO_HOURS, soc=0.5), spot, 1.0, capacity=(regulation,), side=(local,))
+    )
+
+    sold, held = plan.side_mw["local"], plan.capacity["regulation"].offered_mw
+    assert (np.abs(plan.power_mw) + held <= 1.0 + NEAR).all()
+    assert (np.abs(sold) <= np.minimum(np.abs(plan.power_mw), 0.4) + NEAR).all()
+    assert sold[2] == pytest.approx(0.4)
+    assert sold[3] == pytest.approx(0.0)
+    money = plan.power_mw @ spot + sold @ (local.price - spot) + held.sum() * 15.0
+    assert plan.revenue == pytest.approx(money)
+
+
+def test_a_cheaper_place_beside_the_spot_market_is_no_reason_to_run_both_ways_at_once():
+    spot = np.array([90.0, 95.0])
+    local = SideMarket("local", np.array([10.0, 10.0]), most_mw=1.0)
+
+    plan = make_plan(PlanRequest(TWO_HOURS, spot, 1.0, side=(local,)))
+
+    assert plan.power_mw == pytest.approx([-1.0, 0.81])
+    assert plan.side_mw["local"] == pytest.approx([-1.0, 0.0])
