@@ -58,7 +58,14 @@ class Board:
     step_h: float
 
 
-def add_energy(board: Board, gain: Floats, end_value: float, weight: float = 1.0) -> EnergyColumns:
+def add_energy(
+    board: Board,
+    gain: Floats,
+    end_value: float,
+    *,
+    weight: float = 1.0,
+    exclusive: bool = False,
+) -> EnergyColumns:
     """Add one course of the battery that sells at `gain` per MWh, and buys at the same price.
 
     Where the price lets it pay to burn energy (it is not above zero), a whole-numbered column
