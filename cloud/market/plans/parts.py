@@ -112,22 +112,26 @@ def add_capacity(
     Returns:
         For each product its columns, MW offered by interval.
     """
-    battery = board.battery
-    columns = {
-        product.id: tuple(
-            board.program.column(
-                (price - product.used * battery.wear_per_mwh) * board.step_h,
-                min(product.most_mw, battery.charge_mw + battery.discharge_mw),
-            )
-            for price in product.price
-        )
-        for product in products
-    }
+    columns = {product.id: _offered(board, product) for product in products}
     if products:
         for index in range(len(energy.charge)):
             _share_power(board, products, columns, energy, index)
             _share_energy(board, products, columns, energy, index)
     return columns
+
+
+def _offered(board: Board, product: CapacityProduct) -> tuple[int, ...]:
+    """Add the columns of a product: one for each offer, however many intervals it holds for."""
+    most = min(product.most_mw, board.battery.charge_mw + board.battery.discharge_mw)
+    gains = (product.price - product.used * board.battery.wear_per_mwh) * board.step_h
+    blocks = product.blocks or tuple(range(len(gains)))
+    offers = {
+        block: board.program.column(
+            float(sum(gain for gain, of in zip(gains, blocks, strict=True) if of == block)), most
+        )
+        for block in dict.fromkeys(blocks)
+    }
+    return tuple(offers[block] for block in blocks)
 
 
 def _share_power(

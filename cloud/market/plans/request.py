@@ -29,6 +29,8 @@ class CapacityProduct:
         used: energy expected to flow through the cells per MW and hour, MWh; it is paid or
             costs nothing on average but wears.
         most_mw: greatest offer.
+        blocks: number of the offer that each interval belongs to, shape (intervals,), where one
+            offer holds for several intervals; None: each has its own.
     """
 
     id: str
@@ -37,6 +39,7 @@ class CapacityProduct:
     hours: float
     used: float = 0.0
     most_mw: float = float("inf")
+    blocks: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,11 @@ class PlanRequest:
         require_prices("price", self.price)
         for product in self.capacity:
             require_prices(f"capacity {product.id}: price", product.price, len(self.price))
+            if product.blocks is not None and len(product.blocks) != len(self.price):
+                raise BadRequest(
+                    f"capacity {product.id}: {len(product.blocks)} blocks for "
+                    f"{len(self.price)} intervals"
+                )
         for market in self.side:
             require_prices(f"{market.id}: price", market.price, len(self.price))
         if self.available is not None:

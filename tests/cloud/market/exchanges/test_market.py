@@ -67,7 +67,7 @@ def test_an_unknown_market_or_product_names_what_there_is():
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('zone = "Europe/Berlin"', 'zone = "Europe/Atlantis"', "zone: Europe/Atlantis"),
+        ('zone = "Asia/Shanghai"', 'zone = "Europe/Atlantis"', "zone: Europe/Atlantis"),
         ('currency = "EUR"', "", "currency: is required"),
         ('currency = "EUR"', 'currency = "EUR"\ncolour = 1', "colour: is not a known key"),
         ('source = "ours"', 'source = "theirs"', "add .sources.theirs"),

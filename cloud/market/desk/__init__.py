@@ -1,0 +1,11 @@
+"""From what is known to bids worth approving. The room's public face.
+
+Here the other rooms of the market meet: prices and forecasts go in, a plan is made, and what it
+wants is offered by the rules of the market, each interval with the price from which it pays and
+the reason why.
+"""
+
+from cloud.market.desk.drafting import Draft, DraftRequest, draft
+from cloud.market.desk.offers import energy_offers, held_offers
+
+__all__ = ["Draft", "DraftRequest", "draft", "energy_offers", "held_offers"]

@@ -1,0 +1,220 @@
+"""One delivery day: from forecasts and a battery to bids for all markets at once.
+
+Energy is planned on the expected price, together with every capacity product on its own expected
+price; no interval promises the same power or stored energy twice.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cloud.market.bid import BidInterval, BidSet, Direction, OfferMode
+from cloud.market.desk.offers import energy_offers, held_offers
+from cloud.market.errors import MarketError
+from cloud.market.exchanges import Kind, Market, Product
+from cloud.market.forecast import Floats, Forecast
+from cloud.market.plans import (
+    CapacityProduct,
+    IntervalReason,
+    Plan,
+    PlanRequest,
+    Wish,
+    explain,
+    make_plan,
+)
+from cloud.market.station_battery import StationBattery
+
+_MINUTES_PER_HOUR = 60
+_MS_PER_MINUTE = 60_000
+_WORTH_SAYING = 1e-3
+"""Gaps of the plan below a tenth of a per cent are not told."""
+
+
+class NothingToBid(MarketError):  # noqa: N818 - an outcome: there is no open interval left
+    """All gates of the day have closed, or the forecast does not reach the day."""
+
+
+@dataclass(frozen=True)
+class DraftRequest:
+    """What a day's bids are made from.
+
+    Attributes:
+        station: its id.
+        market: the rules.
+        product: of energy, which sets the intervals.
+        day: of delivery, in the market's time.
+        now_ms: intervals whose gate has closed by then are left out.
+        sold: what the station can sell, with its SOC as expected when the day begins.
+        energy: forecast of the energy price; longer steps are held over the product's intervals.
+        held: by id of a regulation or reserve product, the forecast of its price per MW and hour.
+        used: by id, MWh that a MW held is expected to move in an hour.
+        mode: how much is left to the market.
+        wishes: what should hold besides the battery's limits.
+        end_value: of one MWh left in the cells; None: what the forecast's cheapest hours, and the
+            way in and out, make it worth.
+    """
+
+    station: str
+    market: Market
+    product: Product
+    day: dt.date
+    now_ms: int
+    sold: StationBattery
+    energy: Forecast
+    held: Mapping[str, Forecast] = field(default_factory=dict)
+    used: Mapping[str, float] = field(default_factory=dict)
+    mode: OfferMode = OfferMode.QUANTITY_PRICE
+    wishes: tuple[Wish, ...] = ()
+    end_value: float | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Bids with everything that a person needs to judge them.
+
+    Attributes:
+        bids: one for each product that is offered.
+        starts_ms: UTC epoch of the planned intervals.
+        request: what was planned with.
+        plan: power, SOC, worth of energy, wishes that were broken.
+        reasons: one for each interval.
+        notes: what a reader must know: flags of the forecasts, what the station did not tell.
+    """
+
+    bids: tuple[BidSet, ...]
+    starts_ms: tuple[int, ...]
+    request: PlanRequest
+    plan: Plan
+    reasons: tuple[IntervalReason, ...]
+    notes: tuple[str, ...]
+
+
+def draft(request: DraftRequest) -> Draft:
+    """Plan a day and write its bids.
+
+    Raises:
+        NothingToBid: no interval of the day is open and forecast.
+        PlanFailed: no plan was found in time.
+    """
+    starts = _open_starts(request)
+    step_h = request.product.interval_min / _MINUTES_PER_HOUR
+    price = at(request.energy, starts)
+    products = tuple(_capacity(request, name, starts) for name in request.held)
+    plan_request = PlanRequest(
+        battery=request.sold.battery,
+        price=price,
+        step_h=step_h,
+        capacity=products,
+        wishes=request.wishes,
+        end_value=worth_at_end(request, price) if request.end_value is None else request.end_value,
+    )
+    plan = make_plan(plan_request)
+    reasons = explain(plan_request, plan)
+    energy = energy_offers(starts, reasons, request.product, request.mode)
+    sets = [_set(request, request.product, energy)]
+    for one in products:
+        product = request.market.product(one.id)
+        cost = one.used * request.sold.battery.wear_per_mwh
+        begins, power = _whole_blocks(request, product, starts, plan.capacity[one.id].offered_mw)
+        held = held_offers(begins, power, cost, product, request.mode)
+        sets.append(_set(request, product, held))
+    return Draft(
+        bids=tuple(one for one in sets if one.intervals),
+        starts_ms=starts,
+        request=plan_request,
+        plan=plan,
+        reasons=reasons,
+        notes=_notes(request, plan),
+    )
+
+
+def at(forecast: Forecast, starts_ms: tuple[int, ...]) -> Floats:
+    """Return a forecast's means at the beginnings of intervals, shape (intervals,)."""
+    step_ms = forecast.step_min * _MS_PER_MINUTE
+    places = (np.array(starts_ms, np.int64) - forecast.start_ms) // step_ms
+    taken: Floats = forecast.mean[places]
+    return taken
+
+
+def worth_at_end(request: DraftRequest, price: Floats) -> float:
+    """Return what a MWh left in the cells at the end saves: buying it in the next cheap hours.
+
+    The next day is taken to be as this one: its cheapest quarter, over the way in; but never
+    more than it would bring, nor less than nothing.
+    """
+    battery = request.sold.battery
+    cheap = float(np.quantile(price, 0.25)) / battery.charge_efficiency
+    brings = float(np.quantile(price, 0.75)) * battery.discharge_efficiency - battery.wear_per_mwh
+    return max(min(cheap, brings), 0.0)
+
+
+def _open_starts(request: DraftRequest) -> tuple[int, ...]:
+    forecast = request.energy
+    end_ms = forecast.start_ms + len(forecast.mean) * forecast.step_min * _MS_PER_MINUTE
+    starts = tuple(
+        start
+        for start in request.product.intervals_ms(request.day)
+        if forecast.start_ms <= start < end_ms
+        and request.product.gate_closure_ms(start) > request.now_ms
+    )
+    if not starts:
+        raise NothingToBid(
+            f"{request.market.id}, {request.product.id}, {request.day}: every gate has closed, or "
+            "no interval is forecast; choose a later day, or import the prices that are missing"
+        )
+    return starts
+
+
+def _capacity(request: DraftRequest, name: str, starts: tuple[int, ...]) -> CapacityProduct:
+    product = request.market.product(name)
+    if product.kind not in {Kind.REGULATION, Kind.RESERVE}:
+        raise NothingToBid(f"{request.market.id}: {name} is no product that pays for power held")
+    direction = product.directions[0] if product.directions else Direction.BOTH
+    return CapacityProduct(
+        id=name,
+        direction=direction,
+        price=at(request.held[name], starts),
+        hours=float(product.soc_band_h),
+        used=request.used.get(name, 0.0),
+        blocks=tuple(start // (product.interval_min * _MS_PER_MINUTE) for start in starts),
+    )
+
+
+def _whole_blocks(
+    request: DraftRequest, product: Product, starts: tuple[int, ...], power: Floats
+) -> tuple[tuple[int, ...], Floats]:
+    """Keep the offers all of whose planned intervals lie in the plan, each once."""
+    planned = dict(zip(starts, power.tolist(), strict=True))
+    within = [
+        begin
+        for begin in product.intervals_ms(request.day)
+        if begin in planned
+        and product.gate_closure_ms(begin) > request.now_ms
+        and begin + (product.interval_min - request.product.interval_min) * _MS_PER_MINUTE
+        in planned
+    ]
+    return tuple(within), np.array([planned[begin] for begin in within])
+
+
+def _set(request: DraftRequest, product: Product, intervals: tuple[BidInterval, ...]) -> BidSet:
+    return BidSet(
+        station=request.station,
+        market=request.market.id,
+        product=product.id,
+        day=request.day,
+        interval_min=product.interval_min,
+        mode=request.mode if request.mode in product.modes else product.modes[0],
+        intervals=intervals,
+    )
+
+
+def _notes(request: DraftRequest, plan: Plan) -> tuple[str, ...]:
+    flags = [*request.energy.flags, *(f for one in request.held.values() for f in one.flags)]
+    gap = (
+        [f"the plan may be {plan.gap:.2%} short of the best one"]
+        if plan.gap > _WORTH_SAYING
+        else []
+    )
+    return (*request.sold.notes, *flags, *(one.sentence for one in plan.broken), *gap)

@@ -1,0 +1,147 @@
+import datetime as dt
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud.market.battery import Battery
+from cloud.market.bid import Direction, OfferMode
+from cloud.market.desk import DraftRequest, draft
+from cloud.market.desk.drafting import NothingToBid
+from cloud.market.exchanges import check, load_market
+from cloud.market.forecast import Forecast
+from cloud.market.plans import EndSoc
+from cloud.market.station_battery import StationBattery
+
+DAY = dt.date(2026, 3, 10)
+MARKET = load_market("test-exchange")
+ENERGY = MARKET.product("day-ahead-energy")
+STARTS = ENERGY.intervals_ms(DAY)
+BATTERY = Battery(
+    charge_mw=3.45,
+    discharge_mw=3.45,
+    energy_mwh=7.0,
+    charge_efficiency=0.95,
+    discharge_efficiency=0.94,
+    wear_per_mwh=15.0,
+    soc=0.5,
+)
+
+
+def forecast(mean: np.ndarray, step_min: int = 60, flags: tuple[str, ...] = ()) -> Forecast:
+    return Forecast(
+        series="price",
+        start_ms=STARTS[0],
+        step_min=step_min,
+        known_ms=STARTS[0] - 86_400_000,
+        mean=mean,
+        quantiles=np.repeat(mean[:, None], 7, axis=1),
+        version="test/1",
+        flags=flags,
+    )
+
+
+def request(mean: np.ndarray) -> DraftRequest:
+    return DraftRequest(
+        station="demo",
+        market=MARKET,
+        product=ENERGY,
+        day=DAY,
+        now_ms=STARTS[0] - 43_200_000,
+        sold=StationBattery(BATTERY, 0.9, ("efficiency is assumed",)),
+        energy=forecast(mean, flags=("short history",)),
+    )
+
+
+HOURS = 60 + 40 * np.sin(np.arange(24) / 24 * 4 * np.pi)
+
+
+def test_a_day_is_drafted_with_prices_that_pay_and_reasons():
+    made = draft(request(HOURS))
+
+    (bid,) = made.bids
+    assert (bid.market, bid.product, bid.day) == ("test-exchange", "day-ahead-energy", DAY)
+    assert check(bid, ENERGY, BATTERY) == ()
+    by_start = dict(zip(made.starts_ms, made.reasons, strict=True))
+    for interval in bid.intervals:
+        (segment,) = interval.segments
+        reason = by_start[interval.start_ms]
+        assert segment.why == reason.sentence
+        assert segment.price is not None
+        if segment.direction is Direction.DISCHARGE:
+            assert float(segment.price) >= reason.discharge_above - 1e-6
+        else:
+            assert float(segment.price) <= reason.charge_below + 1e-6
+        assert float(segment.power_mw) <= abs(reason.power_mw) + 1e-9
+    assert made.plan.revenue - made.plan.wear > 0
+    assert made.notes == ("efficiency is assumed", "short history")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    prices=st.lists(st.floats(-600, 5000), min_size=24, max_size=24),
+    soc=st.floats(0, 1),
+    market=st.sampled_from(["test-exchange", "europe", "au-nem"]),
+)
+def test_whatever_the_prices_a_draft_keeps_every_rule_of_its_market(
+    prices: list[float], soc: float, market: str
+):
+    rules = load_market(market)
+    product = next(one for one in rules.products if one.kind == "energy")
+    starts = product.intervals_ms(DAY)
+    sold = replace(request(HOURS).sold, battery=replace(BATTERY, soc=soc))
+    mean = replace(forecast(np.array(prices)), start_ms=starts[0])
+    asked = DraftRequest("demo", rules, product, DAY, starts[0] - 10**9, sold, mean)
+
+    made = draft(asked)
+
+    for bid in made.bids:
+        assert check(bid, product, sold.battery) == ()
+
+
+def test_closed_intervals_are_left_out():
+    late = replace(request(HOURS), product=MARKET.product("intraday-energy"))
+    noon = STARTS[48]
+
+    made = draft(replace(late, now_ms=noon))
+
+    assert made.starts_ms[0] == noon + 10 * 60_000
+    with pytest.raises(NothingToBid, match="every gate has closed"):
+        draft(replace(late, now_ms=STARTS[-1] + 3_600_000))
+
+
+def test_a_self_schedule_names_no_price():
+    made = draft(replace(request(HOURS), mode=OfferMode.SELF_SCHEDULE))
+
+    segments = [one for bid in made.bids for i in bid.intervals for one in i.segments]
+    assert segments
+    assert all(one.price is None for one in segments)
+
+
+def test_regulation_is_offered_by_the_hour_beside_energy_and_shares_its_power():
+    held = forecast(np.full(24, 40.0))
+    asked = replace(request(HOURS), held={"regulation": held}, used={"regulation": 0.2})
+
+    made = draft(asked)
+
+    by_product = {bid.product: bid for bid in made.bids}
+    regulation = by_product["regulation"]
+    assert check(regulation, MARKET.product("regulation"), BATTERY) == ()
+    offered = {i.start_ms: i.power_mw(Direction.BOTH) for i in regulation.intervals}
+    assert sum(offered.values()) > 0
+    limit = Decimal("3.45")
+    for interval in by_product["day-ahead-energy"].intervals:
+        hour = interval.start_ms - interval.start_ms % 3_600_000
+        power = sum(one.power_mw for one in interval.segments)
+        assert power + offered.get(hour, Decimal(0)) <= limit
+    # 0.2 MWh an hour at 15 of wear.
+    assert all(i.segments[0].price == Decimal("3.00") for i in regulation.intervals)
+
+
+def test_a_broken_wish_is_among_the_notes():
+    impossible = replace(request(HOURS), wishes=(EndSoc(1.5, name="reserve for the island"),))
+
+    assert any("reserve for the island" in note for note in draft(impossible).notes)
