@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from cloud.config_alarms import AlarmsSection, NotificationsSection
+from cloud.config_market import MarketSection
 from cloud.errors import ConfigError
 
 Port = Annotated[int, Field(ge=0, le=65_535, description="TCP port; 0 lets the system choose")]
@@ -255,6 +256,7 @@ class CloudConfig(_Section):
     )
     alarms: AlarmsSection = AlarmsSection()
     notifications: NotificationsSection = NotificationsSection()
+    market: MarketSection = MarketSection()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("workers")
@@ -362,6 +364,7 @@ def parse(raw: dict[str, Any], path: Path) -> CloudConfig:
             "archive": archive,
             "alarms": alarms,
             "notifications": config.notifications.beside(base),
+            "market": config.market.beside(base),
         }
     )
 

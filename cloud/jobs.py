@@ -33,6 +33,7 @@ from cloud.history.rollups.cells import roll_up_cells
 from cloud.history.rollups.job import merge_spans, roll_up
 from cloud.keys import open_keys
 from cloud.live import intake
+from cloud.market import prices
 from cloud.readiness import keep_beating
 from cloud.vault.rotation import rotate_data_key, worn_stations
 from cloud.vault.vault import Vault
@@ -82,6 +83,7 @@ class Jobs:
             ("backup", self.back_up, _BACKUP_LOOK_S),
             ("retention", self.retain, self._config.retain_every_s),
             ("clean", self.clean, _CLEAN_EVERY_S),
+            ("prices", self.forget_prices, _CLEAN_EVERY_S),
             ("alarms", self.work_alarms, _ALARMS_EVERY_S),
             *self._channels(),
         ):
@@ -180,6 +182,11 @@ class Jobs:
                 "DELETE FROM enrolment_tokens WHERE expires_at < now() - interval '30 days'"
             )
             await conn.execute("DELETE FROM sign_in_attempts WHERE at < now() - interval '90 days'")
+
+    async def forget_prices(self) -> None:
+        """Drop prices that are older than an installation keeps; never of the last three years."""
+        kept = dt.timedelta(days=365.25 * self._whole.market.keep_prices_years)
+        await prices.forget(self._pool, round((dt.datetime.now(dt.UTC) - kept).timestamp() * 1000))
 
     async def _stations(self) -> list[str]:
         async with connection(self._pool) as conn:

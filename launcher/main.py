@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from launcher.history import history
+from launcher.market import market
 from launcher.models import models
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ evaluate = typer.Typer(
     name="evaluate", help="Try the estimators on recordings.", no_args_is_help=True
 )
 app.add_typer(history)
+app.add_typer(market)
 app.add_typer(models)
 app.add_typer(evaluate)
 train = typer.Typer(name="train", help="Train the models of estimators.", no_args_is_help=True)

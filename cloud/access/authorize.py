@@ -2,12 +2,14 @@
 
 Viewers look; operators also send orders, answer and shelve alarms; engineers answer and shelve
 alarms, take them out of service, and bring models to stations (one uploads, another approves);
-administrators also add stations and users. Every caller asks `authorize` and nothing else, so
-that the rules can be read in one place.
+administrators also add stations and users. Traders make, change and approve bids within what their
+desk may do alone; heads of trading also set those limits, and approve what lies above them. Every
+caller asks `authorize` and nothing else, so that the rules can be read in one place.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Role(StrEnum):
@@ -16,6 +18,8 @@ class Role(StrEnum):
     VIEWER = "viewer"
     OPERATOR = "operator"
     ENGINEER = "engineer"
+    TRADER = "trader"
+    HEAD_TRADER = "head_trader"
     ADMIN = "admin"
 
 
@@ -30,6 +34,12 @@ class Action(StrEnum):
     UPLOAD_MODEL = "upload_model"
     APPROVE_MODEL = "approve_model"
     DEPLOY_MODEL = "deploy_model"
+    READ_MARKET = "read_market"
+    IMPORT_PRICES = "import_prices"
+    EDIT_BID = "edit_bid"
+    APPROVE_BID = "approve_bid"
+    APPROVE_LARGE_BID = "approve_large_bid"
+    SET_LIMITS = "set_limits"
     CREATE_STATION = "create_station"
     CREATE_USER = "create_user"
 
@@ -60,6 +70,15 @@ class Decision:
     rule: str
 
 
+_TRADES: Final = frozenset(
+    {
+        Action.READ,
+        Action.READ_MARKET,
+        Action.IMPORT_PRICES,
+        Action.EDIT_BID,
+        Action.APPROVE_BID,
+    }
+)
 _PERMITS: dict[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset({Action.READ}),
     Role.OPERATOR: frozenset(
@@ -76,6 +95,8 @@ _PERMITS: dict[Role, frozenset[Action]] = {
             Action.DEPLOY_MODEL,
         }
     ),
+    Role.TRADER: _TRADES,
+    Role.HEAD_TRADER: _TRADES | {Action.APPROVE_LARGE_BID, Action.SET_LIMITS},
     Role.ADMIN: frozenset(Action),
 }
 

@@ -37,6 +37,12 @@ MANAGED = '[database]\ndsn = "postgresql://a@127.0.0.1/c"'
         ('data_dir = "d"\n[web]\nport = 70000', "web.port", "less than or equal to 65535"),
         ('data_dir = "d"\n[edge]\nhost = "here"', "edge.host", "write an IP address"),
         ('data_dir = "d"\n[database]\ndsn = "mysql://x"', "database.dsn", "postgresql://"),
+        (
+            'data_dir = "d"\n[market]\nkeep_prices_years = 2',
+            "market.keep_prices_years",
+            "equal to 3",
+        ),
+        ('data_dir = "d"\n[market]\nfallback_min = 90', "market", "people are called first"),
         ("data_dir = ", "file", "is not TOML"),
     ],
 )

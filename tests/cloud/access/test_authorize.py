@@ -6,6 +6,11 @@ STATION = Resource("station", "haibin-1")
 OPERATES = {Action.READ, Action.SEND_ORDER, Action.ANSWER_ALARM, Action.SHELVE_ALARM}
 MODELS = {Action.UPLOAD_MODEL, Action.APPROVE_MODEL, Action.DEPLOY_MODEL}
 ALARMS = {Action.ANSWER_ALARM, Action.SHELVE_ALARM, Action.TAKE_ALARM_OUT}
+TRADES = {
+    *(Action.READ, Action.READ_MARKET, Action.IMPORT_PRICES),
+    *(Action.EDIT_BID, Action.APPROVE_BID),
+}
+LEADS = TRADES | {Action.APPROVE_LARGE_BID, Action.SET_LIMITS}
 MAINTAINS = {Action.READ} | ALARMS | MODELS
 
 
@@ -22,6 +27,8 @@ def user(*roles: Role) -> User:
         ((Role.ENGINEER,), MAINTAINS),
         ((Role.VIEWER, Role.OPERATOR), OPERATES),
         ((Role.OPERATOR, Role.ENGINEER), OPERATES | MAINTAINS),
+        ((Role.TRADER,), TRADES),
+        ((Role.HEAD_TRADER,), LEADS),
         ((Role.ADMIN,), set(Action)),
     ],
 )

@@ -1,0 +1,82 @@
+"""`./stationmaster market ...`: prices, forecasts and back-tests from the shell."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+market = typer.Typer(
+    name="market",
+    help="Prices, forecasts and back-tests of the market desk.",
+    no_args_is_help=True,
+)
+
+CloudConfigFile = Annotated[Path, typer.Argument(help="The cloud's configuration file (TOML).")]
+
+
+@market.command("import-prices")
+def import_prices(
+    config: CloudConfigFile,
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet.")],
+    *,
+    series: Annotated[str, typer.Option(help="Id of the series, e.g. de-lu.day_ahead.")],
+    kind: Annotated[str, typer.Option(help="e.g. price.day_ahead, price.real_time, load, wind.")],
+    unit: Annotated[str, typer.Option(help="Of the series: EUR/MWh, CNY/MW, MW, degC.")],
+    zone: Annotated[str, typer.Option(help="Bidding zone or node, in the market's words.")],
+    timezone: Annotated[str, typer.Option(help="The market's local time, e.g. Asia/Shanghai.")],
+    step: Annotated[int, typer.Option(min=1, max=1_440, help="Minutes an interval.")],
+    columns: Annotated[
+        str, typer.Option(help="time=NAME,value=NAME,known=NAME, as far as needed.")
+    ] = "value=value",
+    published: Annotated[
+        str,
+        typer.Option(
+            help="When values become known, without a column of it: 'day-1 12:45', 'after 15', "
+            "'import'."
+        ),
+    ] = "import",
+    file_unit: Annotated[
+        str | None, typer.Option(help="Unit of the file, if another one, e.g. EUR/kWh.")
+    ] = None,
+    file_timezone: Annotated[
+        str, typer.Option(help="Of times that name no zone; local times may change their clock.")
+    ] = "UTC",
+    label: Annotated[
+        Literal["start", "end"], typer.Option(help="What a time is of its interval.")
+    ] = "start",
+    time_format: Annotated[
+        str | None, typer.Option(help="Of times that are not ISO 8601, e.g. '%d.%m.%Y %H:%M'.")
+    ] = None,
+    delimiter: Annotated[str, typer.Option(help="Between columns of a CSV file.")] = ",",
+    decimal: Annotated[str, typer.Option(help="Decimal point of a CSV file.")] = ".",
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(help="Import despite this finding: unit, negative or absurd; repeatable."),
+    ] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
+    forecast: Annotated[
+        bool, typer.Option("--forecast", help="It tells what is expected, not what was.")
+    ] = False,
+) -> None:
+    """Check a file of prices, load or weather and store it whole, or say why not."""
+    from launcher.prices import PricesWish, run_import_prices
+
+    wish = PricesWish(
+        series=series,
+        kind=kind,
+        unit=unit,
+        zone=zone,
+        timezone=timezone,
+        step=step,
+        columns=columns,
+        published=published,
+        forecast=forecast,
+        file_unit=file_unit,
+        file_timezone=file_timezone,
+        label=label,
+        time_format=time_format,
+        delimiter=delimiter,
+        decimal=decimal,
+        accept=tuple(accept or ()),
+    )
+    raise typer.Exit(run_import_prices(config, file, wish, json_out))
