@@ -32,5 +32,9 @@ class BadProfile(MarketError):  # noqa: N818 - says what is wrong with a file
     """A market's file of rules is wrong, or there is no such market."""
 
 
+class BadDocument(MarketError):  # noqa: N818 - says what is wrong with a document
+    """What came from an exchange or a file drop cannot be read, or a bid cannot be written."""
+
+
 class BadBattery(MarketError):  # noqa: N818 - says what is wrong with a file
     """A description of a battery cannot be used."""

@@ -5,6 +5,9 @@ A market is a TOML file in `profiles/`; see docs/market-exchanges.md for how one
 
 from cloud.market.exchanges.amendment import check_amendment, reason_problem
 from cloud.market.exchanges.check import check, check_eligibility, check_together, rated_mw
+from cloud.market.exchanges.formats import read as read_bids
+from cloud.market.exchanges.formats import write as write_bids
+from cloud.market.exchanges.formats.aemo_json import check_unit
 from cloud.market.exchanges.gates import Calendar, DayGate, Gate, IntervalGate
 from cloud.market.exchanges.market import (
     Eligibility,
@@ -14,6 +17,7 @@ from cloud.market.exchanges.market import (
     load_market,
     market_ids,
 )
+from cloud.market.exchanges.sending import Document, Party, Rebid, Sending, idempotency_key
 from cloud.market.exchanges.trapezium import available_mw
 from cloud.market.exchanges.violations import Rule, Violation
 from cloud.market.exchanges.words import Amend, Format, Kind, Role, Stage
@@ -22,6 +26,7 @@ __all__ = [
     "Amend",
     "Calendar",
     "DayGate",
+    "Document",
     "Eligibility",
     "Format",
     "Gate",
@@ -29,9 +34,12 @@ __all__ = [
     "Kind",
     "Market",
     "Origin",
+    "Party",
     "Product",
+    "Rebid",
     "Role",
     "Rule",
+    "Sending",
     "Stage",
     "Violation",
     "available_mw",
@@ -39,8 +47,12 @@ __all__ = [
     "check_amendment",
     "check_eligibility",
     "check_together",
+    "check_unit",
+    "idempotency_key",
     "load_market",
     "market_ids",
     "rated_mw",
+    "read_bids",
     "reason_problem",
+    "write_bids",
 ]

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,6 +57,7 @@ class Product:
         kind: energy, peak, regulation or reserve.
         stage: day_ahead, intraday or real_time.
         code: the exchange's own name, as "RAISEREG" or "A47".
+        format: how bids of it are written.
         directions: what may be offered.
         price_unit: as "EUR/MWh".
         interval_min: minutes.
@@ -82,6 +84,7 @@ class Product:
     kind: Kind
     stage: Stage
     code: str
+    format: Format
     directions: tuple[Direction, ...]
     price_unit: str
     interval_min: int
@@ -192,6 +195,13 @@ def load_market(id_or_file: str | Path) -> Market:
             f"market {str(id_or_file)!r} is not known; choose from {', '.join(market_ids())} or "
             "name a file that ends in .toml"
         )
+    else:
+        return _packaged(file)
+    return _market(_read(file))
+
+
+@cache
+def _packaged(file: Path) -> Market:
     return _market(_read(file))
 
 
@@ -231,7 +241,7 @@ def _market(read: MarketFile) -> Market:
         currency=read.currency,
         format=read.format,
         calendar=calendar,
-        products=tuple(_product(one, calendar, origins) for one in read.products),
+        products=tuple(_product(one, read.format, calendar, origins) for one in read.products),
         roles=tuple(
             Eligibility(
                 one.role,
@@ -247,7 +257,9 @@ def _market(read: MarketFile) -> Market:
     )
 
 
-def _product(read: ProductFile, calendar: Calendar, origins: Mapping[str, Origin]) -> Product:
+def _product(
+    read: ProductFile, written: Format, calendar: Calendar, origins: Mapping[str, Origin]
+) -> Product:
     prefix = f"products.{read.id}."
     return Product(
         id=read.id,
@@ -255,6 +267,7 @@ def _product(read: ProductFile, calendar: Calendar, origins: Mapping[str, Origin
         kind=read.kind,
         stage=read.stage,
         code=read.code,
+        format=read.format or written,
         directions=read.directions,
         price_unit=read.price_unit,
         interval_min=read.interval_min.value,

@@ -62,6 +62,7 @@ class ProductFile(Strict):
     kind: Kind
     stage: Stage
     code: str = ""
+    format: Format | None = None
     directions: Annotated[tuple[Direction, ...], Field(min_length=1)]
     price_unit: Annotated[str, Field(min_length=1)]
     interval_min: Stated[Literal[5, 10, 15, 30, 60]]
