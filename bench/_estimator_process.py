@@ -65,6 +65,7 @@ def _setup(folder: Path) -> Setup:
         cells=(CELLS_PER_RACK,) * _RACKS,
         parallel=1,
         rated_kw=(PCS_RATED_KW / RACKS_PER_CONTAINER,) * _RACKS,
+        health_curves=str(DATA / "battery" / "health-derating.toml"),
     )
     return Setup(
         groups=(group,),
@@ -108,6 +109,8 @@ def _moment(at_ms: int, rng: np.random.Generator) -> Moment:
             "rack_power_kw": current_a * np.float32(3.297e-3 * CELLS_PER_RACK),
             "current_good": np.ones(_RACKS, np.uint8),
             "available": np.ones(_RACKS, np.uint8),
+            "charge_guarded": np.zeros(_RACKS, np.uint8),
+            "discharge_guarded": np.zeros(_RACKS, np.uint8),
             "cell_voltage_v": (3.297 - 4e-4 * current_a[0] + noise_v).astype(np.float32),
             "cell_temperature_c": (25 + noise_c).astype(np.float32),
             "cell_good": np.ones(_CELLS, np.uint8),

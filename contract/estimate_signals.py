@@ -234,6 +234,34 @@ ESTIMATES = (
         "voltage innovation against its expectation",
         "电压新息比",
     ),
+    analog(
+        "charge_health_share",
+        "",
+        "i2",
+        0.0001,
+        _M,
+        "share of the charge current that the cells' health leaves",
+        "单体健康状态允许的充电电流比例",
+    ),
+    index(
+        "charge_health_cell",
+        "cell whose health lowers the charge current",
+        "健康状态限制充电电流的单体编号",
+    ),
+    analog(
+        "discharge_health_share",
+        "",
+        "i2",
+        0.0001,
+        _M,
+        "share of the discharge current that the cells' health leaves",
+        "单体健康状态允许的放电电流比例",
+    ),
+    index(
+        "discharge_health_cell",
+        "cell whose health lowers the discharge current",
+        "健康状态限制放电电流的单体编号",
+    ),
     # Of the station alone.
     analog("cells_estimated", "", "i4", 1.0, _G, "cells estimated", "已估计单体数"),
     analog(

@@ -19,10 +19,12 @@ __all__ = [
     "DISPATCH",
     "DISPATCH_1",
     "ESTIMATE",
+    "ESTIMATE_LIMIT",
     "ESTIMATE_STATION",
     "FIRE",
     "HASH_BYTES",
     "INSULATION",
+    "LIMITS",
     "MAX_CELLS",
     "METER",
     "PANEL",
@@ -186,6 +188,25 @@ ESTIMATE_STATION = Layout(
     ),
 )
 """The same of all racks together, and which models the estimators run."""
+ESTIMATE_LIMIT = Layout(
+    "estimate.limit",
+    tuple(
+        _columns(
+            "charge_health_share charge_health_cell discharge_health_share discharge_health_cell"
+        )
+    ),
+)
+"""How much of its full current the health of a rack's cells leaves, and of which cell."""
+LIMITS = Layout(
+    "limits",
+    tuple(
+        _columns(
+            "charge_limit_rack charge_limit_cell discharge_limit_rack discharge_limit_cell "
+            "charge_bound_rack discharge_bound_rack"
+        )
+    ),
+)
+"""Where the limits in force and the bounds of dispatchable energy come from."""
 
 ALL: Mapping[str, Layout] = MappingProxyType(
     {
@@ -193,6 +214,7 @@ ALL: Mapping[str, Layout] = MappingProxyType(
         for x in (
             *(PCS, RACK, CHILLER, INSULATION, FIRE, METER, STATION),
             *(PANEL, VENTILATION, DISPATCH_1, DISPATCH, ESTIMATE, ESTIMATE_STATION),
+            *(ESTIMATE_LIMIT, LIMITS),
         )
     }
 )

@@ -38,6 +38,7 @@ class LimitReason(IntEnum):
     FEED_IN_LIMIT = 21
     GAS = 22
     RAMP = 23
+    CELL_HEALTH = 24
 
     @property
     def words(self) -> Words:
@@ -71,5 +72,6 @@ LIMIT_WORDS: Mapping[LimitReason, Words] = MappingProxyType(
         LimitReason.FEED_IN_LIMIT: Words("feed-in limit at the meter", "并网点上网功率限值"),
         LimitReason.GAS: Words("combustible gas", "可燃气体"),
         LimitReason.RAMP: Words("ramp", "爬坡速率"),
+        LimitReason.CELL_HEALTH: Words("health of a cell (estimate)", "单体健康状态（估计）"),
     }
 )

@@ -64,7 +64,7 @@ def counter(  # noqa: PLR0917 - a table of the catalogue reads best in columns
 
 
 def index(name: str, en: str, zh: str) -> Signal:
-    """Return the number of a cell in its rack, from 1."""
+    """Return the number of a cell in its rack, or of a rack in its station, from 1."""
     return Signal(name, "", "i2", 1.0, Kind.INDEX, Grade.IMPORTANT, en, zh)
 
 

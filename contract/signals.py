@@ -158,6 +158,21 @@ _STATION = (
     state(
         "discharge_limit_reason", _I, "binding discharge limit", "放电受限原因", words.LIMIT_REASON
     ),
+    # Racks count from 1 in the order of their tags; none where no rack, or no single cell, binds.
+    index("charge_limit_rack", "rack that binds the charge limit", "限制充电功率的电池簇序号"),
+    index("charge_limit_cell", "cell that binds the charge limit", "限制充电功率的单体编号"),
+    index(
+        "discharge_limit_rack", "rack that binds the discharge limit", "限制放电功率的电池簇序号"
+    ),
+    index("discharge_limit_cell", "cell that binds the discharge limit", "限制放电功率的单体编号"),
+    index(
+        "charge_bound_rack", "rack that bounds dispatchable charge", "限制可调度充电的电池簇序号"
+    ),
+    index(
+        "discharge_bound_rack",
+        "rack that bounds dispatchable discharge",
+        "限制可调度放电的电池簇序号",
+    ),
     analog("stored_energy_kwh", "kWh", "i4", 0.1, _M, "stored energy", "可放电量"),
     analog("capacity_kwh", "kWh", "i4", 0.1, _M, "energy capacity", "储能容量"),
     state("control_mode", _I, "control mode", "控制模式", words.CONTROL_MODE),

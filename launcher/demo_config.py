@@ -172,7 +172,10 @@ def write_station(folders: Folders, ports: dict[str, int], neighbours: Neighbour
             },
             "safe_state": {"after_s": 900, "power_kw": 0.0},
             "centre": {"port": neighbours.centre_port},
-            "estimators": {"bundle": str(DATA / "models" / "lfp-280ah")},
+            "estimators": {
+                "bundle": str(DATA / "models" / "lfp-280ah"),
+                "health_curves": str(DATA / "battery" / "health-derating.toml"),
+            },
             "primary_frequency": {"dead_band_hz": 0.05, "droop_pct": 2.0},
             "regulation": {
                 "file": str(DATA / "market" / "regulation_signal.csv"),

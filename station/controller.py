@@ -17,7 +17,15 @@ from typing import Any
 
 from cryptography import x509
 
-from contract.layouts import DISPATCH, ESTIMATE, ESTIMATE_STATION, METER, STATION
+from contract.layouts import (
+    DISPATCH,
+    ESTIMATE,
+    ESTIMATE_LIMIT,
+    ESTIMATE_STATION,
+    LIMITS,
+    METER,
+    STATION,
+)
 from contract.words import Words
 from station.alarms import AlarmBook, Condition
 from station.centre_desk import CentreDesk
@@ -46,7 +54,7 @@ from station.samples import Sample
 from station.security import Identity, load_identity
 from station.security.enrol import require_own_certificate
 from station.security.identity import replace_certificate
-from station.station_row import DEVICE, dispatch_values, station_values
+from station.station_row import DEVICE, dispatch_values, limit_values, station_values
 from station.status_report import Counts, StatusParts, status_report
 from station.story import Story
 from station.supervise import Supervisor
@@ -62,6 +70,8 @@ log = logging.getLogger(__name__)
 
 _DRAIN_S = 15.0
 _EXTRA_CONNECTIONS = 4
+_HEALTH_S = 600.0
+"""Cells age over months: a process that is replaced must not make the limits jump meanwhile."""
 
 
 def _now_ms() -> int:
@@ -330,7 +340,11 @@ class Controller:
         self._on_computed(computed_sample(DEVICE, STATION, values, at))
         dispatched = dispatch_values(result, facts)
         self._on_computed(computed_sample(DEVICE, DISPATCH, dispatched, at))
-        self._estimators.on_second(image, at.second_ms)
+        origins = limit_values(result, self._config, self._estimators.bounding_racks())
+        self._on_computed(computed_sample(DEVICE, LIMITS, origins, at))
+        racks = result.verdict.limits.racks
+        allowed = {tag: (into.current_a, out.current_a) for tag, (into, out) in racks.items()}
+        self._estimators.on_second(image, at.second_ms, allowed)
         self._write(result, values)
 
     def _write(self, result: CycleResult, values: dict[str, float]) -> None:
@@ -378,8 +392,9 @@ class Controller:
 
 def _staleness(config: StationConfig) -> dict[str, float]:
     """Return the age in seconds past which rows are stale, by layout."""
-    limits = {**config.staleness.model_dump(), STATION.name: 10.0, DISPATCH.name: 10.0}
-    limits |= {ESTIMATE.name: 10.0, ESTIMATE_STATION.name: 10.0}
+    own = (STATION, DISPATCH, LIMITS)
+    limits = config.staleness.model_dump() | {layout.name: 10.0 for layout in own}
+    limits |= {ESTIMATE.name: 10.0, ESTIMATE_STATION.name: 10.0, ESTIMATE_LIMIT.name: _HEALTH_S}
     if config.estimators is not None:
         limits["estimate.cells"] = 3 * config.estimators.cells_period_s + 5.0
     return limits

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from contract.layouts import ESTIMATE, ESTIMATE_STATION, estimate_cells_layout
+from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION, estimate_cells_layout
 from contract.words import Words
 from station.alarms import Condition, plain
+from station.bounding_rack import bounding_racks
 from station.computed import Instant, computed_cells, computed_sample, computed_samples
 from station.config import DeviceConfig, EstimatorsConfig, Role, StationConfig
 from station.estimation import Answer, Began, EstimatorHost, GroupSetup, HostPorts, Report, Setup
@@ -121,12 +122,17 @@ class EstimatorDesk:
         if self.host is not None:
             await self.host.close()
 
-    def on_second(self, image: Image, second_ms: int) -> None:
-        """Send the moment of a picture, unless the process is still busy with the one before."""
+    def on_second(
+        self, image: Image, second_ms: int, allowed: Mapping[str, tuple[float, float]]
+    ) -> None:
+        """Send the moment of a picture, unless the process is still busy with the one before.
+
+        `allowed` is what protection lets racks be (charged, discharged) with, A, by tag.
+        """
         if self.host is None:
             return
         if self.host.is_free:
-            self.host.take(self._inputs.moment(image, second_ms))
+            self.host.take(self._inputs.moment(image, second_ms, allowed))
         if self._answer is not None:
             self._disagreement.note(image, self._tags, self._answer)
 
@@ -136,6 +142,12 @@ class EstimatorDesk:
             yield self._lost
         yield from self._disagreement.conditions()
         yield from self._anomalies.conditions()
+
+    def bounding_racks(self) -> Mapping[str, str]:
+        """Return the rack that bounds what can be promised, by direction; none while unknown."""
+        if self._answer is None or self.report is None:
+            return {}
+        return bounding_racks(self._tags, self._answer.station, self._answer.racks)
 
     def status(self) -> dict[str, Any] | None:
         """Return what the status file says; None without estimators."""
@@ -174,6 +186,8 @@ class EstimatorDesk:
     def _samples(self, answer: Answer, at: Instant) -> Iterator[Sample]:
         yield computed_sample(DEVICE, ESTIMATE_STATION, answer.station, at)
         yield from computed_samples(self._tags, ESTIMATE, answer.racks, at)
+        if np.isfinite(answer.racks["charge_health_share"]).any():
+            yield from computed_samples(self._tags, ESTIMATE_LIMIT, answer.racks, at)
         start = 0
         for tag, count in zip(self._tags, self._cells, strict=True):
             part = {name: values[start : start + count] for name, values in answer.cells.items()}
@@ -211,9 +225,12 @@ def _groups(
     elsewhere = {tag for make in asked.makes for tag in make.racks}
     racks = config.with_role(Role.RACK)
     own = [rack for rack in racks if rack.tag not in elsewhere]
-    makes = [(asked.bundle, asked.parallel, own)]
+    makes = [(asked.bundle, asked.parallel, asked.health_curves, own)]
     makes += [
-        (make.bundle, make.parallel, [rack for rack in racks if rack.tag in make.racks])
+        (
+            *(make.bundle, make.parallel, make.health_curves or asked.health_curves),
+            [rack for rack in racks if rack.tag in make.racks],
+        )
         for make in asked.makes
     ]
     return tuple(
@@ -224,6 +241,7 @@ def _groups(
             cells=tuple(cells[rack.tag] for rack in members),
             parallel=parallel,
             rated_kw=tuple(rated_kw_of(config, rack) for rack in members),
+            health_curves="" if curves is None else str(curves),
         )
-        for bundle, parallel, members in makes
+        for bundle, parallel, curves, members in makes
     )

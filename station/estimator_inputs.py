@@ -57,8 +57,17 @@ class EstimatorInputs:
         self._converters = {pcs.container: pcs.tag for pcs in config.with_role(Role.PCS)}
         self._used: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def moment(self, image: Image, second_ms: int) -> Moment:
-        """Return the moment of a picture, and take its samples for used."""
+    def moment(
+        self, image: Image, second_ms: int, allowed: Mapping[str, tuple[float, float]] | None = None
+    ) -> Moment:
+        """Return the moment of a picture, and take its samples for used.
+
+        Args:
+            image: the picture.
+            second_ms: its second.
+            allowed: what protection lets each rack be (charged, discharged) with, A, by tag; where
+                that is less than what the BMS allows, it takes its place and is marked.
+        """
         racks = len(self._places)
         arrays = {name: np.full(racks, np.nan, np.float32) for name in RACK_NUMBERS}
         arrays |= {name: np.zeros(racks, np.uint8) for name in RACK_FLAGS}
@@ -75,7 +84,19 @@ class EstimatorInputs:
             works = working.get(place.device.container, False)
             arrays["available"][number] &= works
         arrays["power_kw"][:] = self._shared_kw(image, arrays["power_kw"])
+        self._narrow(arrays, allowed or {})
         return Moment(second_ms, arrays)
+
+    def _narrow(
+        self, arrays: dict[str, npt.NDArray[Any]], allowed: Mapping[str, tuple[float, float]]
+    ) -> None:
+        unknown = (math.nan, math.nan)
+        pairs = [allowed.get(place.device.tag, unknown) for place in self._places]
+        for way, limits_a in zip(("charge", "discharge"), zip(*pairs, strict=True), strict=True):
+            told_a = arrays[f"{way}_current_limit_a"]
+            less = np.asarray(limits_a, np.float32) < told_a
+            told_a[less] = np.asarray(limits_a, np.float32)[less]
+            arrays[f"{way}_guarded"][:] = less
 
     def _put_rack(
         self, arrays: dict[str, npt.NDArray[Any]], number: int, place: RackPlace, image: Image

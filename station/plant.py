@@ -9,6 +9,7 @@ hard-wired trip that protects people.
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from enum import IntEnum
 from functools import lru_cache
 
@@ -17,6 +18,7 @@ import numpy as np
 from contract.frame import Quality
 from contract.layouts import (
     CHILLER,
+    ESTIMATE_LIMIT,
     FIRE,
     INSULATION,
     METER,
@@ -29,6 +31,7 @@ from contract.layouts import (
 from station.config import DeviceConfig, Role, StationConfig
 from station.image import CELLS_PREFIX, Image, PointRow
 from station.protection.states import (
+    CellHealth,
     CellRow,
     ChillerState,
     ContainerState,
@@ -197,9 +200,27 @@ def _racks(image: Image, config: StationConfig) -> list[tuple[str, RackState]]:
         if layout.startswith(CELLS_PREFIX)
     }
     energy_kwh = config.station.capacity_kwh / max(1, len(racks))
-    return [
-        (rack.container, _rack(image, rack.tag, cells.get(rack.tag), energy_kwh)) for rack in racks
-    ]
+    asked = config.estimators
+    heeded = asked is not None and asked.health_limits
+    found = []
+    for rack in racks:
+        state = _rack(image, rack.tag, cells.get(rack.tag), energy_kwh)
+        health = _health(image, rack.tag) if heeded else None
+        found.append((rack.container, state if health is None else replace(state, health=health)))
+    return found
+
+
+def _health(image: Image, tag: str) -> CellHealth | None:
+    """Return what the estimated health of a rack's cells leaves; None where nothing is known."""
+    row = _Row(image.get(tag, ESTIMATE_LIMIT.name))
+    if not row.fresh:
+        return None
+    return CellHealth(
+        charge=row.number("charge_health_share"),
+        discharge=row.number("discharge_health_share"),
+        charge_cell=row.index("charge_health_cell"),
+        discharge_cell=row.index("discharge_health_cell"),
+    )
 
 
 def _cells(row: PointRow) -> CellRow:

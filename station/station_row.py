@@ -1,6 +1,7 @@
 """The station's own row: what the controller computes once a cycle, as a sample like any other."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +80,31 @@ def dispatch_values(cycle: CycleResult, facts: StationFacts) -> dict[str, float]
         "fast_loop_p99_ms": facts.fast_loop_p99_ms,
         "fast_loop_missed": facts.fast_loop_missed,
     }
+
+
+def limit_values(
+    cycle: CycleResult, config: StationConfig, promised: Mapping[str, str]
+) -> dict[str, float]:
+    """Return the row of where limits come from; NaN where no rack, or no single cell, binds.
+
+    Args:
+        cycle: of the second.
+        config: who the racks are; they count from 1 in the order of their tags.
+        promised: the rack that bounds dispatchable energy, by direction.
+    """
+    tags = sorted(rack.tag for rack in config.with_role(Role.RACK))
+    number = {tag: float(place) for place, tag in enumerate(tags, 1)}
+    row = {}
+    for way, bound in (
+        ("charge", cycle.plan.limits.charge),
+        ("discharge", cycle.plan.limits.discharge),
+    ):
+        rack = number.get(bound.device, math.nan)
+        of_cell = bound.cell is not None and math.isfinite(rack)
+        row[f"{way}_limit_rack"] = rack
+        row[f"{way}_limit_cell"] = float(bound.cell or 0) if of_cell else math.nan
+        row[f"{way}_bound_rack"] = number.get(promised.get(way, ""), math.nan)
+    return row
 
 
 def _battery(image: Image, config: StationConfig) -> tuple[float, float]:

@@ -15,6 +15,9 @@ class MakeConfig(Section):
     racks: tuple[str, ...] = Field(min_length=1, description="Tags of the racks")
     bundle: Path = Field(description="Folder of the model of their cells")
     parallel: int = Field(default=1, ge=1, description="Cells side by side at each place")
+    health_curves: Path | None = Field(
+        default=None, description="Of this make; else those of the section"
+    )
 
 
 class EstimatorsConfig(Section):
@@ -33,6 +36,12 @@ class EstimatorsConfig(Section):
     )
     silence_s: float = Field(
         default=10.0, ge=2, le=600, description="So long without a sign of life, and it is replaced"
+    )
+    health_curves: Path | None = Field(
+        default=None, description="Current over health of cells (TOML); none: health slows nothing"
+    )
+    health_limits: bool = Field(
+        default=True, description="Whether they bind; false: they are told and bind nothing"
     )
     makes: tuple[MakeConfig, ...] = Field(
         default=(), description="Racks whose cells are of other makes"

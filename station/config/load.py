@@ -67,6 +67,11 @@ def _beside(folder: Path, path: Path | None) -> Path | None:
     return None if path is None else folder / path.expanduser()
 
 
+def _of_cells(folder: Path, bundle: Path, curves: Path | None) -> dict[str, Path | None]:
+    """Return the absolute paths of what is known of a make of cells."""
+    return {"bundle": folder / bundle.expanduser(), "health_curves": _beside(folder, curves)}
+
+
 def load(file: Path) -> StationConfig:
     """Read and check a configuration file.
 
@@ -173,11 +178,11 @@ def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
     estimators = config.estimators
     if estimators is not None:
         makes = tuple(
-            make.model_copy(update={"bundle": folder / make.bundle.expanduser()})
+            make.model_copy(update=_of_cells(folder, make.bundle, make.health_curves))
             for make in estimators.makes
         )
-        bundle = folder / estimators.bundle.expanduser()
-        estimators = estimators.model_copy(update={"bundle": bundle, "makes": makes})
+        of_all = _of_cells(folder, estimators.bundle, estimators.health_curves)
+        estimators = estimators.model_copy(update={**of_all, "makes": makes})
     devices = tuple(
         device.model_copy(update={"profile": str(folder / device.profile)})
         if (folder / device.profile).is_file()

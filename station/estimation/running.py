@@ -21,6 +21,7 @@ from station.estimators import (
 )
 from station.estimators.bundle import Bundle, load_bundle
 from station.estimators.cell_model import Floats
+from station.estimators.health_limit import load_health_curves
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ def load_model(folder: Path, group: GroupSetup, setup: Setup) -> Model:
     """Load a bundle for the racks of a group.
 
     Raises:
-        EstimatorError: the bundle is missing or wrong.
+        EstimatorError: the bundle, or the file of health curves, is missing or wrong.
     """
+    curves = group.health_curves
     bundle = load_bundle(folder)
     racks = len(group.racks)
     capacity_ah = bundle.model.capacity_ah * group.parallel
@@ -72,6 +74,7 @@ def load_model(folder: Path, group: GroupSetup, setup: Setup) -> Model:
         confidence=setup.confidence,
         network=bundle.network,
         anomaly=bundle.anomaly,
+        health=load_health_curves(Path(curves)) if curves else None,
     )
     return Model(bundle, settings)
 
@@ -136,5 +139,7 @@ def moment_of(arrays: Arrays, racks: slice, cells: slice, parallel: int) -> Grou
             power_kw=of_racks("power_kw"),
             rack_power_kw=of_racks("rack_power_kw"),
             available=arrays["available"][racks].astype(bool),
+            charge_guarded=arrays["charge_guarded"][racks].astype(bool),
+            discharge_guarded=arrays["discharge_guarded"][racks].astype(bool),
         ),
     )

@@ -24,7 +24,7 @@ RACK_NUMBERS = (
     *("elapsed_s", "current_a", "charge_current_limit_a", "discharge_current_limit_a"),
     *("bms_soc", "voltage_v", "power_kw", "rack_power_kw"),
 )
-RACK_FLAGS = ("current_good", "available")
+RACK_FLAGS = ("current_good", "available", "charge_guarded", "discharge_guarded")
 CELL_NUMBERS = ("cell_voltage_v", "cell_temperature_c")
 CELL_FLAGS = ("cell_good",)
 
@@ -40,6 +40,7 @@ class GroupSetup:
         cells: of each rack.
         parallel: cells side by side at each place.
         rated_kw: each rack's share of its converter's power.
+        health_curves: file of current over health; empty: health is not told.
     """
 
     bundle: str
@@ -48,6 +49,7 @@ class GroupSetup:
     cells: tuple[int, ...]
     parallel: int
     rated_kw: tuple[float, ...]
+    health_curves: str = ""
 
 
 @dataclass(frozen=True)

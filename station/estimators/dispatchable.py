@@ -18,6 +18,7 @@ from station.estimators.strings import (
     BMS,
     CONVERTER,
     NOTHING,
+    PROTECTION,
     Ageing,
     Bounds,
     Question,
@@ -61,6 +62,8 @@ class Limits:
         rated_kw: each rack's share of the converter.
         parallel: strings side by side.
         available: whether the rack can be dispatched.
+        guarded: whether the limit of current is protection's and not the BMS's, discharge and
+            charge, shape (2, racks).
     """
 
     discharge_a: Floats
@@ -68,6 +71,7 @@ class Limits:
     rated_kw: Floats
     parallel: Floats
     available: Flags
+    guarded: Flags
 
 
 @dataclass(frozen=True)
@@ -145,9 +149,10 @@ def promised(held: Held, limits: Limits) -> Promise:
 
     bound_by = held.bound_by[:, _TOLD].copy()
     bound_by = np.where(by_bms[:, _TOLD, 1], BMS, bound_by)
+    bound_by = np.where((bound_by == BMS) & limits.guarded, PROTECTION, bound_by)
     bound_by = np.where(by_converter[:, _TOLD, 1], CONVERTER, bound_by)
     bound_by = np.where(limits.available, bound_by, AWAY)
-    of_cell = ~np.isin(bound_by, (NOTHING, BMS, CONVERTER, AWAY))
+    of_cell = ~np.isin(bound_by, (NOTHING, BMS, CONVERTER, PROTECTION, AWAY))
     return Promise(
         power_kw.astype(np.float32), bound_by, np.where(of_cell, held.bound_cell[:, _TOLD], -1)
     )

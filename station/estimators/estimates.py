@@ -6,12 +6,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from contract.layouts import ESTIMATE, ESTIMATE_STATION, estimate_cells_layout
+from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION, estimate_cells_layout
 from station.estimators import capacity, cluster, efficiency, resistance
 from station.estimators.anomaly import Anomalies, Finding
 from station.estimators.cell_model import Floats
 from station.estimators.dispatchable import HORIZONS_S, Promise, bound_of_station, of_station
 from station.estimators.estimator_state import EstimatorState
+from station.estimators.health_limit import HealthCurves, health_current_limit
 from station.estimators.settings import Settings
 from station.estimators.soc import SocEstimate
 
@@ -22,7 +23,9 @@ _SILENT_TICKS = 10
 _NOT_KNOWN = float("nan")
 _HORIZONS = ("15min", "1h", "4h")
 _WAYS = ("discharge", "charge")
-_RACK_NAMES = tuple(column.signal.name for column in ESTIMATE.columns)
+_RACK_NAMES = tuple(
+    column.signal.name for layout in (ESTIMATE, ESTIMATE_LIMIT) for column in layout.columns
+)
 _STATION_NAMES = tuple(column.signal.name for column in ESTIMATE_STATION.columns)
 _CELL_NAMES = tuple(column.signal.name for column in estimate_cells_layout(1).columns)
 _MEANS = ("ece_charge", "ece_discharge", "soc_estimate", "soh_estimate", "resistance_ratio")
@@ -65,6 +68,8 @@ def estimates_of(
     cells = _of_cells(settings, state, estimate)
     racks = _of_racks(settings, state, estimate, cells) | _of_promise(settings, promise)
     station = _of_station(settings, racks) | _sums(settings, state, promise)
+    if settings.health is not None:
+        racks |= _of_health(settings.health, settings, cells)
     if anomalies is not None:
         cells["cell_anomaly_score"] = anomalies.score
         racks |= _of_anomalies(anomalies)
@@ -78,6 +83,23 @@ def estimates_of(
         1000 * float(np.sqrt(_mean(state.watch.innovation_v2))),
         () if anomalies is None else anomalies.findings,
     )
+
+
+def _of_health(
+    curves: HealthCurves, settings: Settings, cells: Mapping[str, Floats]
+) -> dict[str, Floats]:
+    left = health_current_limit(
+        curves,
+        settings.by_rack,
+        (cells["cell_soh"], cells["cell_soh_half_width"]),
+        (cells["cell_resistance_ratio"], cells["cell_resistance_half_width"]),
+    )
+    return {
+        "charge_health_share": left.charge,
+        "charge_health_cell": np.where(left.charge_cell > 0, left.charge_cell, np.nan),
+        "discharge_health_share": left.discharge,
+        "discharge_health_cell": np.where(left.discharge_cell > 0, left.discharge_cell, np.nan),
+    }
 
 
 def _of_anomalies(anomalies: Anomalies) -> dict[str, Floats]:

@@ -2,9 +2,10 @@
 
 A worn cell is slowed down before it is damaged: the limit of a rack is the full one times a share
 that falls with capacity lost and with resistance gained, of the cell that asks for most caution.
-Estimates that are not sure count by the cautious end of their interval, but never by so much that
-a rack of new cells would be slowed only because nobody has measured it yet. The curves are data
-(data/battery/health-derating.toml), to be replaced by the maker's.
+An estimate that is sure counts by the cautious end of its interval, one that is not by the other:
+of 400 cells that nobody has measured yet, one always seems worn, and a rack of new cells would be
+slowed for it. The curves are data (data/battery/health-derating.toml), to be replaced by those of
+the maker.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from station.estimators.by_rack import ByRack
 from station.estimators.cell_model import Floats
 from station.estimators.errors import HealthCurveError
 from station.estimators.model_files import read_table
-from station.estimators.samples import Indices
 
 Share = Annotated[float, Field(ge=0, le=1)]
 _LOOKS_BACK = 0.5
@@ -51,12 +51,14 @@ class HealthCurve(BaseModel):
 
 
 class HealthCurves(BaseModel):
-    """The curves of both directions."""
+    """The curves of both directions, and how narrow half of an interval is that is sure."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     charge: HealthCurve
     discharge: HealthCurve
+    sure_soh: Annotated[float, Field(gt=0)]
+    sure_resistance: Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def load_health_curves(path: Path) -> HealthCurves:
 
 def health_current_limit(
     curves: HealthCurves,
-    rack: Indices,
+    by_rack: ByRack,
     soh: tuple[Floats, Floats],
     resistance: tuple[Floats, Floats],
 ) -> HealthLimit:
@@ -93,15 +95,15 @@ def health_current_limit(
 
     Args:
         curves: of both directions.
-        rack: of each cell, ascending, shape (cells,).
+        by_rack: where the racks' cells are.
         soh: capacity against nominal, and the half width of its interval, shape (cells,); a cell
             of which it is not known (NaN) is not held back by it.
         resistance: the same, against new.
     """
-    by_rack = ByRack.of(rack)
-    worn = np.where(np.isnan(soh[0]), np.inf, soh[0] - _LOOKS_BACK * np.nan_to_num(soh[1]))
-    slow = resistance[0] + _LOOKS_BACK * np.nan_to_num(resistance[1])
-    slow = np.where(np.isnan(resistance[0]), 0, slow)
+    worn = soh[0] - _held_against(soh[1], curves.sure_soh)
+    worn = np.where(np.isnan(worn), np.inf, worn)
+    slow = resistance[0] + _held_against(resistance[1], curves.sure_resistance)
+    slow = np.where(np.isnan(slow), 0, slow)
     found = []
     for curve in (curves.charge, curves.discharge):
         share = np.minimum(
@@ -113,3 +115,8 @@ def health_current_limit(
         found.append((left, np.where(left < 1, by_rack.from_one(place), 0).astype(np.float32)))
     (charge, charge_cell), (discharge, discharge_cell) = found
     return HealthLimit(charge, discharge, charge_cell, discharge_cell)
+
+
+def _held_against(half_width: Floats, sure: float) -> Floats:
+    """Return what is held against cells: a part of an interval that is sure, else its mild end."""
+    return np.where(half_width <= sure, _LOOKS_BACK * half_width, -half_width)

@@ -10,6 +10,7 @@ from station.estimators.by_rack import ByRack
 from station.estimators.cell_limits import LFP, CellLimits
 from station.estimators.cell_model import CellModel, Floats
 from station.estimators.errors import SettingsError
+from station.estimators.health_limit import HealthCurves
 from station.estimators.network import Network
 from station.estimators.samples import Flags, Indices
 from station.estimators.strings import Bounds
@@ -32,6 +33,7 @@ class Settings:
         limits: of a cell.
         network: what corrects the filter, or None.
         anomaly: the detector of anomalies, or None.
+        health: current over health of the cells; None: not told.
         stack: which converter each rack hangs on, shape (racks,); None: all on one.
     """
 
@@ -46,6 +48,7 @@ class Settings:
     limits: CellLimits = LFP
     network: Network | None = None
     anomaly: Detector | None = None
+    health: HealthCurves | None = None
     stack: Indices | None = None
 
     def __post_init__(self) -> None:
@@ -99,6 +102,8 @@ class RackFacts:
         power_kw: at the meter, shared out to racks, auxiliaries included; discharge positive.
         rack_power_kw: as the rack itself measures it, at its terminals.
         available: whether the rack can be dispatched.
+        charge_guarded, discharge_guarded: whether that limit of current is protection's, which is
+            lower than the BMS's.
     """
 
     charge_current_limit_a: Floats
@@ -108,3 +113,5 @@ class RackFacts:
     power_kw: Floats
     rack_power_kw: Floats
     available: Flags
+    charge_guarded: Flags | None = None
+    discharge_guarded: Flags | None = None

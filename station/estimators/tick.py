@@ -161,12 +161,15 @@ def _visited(
 
 
 def _limits(settings: Settings, facts: RackFacts) -> Limits:
+    none = np.zeros(settings.racks, bool)
+    guarded = (facts.discharge_guarded, facts.charge_guarded)
     return Limits(
         discharge_a=facts.discharge_current_limit_a / settings.parallel,
         charge_a=facts.charge_current_limit_a / settings.parallel,
         rated_kw=settings.rack_rated_kw,
         parallel=settings.parallel,
         available=facts.available,
+        guarded=np.stack([none if found is None else found for found in guarded]),
     )
 
 

@@ -146,28 +146,44 @@ def map_limits(
         dtype=np.float64,
     ).T
     health = health_factor(maps.health, facts[3])
-    charge = _limits(maps.charge, facts, health)
-    discharge = _limits(maps.discharge, facts, health)
+    charge = _limits(maps.charge, facts, health, _estimated(racks, charging=True))
+    discharge = _limits(maps.discharge, facts, health, _estimated(racks, charging=False))
     return {
         rack.device: pair
         for rack, pair in zip(racks, zip(charge, discharge, strict=True), strict=True)
     }
 
 
-def _limits(chart: Map, facts: Floats, health: Floats) -> list[MapLimit]:
+def _estimated(racks: Sequence[RackState], *, charging: bool) -> Floats:
+    """Return (share, cell) of the cell that is worst off by estimate; 1 where nothing is known."""
+    told = [
+        (1.0, 0)
+        if rack.health is None
+        else (rack.health.charge, rack.health.charge_cell)
+        if charging
+        else (rack.health.discharge, rack.health.discharge_cell)
+        for rack in racks
+    ]
+    shares = np.array(told, dtype=np.float64).T
+    shares[0] = np.clip(np.where(np.isfinite(shares[0]), shares[0], 1.0), 0.0, 1.0)
+    return shares
+
+
+def _limits(chart: Map, facts: Floats, health: Floats, estimated: Floats) -> list[MapLimit]:
+    """Return what a map leaves by temperature, SOC and the worse of both words on health."""
     cold, hot = c_rate(chart, facts[0], facts[2]), c_rate(chart, facts[1], facts[2])
     rate = np.minimum(cold, hot)
     cell = np.where(cold < hot, facts[5], facts[6]).astype(np.int64)
-    current = rate * health * facts[4]
-    aged = health < rate / chart.peak
+    share, worn_cell = estimated
+    left = np.minimum(health, share)
+    aged, worn = left < rate / chart.peak, share < health
+    reason = np.where(worn, LimitReason.CELL_HEALTH, LimitReason.STATE_OF_HEALTH)
+    reason = np.where(aged, reason, LimitReason.CELL_MAP)
+    cell = np.where(aged, np.where(worn, worn_cell, 0), cell).astype(np.int64)
     return [
-        MapLimit(
-            current_a,
-            LimitReason.STATE_OF_HEALTH if old else LimitReason.CELL_MAP,
-            None if old or not index else index,
-        )
-        for current_a, old, index in zip(
-            current.tolist(), aged.tolist(), cell.tolist(), strict=True
+        MapLimit(current_a, LimitReason(why), index or None)
+        for current_a, why, index in zip(
+            (rate * left * facts[4]).tolist(), reason.tolist(), cell.tolist(), strict=True
         )
     ]
 

@@ -11,7 +11,9 @@ Rules, per container (racks in parallel on one DC bus behind one converter):
 * Racks share unequally, so a container allows the smallest of limit / share over its racks,
   never just the sum. The share is the larger of the equal share (with a margin) and the one
   measured.
-* A rack carries no more than the maker's map allows at its temperature, SOC and health.
+* A rack carries no more than the maker's map allows at its temperature, SOC and health: that
+  which its BMS tells, or that of its most worn cell as the station estimates it, whichever is
+  worse.
 * The converter's rating bounds everything; a converter that cannot follow allows nothing.
 * A fire, or an insulation alarm on the container's bus, allows nothing.
 * Findings of protection lower what is left by their factor, at a rack, a container or the
@@ -23,7 +25,7 @@ from, so that a trader can be told why.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from contract.limits import LimitReason
@@ -81,11 +83,18 @@ class ConverterLimits:
 
 @dataclass(frozen=True)
 class StationLimits:
-    """What the station may do, as a whole and by converter tag."""
+    """What the station may do, as a whole and by converter tag.
+
+    Attributes:
+        charge, discharge: of the whole station.
+        converters: by converter tag.
+        racks: (charge, discharge) of what the cell map leaves each rack, by rack tag.
+    """
 
     charge: Bound
     discharge: Bound
     converters: Mapping[str, ConverterLimits]
+    racks: Mapping[str, tuple[MapLimit, MapLimit]] = field(default_factory=dict)
 
 
 _UNRESTRAINED = Restraints()
@@ -109,6 +118,7 @@ def station_limits(
             _sum(discharge, ratings, rated_kw), rated_kw, restraints.station, charging=False
         ),
         converters=MappingProxyType(converters),
+        racks=restraints.maps,
     )
 
 

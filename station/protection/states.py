@@ -30,6 +30,21 @@ class CellRow:
 
 
 @dataclass(frozen=True)
+class CellHealth:
+    """What the health of a rack's cells leaves of its full current, as the station estimates it.
+
+    Attributes:
+        charge, discharge: shares, 0..1.
+        charge_cell, discharge_cell: the cells that bind, from 1; 0 where none does.
+    """
+
+    charge: float
+    discharge: float
+    charge_cell: int = 0
+    discharge_cell: int = 0
+
+
+@dataclass(frozen=True)
 class RackState:
     """One battery rack as its BMS tells it.
 
@@ -48,6 +63,7 @@ class RackState:
         insulation_alarm: its BMS reports low insulation.
         time_ms: device time.
         cells: its cells; None when they are not read.
+        health: what their health leaves; None where nobody estimates it.
     """
 
     device: str
@@ -72,6 +88,7 @@ class RackState:
     insulation_alarm: bool = False
     time_ms: int = 0
     cells: CellRow | None = None
+    health: CellHealth | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import math
 import ssl
 from collections import Counter, deque
 from collections.abc import Callable
@@ -46,6 +47,7 @@ class TestCloud:
         self.offered: Counter[tuple[int, int]] = Counter()
         self.duplicates = 0
         self.samples: Counter[tuple[str, str, int]] = Counter()
+        self.newest: dict[tuple[str, str], frame.Frame] = {}
         self.events = []
         self.commands = []
         self.pictures = 0
@@ -109,6 +111,17 @@ class TestCloud:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    def value(self, device: str, layout: str, signal: str) -> float:
+        """The newest value of a signal that has come, NaN where none is known."""
+        told = self.newest.get((device, layout))
+        if told is None:
+            return math.nan
+        start, _ = told.layout.offset(signal)
+        if told.quality[-1, start] >= frame.Quality.INVALID:
+            return math.nan
+        column = told.layout.column(signal)
+        return float(told.values[column][-1, 0]) * told.layout.signal(signal).scale
 
     def offer_order(self, blob: bytes) -> None:
         self.orders.append(blob)
@@ -226,6 +239,7 @@ class TestCloud:
             if self.asks_for_layouts and unknown:
                 return 404, b'{"code": "unknown_layout"}'
             for f in frames:
+                self.newest[f.device, f.layout.name] = f
                 for ms in f.times_ms:
                     self.samples[f.device, f.layout.name, int(ms)] += 1
         self.ledger[key] = digest

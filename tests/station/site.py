@@ -46,7 +46,8 @@ class Plant:
 
     def __init__(self, config: StationConfig) -> None:
         self.config = config
-        self.image = ProcessImage({**config.staleness.model_dump(), "station": 10.0})
+        computed = {"station": 10.0, "estimate.limit": 600.0}
+        self.image = ProcessImage(config.staleness.model_dump() | computed)
         self.power = {d.tag: 0.0 for d in config.devices if d.role == "pcs"}
         self.losses_kw = 20.0
         self.frequency_hz = 50.0

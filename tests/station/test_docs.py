@@ -103,7 +103,8 @@ def test_the_section_about_estimators_shows_every_key_with_its_default(tmp_path)
 
     config = load(file)
 
-    defaults = EstimatorsConfig(bundle=config.estimators.bundle, makes=config.estimators.makes)
+    given = {"bundle", "makes", "health_curves"}
+    defaults = EstimatorsConfig(**{name: getattr(config.estimators, name) for name in given})
     assert config.estimators == defaults
     assert set(shown) == set(EstimatorsConfig.model_fields)
     assert config.estimators.bundle == tmp_path / "models" / "lfp-280ah"

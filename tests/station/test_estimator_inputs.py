@@ -111,3 +111,16 @@ def test_what_a_rack_measures_of_its_own_power_is_told_beside_its_share_at_the_m
     assert np.isfinite(told).all()
     shares = moment.arrays["power_kw"] - told
     assert shares == pytest.approx(np.full(len(told), shares[0]), abs=0.01)
+
+
+def test_what_protection_allows_takes_the_place_of_what_the_bms_does_where_it_is_less(site):
+    say(site, T0_MS)
+    site.rack["C1-R01"] = {"charge_current_limit_a": 450}
+    allowed = {"C1-R01": (300.0, 900.0), "C1-R02": (math.nan, 200.0)}
+
+    arrays = inputs_of(site).moment(picture(site, T0_MS), T0_MS, allowed).arrays
+
+    assert arrays["charge_current_limit_a"].tolist() == [300, 450]
+    assert arrays["discharge_current_limit_a"].tolist() == [450, 200]
+    assert arrays["charge_guarded"].tolist() == [1, 0]
+    assert arrays["discharge_guarded"].tolist() == [0, 1]

@@ -84,6 +84,18 @@ def of_rack(rack: str, number: int, cells: int, soc: Array) -> Mapping[str, Arra
     }
 
 
+def of_limit(rack: str, soc: Array) -> Mapping[str, Array]:
+    """What the health of a rack's cells leaves of the current; that of the odd cell leaves less."""
+    rows = np.ones(len(soc))
+    odd = rack == ODD_RACK
+    return {
+        "charge_health_share": rows * (0.82 if odd else 1.0),
+        "charge_health_cell": rows * (ODD_CELL + 1 if odd else np.nan),
+        "discharge_health_share": rows,
+        "discharge_health_cell": rows * np.nan,
+    }
+
+
 def of_cells(
     rack: str, number: int, cells: int, power_kw: Array, soc: Array
 ) -> Mapping[str, Array]:

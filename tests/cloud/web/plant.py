@@ -129,6 +129,7 @@ class Plant:
             ("METER", "meter", _meter(times, power)),
             ("FIRE", "fire", _fire(times)),
             ("STATION", layouts.DISPATCH.name, _dispatch(planned, power)),
+            ("STATION", layouts.LIMITS.name, _origins(soc)),
             ("PANEL", "panel", {"remote_control": np.ones(len(times))}),
         ]
         for c, container in enumerate(CONTAINERS):
@@ -145,6 +146,9 @@ class Plant:
                 if self.estimating and (len(times) == 1 or rack in estimates.RACKS_WITH_PAST):
                     told = estimates.of_rack(rack, RACKS.index(rack), CELLS, soc)
                     devices.append((rack, "estimate", told))
+                    devices.append(
+                        (rack, layouts.ESTIMATE_LIMIT.name, estimates.of_limit(rack, soc))
+                    )
         if self.estimating:
             told = estimates.of_station(soc, RATED_KW, CAPACITY_KWH)
             devices.append(("STATION", "estimate.station", told))
@@ -178,6 +182,20 @@ def _dispatch(planned: Array, power: Array) -> Mapping[str, Array]:
         "frequency_request_kw": power - planned,
         "frequency_response_kw": power - planned,
         "fast_loop_p99_ms": np.full(len(planned), 3.4),
+    }
+
+
+def _origins(soc: Array) -> Mapping[str, Array]:
+    """The first rack's cell 7 keeps a full station from charging; the odd one is the emptiest."""
+    rows = np.ones(len(soc))
+    odd = rows * (RACKS.index(estimates.ODD_RACK) + 1)
+    return {
+        "charge_limit_rack": np.where(soc > 0.8, 1.0, np.nan),
+        "charge_limit_cell": np.where(soc > 0.8, 7.0, np.nan),
+        "discharge_limit_rack": rows * np.nan,
+        "discharge_limit_cell": rows * np.nan,
+        "charge_bound_rack": odd,
+        "discharge_bound_rack": odd,
     }
 
 

@@ -7,6 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from contract.limits import LimitReason
+
 
 def showing(page: Page, url: str, session: str, points: Mapping[str, float]) -> None:
     """Let the station's stream say these values instead of the plant's own."""
@@ -61,6 +63,36 @@ def test_limits_of_both_directions_are_named_with_both_reasons(visit, session):
         title, text = page.locator("[data-binding-title]"), page.locator("[data-binding-text]")
         expect(title).to_have_text("Discharge limited to 1.73 MW, charge to 1.20 MW")
         expect(text).to_contain_text("Discharge: PCS unavailable. Charge: cell voltage.")
+
+
+WORN = {
+    "STATION:discharge_limit_kw": 3450.0,
+    "STATION:charge_limit_kw": 2800.0,
+    "STATION:discharge_limit_reason": 0.0,
+    "STATION:charge_limit_reason": float(LimitReason.CELL_HEALTH),
+    "STATION:charge_limit_rack": 12.0,
+    "STATION:charge_limit_cell": 87.0,
+    "C2-R02:charge_health_share": 0.82,
+    "STATION:scheduled_power_kw": 0.0,
+}
+OF_HEALTH = {
+    "en": ("Health of a cell (estimate).", "its health leaves 82.0"),
+    "zh-Hans": ("单体健康状态（估计）", "其健康状态允许满额电流的 82.0"),
+}
+
+
+@pytest.mark.parametrize("language", OF_HEALTH)
+def test_a_worn_cell_that_binds_is_named_with_what_its_health_leaves(visit, session, language):
+    with visit(language) as visitor:
+        showing(visitor.page, visitor.url, session, WORN)
+        page = visitor.open("/stations/haibin-1")
+
+        text, link = page.locator("[data-binding-text]"), page.locator("[data-binding-link]")
+        for words in OF_HEALTH[language]:
+            expect(text).to_contain_text(words)
+        expect(text).to_contain_text("C2\u2011R02")
+        expect(text).to_contain_text("87")
+        expect(link).to_have_attribute("href", "/stations/haibin-1/racks/C2-R02")
 
 
 ASKED = {

@@ -1,10 +1,13 @@
 """Whole cycles on a plant that follows its set-points: what comes out at the meter."""
 
+import math
+
 import pytest
 
 from contract.layouts import DISPATCH
 from contract.limits import LimitReason
 from contract.schedule import Schedule
+from station.alarms import limit_condition
 from station.control.cycle import ControlCycle, ControlState
 from station.control.issue import START
 from station.control.picture import FastPicture
@@ -14,8 +17,9 @@ from station.dispatch.proposal import Source
 from station.dispatch.regulation import RegulationSignal
 from station.dispatch.sources import ManualSetpoint
 from station.protection import LimitMargins, ProtectionSettings
-from station.station_row import StationFacts, dispatch_values
+from station.station_row import StationFacts, dispatch_values, limit_values
 from station.tracking_error import TrackingError
+from tests.station.plant_samples import sample
 from tests.station.site import Plant, site_config
 
 SCHEDULE = Schedule.from_payload(
@@ -366,3 +370,51 @@ def test_no_converter_sleeps_at_a_station_that_answers_the_frequency(tmp_path):
     run.seconds(0, 60)
 
     assert "stop" not in {command.point for command in run.commands}
+
+
+def worn(run, device="C1-R02", share=0.5, at_ms=None):
+    """The estimators say that a rack's cell 5 leaves so much of its current."""
+    row = {"charge_health_share": share, "discharge_health_share": share}
+    cells = {"charge_health_cell": 5, "discharge_health_cell": 5}
+    told = sample(device, "estimate.limit", at_ms or T0, {**row, **cells})
+    run.plant.image.update(told, at_ms or T0)
+
+
+ESTIMATING = {"bundle": "models/any"}
+
+
+def test_a_worn_cell_narrows_dispatch_and_is_named_in_the_decision(tmp_path):
+    run = Run(tmp_path, estimators=ESTIMATING)
+    before = run.seconds(0, 3)
+    run.state.wishes.manual = ManualSetpoint(900.0, T0 + 3_600_000, "by-hand")
+    worn(run, at_ms=T0 + 3000)
+    after = run.seconds(3, 6)
+
+    limits = after.plan.limits
+    decision = after.step.outcome.decision
+    assert limits.discharge.kw < before.plan.limits.discharge.kw
+    assert limits.charge.kw < before.plan.limits.charge.kw
+    assert (limits.discharge.device, limits.discharge.cell) == ("C1-R02", 5)
+    assert decision.power_kw == pytest.approx(limits.discharge.kw)
+    assert (decision.binding, decision.binding_device) == (LimitReason.CELL_HEALTH, "C1-R02")
+    row = limit_values(after, run.config, {"charge": "C1-R01"})
+    assert (row["discharge_limit_rack"], row["discharge_limit_cell"]) == (2, 5)
+    assert row["charge_bound_rack"] == 1
+    (told,) = limit_condition("discharge", limits.discharge, run.now_ms)
+    assert "C1-R02, cell 5" in told.detail.en
+
+
+def test_estimates_of_health_that_are_stale_or_not_to_be_heeded_limit_nothing(
+    tmp_path,
+):
+    told_only = Run(tmp_path, estimators={**ESTIMATING, "health_limits": False})
+    unknown = Run(tmp_path, estimators=ESTIMATING)
+    stale = Run(tmp_path, estimators=ESTIMATING)
+    worn(told_only)
+    worn(unknown, share=math.nan)
+    worn(stale, at_ms=T0 - 3_600_000)
+    plain = Run(tmp_path).seconds(0, 2).plan.limits
+
+    for run in (told_only, unknown, stale):
+        limits = run.seconds(0, 2).plan.limits
+        assert (limits.charge, limits.discharge) == (plain.charge, plain.discharge)

@@ -48,6 +48,8 @@ def moment(setup: Setup, at_ms: int, **values: float) -> Moment:
         "rack_power_kw": 5.0,
         "current_good": 1,
         "available": 1,
+        "charge_guarded": 0,
+        "discharge_guarded": 0,
         "cell_good": 1,
         "cell_voltage_v": 3.27,
         "cell_temperature_c": 25.0,
@@ -69,8 +71,18 @@ def settled(one: GroupSetup, soc: float = 0.5, soc_sd: float = 0.005) -> Running
     return Running(model, replace(state, soc=known))
 
 
-def kept(one: GroupSetup, at_ms: int | None = None) -> Kept:
+def worn(one: GroupSetup, cell: int, soh: float) -> Running:
+    """A model that knows one of its cells to have lost capacity."""
     running = settled(one)
+    size = running.state.capacity
+    lost, sd = size.lost.copy(), size.sd.copy()
+    lost[cell], sd[cell] = 1 - soh, 0.01
+    state = replace(running.state, capacity=replace(size, lost=lost, sd=sd))
+    return replace(running, state=state)
+
+
+def kept(one: GroupSetup, at_ms: int | None = None, running: Running | None = None) -> Kept:
+    running = running or settled(one)
     at_ms = time.time_ns() // 1_000_000 if at_ms is None else at_ms
     states = KeptGroup(one.racks, running.model.title, state_to_bytes(running.state))
     return Kept(at_ms, (states,))

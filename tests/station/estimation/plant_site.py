@@ -17,6 +17,7 @@ from tests.station.cloud_server import STATION, TestCloud
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[3]
+CURVES = ROOT / "data" / "battery" / "health-derating.toml"
 BUNDLE = ROOT / "data" / "models" / "lfp-280ah"
 CELLS = 16
 RACKS = 2

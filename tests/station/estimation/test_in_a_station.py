@@ -1,11 +1,13 @@
 """Estimators in a running station, with a plant that runs: nothing in it is made up."""
 
+import math
 import os
 import signal
 
+from contract.limits import LimitReason
 from station.estimation.keeping import keep
-from tests.station.estimation.groups import group, kept
-from tests.station.estimation.plant_site import CELLS, plant, station_at
+from tests.station.estimation.groups import group, kept, worn
+from tests.station.estimation.plant_site import CELLS, CURVES, plant, station_at
 from tests.waiting import wait_for
 
 _SOON_S = 90
@@ -93,3 +95,28 @@ async def test_a_station_without_the_section_starts_no_estimators(tmp_path):
     assert worker is None
     assert "estimators" not in status
     assert not any(layout.startswith("estimate") for _, layout, _ in site.cloud.samples)
+
+
+async def test_a_worn_cell_slows_the_station_down_and_is_named_in_limits_and_events(tmp_path):
+    one = group()
+    state = kept(one, running=worn(one, CELLS + 4, 0.7))
+    keep(tmp_path / "station" / "estimators" / "state.bin", state)
+    asked = {"health_curves": str(CURVES)}
+    async with plant(tmp_path / "plant") as ports, station_at(tmp_path, ports, asked) as site:
+        told = site.cloud.value
+
+        def slowed() -> bool:
+            reason = told("STATION", "station", "charge_limit_reason")
+            return reason == LimitReason.CELL_HEALTH
+
+        await wait_for(slowed, "the worn cell", _SOON_S)
+        await wait_for(lambda: "limit.charge" in site.codes(), "the event", _SOON_S)
+        await site.stop()
+
+    assert told("STATION", "limits", "charge_limit_rack") == 2
+    assert told("STATION", "limits", "charge_limit_cell") == 5
+    assert told("C1-R02", "estimate.limit", "charge_health_share") < 0.5
+    assert told("C1-R01", "estimate.limit", "charge_health_share") == 1
+    assert math.isnan(told("C1-R01", "estimate.limit", "charge_health_cell"))
+    said = [event.text_en for event in site.cloud.events if event.code == "limit.charge"]
+    assert sum("health of a cell (estimate) (C1-R02, cell 5)" in text for text in said) == 1

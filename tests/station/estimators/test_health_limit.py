@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from station.estimators.by_rack import ByRack
 from station.estimators.errors import HealthCurveError
 from station.estimators.health_limit import health_current_limit, load_health_curves
 
@@ -18,7 +19,7 @@ NEW = np.zeros(4, int)
 def limit_of(soh, resistance=1.0, soh_width=0.0, resistance_width=0.0, rack=NEW):
     each = [np.broadcast_to(np.float32(x), rack.shape) for x in (soh, soh_width)]
     ohm = [np.broadcast_to(np.float32(x), rack.shape) for x in (resistance, resistance_width)]
-    return health_current_limit(CURVES, rack, tuple(each), tuple(ohm))
+    return health_current_limit(CURVES, ByRack.of(rack), tuple(each), tuple(ohm))
 
 
 def test_new_cells_are_not_slowed_down_even_when_hardly_measured():
@@ -26,6 +27,19 @@ def test_new_cells_are_not_slowed_down_even_when_hardly_measured():
 
     assert found.charge[0] == 1
     assert found.charge_cell[0] == 0
+
+
+def test_cells_that_nobody_has_measured_are_not_slowed_down_for_what_they_might_be():
+    found = limit_of([1.0, 0.93, 1.0, 1.05], [1.0, 1.1, 1.3, 0.9], 0.066, 0.33)
+
+    assert found.charge[0] == found.discharge[0] == 1
+
+
+def test_what_is_sure_counts_by_the_cautious_side_of_its_interval_and_what_is_not_by_the_other():
+    sure = limit_of(1.0, 1.6, resistance_width=0.1)
+    unsure = limit_of(1.0, 1.6, resistance_width=0.3)
+
+    assert sure.charge[0] < limit_of(1.0, 1.6).charge[0] < unsure.charge[0] < 1
 
 
 def test_the_most_worn_cell_of_a_rack_sets_its_limit_and_is_named():

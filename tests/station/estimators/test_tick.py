@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from cell_lab.parameter_files import parameters_of
-from contract.layouts import ESTIMATE, ESTIMATE_STATION, estimate_cells_layout
+from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION, estimate_cells_layout
 from station.estimators import SettingsError, adopt, build_cell_model, resume, start, tick
 from station.estimators.estimates import NO_DATA, RESUMED, SEARCHING, SETTLED, STALE
 from station.estimators.soc import known_start
-from station.estimators.strings import AWAY, BMS, CONVERTER
+from station.estimators.strings import AWAY, BMS, CONVERTER, PROTECTION
 from tests.station.estimators.plants import Plant
 from tests.station.estimators.stations import facts_of, samples_at, settings_of
 
@@ -50,7 +50,8 @@ def test_every_signal_of_the_layouts_is_told_and_no_other(settings):
     _, told = tick(settings, known(settings), samples_at(settings, 0), facts_of(settings))
 
     assert set(told.cells) == {c.signal.name for c in estimate_cells_layout(1).columns}
-    assert set(told.racks) == {c.signal.name for c in ESTIMATE.columns}
+    of_racks = (*ESTIMATE.columns, *ESTIMATE_LIMIT.columns)
+    assert set(told.racks) == {c.signal.name for c in of_racks}
     assert set(told.station) == {c.signal.name for c in ESTIMATE_STATION.columns}
     assert all(values.shape == (8,) for values in told.cells.values())
     assert all(values.shape == (2,) for values in told.racks.values())
@@ -244,3 +245,14 @@ def test_another_model_of_the_same_cells_goes_on_where_the_first_was(settings):
 def test_settings_that_cannot_be_computed_with_are_refused_by_name(settings, wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         replace(settings, **wrong)
+
+
+def test_a_current_that_protection_holds_below_the_bms_bounds_the_promise_by_that_name(settings):
+    little = {"discharge_current_limit_a": np.full(2, 0.2, np.float32)}
+    guarded = facts_of(settings, **little, discharge_guarded=np.ones(2, bool))
+    state, _ = tick(settings, known(settings), samples_at(settings, 0), guarded)
+    for second in range(1, 12):
+        state, told = tick(settings, state, samples_at(settings, second), guarded)
+
+    assert set(told.racks["discharge_bound_by"].tolist()) == {PROTECTION}
+    assert np.isnan(told.racks["discharge_bound_cell"]).all()

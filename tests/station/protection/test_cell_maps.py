@@ -13,6 +13,7 @@ from station.config_errors import ConfigError
 from station.protection import cell_maps, load_cell_maps, station_limits
 from station.protection.cell_maps import c_rate, health_factor, map_limits
 from station.protection.restraints import Restraints
+from station.protection.states import CellHealth
 from tests.station.protection.world import MARGINS, NAN, World, healthy_rack
 
 MAPS = load_cell_maps()
@@ -113,6 +114,39 @@ def test_a_lower_state_of_health_is_seen_in_the_limits_of_the_station():
     assert [b.kw for b in bounds] == sorted((b.kw for b in bounds), reverse=True)
     assert bounds[0].kw > bounds[1].kw > bounds[2].kw > bounds[3].kw > 0
     assert (bounds[3].reason, bounds[3].device) == (LimitReason.STATE_OF_HEALTH, "C1-R02")
+
+
+def test_the_most_worn_cell_slows_its_rack_and_is_named():
+    fresh = limits()
+    charge, discharge = limits(health=CellHealth(0.6, 0.9, charge_cell=12, discharge_cell=3))
+
+    assert charge.current_a == pytest.approx(0.6 * fresh[0].current_a)
+    assert discharge.current_a == pytest.approx(0.9 * fresh[1].current_a)
+    assert (charge.reason, charge.cell) == (LimitReason.CELL_HEALTH, 12)
+
+
+@pytest.mark.parametrize(("soh", "share"), [(0.8, 0.9), (0.8, 0.3), (1.0, 0.5)])
+def test_of_two_words_on_health_the_worse_one_counts_alone(soh, share):
+    by_bms, by_us = limits(soh=soh)[0], limits(soh=1.0, health=CellHealth(share, share, 4))[0]
+
+    both = limits(soh=soh, health=CellHealth(share, share, 4))[0]
+
+    assert both.current_a == min(by_bms.current_a, by_us.current_a)
+    worse_by_us = by_us.current_a < by_bms.current_a
+    reason = LimitReason.CELL_HEALTH if worse_by_us else LimitReason.STATE_OF_HEALTH
+    assert both.reason is reason
+
+
+@given(st.floats(-1, 3) | st.just(NAN), socs, temperatures)
+def test_no_estimate_of_health_ever_allows_more_than_none(share, soc, temperature):
+    facts = {"soc": soc, "cell_temperature_min_c": temperature}
+    without = limits(**facts)
+
+    told = limits(**facts, health=CellHealth(share, share, 1, 1))
+
+    assert all(a.current_a <= b.current_a for a, b in zip(told, without, strict=True))
+    if not share < 1:
+        assert told == without
 
 
 def test_the_bms_binds_where_it_allows_less_than_the_map():

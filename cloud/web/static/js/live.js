@@ -39,6 +39,11 @@ export function age(device, signal = "") {
 /** Whether the values of a device, or one of its signals, are too old to be believed. */
 export const isStale = (device, signal = "") => age(device, signal) > facts.stale_after_ms;
 
+const racks = (facts?.containers ?? []).flatMap((container) => container.racks).sort();
+
+/** The tag of a rack that the station names by its number: from 1, in the order of the tags. */
+export const rackOf = (number) => (number >= 1 ? racks[number - 1] : undefined);
+
 /** Words of a state signal's value. */
 export function words(signal, state) {
   if (state == null) return NO_VALUE;

@@ -4,7 +4,7 @@ import { drawBar, drawSpark } from "./bars.js";
 import { Chart } from "./chart.js";
 import { all, one, press, write } from "./dom.js";
 import { FORMS, number, tag } from "./format.js";
-import { age, facts, isStale, newest, onImage, start, value, words } from "./live.js";
+import { age, facts, isStale, newest, onImage, rackOf, start, value, words } from "./live.js";
 import { showStationEstimate } from "./station_estimate.js";
 import { append, freshSeries, planTable } from "./series.js";
 import { sentences, t } from "./words.js";
@@ -179,7 +179,8 @@ function binding(scheduled, out, into) {
   if (where?.rack) link.href = `/stations/${facts.station}/racks/${where.rack}`;
 }
 
-const REASON = { RACK_CURRENT: 2, SOC_BAND: 3, STALE_DATA: 4, RACK_UNAVAILABLE: 6, CELL_VOLTAGE: 7, CELL_TEMPERATURE: 8 };
+// Of the limits in force: contract/limits.py.
+const REASON = { RACK_CURRENT: 2, SOC_BAND: 3, CELL_VOLTAGE: 7, CELL_TEMPERATURE: 8, CELL_MAP: 12, STATE_OF_HEALTH: 13, CELL_HEALTH: 24 };
 
 const sentence = (words_) => words_.charAt(0).toUpperCase() + words_.slice(1) + t(".");
 
@@ -204,37 +205,27 @@ function decided() {
   place.classList.toggle("stale", isStale(controller));
 }
 
-// The rack or cell that stands nearest to the limit that binds.
+// The rack that the station names for the limit that binds, its cell, and what stands at the bound.
 function culprit(kind) {
-  const reason = point(`${kind}_limit_reason`);
-  const racks = facts.containers.flatMap((c) => c.racks);
-  const extreme = (signal, sign) => racks.reduce((best, rack) => {
-    const v = value(`${rack}:${signal}`);
-    return v != null && (best == null || sign * v > sign * best.v) ? { rack, v } : best;
-  }, null);
-  const cell = (rack, signal) => number(value(`${rack}:${signal}`), 0);
-  if (reason === REASON.CELL_VOLTAGE) {
-    const [which, sign] = kind === "charge" ? ["max", 1] : ["min", -1];
-    const found = extreme(`cell_voltage_${which}_v`, sign);
-    return found && { rack: found.rack, words: t("{rack}, cell {cell}: {value} V.", { rack: tag(found.rack), cell: cell(found.rack, `cell_voltage_${which}_index`), value: number(found.v, 3) }) };
+  const rack = rackOf(point(`${kind}_limit_rack`));
+  if (!rack) return null;
+  const index = point(`${kind}_limit_cell`);
+  const found = index >= 1 ? { rack: tag(rack), cell: number(index, 0) } : { rack: tag(rack) };
+  const of = (signal) => value(`${rack}:${signal}`);
+  const at = (digits, v) => ({ ...found, value: number(v, digits) });
+  switch (found.cell && point(`${kind}_limit_reason`)) {
+    case REASON.CELL_VOLTAGE: return { rack, words: t("{rack}, cell {cell}: {value} V.", at(3, of(`cell_voltage_${kind === "charge" ? "max" : "min"}_v`))) };
+    case REASON.CELL_TEMPERATURE:
+    case REASON.CELL_MAP: return { rack, words: t("{rack}, cell {cell}: {value} °C.", at(1, of(`cell_temperature_${of("cell_temperature_min_index") === index ? "min" : "max"}_c`))) };
+    case REASON.CELL_HEALTH: return { rack, words: t("{rack}, cell {cell}: its health leaves {value} % of the full current.", { ...found, value: FORMS.percent(of(`${kind}_health_share`)) }) };
   }
-  if (reason === REASON.CELL_TEMPERATURE) {
-    const found = extreme("cell_temperature_max_c", 1);
-    return found && { rack: found.rack, words: t("{rack}, cell {cell}: {value} °C.", { rack: tag(found.rack), cell: cell(found.rack, "cell_temperature_max_index"), value: number(found.v, 1) }) };
+  if (found.cell) return { rack, words: t("{rack}, cell {cell}.", found) };
+  switch (point(`${kind}_limit_reason`)) {
+    case REASON.SOC_BAND: return { rack, words: t("{rack}: SOC {value} %.", { ...found, value: FORMS.percent(of("soc")) }) };
+    case REASON.STATE_OF_HEALTH: return { rack, words: t("{rack}: SOH {value} %.", { ...found, value: FORMS.percent(of("soh")) }) };
+    case REASON.RACK_CURRENT: return { rack, words: t("{rack}: at most {value} A.", at(0, of(`${kind}_current_limit_a`))) };
   }
-  if (reason === REASON.SOC_BAND) {
-    const found = extreme("soc", kind === "charge" ? 1 : -1);
-    return found && { rack: found.rack, words: t("{rack}: SOC {value} %.", { rack: tag(found.rack), value: FORMS.percent(found.v) }) };
-  }
-  if (reason === REASON.RACK_CURRENT) {
-    const found = extreme(`${kind}_current_limit_a`, -1);
-    return found && { rack: found.rack, words: t("{rack}: at most {value} A.", { rack: tag(found.rack), value: number(found.v, 0) }) };
-  }
-  if (reason === REASON.STALE_DATA || reason === REASON.RACK_UNAVAILABLE) {
-    const rack = racks.find((r) => isStale(r) || value(`${r}:contactor_closed`) === 0);
-    return rack && { rack, words: t("First of them: {rack}.", { rack: tag(rack) }) };
-  }
-  return null;
+  return { rack, words: t("First {rack}.", found) };
 }
 
 function containers() {

@@ -3,16 +3,15 @@ import { one, write } from "./dom.js";
 import { anomalyOf, showCommon } from "./estimate.js";
 import { NO_VALUE, number, tag } from "./format.js";
 import { cellName, shape } from "./heatmap.js";
-import { facts, isStale, value, words } from "./live.js";
-import { t } from "./words.js";
+import { facts, isStale, rackOf, value, words } from "./live.js";
+import { sentences, t } from "./words.js";
 
 const { controller } = facts;
 const racks = facts.containers.flatMap((container) => container.racks);
 const point = (signal) => value(`${controller}:${signal}`);
 // Numbers of the state words of contract/states.py, and what the map of a rack shows of each.
-const BOUND = { NOTHING: 0, EMPTY_CELL: 1, FULL_CELL: 2, VOLTAGE: 3, BMS_CURRENT: 4, TEMPERATURE: 5, CONVERTER: 6, SOC_BAND: 7, PROTECTION: 8, NO_RACK: 9 };
+const BOUND = { EMPTY_CELL: 1, FULL_CELL: 2, VOLTAGE: 3, TEMPERATURE: 5, CONVERTER: 6, PROTECTION: 8 };
 const OF_CELLS = { [BOUND.EMPTY_CELL]: "soc", [BOUND.FULL_CELL]: "soc", [BOUND.VOLTAGE]: "voltage", [BOUND.TEMPERATURE]: "temperature" };
-const OF_RACKS = new Set([...Object.keys(OF_CELLS).map(Number), BOUND.BMS_CURRENT, BOUND.SOC_BAND, BOUND.NO_RACK]);
 const SHADOW_NONE = 0;
 
 /** Fill both panels. */
@@ -27,35 +26,27 @@ export function showStationEstimate() {
   shadow(one("[data-shadow]", panel));
 }
 
-// The rack that a bound stands for: of those bound alike, the one that has the least left.
-function tightest(way, by) {
-  return racks.reduce((best, rack) => {
-    const left = value(`${rack}:${way}_energy_4h_kwh`);
-    const alike = value(`${rack}:${way}_bound_by`) === by && !isStale(rack, `${way}_bound_by`);
-    return alike && left != null && (best == null || left < best.left) ? { rack, left } : best;
-  }, null)?.rack;
-}
-
 function bound(way, box) {
   const by = point(`${way}_bound_by`);
   const stale = isStale(controller, `${way}_bound_by`);
   write(one("[data-bound-by]", box), words(`${way}_bound_by`, by));
   box.classList.toggle("stale", stale);
-  const rack = OF_RACKS.has(by) ? tightest(way, by) : null;
+  const rack = stale ? null : rackOf(point(`${way}_bound_rack`));
   const cell = rack && by in OF_CELLS ? value(`${rack}:${way}_bound_cell`) : null;
   const link = one("[data-bound-link]", box);
   link.hidden = !rack;
-  write(one("[data-bound-where]", box), rack ? where(way, rack, cell) : elsewhere(by));
+  const words_ = rack ? where(way, rack, cell) : "";
+  write(one("[data-bound-where]", box), sentences(words_, elsewhere(by)));
   if (!rack) return;
   const query = cell >= 1 ? `?show=${OF_CELLS[by]}&cell=${cell}` : "";
   link.href = `/stations/${facts.station}/racks/${rack}${query}`;
 }
 
 function where(way, rack, cell) {
-  const left = number(value(`${rack}:${way}_energy_4h_kwh`), 0);
+  const left = number(value(`${rack}:${way}_energy_1h_kwh`), 0);
   const cells = facts.cells[rack];
-  if (!(cell >= 1) || !cells) return t("First {rack}: {left} kWh.", { rack: tag(rack), left });
-  return t("First {rack}, cell {cell}: the rack has {left} kWh.", { rack: tag(rack), cell: cellName(cell - 1, shape(cells).columns), left });
+  if (!(cell >= 1) || !cells) return t("First {rack}: {left} kWh in an hour.", { rack: tag(rack), left });
+  return t("First {rack}, cell {cell}: the rack has {left} kWh in an hour.", { rack: tag(rack), cell: cellName(cell - 1, shape(cells).columns), left });
 }
 
 function elsewhere(by) {
