@@ -80,3 +80,36 @@ def import_prices(
         accept=tuple(accept or ()),
     )
     raise typer.Exit(run_import_prices(config, file, wish, json_out))
+
+
+@market.command("forecast-eval")
+def forecast_eval(
+    *,
+    prices: Annotated[Path, typer.Option(help="Parquet file with a column of UTC times.")],
+    columns: Annotated[
+        str,
+        typer.Option(
+            help="price=COLUMN,forecast=COLUMN,...,settled=COLUMN,...: forecasts are known at gate "
+            "closure, settled values two days later."
+        ),
+    ],
+    train_until: Annotated[str, typer.Option(help="Last day trained on before the rolling run.")],
+    from_day: Annotated[str, typer.Option("--from", help="First day that counts, YYYY-MM-DD.")],
+    to_day: Annotated[str, typer.Option("--to", help="Last day that counts, YYYY-MM-DD.")],
+    json: Annotated[Path, typer.Option(help="The rows are written to this file.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="Published forecasts to show beside (Parquet).")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="IANA zone in whose days the market trades.")] = "UTC",
+    members: Annotated[
+        str, typer.Option(help="all, quick (naive and LEAR), or names separated by commas.")
+    ] = "all",
+    allow_short: Annotated[
+        bool, typer.Option("--allow-short", help="Train on less than three years; flagged.")
+    ] = False,
+) -> None:
+    """Forecast day after day from what was known before, and score it; goes on where it stopped."""
+    from launcher.market_forecast import Wishes, run_forecast_eval
+
+    wishes = Wishes(prices, columns, zone, train_until, from_day, to_day, members, allow_short)
+    raise typer.Exit(run_forecast_eval(wishes, json, reference))

@@ -1,0 +1,82 @@
+"""Prophet with regressors: seasons of day, week and year, and what was forecast beside the price.
+
+S. J. Taylor, B. Letham, "Forecasting at scale", The American Statistician 72 (2018) 37. Alone it
+loses on power prices; with the forecasts of load and renewables and the prices of yesterday and a
+week ago as regressors it is one voice among several. A fit takes seconds to minutes, so that it is
+done every eighth week only; between fits the regressors carry what is new.
+"""
+
+import datetime as dt
+import logging
+from typing import Any, Final
+
+import numpy as np
+
+from cloud.market.forecasts.days import DayTable
+from cloud.market.forecasts.history import Floats
+from cloud.market.forecasts.lear import FIRST_ROW
+from cloud.market.forecasts.scaling import Asinh
+
+_LAGS: Final = (1, 7)
+_YEAR_OF_DAYS: Final = 400  # with less there is no telling the season of the year
+_SEED: Final = 1
+_ORDER_OF_DAY: Final = 8  # Fourier terms: down to three hours
+_CHANGES: Final = 12
+
+
+class Additive:
+    """Prophet, fitted anew every so many days.
+
+    Attributes:
+        name: as "prophet".
+    """
+
+    def __init__(self, name: str = "prophet", *, window: int = 728, refit_days: int = 56) -> None:
+        self.name, self._window, self._refit_days = name, window, refit_days
+        self._fitted: tuple[dt.date, Any, Asinh] | None = None
+
+    def forecast(self, table: DayTable, row: int) -> Floats:
+        """Return a day's forecast, shape (points,); fits where that is due."""
+        day = table.dates[row]
+        if self._fitted is None or not 0 <= (day - self._fitted[0]).days < self._refit_days:
+            self._fitted = (day, *self._fit(table, row))
+        _, model, scale = self._fitted
+        said = model.predict(_frame(table, row, row + 1, scale))["yhat"].to_numpy()
+        return scale.back(said[:, None])[:, 0]
+
+    def _fit(self, table: DayTable, row: int) -> tuple[Any, Asinh]:
+        for name in ("cmdstanpy", "prophet", "prophet.plot"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        from prophet import Prophet  # noqa: PLC0415 - slow to load
+
+        first = max(FIRST_ROW, row - self._window)
+        scale = Asinh.of(table.price[first:row].reshape(-1, 1))
+        model = Prophet(
+            daily_seasonality=_ORDER_OF_DAY,
+            weekly_seasonality=True,
+            yearly_seasonality=row - first > _YEAR_OF_DAYS,
+            n_changepoints=_CHANGES,
+            uncertainty_samples=0,
+        )
+        frame = _frame(table, first, row, scale)
+        for column in frame.columns[1:]:
+            model.add_regressor(column)
+        frame["y"] = scale.to(table.price[first:row].reshape(-1, 1))[:, 0]
+        return model.fit(frame, seed=_SEED), scale
+
+
+def _frame(table: DayTable, first: int, end: int, scale: Asinh) -> Any:
+    """Return Prophet's table of times and regressors for rows."""
+    import pandas as pd  # noqa: PLC0415 - slow to load
+
+    days = np.array(table.dates[first:end], "datetime64[m]")
+    clock = days[:, None] + np.arange(table.points) * np.timedelta64(table.step_min, "m")
+    frame: dict[str, Any] = {"ds": clock.ravel()}
+    for name, values in table.exogenous.items():
+        frame[name] = values[first:end].ravel()
+    for lag in _LAGS:
+        before = table.price[first - lag : end - lag].reshape(-1, 1)
+        frame[f"price_{lag}"] = scale.to(before)[:, 0]
+    for name, values in table.settled.items():
+        frame[name] = np.repeat(values[first - 2 : end - 2], table.points)
+    return pd.DataFrame(frame)
