@@ -6,6 +6,16 @@ the reason why.
 """
 
 from cloud.market.desk.drafting import Draft, DraftRequest, draft
+from cloud.market.desk.forecasting import Forecaster, Sources, read_history
 from cloud.market.desk.offers import energy_offers, held_offers
 
-__all__ = ["Draft", "DraftRequest", "draft", "energy_offers", "held_offers"]
+__all__ = [
+    "Draft",
+    "DraftRequest",
+    "Forecaster",
+    "Sources",
+    "draft",
+    "energy_offers",
+    "held_offers",
+    "read_history",
+]

@@ -8,6 +8,7 @@ from cloud.market.forecast import LEVELS, Forecast
 from cloud.market.forecasts.ensemble import Ensemble
 from cloud.market.forecasts.history import History
 from cloud.market.forecasts.members import Member, all_members, naive_members, quick_members
+from cloud.market.forecasts.paths import paths
 from cloud.market.forecasts.regulation import RegulationUse, regulation_use
 from cloud.market.forecasts.residual_chain import (
     ResidualChain,
@@ -26,6 +27,7 @@ __all__ = [
     "ResidualChain",
     "all_members",
     "naive_members",
+    "paths",
     "quick_members",
     "real_time_forecast",
     "real_time_price",
