@@ -24,6 +24,7 @@ class IntervalReason:
         charge_below: charging pays up to this price.
         discharge_above: discharging pays from this price on.
         sentence: in English, made of these facts.
+        sentence_zh: in Chinese.
     """
 
     power_mw: float
@@ -31,6 +32,7 @@ class IntervalReason:
     charge_below: float
     discharge_above: float
     sentence: str
+    sentence_zh: str
 
 
 def explain(request: PlanRequest, plan: Plan) -> tuple[IntervalReason, ...]:
@@ -50,21 +52,28 @@ def explain(request: PlanRequest, plan: Plan) -> tuple[IntervalReason, ...]:
     )
 
 
-def _held(plan: Plan, index: int) -> str:
-    """Name the capacity that holds power back in an interval."""
-    held = [
-        f"{offer.offered_mw[index]:.2f} MW of {product}"
+def _held(plan: Plan, index: int) -> list[tuple[str, float]]:
+    """Name the capacity that holds power back in an interval, with its MW."""
+    return [
+        (product, float(offer.offered_mw[index]))
         for product, offer in plan.capacity.items()
         if offer.offered_mw[index] > _STILL_MW
     ]
-    return f"; held ready: {', '.join(held)}" if held else ""
 
 
-def _reason(power: float, price: float, below: float, above: float, held: str) -> IntervalReason:
+def _reason(
+    power: float, price: float, below: float, above: float, held: list[tuple[str, float]]
+) -> IntervalReason:
     if power > _STILL_MW:
-        why = f"discharges: {price:.2f} is at or above {above:.2f}, from where on it pays"
+        en = f"discharges: {price:.2f} is at or above {above:.2f}, from where on it pays"
+        zh = f"放电：价格 {price:.2f} 不低于 {above:.2f}，自此起有利可图"
     elif power < -_STILL_MW:
-        why = f"charges: {price:.2f} is at or below {below:.2f}, up to where it pays"
+        en = f"charges: {price:.2f} is at or below {below:.2f}, up to where it pays"
+        zh = f"充电：价格 {price:.2f} 不高于 {below:.2f}，至此仍有利可图"
     else:
-        why = f"stands still: {price:.2f} lies between {below:.2f} and {above:.2f}"
-    return IntervalReason(power, price, below, above, why + held)
+        en = f"stands still: {price:.2f} lies between {below:.2f} and {above:.2f}"
+        zh = f"静置：价格 {price:.2f} 介于 {below:.2f} 与 {above:.2f} 之间"
+    if held:
+        en += "; held ready: " + ", ".join(f"{mw:.2f} MW of {name}" for name, mw in held)
+        zh += "；预留：" + "，".join(f"{name} {mw:.2f} MW" for name, mw in held)
+    return IntervalReason(power, price, below, above, en, zh)

@@ -214,6 +214,7 @@ def test_each_interval_says_at_which_prices_the_battery_would_act():
         if reason.power_mw > 0:
             assert reason.price >= reason.discharge_above - NEAR
             assert reason.sentence.startswith("discharges")
+            assert reason.sentence_zh.startswith("放电")
         elif reason.power_mw < 0:
             assert reason.price <= reason.charge_below + NEAR
             assert reason.sentence.startswith("charges")
