@@ -113,3 +113,52 @@ def forecast_eval(
 
     wishes = Wishes(prices, columns, zone, train_until, from_day, to_day, members, allow_short)
     raise typer.Exit(run_forecast_eval(wishes, json, reference))
+
+
+@market.command()
+def backtest(
+    *,
+    prices: Annotated[
+        list[Path],
+        typer.Option(help="Parquet with UTC times; given twice: by quarter hour, and by hour."),
+    ],
+    columns: Annotated[str, typer.Option(help="rt=COLUMN,da=COLUMN; da may be left out.")],
+    battery: Annotated[Path, typer.Option(help="Description of the battery (TOML).")],
+    market: Annotated[str, typer.Option(help="The market's rules: an id, or a TOML file.")],
+    train_until: Annotated[str, typer.Option(help="Last day that is trained on, YYYY-MM-DD.")],
+    from_day: Annotated[str, typer.Option("--from", help="First day tested, YYYY-MM-DD.")],
+    to_day: Annotated[str, typer.Option("--to", help="Last day tested, YYYY-MM-DD.")],
+    json: Annotated[Path, typer.Option(help="The rows; a run that was cut goes on from them.")],
+    strategies: Annotated[
+        str, typer.Option(help="all, or names separated by commas; a wrong one names them.")
+    ] = "all",
+    day_ahead_known: Annotated[
+        str | None,
+        typer.Option(help="Local time the day before at which day-ahead prices are published."),
+    ] = None,
+    shock: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Shake prices: 0.3 is by up to 30 %.")
+    ] = 0.0,
+    spoilt: Annotated[
+        bool, typer.Option("--spoilt", help="Inputs go missing, come late, or are absurd.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of --shock and --spoilt.")] = 1,
+) -> None:
+    """Let strategies bid on recorded prices, each told only what was known."""
+    from launcher.market_backtest import Wishes, run_market_backtest
+
+    wishes = Wishes(
+        tuple(prices),
+        columns,
+        battery,
+        market,
+        train_until,
+        from_day,
+        to_day,
+        strategies,
+        day_ahead_known,
+        shock,
+        spoilt,
+        seed,
+    )
+    raise typer.Exit(run_market_backtest(wishes, json))

@@ -1,0 +1,26 @@
+"""Bids from what stored energy is worth, and the simpler rules that they are measured against.
+
+`opportunity_value` values energy by stochastic dynamic programming over a Markov chain of the
+price; `bid_curve` makes segments of it. What is heavy is loaded by the functions that need it.
+"""
+
+from cloud.market.bidding.chain import Chain, certain_chain, fit_chain
+from cloud.market.bidding.curves import Bands, bid_curve
+from cloud.market.bidding.foresight import perfect_foresight
+from cloud.market.bidding.rules import Thresholds, plan_day, tune_thresholds
+from cloud.market.bidding.value import Values, energy_of, opportunity_value
+
+__all__ = [
+    "Bands",
+    "Chain",
+    "Thresholds",
+    "Values",
+    "bid_curve",
+    "certain_chain",
+    "energy_of",
+    "fit_chain",
+    "opportunity_value",
+    "perfect_foresight",
+    "plan_day",
+    "tune_thresholds",
+]

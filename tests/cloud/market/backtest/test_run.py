@@ -1,0 +1,125 @@
+import datetime as dt
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cloud.market.backtest import STRATEGIES, run_backtest
+from cloud.market.backtest.run import make_case
+from cloud.market.errors import BadProfile, BadSeries
+from tests.cloud.market.backtest.conftest import write
+
+
+def test_every_strategy_gives_a_row_and_none_earns_more_than_perfect_foresight(asked, tmp_path):
+    out = tmp_path / "out.json"
+    seen = []
+
+    rows = run_backtest(asked, out, lambda name, done, of: seen.append((name, done, of)))
+
+    by_name = {row.strategy: row for row in rows}
+    assert set(by_name) == set(STRATEGIES)
+    assert by_name["perfect"].share_of_perfect == 100.0
+    assert all(row.share_of_perfect <= 100.0 for row in rows)
+    assert all(row.infeasible_bids == 0 for row in rows)
+    assert all(row.ci90[0] <= row.share_of_perfect <= row.ci90[1] for row in rows)
+    assert by_name["markov-sdp"].revenue > by_name["threshold"].revenue
+    assert by_name["markov-sdp"].revenue > by_name["sdp-independent"].revenue
+    assert seen[-1] == ("", len(STRATEGIES), len(STRATEGIES))
+    assert [row["strategy"] for row in json.loads(out.read_text())["rows"]] == list(STRATEGIES)
+
+
+def test_a_run_that_was_cut_keeps_its_rows_and_another_question_keeps_none(asked, tmp_path):
+    out = tmp_path / "out.json"
+    run_backtest(replace(asked, strategies="valley-peak"), out)
+    kept = json.loads(out.read_text())
+    kept["rows"][1]["seconds"] = -1.0
+    out.write_text(json.dumps(kept))
+
+    again = run_backtest(replace(asked, strategies="valley-peak,lp-naive"), out)
+    other = run_backtest(replace(asked, strategies="valley-peak", shock=0.3), out)
+
+    assert [row.strategy for row in again] == ["perfect", "valley-peak", "lp-naive"]
+    assert again[1].seconds == -1.0
+    assert other[1].seconds >= 0.0
+
+
+def test_shaken_prices_and_spoilt_inputs_break_no_bid_and_the_fall_back_is_counted(asked, tmp_path):
+    rows = run_backtest(replace(asked, shock=0.3, spoilt=True), tmp_path / "out.json")
+
+    told = {row.strategy: row.fallbacks for row in rows}
+    assert all(row.infeasible_bids == 0 for row in rows)
+    assert all(np.isfinite(row.revenue) for row in rows)
+    assert told["markov-sdp"] > 0
+    assert told["lp-day-ahead"] > 0
+
+
+def test_no_strategy_but_perfect_foresight_sees_what_comes_later(asked):
+    case = make_case(asked)
+    middle = case.prices.first_of(case.first + 12)
+    changed = case.prices.price.copy()
+    changed[middle:] *= -3.0
+    ahead = case.prices.day_ahead.copy()
+    # Day-ahead prices of the next day are known since 13:30 of the day before.
+    ahead[case.prices.first_of(case.first + 13) :] = 7.0
+    prices = replace(case.prices, price=changed, day_ahead=ahead)
+    other = replace(case, prices=prices, seen=prices)
+    before = slice(0, middle - case.span.start)
+
+    for name in set(STRATEGIES) - {"perfect"}:
+        one, two = STRATEGIES[name](case), STRATEGIES[name](other)
+        assert np.array_equal(one.power_mw[before], two.power_mw[before]), name
+
+
+def test_without_a_day_ahead_market_the_past_stands_in(asked, tmp_path):
+    wish = replace(asked, columns="rt=spp", strategies="markov-sdp,lp-7-day")
+
+    rows = run_backtest(wish, tmp_path / "out.json")
+
+    assert all(row.share_of_perfect > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"columns": "rt=nothing"}, "no column 'nothing'"),
+        ({"columns": "da=ahead"}, "rt=COLUMN is missing"),
+        ({"columns": "spp"}, "is not rt=COLUMN"),
+        ({"strategies": "magic"}, "'magic' is not known"),
+        ({"train_until": dt.date(2024, 3, 11)}, "training must end before the test"),
+        ({"last": dt.date(2024, 6, 1)}, "cut --to"),
+        ({"first": dt.date(2024, 1, 20), "train_until": dt.date(2024, 1, 19)}, "at least 28 days"),
+    ],
+)
+def test_a_wrong_question_is_refused_with_the_remedy(asked, tmp_path, change, words):
+    with pytest.raises(BadSeries, match=words):
+        run_backtest(replace(asked, **change), tmp_path / "out.json")
+
+
+def test_an_unknown_market_is_refused(asked, tmp_path):
+    with pytest.raises(BadProfile, match="atlantis"):
+        run_backtest(replace(asked, market="atlantis"), tmp_path / "out.json")
+
+
+def test_files_with_gaps_without_zone_or_without_values_are_refused(asked, tmp_path: Path):
+    naive = write(tmp_path / "naive.parquet", 15, tz=None, spp=np.ones(96 * 60))
+    empty = write(tmp_path / "empty.parquet", 15, spp=np.append(np.ones(96 * 60), np.nan))
+
+    with pytest.raises(BadSeries, match="name no zone"):
+        make_case(replace(asked, prices=(naive,), columns="rt=spp"))
+    with pytest.raises(BadSeries, match="1 steps without a price"):
+        make_case(replace(asked, prices=(empty,), columns="rt=spp"))
+
+
+def test_a_gap_in_time_is_refused_with_its_place(asked, tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    whole = parquet.read_table(asked.prices[0])
+    holed = pa.concat_tables([whole.slice(0, 100), whole.slice(104)])
+    file = tmp_path / "holed.parquet"
+    parquet.write_table(holed, file)
+
+    with pytest.raises(BadSeries, match=r"1 places with a gap.*2024-01-02T00:45Z"):
+        make_case(replace(asked, prices=(file,), columns="rt=spp"))
