@@ -49,7 +49,7 @@ from station.office import Office
 from station.on_site_desk import OnSiteDesk
 from station.protection_files import protection_settings
 from station.protocols import DeviceStatus, FastReading, Reading
-from station.realtime import ask_for_priority
+from station.realtime import ask_for_priority, spare_the_collector
 from station.samples import Sample
 from station.security import Identity, load_identity
 from station.security.enrol import require_own_certificate
@@ -213,6 +213,7 @@ class Controller:
         log.info("event=started station=%s epoch=%d", config.station.id, self._telemetry.epoch)
         await self._centre.start()
         await self._devices.start()
+        spare_the_collector()
         self._estimators.start()
         self._carriers.start("sender", self._telemetry.sender.run)
         self._parts.start("commits", self._telemetry.run_commits)

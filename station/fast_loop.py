@@ -9,6 +9,10 @@ from station.fast_clock import Cadence
 
 log = logging.getLogger(__name__)
 
+SETTLES_S = 10.0
+"""So long the processes of drivers and estimators may take to start on the same cores; the plant
+loop, too, gives what it has not heard yet this time."""
+
 
 class FastLoop:
     """Calls one action at its rhythm, survives whatever goes wrong in it.
@@ -25,7 +29,7 @@ class FastLoop:
             period_s: time from one pass to the next.
             act: the pass.
         """
-        self.cadence = Cadence(period_s)
+        self.cadence = Cadence(period_s, SETTLES_S)
         self.failures = 0
         self._act = act
         self._by_news = False

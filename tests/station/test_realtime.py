@@ -1,9 +1,10 @@
+import gc
 import os
 import threading
 
 import pytest
 
-from station.realtime import ask_for_priority
+from station.realtime import ask_for_priority, spare_the_collector
 
 
 def in_a_thread(work) -> list:
@@ -42,3 +43,14 @@ def test_a_level_that_the_kernel_does_not_know_is_refused_and_the_station_goes_o
     assert in_a_thread(lambda: (ask_for_priority(200, threads_too=False), policy())) == [
         (False, os.SCHED_OTHER)
     ]
+
+
+def test_what_is_there_when_the_loops_begin_is_collected_no_more():
+    before = gc.get_freeze_count()
+    try:
+        spare_the_collector()
+
+        assert gc.get_freeze_count() > before
+        assert len(gc.get_objects()) < gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
