@@ -1,17 +1,14 @@
 """`./stationmaster train anomaly` and `./stationmaster evaluate anomaly` from the shell."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.lab_errors import check_file, check_folder, told_as_wrong_input
+from launcher.model_folders import check_models, write_rows
 from launcher.paths import DATA
+from launcher.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cell_lab.anomaly.evaluate import FalseAlarms
 
 DETECTOR = DATA / "models" / "anomaly"
@@ -30,7 +27,7 @@ def run_train_anomaly(data: list[Path], out: Path, seed: int) -> int:
         from cell_lab.anomaly.train import Plan, train_detector
 
         plan = Plan(seed=seed)
-        with _bar() as tell:
+        with progress() as tell:
             detector = train_detector(out, plan, data, tell)
         (out / CARD_TEXT).write_text(model_card(out, detector), "utf-8")
     levels = detector.card.levels
@@ -50,12 +47,13 @@ def run_evaluate_anomaly(
         WrongInput: a file is wrong or missing.
     """
     check_file(output)
+    check_models(models, "anomaly")
     with told_as_wrong_input():
         from cell_lab.anomaly.evaluate import as_rows, upper_rate
         from cell_lab.anomaly.trials import run_all
         from station.estimators.anomaly import load_detector
 
-        with _bar() as tell:
+        with progress() as tell:
             found, alarms = run_all(load_detector(models), data, trials, rack_months, tell)
         rows = as_rows(found, alarms)
         years = alarms.rack_hours / 8766
@@ -73,27 +71,8 @@ def run_evaluate_anomaly(
             },
         }
     _print_rows(rows, alarms, totals)
-    if output is not None:
-        text = json.dumps({"rows": rows, "totals": totals}, indent=1, ensure_ascii=False)
-        output.write_text(text + "\n", "utf-8")
+    write_rows(output, {"rows": rows, "totals": totals})
     return 0
-
-
-@contextmanager
-def _bar() -> "Iterator[Callable[[str, float], None]]":
-    from rich.progress import Progress
-
-    with Progress(transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def tell(what: str, share: float) -> None:
-            if what not in tasks:
-                for task in tasks.values():
-                    bar.update(task, completed=1.0)
-                tasks[what] = bar.add_task(what, total=1.0)
-            bar.update(tasks[what], completed=share)
-
-        yield tell
 
 
 def _print_rows(rows: list[dict[str, Any]], alarms: "FalseAlarms", totals: dict[str, Any]) -> None:

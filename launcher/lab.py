@@ -3,18 +3,18 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from launcher.lab_errors import check_file, told_as_wrong_input
+from launcher.progress import progress
 
 if TYPE_CHECKING:
     from cell_lab.choose import Choice
     from cell_lab.evaluate_soc import Case, Score
-    from cell_lab.methods import Progress
     from cell_lab.published import PublishedFigure
     from station.estimators import CellModel
 
@@ -50,9 +50,11 @@ def run_identify(
         given = None if capacity_ah is None else lambda _cell: capacity_ah
         recordings = read_recordings(data, cell, given)
         ocv = read_ocv(ocv_from) if ocv_from is not None else None
-        with _progress("identifying, then trying at temperatures held out") as progress:
+        with progress() as tell:
             fit = identify_calibrated(
-                recordings, make, chemistry, source, ocv, disturbances=DEFAULT, progress=progress
+                *(recordings, make, chemistry, source, ocv),
+                disturbances=DEFAULT,
+                progress=partial(tell, "identifying, then trying at temperatures held out"),
             )
         write_parameters(fit.parameters, out)
     print(f"{out}: {make}, {fit.parameters.capacity_ah:g} Ah, {len(fit.residual_v)} recordings")
@@ -98,10 +100,10 @@ def run_evaluate_soc(
         if not cases:
             print(f"{cell}: no recording that draws current for 20 minutes or more; left out")
             continue
-        with _progress(f"{cell}: {len(cases)} cases") as progress:
+        with progress() as tell:
             seen = cases[0].recording
             methods = methods_without(seen.cell, seen.chamber_c) if hold_out else METHODS
-            found = evaluate(model, cases, progress, methods)
+            found = evaluate(model, cases, partial(tell, f"{cell}, {len(cases)} cases"), methods)
         for name, lines in found.items():
             scores[name] += lines
     _print_table(scores, figures)
@@ -166,15 +168,6 @@ def _print_choice(cell: str, choice: "Choice", told: bool) -> None:  # noqa: FBT
             "true SOC: this is another make, or another chemistry. Do not rely on the figures; "
             "identify the cell: ./stationmaster identify --data FILE --make NAME --out FILE"
         )
-
-
-@contextmanager
-def _progress(what: str) -> "Iterator[Progress]":
-    from rich.progress import Progress as Bar
-
-    with Bar(transient=True) as bar:
-        task = bar.add_task(what, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
 
 
 def _print_means(scores: Scores) -> None:

@@ -1,17 +1,15 @@
 """`./stationmaster train life` and `./stationmaster evaluate life`, from the shell."""
 
 import hashlib
-import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launcher.errors import WrongInput
-from launcher.lab_errors import check_folder, told_as_wrong_input
+from launcher.lab_errors import check_file, check_folder, told_as_wrong_input
+from launcher.model_folders import check_models, files_of_sets, keep_sets, train_each, write_rows
 from launcher.paths import DATA
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from collections.abc import Callable
 
     from cell_lab.evaluate_life import LifeRow
     from cell_lab.soh_card import CardPart
@@ -28,41 +26,29 @@ def run_train_life(data: Path, out: Path, seed: int) -> int:
     """
     check_folder(out)
     with told_as_wrong_input():
-        from rich.progress import Progress
-
-        from cell_lab.cell_sets import SETS_FILE, read_sets
         from cell_lab.life_card import life_card, life_part
         from cell_lab.soh_card import CARD_FILE, read_card
         from cell_lab.train_life import train_life
-        from cell_lab.train_soh import file_of
 
-        sets_file = data / SETS_FILE if (data / SETS_FILE).exists() else MODELS / SETS_FILE
-        sets = read_sets(sets_file)
-        files = {name: path for name in sets if (path := file_of(data, name)) is not None}
-        early = data / _EARLY_DATA
-        if not files and not early.exists():
-            raise WrongInput(
-                f"{data}: no file of the sets {', '.join(sets)} ({sets_file}), and no "
-                f"{_EARLY_DATA}; such a file is called SET.parquet or SET_dev.parquet"
-            )
-        out.mkdir(exist_ok=True)
+        given = files_of_sets(data, MODELS, out, besides=_EARLY_DATA)
         parts = read_card(out)
-        with Progress() as bar:
-            for name, path in files.items():
-                show = partial(_show, bar, bar.add_task(name, total=1.0))
-                found = train_life(name, sets[name], path, out, seed=seed, progress=show)
-                parts[name] = life_part(name, found, seed)
-                bar.print(
-                    f"{name}: RMSE {found.score.rmse_cycles:.0f} cycles, MAPE "
-                    f"{found.score.mape_pct:.1f} %, {found.score.coverage_pct:.1f} % in the "
-                    "interval, on cells not trained on"
-                )
+
+        def train(name: str, path: Path, tell: "Callable[[float], None]") -> str:
+            found = train_life(name, given.sets[name], path, out, seed=seed, progress=tell)
+            parts[name] = life_part(name, found, seed)
+            return (
+                f"RMSE {found.score.rmse_cycles:.0f} cycles, MAPE {found.score.mape_pct:.1f} %, "
+                f"{found.score.coverage_pct:.1f} % in the interval, on cells not trained on"
+            )
+
+        train_each(given, train)
+        early = data / _EARLY_DATA
         if early.exists():
             parts |= _train_early(early, out)
         (out / CARD_FILE).write_text(life_card(parts), "utf-8")
-        if sets_file.resolve() != (out / SETS_FILE).resolve():
-            (out / SETS_FILE).write_bytes(sets_file.read_bytes())
-    print(f"{out}: {len(files) + early.exists()} models trained; {CARD_FILE} tells of them")
+        keep_sets(given, out)
+    trained = len(given.files) + early.exists()
+    print(f"{out}: {trained} models trained; {CARD_FILE} tells of them")
     return 0
 
 
@@ -72,7 +58,8 @@ def run_evaluate_life(data: Path, models: Path, output: Path | None) -> int:
     Raises:
         WrongInput: a file or a model is missing or wrong.
     """
-    check_folder(output)
+    check_file(output)
+    check_models(models, "life")
     with told_as_wrong_input():
         from cell_lab.evaluate_life import as_json, evaluate_life
         from cell_lab.soh_card import CARD_FILE
@@ -83,9 +70,7 @@ def run_evaluate_life(data: Path, models: Path, output: Path | None) -> int:
         if row.unended:
             print(f"{row.name}: {row.unended} cells stop before their end and are not judged")
     print(f"Cells that a model was trained on flatter it; of others: {models / CARD_FILE}")
-    if output is not None:
-        text = json.dumps(as_json(rows), indent=1, ensure_ascii=False)
-        output.write_text(text + "\n", "utf-8")
+    write_rows(output, as_json(rows))
     return 0
 
 
@@ -105,10 +90,6 @@ def _train_early(path: Path, out: Path) -> "dict[str, CardPart]":
     print(f"{NAME}: RMSE {score.rmse_cycles:.0f} cycles on cells left out one by one")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return {NAME: early_part(NAME, model, score, line, sha256)}
-
-
-def _show(bar: "Progress", task: "TaskID", share: float) -> None:
-    bar.update(task, completed=share)
 
 
 def _print_table(rows: "list[LifeRow]") -> None:

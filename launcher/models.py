@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from launcher.errors import WrongInput
+from launcher.lab_errors import check_file
+
 models = typer.Typer(
     name="models",
     help="Make and look into packages of estimator models (docs/models.md).",
@@ -28,7 +31,8 @@ def seal(
     """Write the bundle.toml that names a model and the SHA-256 of its files."""
     from contract.model_package import MANIFEST, Manifest, digests_of, write_manifest
 
-    with _refusals(bundle):
+    parts = "put cell.toml (./stationmaster identify) and card.md into it; docs/models.md"
+    with _refusals(bundle, f"{parts} tells more"):
         files = _files_of(bundle)
         today = dt.datetime.now(dt.UTC).date().isoformat()
         made = Manifest(name, version, make, today, note, digests_of(files))
@@ -45,7 +49,9 @@ def pack(
     from contract.model_package import pack as packed
     from contract.model_package import unpack
 
-    with _refusals(bundle):
+    check_file(out)
+    again = f"./stationmaster models seal {bundle} --name NAME --version N --make MAKE"
+    with _refusals(bundle, f"put its files right, seal it anew, and pack it then: {again}"):
         blob = packed(_files_of(bundle))
         out.write_bytes(blob)
     found = unpack(blob)
@@ -60,7 +66,10 @@ def show(
     """Check a package whole and say what is in it."""
     from contract.model_package import unpack
 
-    with _refusals(package):
+    if package.is_dir():
+        made = f"./stationmaster models pack {package} --out {package.name}.zip"
+        raise WrongInput(f"{package}: is a folder; its package is made by {made}")
+    with _refusals(package, "a package is made by ./stationmaster models pack FOLDER --out FILE"):
         found = unpack(package.read_bytes())
     manifest = found.manifest
     print(f"{manifest.name} v{manifest.version} of {manifest.created} for {manifest.make}")
@@ -71,23 +80,24 @@ def show(
 
 
 @contextmanager
-def _refusals(place: Path) -> Iterator[None]:
-    """Tell what is wrong with files as one sentence."""
+def _refusals(place: Path, remedy: str) -> Iterator[None]:
+    """Tell what is wrong with files as one sentence, and what to do unless that is said already."""
     from contract.errors import PackageError
-    from launcher.errors import WrongInput
 
     try:
         yield
     except OSError as error:
-        raise WrongInput(f"{error.filename}: {error.strerror}") from error
+        raise WrongInput(f"{error.filename}: {error.strerror}; {remedy}") from error
     except PackageError as error:
-        raise WrongInput(f"{place}: {error}") from error
+        told = "./stationmaster" in str(error)
+        raise WrongInput(f"{place}: {error}" if told else f"{place}: {error}; {remedy}") from error
 
 
 def _files_of(folder: Path) -> dict[str, bytes]:
-    from launcher.errors import WrongInput
-
     if not folder.is_dir():
-        raise WrongInput(f"{folder}: is no folder")
+        raise WrongInput(
+            f"{folder}: is no folder; name the one that holds cell.toml and card.md, or begin with "
+            "a copy of data/models/lfp-280ah"
+        )
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from launcher.errors import WrongInput
 from launcher.lab_errors import check_folder, told_as_wrong_input
 from launcher.paths import DATA
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+from launcher.progress import progress
 
 NETWORKS = DATA / "models" / "network"
 
@@ -63,8 +60,7 @@ def run_train_network(
         splits = read_splits(splits_file or NETWORKS / SPLITS_FILE)
         recordings = read_folder(data)
         out.mkdir(exist_ok=True)
-        with _bar() as bar:
-            show = _Shown(bar)
+        with progress(stays=True) as show:
             trained = train_network(recordings, splits, out, plan, show, resume=resume)
             if not wishes.plain:
                 sd_times = trained.facts.trust.sd_times
@@ -92,11 +88,8 @@ def run_train_trust(data: Path, networks: Path) -> int:
 
         splits = read_splits(networks / SPLITS_FILE)
         recordings = read_folder(data)
-        with _bar() as bar:
-            show = _Shown(bar)
-            folds = try_folds(
-                recordings, splits, networks, lambda name, share: show(name, share, "")
-            )
+        with progress(stays=True) as show:
+            folds = try_folds(recordings, splits, networks, show)
         day = datetime.now(UTC).date().isoformat()
         for fold in folds:
             folder = folder_of(networks, fold.name)
@@ -106,28 +99,3 @@ def run_train_trust(data: Path, networks: Path) -> int:
             said = "trusted in nothing" if fold.trust.is_nothing else f"{fold.trust.lasts_s:.0f} s"
             print(f"{folder}: {said}")
     return 0
-
-
-def _bar() -> "Progress":
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[line]}"),
-    )
-
-
-class _Shown:
-    """Shows each part of the work as a bar of its own."""
-
-    def __init__(self, bar: "Progress") -> None:
-        self._bar = bar
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, part: str, share: float, line: str) -> None:
-        if part not in self._tasks:
-            self._tasks[part] = self._bar.add_task(part, total=1.0, line="")
-        self._bar.update(self._tasks[part], completed=share, line=line)

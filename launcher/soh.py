@@ -1,17 +1,14 @@
 """`./stationmaster train soh` and `./stationmaster evaluate soh`: SOH models from the shell."""
 
-import json
-from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launcher.errors import WrongInput
-from launcher.lab_errors import check_folder, told_as_wrong_input
+from launcher.lab_errors import check_file, check_folder, told_as_wrong_input
+from launcher.model_folders import check_models, files_of_sets, keep_sets, train_each, write_rows
 from launcher.paths import DATA
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from collections.abc import Callable
 
     from cell_lab.evaluate_soh import Row
 
@@ -28,37 +25,29 @@ def run_train_soh(data: Path, out: Path, seed: int) -> int:
     """
     check_folder(out)
     with told_as_wrong_input():
-        from rich.progress import Progress
-
-        from cell_lab.cell_sets import SETS_FILE, read_sets
         from cell_lab.soh_baselines import SohBaselines, read_baselines, write_baselines
         from cell_lab.soh_card import CARD_FILE, card_part, model_card, own_score, read_card
         from cell_lab.train_soh import train_set
 
-        sets_file = data / SETS_FILE if (data / SETS_FILE).exists() else MODELS / SETS_FILE
-        sets = read_sets(sets_file)
-        files = _files(data, sets, sets_file)
-        out.mkdir(exist_ok=True)
-        _check_sets(out, sets, sets_file)
+        given = files_of_sets(data, MODELS, out)
         baselines, parts = read_baselines(out), read_card(out)
-        with Progress() as bar:
-            for name, path in files.items():
-                show = partial(_show, bar, bar.add_task(name, total=1.0))
-                found = train_set(name, sets[name], path, out, seed=seed, progress=show)
-                own = own_score(found)
-                baselines[name] = SohBaselines.fit(found.rows.inputs, found.rows.soh)
-                parts[name] = card_part(name, found, seed)
-                write_baselines(baselines, out)
-                (out / CARD_FILE).write_text(
-                    model_card({each: parts[each] for each in sets if each in parts}), "utf-8"
-                )
-                if sets_file.resolve() != (out / SETS_FILE).resolve():
-                    (out / SETS_FILE).write_bytes(sets_file.read_bytes())
-                bar.print(
-                    f"{name}: MAPE {own.mape_pct:.2f} %, RMSE {own.rmse_pct:.2f} %, "
-                    f"{own.coverage_pct:.1f} % in the interval, on cells not trained on"
-                )
-    print(f"{out}: {len(files)} models trained; {CARD_FILE} tells of them")
+
+        def train(name: str, path: Path, tell: "Callable[[float], None]") -> str:
+            found = train_set(name, given.sets[name], path, out, seed=seed, progress=tell)
+            baselines[name] = SohBaselines.fit(found.rows.inputs, found.rows.soh)
+            parts[name] = card_part(name, found, seed)
+            write_baselines(baselines, out)
+            known = {each: parts[each] for each in given.sets if each in parts}
+            (out / CARD_FILE).write_text(model_card(known), "utf-8")
+            keep_sets(given, out)
+            own = own_score(found)
+            return (
+                f"MAPE {own.mape_pct:.2f} %, RMSE {own.rmse_pct:.2f} %, "
+                f"{own.coverage_pct:.1f} % in the interval, on cells not trained on"
+            )
+
+        train_each(given, train)
+    print(f"{out}: {len(given.files)} models trained; {CARD_FILE} tells of them")
     return 0
 
 
@@ -68,7 +57,8 @@ def run_evaluate_soh(data: Path, models: Path, output: Path | None) -> int:
     Raises:
         WrongInput: a file or a model is missing or wrong.
     """
-    check_folder(output)
+    check_file(output)
+    check_models(models, "soh")
     with told_as_wrong_input():
         from cell_lab.evaluate_soh import as_json, evaluate_soh
         from cell_lab.soh_card import CARD_FILE
@@ -84,40 +74,8 @@ def run_evaluate_soh(data: Path, models: Path, output: Path | None) -> int:
         if row.unmeasured:
             print(f"{row.name}: {row.unmeasured} cycles have no capacity and are not judged")
     print(f"Cells that a model was trained on flatter it; of others: {models / CARD_FILE}")
-    if output is not None:
-        text = json.dumps(as_json(rows), indent=1, ensure_ascii=False)
-        output.write_text(text + "\n", "utf-8")
+    write_rows(output, as_json(rows))
     return 0
-
-
-def _files(data: Path, sets: Iterable[str], sets_file: Path) -> dict[str, Path]:
-    from cell_lab.train_soh import file_of
-
-    files = {name: path for name in sets if (path := file_of(data, name)) is not None}
-    if not files:
-        raise WrongInput(
-            f"{data}: no file of the sets {', '.join(sets)} ({sets_file}); such a file is "
-            "called SET.parquet or SET_dev.parquet"
-        )
-    return files
-
-
-def _check_sets(out: Path, sets: Iterable[str], sets_file: Path) -> None:
-    """Refuse to put a file of sets into a folder if models there are of none of them."""
-    from cell_lab.cell_sets import SETS_FILE, read_sets
-
-    if not (out / SETS_FILE).exists():
-        return
-    held = [name for name in read_sets(out / SETS_FILE) if (out / f"{name}.json").exists()]
-    if unknown := sorted(set(held) - set(sets)):
-        raise WrongInput(
-            f"{out}: holds models of {', '.join(unknown)}, which {sets_file} does not list; add "
-            f"them there from {out / SETS_FILE}, or name another folder by --out"
-        )
-
-
-def _show(bar: "Progress", task: "TaskID", share: float) -> None:
-    bar.update(task, completed=share)
 
 
 def _print_table(rows: "list[Row]") -> None:

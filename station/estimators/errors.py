@@ -28,7 +28,7 @@ class SohModelError(EstimatorError):
         """Name the file, what is wrong in it, and how to make a good one."""
         super().__init__(
             f"{path}: {problem}; make the model anew: "
-            f"stationmaster train soh --data FOLDER --out {path.parent}"
+            f"./stationmaster train soh --data FOLDER --out {path.parent}"
         )
         self.path = path
 
@@ -92,6 +92,6 @@ class LifeModelError(EstimatorError):
         """Name the file, what is wrong in it, and how to make a good one."""
         super().__init__(
             f"{path}: {problem}; make the model anew: "
-            f"stationmaster train life --data FOLDER --out {path.parent}"
+            f"./stationmaster train life --data FOLDER --out {path.parent}"
         )
         self.path = path
