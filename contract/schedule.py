@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contract.errors import ScheduleError
 
-INTERVALS_MIN = (5, 15, 30, 60)
+INTERVALS_MIN = (1, 5, 15, 30, 60)
 MAX_POWER_KW = 10_000_000.0
 """No station is larger than 10 GW: a larger figure is a mistake of units."""
 YEARS = range(2000, 2201)

@@ -1,0 +1,103 @@
+"""What the meter says of each interval: energy out less energy in, from its two counters.
+
+A counter is read at the ends of an interval. Where no sample lies near an end, the counter is
+taken to run evenly between the samples around it, and that is said: such an interval is measured,
+but when in the gap its energy flowed is not known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cloud.market.forecast import Floats
+
+Millis = npt.NDArray[np.int64]
+
+NEAR_MS: Final = 90_000
+"""A sample so near an end stands for it: minutes are kept for ever, samples only for a time."""
+_KWH: Final = Decimal("0.001")
+_DIGITS: Final = Decimal("0.000001")
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Samples of a meter; all arrays of shape (n,), times ascending.
+
+    Attributes:
+        times_ms: UTC epoch.
+        exported_kwh: energy given to the grid since ever.
+        imported_kwh: energy taken from the grid since ever.
+    """
+
+    times_ms: Millis
+    exported_kwh: Floats
+    imported_kwh: Floats
+
+    def known(self) -> "Counters":
+        """Return the samples in which both counters are known."""
+        both = np.isfinite(self.exported_kwh) & np.isfinite(self.imported_kwh)
+        return Counters(self.times_ms[both], self.exported_kwh[both], self.imported_kwh[both])
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """One interval; energy in MWh, discharge positive; `flag` says what is uncertain."""
+
+    start_ms: int
+    energy_mwh: Decimal
+    flag: str = ""
+
+
+def metered(
+    counters: Counters, starts_ms: Sequence[int], step_ms: int
+) -> tuple[Metered, ...] | None:
+    """Return the energy of intervals; None while the meter has not told their last end.
+
+    Args:
+        counters: samples that reach beyond both ends.
+        starts_ms: beginnings of the intervals, ascending.
+        step_ms: their length.
+    """
+    found = counters.known()
+    end_ms = starts_ms[-1] + step_ms
+    if not len(found.times_ms) or found.times_ms[-1] < end_ms:
+        return None
+    return tuple(_interval(found, start, start + step_ms) for start in starts_ms)
+
+
+def _interval(counters: Counters, start_ms: int, end_ms: int) -> Metered:
+    before, first = _net(counters, start_ms)
+    after, last = _net(counters, end_ms)
+    gaps = [gap for gap in (first, last) if gap]
+    went_back = _went_back(counters, start_ms, end_ms)
+    energy = (Decimal(repr(round(after - before, 6))) * _KWH).quantize(_DIGITS)
+    return Metered(start_ms, energy, "; ".join([*dict.fromkeys(gaps), *went_back]))
+
+
+def _net(counters: Counters, at_ms: int) -> tuple[float, str]:
+    """Return exported less imported energy at a time, kWh, and what is uncertain about it."""
+    net = counters.exported_kwh - counters.imported_kwh
+    value = float(np.interp(at_ms, counters.times_ms, net))
+    if at_ms < counters.times_ms[0]:
+        return value, "the meter had told nothing before the interval began"
+    place = int(np.searchsorted(counters.times_ms, at_ms, side="right"))
+    near = counters.times_ms[max(place - 1, 0) : place + 1]
+    width_ms = int(near[-1] - near[0])
+    if width_ms <= NEAR_MS:
+        return value, ""
+    return (
+        value,
+        f"no sample of the meter for {width_ms / 60_000:.0f} min: its energy is spread evenly",
+    )
+
+
+def _went_back(counters: Counters, start_ms: int, end_ms: int) -> list[str]:
+    inside = (counters.times_ms >= start_ms) & (counters.times_ms <= end_ms)
+    falls = (np.diff(counters.exported_kwh[inside]) < 0) | (
+        np.diff(counters.imported_kwh[inside]) < 0
+    )
+    return ["a counter of the meter went back: it was replaced or reset"] if falls.any() else []
