@@ -1,9 +1,10 @@
 """How many cells a processor second estimates, what a cell's state takes, what the demo costs.
 
 The whole second of the station: filter, network, capacity, resistance, efficiency, dispatchable
-energy. One thread; processor time, not wall time. The samples are those of a drive at changing
-current, so that every branch of the filter works; the parameters are a make's own. The demo's
-cells are estimated by the station's own estimator process, whole: from the message to the answer.
+energy, and the state of the SOH model of charges. One thread; processor time, not wall time. The
+samples are those of a drive at changing current, so that every branch of the filter works; the
+parameters are a make's own. The demo's cells are estimated by the station's own estimator process,
+whole: from the message to the answer.
 """
 
 import time
@@ -26,13 +27,18 @@ from station.estimators import (
     step,
     tick,
 )
+from station.estimators.charge_ends import ChargeEndRule, step_charge_ends
+from station.estimators.charge_health import ChargeHealth
 from station.estimators.network import load_network
+from station.estimators.soh import load_soh_model
 from station.estimators.visit import EVERY
 
 _CELLS, _RACKS = 100_000, 240
 _TICKS = 64
 """Four tokens of the network, and more than six turns of every rack."""
-_NETWORK = Path(__file__).parents[1] / "data" / "models" / "network"
+_MODELS = Path(__file__).parents[1] / "data" / "models"
+_NETWORK = _MODELS / "network"
+_CHARGE = ChargeEndRule(upper_v=3.6, from_a=0.4, to_a=0.1)
 _TARGET_CELLS, _TARGET_BYTES, _TARGET_PCT = 100_000.0, 200.0, 10.0
 
 Rows = list[dict[str, Any]]
@@ -46,6 +52,13 @@ def run() -> Rows:
         _row("estimators.cells_per_cpu_s", _CELLS / tick_s, "cells", "higher", _TARGET_CELLS),
         _row(
             "estimators.state_bytes_per_cell", _bytes(settings, state), "B", "lower", _TARGET_BYTES
+        ),
+        _row(
+            "estimators.state_bytes_per_charging_cell",
+            _bytes(settings, _near_full(settings, state)),
+            "B",
+            "lower",
+            None,
         ),
         _row("estimators.demo_core_pct", demo_core_pct(), "%", "lower", _TARGET_PCT),
         _row("estimators.longest_tick_s", longest_s, "s", "lower", 1.0),
@@ -72,7 +85,17 @@ def _settings(cells: int, racks: int) -> Settings:
         soc_max=0.95,
         rack_rated_kw=np.full(racks, per_rack_kw, np.float32),
         network=load_network(_NETWORK),
+        charge_health=ChargeHealth(load_soh_model(_MODELS / "soh" / "mit.json"), _CHARGE),
     )
+
+
+def _near_full(settings: Settings, state: EstimatorState) -> EstimatorState:
+    """Return the state when all racks at once are in the last window of a charge."""
+    samples = _samples(settings, -settings.model.capacity_ah)
+    high = replace(samples, voltage_v=samples.voltage_v + np.float32(0.2))
+    assert state.charging is not None  # noqa: S101 - the settings have an SOH model
+    charging, _ = step_charge_ends(_CHARGE, state.charging, high)
+    return replace(state, charging=charging)
 
 
 def _settled(settings: Settings) -> EstimatorState:
@@ -151,5 +174,5 @@ def _collect(part: object, arrays: dict[int, int]) -> None:
         arrays[id(part)] = part.nbytes
 
 
-def _row(name: str, value: float, unit: str, better: str, target: float) -> dict[str, Any]:
+def _row(name: str, value: float, unit: str, better: str, target: float | None) -> dict[str, Any]:
     return {"name": name, "value": value, "unit": unit, "better": better, "target": target}

@@ -240,6 +240,10 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "estimator.soc_differs": _kind(
             _WARN, "SOC of the BMS is outside the estimate's interval", "BMS 的 SOC 超出估计区间"
         ),
+        "estimator.doubtful": _kind(
+            _WARN, "voltages of cells are unlike those of their make", "单体电压与电芯型号不符"
+        ),
+        "estimator.soh_model_unused": _kind(_INFO, "SOH model not used", "SOH 模型未启用"),
         "anomaly.hint": _kind(_INFO, "unusual behaviour of cells", "单体行为异常提示"),
         "anomaly.warning": _kind(_WARN, "anomaly of cells, warning", "单体异常预警"),
         "anomaly.alarm": _kind(_ALARM, "anomaly of cells, alarm", "单体异常告警"),

@@ -109,6 +109,7 @@ ESTIMATOR_STATE: States = (
     (2, "settled", "已收敛"),
     (3, "resumed, wider than usual", "已恢复（区间放宽）"),
     (4, "inputs stale", "输入过期"),
+    (5, "doubtful: voltages unlike the make's", "存疑：电压与电芯型号不符"),
 )
 MODEL_STATE: States = (
     (0, "none", "无"),

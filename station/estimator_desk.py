@@ -19,7 +19,7 @@ from station.bounding_rack import bounding_racks
 from station.computed import Instant, computed_cells, computed_sample, computed_samples
 from station.config import DeviceConfig, EstimatorsConfig, Role, StationConfig
 from station.estimation import Answer, Began, EstimatorHost, GroupSetup, HostPorts, Report, Setup
-from station.estimator_findings import Anomalies, Disagreement
+from station.estimator_findings import Anomalies, Disagreement, Doubts, UnusedSohModel
 from station.estimator_inputs import EstimatorInputs, rated_kw_of
 from station.image import Image
 from station.model_desk import ModelDesk
@@ -82,6 +82,8 @@ class EstimatorDesk:
         self._answer: Answer | None = None
         self._disagreement = Disagreement()
         self._anomalies = Anomalies()
+        self._doubts = Doubts()
+        self._unused_soh = UnusedSohModel()
         if config.estimators is None:
             return
         groups = _groups(config, config.estimators, cells)
@@ -142,6 +144,8 @@ class EstimatorDesk:
             yield self._lost
         yield from self._disagreement.conditions()
         yield from self._anomalies.conditions()
+        yield from self._doubts.conditions()
+        yield from self._unused_soh.conditions()
 
     def bounding_racks(self) -> Mapping[str, str]:
         """Return the rack that bounds what can be promised, by direction; none while unknown."""
@@ -182,6 +186,8 @@ class EstimatorDesk:
         for sample in self._samples(answer, at):
             self._ports.sample(sample)
         self._anomalies.note(self._tags, answer)
+        self._doubts.note(self._tags, answer)
+        self._unused_soh.note(answer)
 
     def _samples(self, answer: Answer, at: Instant) -> Iterator[Sample]:
         yield computed_sample(DEVICE, ESTIMATE_STATION, answer.station, at)

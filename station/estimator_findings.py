@@ -1,4 +1,8 @@
-"""What estimates give people to think about: anomalies, and a BMS whose SOC is not ours."""
+"""What estimates give people to think about.
+
+Anomalies, a BMS whose SOC is not ours, cells that do not look like their make, and an SOH model
+that is not for these cells.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,14 +10,17 @@ from collections.abc import Iterator, Sequence
 from contract.layouts import RACK
 from contract.words import Words
 from station.alarms import Condition, plain_words
-from station.estimation import Answer, Finding
+from station.estimation import Answer, Doubt, Finding
 from station.image import Image
 from station.plant import fresh_number
+from station.station_row import DEVICE
 
 DIFFERS_S = 900
 """So long in a row must the BMS's SOC lie outside our interval."""
 AGREES_S = 60
 """And so long inside it again."""
+DOUBTS_S = 300
+"""So long in a row must a rack's voltages be unlike those of the make, and so long like them."""
 _MARGIN = 0.01
 """A BMS tells SOC in steps, and of another capacity than ours: so much is no difference."""
 _BY_LEVEL = {1: "anomaly.hint", 2: "anomaly.warning", 3: "anomaly.alarm"}
@@ -84,6 +91,72 @@ class Anomalies:
     def conditions(self) -> Iterator[Condition]:
         """Yield the racks' anomalies."""
         yield from self._told.values()
+
+
+class Doubts:
+    """The racks whose voltages do not look like those of the make of their cells."""
+
+    def __init__(self) -> None:
+        """Start without doubt."""
+        self._since_ms: dict[str, int] = {}
+        self._last_ms: dict[str, int] = {}
+        self._told: dict[str, Condition] = {}
+
+    def note(self, racks: Sequence[str], answer: Answer) -> None:
+        """Look at an answer; `racks` are the tags in its order."""
+        now_ms = answer.at_ms
+        for doubt in answer.doubts:
+            tag = racks[doubt.rack]
+            since_ms = self._since_ms.setdefault(tag, now_ms)
+            self._last_ms[tag] = now_ms
+            if now_ms - since_ms >= 1000 * DOUBTS_S and tag not in self._told:
+                self._told[tag] = _doubtful(tag, doubt, now_ms)
+        for tag, last_ms in list(self._last_ms.items()):
+            away_ms = now_ms - last_ms
+            if tag not in self._told and away_ms > 0:
+                self._since_ms.pop(tag, None)
+            if away_ms >= 1000 * DOUBTS_S:
+                del self._last_ms[tag]
+                self._since_ms.pop(tag, None)
+                self._told.pop(tag, None)
+
+    def conditions(self) -> Iterator[Condition]:
+        """Yield the racks that are in doubt."""
+        yield from self._told.values()
+
+
+class UnusedSohModel:
+    """An SOH model that the station has, and that is not for its cells."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._told: Condition | None = None
+
+    def note(self, answer: Answer) -> None:
+        """Look at an answer: why a model is not used stands in its report."""
+        reason = answer.report.soh_unused
+        if not reason.en:
+            self._told = None
+        elif self._told is None:
+            self._told = Condition(
+                "estimator.soh_model_unused", DEVICE, answer.at_ms, detail=plain_words(reason)
+            )
+
+    def conditions(self) -> Iterator[Condition]:
+        """Yield the model, while it is there."""
+        if self._told is not None:
+            yield self._told
+
+
+def _doubtful(rack: str, doubt: Doubt, at_ms: int) -> Condition:
+    return Condition(
+        *("estimator.doubtful", rack, at_ms),
+        detail=Words(
+            f"{doubt.cells} cells, the first is cell {doubt.cell}",
+            f"{doubt.cells} 个单体，首个为 {doubt.cell} 号",
+        ),
+        value=float(doubt.cells),
+    )
 
 
 def _condition(rack: str, found: Finding, at_ms: int) -> Condition:

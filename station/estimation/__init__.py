@@ -8,6 +8,7 @@ from station.estimation.host import EstimatorHost, HostPorts
 from station.estimation.wire import (
     Answer,
     Began,
+    Doubt,
     Finding,
     GroupSetup,
     ModelReport,
@@ -19,6 +20,7 @@ from station.estimation.wire import (
 __all__ = [
     "Answer",
     "Began",
+    "Doubt",
     "EstimatorHost",
     "Finding",
     "GroupSetup",

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from contract.words import Words
 from station.errors import StationError
+from station.estimation.charge_book import ChargeBook
+from station.estimation.charge_desk import ChargeDesk
 from station.estimation.combining import combined
 from station.estimation.keeping import Kept, KeptGroup, KeptStateError
 from station.estimation.running import (
@@ -25,7 +28,7 @@ from station.estimation.running import (
     load_model,
     moment_of,
 )
-from station.estimation.wire import Began, Finding, GroupSetup, ModelReport, Moment, Setup
+from station.estimation.wire import Began, Doubt, Finding, GroupSetup, ModelReport, Moment, Setup
 from station.estimators import Estimates, StateError, state_to_bytes
 from station.estimators.cell_model import Floats
 
@@ -47,12 +50,14 @@ class Group:
         model: in force.
         running: the same with its state; None before the first moment.
         second: the model beside it.
+        charges: of its racks.
     """
 
     setup: GroupSetup
     racks: slice
     cells: slice
     model: Model
+    charges: ChargeDesk
     running: Running | None = None
     second: Running | None = None
 
@@ -67,6 +72,7 @@ class Made:
     active: ModelReport
     second: ModelReport | None
     findings: tuple[Finding, ...]
+    doubts: tuple[Doubt, ...]
 
 
 class Engine:
@@ -127,7 +133,19 @@ class Engine:
                 for group, e in zip(self._groups, estimates, strict=True)
                 for finding in _findings(group, e, moment.at_ms)
             ),
+            doubts=tuple(
+                doubt
+                for group, e in zip(self._groups, estimates, strict=True)
+                for doubt in _doubts(group, e)
+            ),
         )
+
+    @property
+    def soh_unused(self) -> Words:
+        """Why SOH models of bundles in force are not used; empty where all are, or none is."""
+        found = [group.model.bundle.soh_unused for group in self._groups]
+        told = sorted({words for words in found if words is not None})
+        return Words("; ".join(w.en for w in told), "；".join(w.zh for w in told))
 
     def shadow(self, folder: Path) -> None:
         """Let another model run beside the one in force; what cannot be loaded is told."""
@@ -190,7 +208,9 @@ class Engine:
         if group.running is None:
             raise EngineNotBegunError
         of_group = moment_of(moment.arrays, group.racks, group.cells, group.setup.parallel)
-        group.running, estimates, report = advance(group.running, of_group)
+        running, estimates, report = advance(group.running, of_group)
+        group.charges.note(running, estimates.charge_ends)
+        group.running = group.charges.attend(running)
         return estimates, report, of_group
 
     def _second(self, group: Group, moment: GroupMoment) -> ModelReport | None:
@@ -216,10 +236,13 @@ class EngineNotBegunError(StationError):
 
 def _groups(setup: Setup) -> list[Group]:
     groups, rack, cell = [], 0, 0
+    book = ChargeBook(Path(setup.state_file).parent / "charges")
     for group in setup.groups:
         racks, cells = len(group.racks), sum(group.cells)
         model = load_model(Path(group.bundle), group, setup)
-        groups.append(Group(group, slice(rack, rack + racks), slice(cell, cell + cells), model))
+        charges = ChargeDesk(group.racks, book)
+        places = slice(rack, rack + racks), slice(cell, cell + cells)
+        groups.append(Group(group, *places, model, charges))
         rack, cell = rack + racks, cell + cells
     return groups
 
@@ -250,3 +273,16 @@ def _findings(group: Group, estimates: Estimates, at_ms: int) -> list[Finding]:
         )
         for found in estimates.findings
     ]
+
+
+def _doubts(group: Group, estimates: Estimates) -> list[Doubt]:
+    """Return the racks with doubtful cells, with the station's numbers of racks."""
+    if estimates.doubtful is None or not estimates.doubtful.any():
+        return []
+    rack = group.model.settings.rack
+    first = group.model.settings.by_rack.first
+    doubts = []
+    for number in np.unique(rack[estimates.doubtful]).tolist():
+        cells = np.flatnonzero(estimates.doubtful & (rack == number)) - first[number]
+        doubts.append(Doubt(group.racks.start + number, len(cells), int(cells[0]) + 1))
+    return doubts

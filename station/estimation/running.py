@@ -75,6 +75,7 @@ def load_model(folder: Path, group: GroupSetup, setup: Setup) -> Model:
         network=bundle.network,
         anomaly=bundle.anomaly,
         health=load_health_curves(Path(curves)) if curves else None,
+        charge_health=bundle.charge_health,
     )
     return Model(bundle, settings)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from contract.words import Words
 from station.processes import WireError, framing
 
 MAX_MESSAGE_BYTES = 1 << 26
@@ -19,6 +20,7 @@ MAX_MESSAGE_BYTES = 1 << 26
 _DTYPES = frozenset({"<f4", "|u1"})
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+NO_WORDS = Words("", "")
 
 RACK_NUMBERS = (
     *("elapsed_s", "current_a", "charge_current_limit_a", "discharge_current_limit_a"),
@@ -157,6 +159,7 @@ class Report:
         memory_bytes: resident.
         core_share: of one processor core, since the report before.
         shadow_error: why the second model ended or could not be loaded; empty where it did not.
+        soh_unused: why an SOH model in force is not used; empty where it is, or there is none.
     """
 
     active: ModelReport
@@ -164,6 +167,7 @@ class Report:
     memory_bytes: int
     core_share: float
     shadow_error: str
+    soh_unused: Words = NO_WORDS
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,20 @@ class Finding:
     since_ms: int
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """Cells of a rack whose voltages do not look like those of their make.
+
+    Attributes:
+        rack: its number in the order of the setup.
+        cells: how many; cell: the first of them, from 1.
+    """
+
+    rack: int
+    cells: int
+    cell: int
+
+
 @dataclass(frozen=True, eq=False)
 class Answer:
     """What was made of a moment.
@@ -197,6 +215,7 @@ class Answer:
         racks, cells: arrays by signal; no cells where they are not due.
         report: how the process does.
         findings: anomalies that begin with it.
+        doubts: of racks whose estimates are doubtful at the moment.
     """
 
     at_ms: int
@@ -205,6 +224,7 @@ class Answer:
     cells: Arrays
     report: Report
     findings: tuple[Finding, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 Message = Setup | Moment | Arrange | Close | Began | Waiting | Failed | Answer
@@ -274,6 +294,7 @@ def _flattened(message: Message) -> _Flat:
                     "station": {name: _sent(value) for name, value in message.station.items()},
                     "report": _sent_report(message.report),
                     "findings": [asdict(finding) for finding in message.findings],
+                    "doubts": [asdict(doubt) for doubt in message.doubts],
                 },
                 racks | cells,
             )
@@ -305,6 +326,7 @@ def _answer(fields: dict[str, Any], arrays: Arrays) -> Answer:
         cells=_under("cells.", arrays),
         report=_received_report(fields["report"]),
         findings=tuple(Finding(**finding) for finding in fields["findings"]),
+        doubts=tuple(Doubt(**doubt) for doubt in fields["doubts"]),
     )
 
 
@@ -360,4 +382,5 @@ def _received_report(sent: dict[str, Any]) -> Report:
         )
     if models["active"] is None:
         raise WireError("a report names no model in force")
-    return Report(active=models["active"], second=models["second"], **sent)
+    unused = Words(*map(str, sent.pop("soh_unused")))
+    return Report(active=models["active"], second=models["second"], soh_unused=unused, **sent)

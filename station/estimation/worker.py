@@ -126,8 +126,11 @@ class Session:
                 station=made.station,
                 racks=made.racks,
                 cells=made.cells if due else {},
-                report=wire.Report(made.active, second, memory, share, engine.shadow_error),
+                report=wire.Report(
+                    *(made.active, second, memory, share, engine.shadow_error), engine.soh_unused
+                ),
                 findings=made.findings,
+                doubts=made.doubts,
             )
         )
         if now_s - self._kept_s >= setup.state_period_s and self._is_idle:

@@ -40,8 +40,9 @@ _SENSOR_V = 0.002
 _OVERPOTENTIAL_SHARE = 0.05
 _HYSTERESIS_SHARE = 0.3
 """How far overpotential and hysteresis of the moment may be off, of themselves."""
-_GAIN_SD = 0.003
-_AGEING_SD_PER_ROOT_HOUR = 0.005 / 720**0.5
+GAIN_SD = 0.003
+"""Of the current sensor: it is in every pair, and in whatever else is counted with that sensor."""
+AGEING_SD_PER_ROOT_HOUR = 0.005 / 720**0.5
 """Half a percent in a month."""
 _GATE = 9.0
 _LARGEST_STEP = 0.01
@@ -135,7 +136,7 @@ def look(
     back = np.isfinite(other.sd) & (np.abs(visit.soc - other.soc) > _LEFT)
     found, found_sd = _quotient(one, other, visit)
     hours = hours_between(one.clock, other.clock)
-    sd = np.where(back, np.sqrt(sd**2 + _AGEING_SD_PER_ROOT_HOUR**2 * hours), sd)
+    sd = np.where(back, np.sqrt(sd**2 + AGEING_SD_PER_ROOT_HOUR**2 * hours), sd)
     soh, sd = folded(soh, sd, found, found_sd, back)
     one, other = _chosen(back, other, one), _dropped(back, other)
 
@@ -168,31 +169,6 @@ def doubt(state: CapacityState, meter: Meter, visit: Visit) -> Floats:
     return variance
 
 
-def with_measured(
-    state: CapacityState, cells: Indices, soh: Floats, low: Floats, high: Floats
-) -> CapacityState:
-    """Return the state after another model has told the SOH of some cells, as after a charge.
-
-    Args:
-        state: before.
-        cells: of which it was told.
-        soh: what was told, NaN where it is not known.
-        low: the lower end of its interval of nine in ten.
-        high: the upper end.
-    """
-    told_sd = np.maximum((high - low) / (2 * NORMAL_90), _GAIN_SD)
-    usable = np.isfinite(soh) & np.isfinite(told_sd)
-    before_sd = state.sd[cells].astype(np.float32)
-    new, new_sd = folded(
-        state.soh[cells], before_sd, np.where(usable, soh, 1), np.where(usable, told_sd, 1), usable
-    )
-    return replace(
-        state,
-        lost=put(state.lost, cells, (1 - new).astype(np.float16)),
-        sd=put(state.sd, cells, new_sd.astype(np.float16)),
-    )
-
-
 def widened(state: CapacityState, moved_sd: float, away_s: float) -> CapacityState:
     """Return the state after an absence in which charge may have been moved uncounted.
 
@@ -203,7 +179,7 @@ def widened(state: CapacityState, moved_sd: float, away_s: float) -> CapacitySta
     """
     one = replace(state.one, sd=_wider(state.one.sd, moved_sd))
     other = replace(state.other, sd=_wider(state.other.sd, moved_sd))
-    aged = _AGEING_SD_PER_ROOT_HOUR * (away_s / 3600) ** 0.5
+    aged = AGEING_SD_PER_ROOT_HOUR * (away_s / 3600) ** 0.5
     return replace(state, one=one, other=other, sd=_wider(state.sd, aged))
 
 
@@ -217,7 +193,7 @@ def folded(
     weight = sd**2 / (sd**2 + found_sd**2 * gate)
     wanted = weight * away
     step = np.clip(wanted, -_LARGEST_STEP, _LARGEST_STEP)
-    least_sd = np.maximum(np.minimum(_REPEATED * found_sd, sd), _GAIN_SD)
+    least_sd = np.maximum(np.minimum(_REPEATED * found_sd, sd), GAIN_SD)
     left = np.where(step == wanted, 0, np.minimum(np.abs(away - step), _MOST_LEFT))
     left_sd = left / NORMAL_90
     new_sd = np.maximum(np.maximum(np.sqrt(1 - weight) * sd, least_sd), left_sd)
@@ -268,7 +244,7 @@ def _quotient(one: Mark, other: Mark, visit: Visit) -> tuple[Floats, Floats]:
     moved = visit.bias_c_rate * hours - (other.net - one.net)
     soh = moved / change
     ends = np.where(there, one.sd.astype(np.float32) ** 2 + other.sd.astype(np.float32) ** 2, 1)
-    variance = (soh**2 * ends + _count_sd(visit, hours) ** 2) / change**2 + _GAIN_SD**2
+    variance = (soh**2 * ends + _count_sd(visit, hours) ** 2) / change**2 + GAIN_SD**2
     return (
         np.where(there, soh, 1).astype(np.float32),
         np.where(there, np.sqrt(variance), 1).astype(np.float32),

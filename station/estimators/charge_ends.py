@@ -3,7 +3,9 @@
 A rack is charged at a constant current until the voltage is high, and then at a falling current.
 While it is, the time that each cell spends in each step of voltage is counted, and the time that
 the rack spends in each step of current; at the end of the charge the numbers are made of these
-counts. Nothing waits for the end of a file, and a sample that is lost costs its own time only.
+counts. Only a rack one of whose cells is in the last window of voltage keeps counts: some
+260 bytes a cell, until its charge ends. Nothing waits for the end of a file, and a sample that is
+lost costs its own time only.
 
 Mean, deviation, skewness and excess kurtosis are those of samples evenly spaced in time. The
 entropy is of the samples as shares of their sum, as many samples as the laboratory would have
@@ -51,6 +53,37 @@ class ChargeEndRule:
     sample_s: float = 5.0
     same_current: float = 0.01
 
+    def __post_init__(self) -> None:
+        """Refuse a charge that has no end.
+
+        Raises:
+            ValueError: with what must be.
+        """
+        if not self.from_a > self.to_a > 0:
+            raise ValueError("from_a must be above to_a, and to_a above 0")
+        if not self.upper_v > self.window_v + self.slack_v or min(self.window_v, self.slack_v) <= 0:
+            raise ValueError("window_v and slack_v must be above 0 and together below upper_v")
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is counted of racks a cell of which is in its last window; others take no memory.
+
+    Attributes:
+        racks: ascending, shape (k,); cells: of them all, shape (m,).
+        place: which of `racks` each cell belongs to, shape (m,).
+        voltage_s: time in each step of voltage, shape (m, steps).
+        top_v: highest voltage at constant current, shape (m,).
+        current_s: time in each step of the falling current, shape (k, steps).
+    """
+
+    racks: Indices
+    cells: Indices
+    place: Indices
+    voltage_s: Floats
+    top_v: Floats
+    current_s: Floats
+
 
 @dataclass(frozen=True)
 class ChargeEndState:
@@ -60,30 +93,30 @@ class ChargeEndState:
         rack: of each cell, shape (cells,).
         phase: IDLE, CONSTANT_CURRENT or CONSTANT_VOLTAGE of each rack, shape (racks,).
         current_a: mean of the constant-current part; steady_s: for how long; shape (racks,).
-        voltage_s: time in each step of voltage, shape (cells, steps).
-        current_s: time in each step of the falling current, shape (racks, steps).
-        top_v: highest voltage at constant current, shape (cells,).
+        window: of the racks that are near their end.
     """
 
     rack: Indices
     phase: npt.NDArray[np.int8]
     current_a: Floats
     steady_s: Floats
-    voltage_s: Floats
-    current_s: Floats
-    top_v: Floats
+    window: Window
 
 
 def start_charge_ends(rack: Indices, racks: int) -> ChargeEndState:
     """Return the state before any sample."""
+    none = np.zeros(0, np.intp)
     return ChargeEndState(
         rack=rack,
         phase=np.zeros(racks, np.int8),
         current_a=np.zeros(racks, np.float32),
         steady_s=np.zeros(racks, np.float32),
-        voltage_s=np.zeros((len(rack), _STEPS), np.float32),
-        current_s=np.zeros((racks, _STEPS), np.float32),
-        top_v=np.zeros(len(rack), np.float32),
+        window=Window(
+            *(none, none, none),
+            voltage_s=np.zeros((0, _STEPS), np.float32),
+            top_v=np.zeros(0, np.float32),
+            current_s=np.zeros((0, _STEPS), np.float32),
+        ),
     )
 
 
@@ -110,75 +143,87 @@ def step_charge_ends(
     begins &= (before == IDLE) | ((before == CONSTANT_CURRENT) & ~same) | rises
 
     numbers = _numbers(rule, state, over & high) if (over & high).any() else None
-    state = _cleared(state, begins | over, np.where(begins, charging_a, 0).astype(np.float32))
-    phase = state.phase.copy()
+    phase = before.copy()
     phase[falls], phase[over], phase[begins] = CONSTANT_VOLTAGE, IDLE, CONSTANT_CURRENT
-    state = _steadied(replace(state, phase=phase), samples, (phase == CONSTANT_CURRENT) & seen)
-    _count_voltage(rule, state, samples, (phase == CONSTANT_CURRENT) & seen)
-    _count_current(rule, state, samples, (phase == CONSTANT_VOLTAGE) & seen)
-    return state, numbers
+    constant = (phase == CONSTANT_CURRENT) & seen
+    state = _steadied(replace(state, phase=phase), samples, begins | over, constant)
+    window = _following(rule, state, samples, begins | over, constant)
+    _count_voltage(rule, window, samples, constant)
+    _count_current(rule, window, samples, (phase == CONSTANT_VOLTAGE) & seen)
+    return replace(state, window=window), numbers
 
 
 def _reached(rule: ChargeEndRule, state: ChargeEndState) -> Flags:
     """Return which racks have a cell near the upper voltage, shape (racks,)."""
-    reached = np.zeros(len(state.phase), bool)
-    reached[state.rack[state.top_v >= rule.upper_v - rule.slack_v]] = True
+    reached, window = np.zeros(len(state.phase), bool), state.window
+    high = window.top_v >= rule.upper_v - rule.slack_v
+    reached[window.racks[window.place[high]]] = True
     return reached
 
 
-def _cleared(state: ChargeEndState, racks: Flags, current_a: Floats) -> ChargeEndState:
-    """Return the state with nothing counted of some racks, and their current known anew."""
-    if not racks.any():
-        return state
-    cells = racks[state.rack][:, None]
+def _steadied(
+    state: ChargeEndState, samples: Samples, anew: Flags, constant: Flags
+) -> ChargeEndState:
+    """Return the state with the sample in the mean of the constant current of some racks."""
+    begun_a = np.where(anew, -samples.current_a, state.current_a)
+    steady_s = np.where(anew, np.float32(0), state.steady_s)
+    steady_s = np.where(constant, steady_s + samples.elapsed_s, steady_s)
+    share = np.where(constant, samples.elapsed_s / np.maximum(steady_s, np.float32(1e-9)), 0)
+    current_a = begun_a + share * (-samples.current_a - begun_a)
     return replace(
-        state,
-        current_a=np.where(racks, current_a, state.current_a),
-        steady_s=np.where(racks, np.float32(0), state.steady_s),
-        voltage_s=np.where(cells, np.float32(0), state.voltage_s),
-        current_s=np.where(racks[:, None], np.float32(0), state.current_s),
-        top_v=np.where(cells[:, 0], np.float32(0), state.top_v),
+        state, current_a=current_a.astype(np.float32), steady_s=steady_s.astype(np.float32)
     )
 
 
-def _steadied(state: ChargeEndState, samples: Samples, racks: Flags) -> ChargeEndState:
-    """Return the state with the sample in the mean of the constant current of some racks.
-
-    The tables of times are new ones, too, so that the caller may add to them.
-    """
-    steady_s = np.where(racks, state.steady_s + samples.elapsed_s, state.steady_s)
-    share = np.where(racks, samples.elapsed_s / np.maximum(steady_s, np.float32(1e-9)), 0)
-    current_a = state.current_a + share * (-samples.current_a - state.current_a)
-    return replace(
-        state,
-        current_a=current_a.astype(np.float32),
-        steady_s=steady_s.astype(np.float32),
-        voltage_s=state.voltage_s.copy(),
-        current_s=state.current_s.copy(),
-        top_v=state.top_v.copy(),
+def _following(
+    rule: ChargeEndRule, state: ChargeEndState, samples: Samples, anew: Flags, constant: Flags
+) -> Window:
+    """Return the window of the racks that are in it now, with arrays that may be added to."""
+    window = state.window
+    held = np.zeros(len(state.phase), bool)
+    held[window.racks] = True
+    left = held & ~anew
+    enters = np.zeros(len(state.phase), bool)
+    closed = constant & ~left
+    if closed.any():
+        low_v, _ = _voltage_steps(rule)
+        inside = samples.voltage_good & (samples.voltage_v >= low_v) & closed[state.rack]
+        enters[state.rack[inside]] = True
+    wanted = left | enters
+    racks, cells = np.flatnonzero(wanted), np.flatnonzero(wanted[state.rack])
+    stays, stay = left[window.racks], left[window.racks][window.place]
+    now = Window(
+        racks=racks,
+        cells=cells,
+        place=np.searchsorted(racks, state.rack[cells]),
+        voltage_s=np.zeros((len(cells), _STEPS), np.float32),
+        top_v=np.zeros(len(cells), np.float32),
+        current_s=np.zeros((len(racks), _STEPS), np.float32),
     )
+    at = np.searchsorted(cells, window.cells[stay])
+    now.voltage_s[at], now.top_v[at] = window.voltage_s[stay], window.top_v[stay]
+    now.current_s[np.searchsorted(racks, window.racks[stays])] = window.current_s[stays]
+    return now
 
 
-def _count_voltage(
-    rule: ChargeEndRule, state: ChargeEndState, samples: Samples, racks: Flags
-) -> None:
-    """Add the time of a sample to its step of voltage; the arrays are the state's own by now."""
+def _count_voltage(rule: ChargeEndRule, window: Window, samples: Samples, racks: Flags) -> None:
+    """Add the time of a sample to its step of voltage."""
     low_v, step_v = _voltage_steps(rule)
-    volts = samples.voltage_v
-    cells = np.flatnonzero(racks[state.rack] & samples.voltage_good & (volts >= low_v))
-    place = np.minimum(((volts[cells] - low_v) / step_v).astype(np.intp), _STEPS - 1)
-    state.voltage_s[cells, place] += samples.elapsed_s[state.rack[cells]]
-    state.top_v[cells] = np.maximum(state.top_v[cells], volts[cells])
+    volts = samples.voltage_v[window.cells]
+    counts = racks[window.racks][window.place] & samples.voltage_good[window.cells]
+    rows = np.flatnonzero(counts & (volts >= low_v))
+    place = np.minimum(((volts[rows] - low_v) / step_v).astype(np.intp), _STEPS - 1)
+    window.voltage_s[rows, place] += samples.elapsed_s[window.racks[window.place[rows]]]
+    window.top_v[rows] = np.maximum(window.top_v[rows], volts[rows])
 
 
-def _count_current(
-    rule: ChargeEndRule, state: ChargeEndState, samples: Samples, racks: Flags
-) -> None:
-    charging_a = -samples.current_a
-    inside = np.flatnonzero(racks & (charging_a <= rule.from_a) & (charging_a > rule.to_a))
-    share = (rule.from_a - charging_a[inside]) / (rule.from_a - rule.to_a)
+def _count_current(rule: ChargeEndRule, window: Window, samples: Samples, racks: Flags) -> None:
+    charging_a = -samples.current_a[window.racks]
+    inside = racks[window.racks] & (charging_a <= rule.from_a) & (charging_a > rule.to_a)
+    rows = np.flatnonzero(inside)
+    share = (rule.from_a - charging_a[rows]) / (rule.from_a - rule.to_a)
     place = np.minimum((share * _STEPS).astype(np.intp), _STEPS - 1)
-    state.current_s[inside, place] += samples.elapsed_s[inside]
+    window.current_s[rows, place] += samples.elapsed_s[window.racks[rows]]
 
 
 def _voltage_steps(rule: ChargeEndRule) -> tuple[float, float]:
@@ -190,15 +235,18 @@ def _voltage_steps(rule: ChargeEndRule) -> tuple[float, float]:
 def _numbers(rule: ChargeEndRule, state: ChargeEndState, racks: Flags) -> Series:
     """Return the numbers of the cells of racks, NaN for the others and for parts not complete."""
     numbers = np.full((len(state.rack), len(CHARGE_END)), np.nan)
-    cells = np.flatnonzero(racks[state.rack] & (state.top_v >= rule.upper_v - rule.slack_v))
+    window = state.window
+    high = window.top_v >= rule.upper_v - rule.slack_v
+    rows = np.flatnonzero(racks[window.racks][window.place] & high)
+    cells, place = window.cells[rows], window.place[rows]
     low_v, step_v = _voltage_steps(rule)
     volts = low_v + (np.arange(_STEPS) + 0.5) * step_v
-    top_v = state.top_v[cells, None].astype(np.float64)
-    window = (volts > top_v - rule.window_v) & (volts < top_v + step_v)
-    time_s = np.where(window, state.voltage_s[cells], 0.0)
+    top_v = window.top_v[rows, None].astype(np.float64)
+    last = (volts > top_v - rule.window_v) & (volts < top_v + step_v)
+    time_s = np.where(last, window.voltage_s[rows], 0.0)
     charge = state.current_a[state.rack[cells]] / _HOUR_S
     # The very top is left out: there the current has begun to fall, but not yet by enough.
-    late = window & (volts > top_v - _QUARTER * rule.window_v) & (volts < top_v - step_v)
+    late = last & (volts > top_v - _QUARTER * rule.window_v) & (volts < top_v - step_v)
     quarter = (time_s * late).sum(axis=1)
     numbers[cells, :8] = _described(
         np.broadcast_to(volts, time_s.shape), time_s, late.sum(axis=1) * step_v, quarter, rule
@@ -207,13 +255,13 @@ def _numbers(rule: ChargeEndRule, state: ChargeEndState, racks: Flags) -> Series
 
     fall_a = rule.from_a - rule.to_a
     amperes = rule.from_a - (np.arange(_STEPS) + 0.5) / _STEPS * fall_a
-    time_s = state.current_s[state.rack[cells]].astype(np.float64)
+    time_s = window.current_s[place].astype(np.float64)
     early = time_s[:, : int(_STEPS * _QUARTER)].sum(axis=1)
     numbers[cells, 8:] = _described(
         np.broadcast_to(amperes, time_s.shape), time_s, np.array(-_QUARTER * fall_a), early, rule
     )
     numbers[cells, 12] = (amperes * time_s).sum(axis=1) / _HOUR_S
-    rose = _complete(window, state.voltage_s[cells])
+    rose = _complete(last, window.voltage_s[rows])
     fell = _complete(np.ones(time_s.shape, bool), time_s)
     numbers[cells[~rose], :8] = np.nan
     numbers[cells[~fell], 8:] = np.nan

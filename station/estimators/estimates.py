@@ -9,16 +9,19 @@ import numpy as np
 from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION, estimate_cells_layout
 from station.estimators import capacity, cluster, efficiency, resistance
 from station.estimators.anomaly import Anomalies, Finding
+from station.estimators.capacity import CapacityState
 from station.estimators.cell_model import Floats
 from station.estimators.dispatchable import HORIZONS_S, Promise, bound_of_station, of_station
-from station.estimators.estimator_state import EstimatorState
+from station.estimators.estimator_state import EstimatorState, known_capacity
 from station.estimators.health_limit import HealthCurves, health_current_limit
+from station.estimators.samples import Flags
 from station.estimators.settings import Settings
 from station.estimators.soc import SocEstimate
+from station.estimators.soh_features import Series
 
-NO_DATA, SEARCHING, SETTLED, RESUMED, STALE = range(5)
+NO_DATA, SEARCHING, SETTLED, RESUMED, STALE, DOUBTFUL = range(6)
 """Values of the contract's ESTIMATOR_STATE."""
-_WORST_FIRST = (STALE, NO_DATA, SEARCHING, RESUMED, SETTLED)
+_WORST_FIRST = (STALE, NO_DATA, SEARCHING, DOUBTFUL, RESUMED, SETTLED)
 _SILENT_TICKS = 10
 _NOT_KNOWN = float("nan")
 _HORIZONS = ("15min", "1h", "4h")
@@ -48,6 +51,9 @@ class Estimates:
         station: numbers.
         findings: anomalies that begin, or become more severe, in this second.
         innovation_mv: root mean square of measured less expected voltages of half a minute.
+        doubtful: cells whose voltages do not look like those of their make, shape (cells,).
+        charge_ends: numbers of CHARGE_END of the charges that ended in this second, shape
+            (cells, 16), NaN where there are none; None where no charge ended.
     """
 
     cells: Mapping[str, Floats]
@@ -55,18 +61,24 @@ class Estimates:
     station: Mapping[str, float]
     innovation_mv: float = _NOT_KNOWN
     findings: tuple[Finding, ...] = ()
+    doubtful: Flags | None = None
+    charge_ends: Series | None = None
 
 
-def estimates_of(
+def estimates_of(  # noqa: PLR0917 - what was made of one moment
     settings: Settings,
     state: EstimatorState,
     estimate: SocEstimate,
     promise: Promise,
     anomalies: Anomalies | None,
+    charge_ends: Series | None = None,
 ) -> Estimates:
     """Return what is told of a second after which the state is this."""
-    cells = _of_cells(settings, state, estimate)
-    racks = _of_racks(settings, state, estimate, cells) | _of_promise(settings, promise)
+    known = known_capacity(settings, state)
+    doubtful = estimate.doubtful & ~state.soc.searching
+    cells = _of_cells(settings, state, estimate, known)
+    racks = _of_racks(settings, state, estimate, cells, doubtful)
+    racks |= _of_promise(settings, promise)
     station = _of_station(settings, racks) | _sums(settings, state, promise)
     if settings.health is not None:
         racks |= _of_health(settings.health, settings, cells)
@@ -82,6 +94,8 @@ def estimates_of(
         MappingProxyType({name: station.get(name, _NOT_KNOWN) for name in _STATION_NAMES}),
         1000 * float(np.sqrt(_mean(state.watch.innovation_v2))),
         () if anomalies is None else anomalies.findings,
+        doubtful,
+        charge_ends,
     )
 
 
@@ -113,14 +127,14 @@ def _of_anomalies(anomalies: Anomalies) -> dict[str, Floats]:
 
 
 def _of_cells(
-    settings: Settings, state: EstimatorState, estimate: SocEstimate
+    settings: Settings, state: EstimatorState, estimate: SocEstimate, known: CapacityState
 ) -> dict[str, Floats]:
     ece = efficiency.of_cells(settings.model, state.efficiency, settings.rack)
     return {
         "cell_soc": estimate.soc,
         "cell_soc_half_width": estimate.half_width,
-        "cell_soh": state.capacity.soh,
-        "cell_soh_half_width": capacity.half_width(state.capacity),
+        "cell_soh": known.soh,
+        "cell_soh_half_width": capacity.half_width(known),
         "cell_resistance_ratio": state.resistance.ratio,
         "cell_resistance_half_width": resistance.half_width(state.resistance),
         "cell_ece_charge": ece.charge,
@@ -130,20 +144,25 @@ def _of_cells(
 
 
 def _of_racks(
-    settings: Settings, state: EstimatorState, estimate: SocEstimate, cells: Mapping[str, Floats]
+    settings: Settings,
+    state: EstimatorState,
+    estimate: SocEstimate,
+    cells: Mapping[str, Floats],
+    doubtful: Flags,
 ) -> dict[str, Floats]:
     by_rack = settings.by_rack
-    nominal_ah = np.float32(settings.model.capacity_ah)
-    capacity_ah = nominal_ah * state.capacity.soh
+    nominal_ah, soh = np.float32(settings.model.capacity_ah), cells["cell_soh"]
+    capacity_ah = nominal_ah * soh
     string = cluster.cluster_soc(by_rack, estimate.soc, estimate.half_width, capacity_ah)
     least_soc = cluster.least(by_rack, estimate.soc)
     most_soc = cluster.largest(by_rack, estimate.soc)
-    least_soh = cluster.least(by_rack, state.capacity.soh)
+    least_soh = cluster.least(by_rack, soh)
     most_ohm = cluster.largest(by_rack, state.resistance.ratio)
     widths = efficiency.of_racks(settings.model, state.efficiency, by_rack.count)
     ece_charge = by_rack.mean(cells["cell_ece_charge"])
     ece_discharge = by_rack.mean(cells["cell_ece_discharge"])
     searching = by_rack.total(state.soc.searching.astype(np.float32))
+    doubted = by_rack.total(doubtful.astype(np.float32))
     return {
         "soc_estimate": string.soc,
         "soc_half_width": string.half_width,
@@ -151,7 +170,7 @@ def _of_racks(
         "soc_cell_min_index": least_soc.cell,
         "soc_cell_max": most_soc.value,
         "soc_cell_max_index": most_soc.cell,
-        "soh_estimate": by_rack.mean(state.capacity.soh),
+        "soh_estimate": by_rack.mean(soh),
         "soh_half_width": cluster.mean_half_width(by_rack, cells["cell_soh_half_width"]),
         "soh_cell_min": least_soh.value,
         "soh_cell_min_index": least_soh.cell,
@@ -167,14 +186,16 @@ def _of_racks(
         "ece_discharge_half_width": np.where(np.isnan(ece_discharge), np.nan, widths[0]),
         "current_bias_a": by_rack.mean(estimate.bias_c_rate) * nominal_ah * settings.parallel,
         "cells_searching": searching,
-        "estimator_state": _state_of(state, searching),
+        "estimator_state": _state_of(state, searching, doubted),
         "innovation_ratio": np.sqrt(state.watch.innovation_square),
     }
 
 
-def _state_of(state: EstimatorState, searching: Floats) -> Floats:
+def _state_of(state: EstimatorState, searching: Floats, doubted: Floats) -> Floats:
     watch = state.watch
-    known = np.where(searching > 0, SEARCHING, np.where(watch.resumed, RESUMED, SETTLED))
+    known = np.where(watch.resumed, RESUMED, SETTLED)
+    known = np.where(doubted > 0, DOUBTFUL, known)
+    known = np.where(searching > 0, SEARCHING, known)
     known = np.where(watch.silent > _SILENT_TICKS, STALE, known)
     return np.where(watch.heard, known, NO_DATA).astype(np.float32)
 

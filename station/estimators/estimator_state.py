@@ -4,10 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from station.estimators import anomaly, capacity, dispatchable, efficiency, resistance, soc
+from station.estimators import (
+    anomaly,
+    capacity,
+    charge_health,
+    dispatchable,
+    efficiency,
+    resistance,
+    soc,
+)
 from station.estimators.anomaly import AnomalyState
 from station.estimators.capacity import CapacityState
 from station.estimators.cell_model import Floats
+from station.estimators.charge_ends import ChargeEndState, start_charge_ends
+from station.estimators.charge_health import Words
 from station.estimators.dispatchable import Held
 from station.estimators.efficiency import Balance, EfficiencyState
 from station.estimators.meter import Meter, new_meter
@@ -61,6 +71,9 @@ class EstimatorState:
         soc: of the SOC filter.
         network: of the network beside it, None where there is none.
         anomaly: of the detector of anomalies, None where there is none.
+        charging: of the charges that go on; a charge in which the estimators restart is not told.
+        words: what the SOH model said of each cell; both None where there is no such model.
+        capacity: by counted charge alone.
     """
 
     make: str
@@ -75,6 +88,8 @@ class EstimatorState:
     balance: Balance
     held: Held
     watch: Watch
+    charging: ChargeEndState | None = None
+    words: Words | None = None
 
 
 def start(settings: Settings, told_soc: Floats, told_soh: Floats | None = None) -> EstimatorState:
@@ -107,14 +122,32 @@ def start(settings: Settings, told_soc: Floats, told_soh: Floats | None = None) 
             innovation_square=not_known,
             innovation_v2=not_known,
         ),
+        charging=new_charging(settings),
+        words=None if settings.charge_health is None else charge_health.nothing_said(cells, racks),
+    )
+
+
+def new_charging(settings: Settings) -> ChargeEndState | None:
+    """Return the state of racks none of which is charged; None without an SOH model."""
+    return (
+        None if settings.charge_health is None else start_charge_ends(settings.rack, settings.racks)
+    )
+
+
+def known_capacity(settings: Settings, state: EstimatorState) -> CapacityState:
+    """Return what is known of the cells' capacity: by counted charge and, where any, by model."""
+    if settings.charge_health is None or state.words is None:
+        return state.capacity
+    return charge_health.fused(
+        settings.charge_health, state.words, state.capacity, state.meter, settings.rack
     )
 
 
 def new_memory(settings: Settings) -> NetworkMemory | None:
-    """Return the memory of a network that has heard nothing; None where there is no network."""
-    if settings.network is None:
+    """Return the memory of a network that has heard nothing; None where none is ever asked."""
+    if settings.network is None or settings.network.facts.trust.is_nothing:
         return None
     cells = len(settings.rack)
     return NetworkMemory(
-        start_network(settings.network, cells, settings.racks), np.zeros(cells, np.float32), 0
+        start_network(settings.network, cells, settings.racks), np.zeros(cells, np.float16), 0
     )

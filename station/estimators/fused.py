@@ -169,7 +169,7 @@ def _inputs(
     """Return what the network's inputs are made of."""
     rack, settled = state.rack, state.settled
     lagged_a = settled.lagged_a[:, rack]
-    believed = Believed(soc, settled.hysteresis, lagged_a, settled.core_k)
+    believed = Believed(soc, settled.hysteresis, lagged_a, settled.core_k.astype(np.float32))
     current_a, temperature_c = samples.current_a[rack], state.screened.known_c
     return believed, Readings(current_a, samples.voltage_v, temperature_c, heard)
 

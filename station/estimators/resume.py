@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from station.estimators import anomaly, capacity, soc
+from station.estimators import anomaly, capacity, charge_health, soc
 from station.estimators.anomaly import AnomalyState
-from station.estimators.estimator_state import EstimatorState, new_memory
+from station.estimators.charge_health import Words
+from station.estimators.estimator_state import EstimatorState, new_charging, new_memory
 from station.estimators.settings import Settings
 from station.estimators.soc_filter import (
     OCV_ERROR,
@@ -68,6 +69,7 @@ def resume(
         resistance=replace(state.resistance, before_a=np.full(settings.racks, np.nan, np.float32)),
         meter=replace(state.meter, seconds=state.meter.seconds + away_s),
         network=new_memory(settings),
+        charging=new_charging(settings),
         watch=replace(watch, resumed=watch.heard.copy()),
         ticks=0,
     )
@@ -93,8 +95,19 @@ def adopt(settings: Settings, state: EstimatorState) -> EstimatorState:
         ),
         network=new_memory(settings),
         anomaly=_anomaly(settings, state),
+        charging=new_charging(settings),
+        words=_words(settings, state),
         ticks=0,
     )
+
+
+def _words(settings: Settings, state: EstimatorState) -> Words | None:
+    """Return what was said of the cells' SOH, of which a model of another make says nothing."""
+    if settings.charge_health is None:
+        return None
+    if state.words is not None and state.make == settings.model.make:
+        return state.words
+    return charge_health.nothing_said(len(settings.rack), settings.racks)
 
 
 def _anomaly(settings: Settings, state: EstimatorState) -> AnomalyState | None:

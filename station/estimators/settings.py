@@ -9,6 +9,7 @@ from station.estimators.anomaly import Detector, Place, place_of
 from station.estimators.by_rack import ByRack
 from station.estimators.cell_limits import LFP, CellLimits
 from station.estimators.cell_model import CellModel, Floats
+from station.estimators.charge_health import ChargeHealth
 from station.estimators.errors import SettingsError
 from station.estimators.health_limit import HealthCurves
 from station.estimators.network import Network
@@ -34,6 +35,7 @@ class Settings:
         network: what corrects the filter, or None.
         anomaly: the detector of anomalies, or None.
         health: current over health of the cells; None: not told.
+        charge_health: the SOH model of the ends of charges, or None.
         stack: which converter each rack hangs on, shape (racks,); None: all on one.
     """
 
@@ -49,6 +51,7 @@ class Settings:
     network: Network | None = None
     anomaly: Detector | None = None
     health: HealthCurves | None = None
+    charge_health: ChargeHealth | None = None
     stack: Indices | None = None
 
     def __post_init__(self) -> None:

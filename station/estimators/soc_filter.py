@@ -22,7 +22,7 @@ from station.estimators.cell_model import (
     CellModel,
     Floats,
 )
-from station.estimators.samples import Flags, Indices, Samples
+from station.estimators.samples import Flags, Halves, Indices, Samples
 
 SOC, BIAS, OCV_ERROR, RESISTANCE_ERROR = range(4)
 _STATES = 4
@@ -57,7 +57,7 @@ _REST_SD_C_RATE = 0.0005
 
 @dataclass(frozen=True)
 class FilterState:
-    """All that the filter keeps of its columns; 64 bytes each, and some bytes a rack.
+    """All that the filter keeps of its columns; 62 bytes each, and some bytes a rack.
 
     Attributes:
         rack: which rack each column belongs to, shape (columns,).
@@ -65,7 +65,8 @@ class FilterState:
         covariance: upper triangle by rows, shape (10, columns).
         hysteresis: -1..1, 1 after a long discharge, shape (columns,).
         seen_s: for how long voltages have been believed, shape (columns,).
-        core_k: by how much a cell is warmer inside than its thermometer, shape (columns,).
+        core_k: by how much a cell is warmer inside than its thermometer, shape (columns,); half
+            precision, for a hundredth of a kelvin decides nothing.
         unseen_s: since the current was last seen, shape (racks,).
         lagged_a: current behind each term's lag, shape (terms, racks).
         unknown_a: what each rack's slowest lag may owe to the time before it was first seen,
@@ -78,7 +79,7 @@ class FilterState:
     covariance: Floats
     hysteresis: Floats
     seen_s: Floats
-    core_k: Floats
+    core_k: Halves
     unseen_s: Floats
     lagged_a: Floats
     unknown_a: Floats
@@ -131,7 +132,7 @@ def start(model: CellModel, rack: Indices, racks: int, soc: Floats, soc_sd: Floa
         covariance=covariance,
         hysteresis=np.zeros(columns, np.float32),
         seen_s=np.zeros(columns, np.float32),
-        core_k=np.zeros(columns, np.float32),
+        core_k=np.zeros(columns, np.float16),
         unseen_s=np.zeros(racks, np.float32),
         lagged_a=np.zeros((len(model.lag_s), racks), np.float32),
         unknown_a=np.full(racks, np.nan, np.float32),
@@ -249,11 +250,11 @@ def _unknown_a(model: CellModel, state: FilterState, samples: Samples) -> Floats
     return kept.astype(np.float32)
 
 
-def _core_k(model: CellModel, core_k: Floats, loss_w: Floats, elapsed_s: Floats) -> Floats:
+def _core_k(model: CellModel, core_k: Halves, loss_w: Floats, elapsed_s: Floats) -> Halves:
     """Return how much warmer than its thermometer each cell is after it lost so many watts."""
     keep = np.exp(-elapsed_s / np.float32(model.core.lag_s))
     warm: Floats = keep * core_k + (1 - keep) * np.float32(model.core.k_per_w) * loss_w
-    return np.clip(warm, 0, _WARMEST_CORE_K)
+    return np.clip(warm, 0, _WARMEST_CORE_K).astype(np.float16)
 
 
 def _moved(

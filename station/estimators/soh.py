@@ -14,6 +14,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from station.estimators.charge_ends import ChargeEndRule
 from station.estimators.errors import EstimatorError, SohModelError
 from station.estimators.model_files import open_graph, read_card
 from station.estimators.soh_features import (
@@ -62,6 +63,8 @@ class SohCard(BaseModel):
         makes: by the name of their batch in recordings.
         before_first: stands in for the numbers of a charge that were never measured.
         zones: rising by their bounds.
+        charge: what the end of a charge is, so that a station finds the numbers in its own
+            samples; None: not stated, and then no station uses the model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,6 +73,7 @@ class SohCard(BaseModel):
     makes: dict[str, Make]
     before_first: Sixteen
     zones: Annotated[tuple[Zone, ...], Field(min_length=1)]
+    charge: ChargeEndRule | None = None
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ CHARGE_END = (
 )
 """Of the constant-current part: V, Ah, s, V/s; of the constant-voltage part: A, Ah, s, A/s."""
 FIRST_CYCLES = 5
-_WINDOWS = (5, 20, 100)
+WINDOWS = (5, 20, 100)
 """Means over so many cycles: against the noise of one, of a day, of a season."""
-INPUTS = len(CHARGE_END) * (1 + len(_WINDOWS) + 3) + 1
+INPUTS = len(CHARGE_END) * (1 + len(WINDOWS) + 3) + 1
 """Numbers that the model is given of each cycle."""
 
 
@@ -76,7 +76,7 @@ def causal_inputs(history: ChargeHistory, before_first: Series) -> Inputs:
         before_first: see hold_missing.
     """
     now = hold_missing(history.charge_end, before_first)
-    means = [_trailing_mean(now, window) for window in _WINDOWS]
+    means = [_trailing_mean(now, window) for window in WINDOWS]
     first = _trailing_mean(now[:FIRST_CYCLES], FIRST_CYCLES)
     at_first = first[np.minimum(np.arange(len(now)), FIRST_CYCLES - 1)]
     moved = [means[0] - at_first, means[1] - at_first]

@@ -23,8 +23,10 @@ _MAGIC = b"SMEST\x00\x00\x01"
 _DIGEST_BYTES = 32
 _LENGTH = struct.Struct("<I")
 _HEAD_AT = len(_MAGIC) + _DIGEST_BYTES + _LENGTH.size
-_MAY_BE_NEW = ("anomaly", "network")
+_MAY_BE_NEW = ("anomaly", "network", "charging", "words")
 """Parts that start anew where they are not stored, and that nobody misses where they are."""
+_NEVER_KEPT = ("network", "charging")
+"""What is heard anew within minutes, or was cut off by the restart itself."""
 
 _Part = TypeVar("_Part")
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -32,7 +34,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 def state_to_bytes(state: EstimatorState) -> bytes:
     """Return the state as bytes; state_from_bytes returns the same state from them."""
-    arrays = [each for each in _leaves("", state) if not each[0].startswith("network")]
+    arrays = [each for each in _leaves("", state) if not each[0].startswith(_NEVER_KEPT)]
     head = {
         "make": state.make,
         "racks": len(state.watch.resumed),
@@ -63,7 +65,8 @@ def state_from_bytes(settings: Settings, blob: bytes) -> EstimatorState:
         raise StateError("its cells belong to other racks")
     _check_hypotheses(settings, state, varies)
     settled = replace(state.soc.settled, rack=settings.rack)
-    return replace(state, soc=replace(state.soc, rack=settings.rack, settled=settled))
+    soc = replace(state.soc, rack=settings.rack, settled=settled)
+    return replace(state, soc=soc, charging=fresh.charging)
 
 
 def _opened(blob: bytes) -> tuple[dict[str, Any], bytes]:
@@ -126,14 +129,19 @@ def _filled(prefix: str, fresh: _Part, arrays: Arrays, varies: frozenset[str]) -
         raise StateError(f"lacks {prefix}")
     ends = slice(None, -1) if prefix in varies else slice(None)
     same = stored.ndim == wanted.ndim and stored.shape[ends] == wanted.shape[ends]
-    if stored.dtype != wanted.dtype or not same:
+    if not same or not _alike(stored.dtype, wanted.dtype):
         raise StateError(
             f"{prefix} is {stored.dtype} of shape {stored.shape}, "
             f"these estimators have {wanted.dtype} of {wanted.shape}"
         )
     if isinstance(fresh, np.ndarray):
-        return stored  # type: ignore[return-value]
+        return stored.astype(wanted.dtype, copy=False)  # type: ignore[return-value]
     return stored.item()  # type: ignore[no-any-return]
+
+
+def _alike(stored: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
+    """Return whether stored numbers may be taken: real ones of any precision count as the same."""
+    return stored == wanted or stored.kind == wanted.kind == "f"
 
 
 def _check_hypotheses(settings: Settings, state: EstimatorState, varies: frozenset[str]) -> None:

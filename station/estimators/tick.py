@@ -19,15 +19,23 @@ from station.estimators import (
 )
 from station.estimators.anomaly import Anomalies, Inputs
 from station.estimators.cell_model import Floats
+from station.estimators.charge_ends import step_charge_ends
 from station.estimators.dispatchable import Limits, promised
 from station.estimators.estimates import Estimates, estimates_of
-from station.estimators.estimator_state import EstimatorState, NetworkMemory, Watch, start
+from station.estimators.estimator_state import (
+    EstimatorState,
+    NetworkMemory,
+    Watch,
+    known_capacity,
+    start,
+)
 from station.estimators.fused import FusedState
 from station.estimators.meter import count, turned
 from station.estimators.resume import adopt, resume
 from station.estimators.samples import Samples
 from station.estimators.settings import RackFacts, Settings
 from station.estimators.soc import SocEstimate, SocState
+from station.estimators.soh_features import Series
 from station.estimators.strings import Ageing
 from station.estimators.visit import Visit, due_racks, visit
 
@@ -54,7 +62,7 @@ def tick(
 ) -> tuple[EstimatorState, Estimates]:
     """Take one moment of all racks, and return the state after it and what is made of it."""
     model, rack = settings.model, settings.rack
-    capacity_ah = np.float32(model.capacity_ah) * state.capacity.soh
+    capacity_ah = np.float32(model.capacity_ah) * known_capacity(settings, state).soh
     before_v = state.soc.screened.voltage_v
     of_soc, memory, estimate = _soc(settings, state, samples, capacity_ah)
     meter, moved = count(state.meter, samples, model)
@@ -74,13 +82,24 @@ def tick(
         ),
         watch=_watched(settings, state, samples, estimate),
     )
+    state, charge_ends = _charged(settings, state, samples)
     limits = _limits(settings, facts)
     racks = due_racks(state.ticks - 1, settings.racks)
     if len(racks):
         state = _visited(settings, state, visit(model, of_soc, estimate, racks), limits)
     state, anomalies = _judged(settings, state, samples, facts, estimate)
     promise = promised(state.held, limits)
-    return state, estimates_of(settings, state, estimate, promise, anomalies)
+    return state, estimates_of(settings, state, estimate, promise, anomalies, charge_ends)
+
+
+def _charged(
+    settings: Settings, state: EstimatorState, samples: Samples
+) -> tuple[EstimatorState, Series | None]:
+    """Return the state after the charges that go on, and the numbers of those that ended."""
+    if settings.charge_health is None or state.charging is None:
+        return state, None
+    charging, numbers = step_charge_ends(settings.charge_health.rule, state.charging, samples)
+    return replace(state, charging=charging), numbers
 
 
 def _soc(
@@ -138,11 +157,12 @@ def _visited(
     ohm = resistance.look(model, state.resistance, moved, turn)
     of_cells = (ohm.ratio[cells], ohm.sd[cells].astype(np.float32))
     size = capacity.look(model, state.capacity, state.meter, turn, of_cells)
-    doubt = capacity.doubt(size, state.meter, turn)
+    known = known_capacity(settings, replace(state, capacity=size))
+    doubt = capacity.doubt(known, state.meter, turn)
     passing = np.float32(model.noise.resistance) / 2
     ageing = Ageing(
-        soh=size.soh[cells],
-        soh_sd=size.sd[cells].astype(np.float32),
+        soh=known.soh[cells],
+        soh_sd=known.sd[cells].astype(np.float32),
         resistance=ohm.ratio[cells],
         resistance_sd=np.hypot(ohm.sd[cells], passing),
     )

@@ -1,8 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from station.estimation import Answer, Finding, ModelReport, Report
-from station.estimator_findings import AGREES_S, DIFFERS_S, Anomalies, Disagreement
+from contract.words import Words
+from station.estimation import Answer, Doubt, Finding, ModelReport, Report
+from station.estimator_findings import (
+    AGREES_S,
+    DIFFERS_S,
+    DOUBTS_S,
+    Anomalies,
+    Disagreement,
+    Doubts,
+    UnusedSohModel,
+)
 from tests.station.site import Plant, site_config
 
 RACKS = ["C1-R01", "C1-R02"]
@@ -60,4 +71,41 @@ def test_an_anomaly_holds_from_its_beginning_until_its_level_is_none():
     assert "60 min" in told.detail.en
     assert "60 分钟" in told.detail.zh
     assert later == [told]
+    assert list(watch.conditions()) == []
+
+
+def test_doubt_of_a_make_is_told_when_it_lasts_and_until_it_has_gone_as_long():
+    watch, ends_s, told = Doubts(), 2 * DOUBTS_S, []
+    for second in range(4 * DOUBTS_S):
+        doubts = (Doubt(1, 3, 7),) if second <= ends_s else ()
+        watch.note(RACKS, replace(answer(T0_MS + 1000 * second), doubts=doubts))
+        told.append(list(watch.conditions()))
+
+    assert told[DOUBTS_S - 1] == []
+    (begun,) = told[DOUBTS_S]
+    assert (begun.code, begun.device, begun.value) == ("estimator.doubtful", "C1-R02", 3.0)
+    assert "cell 7" in begun.detail.en
+    assert told[ends_s + DOUBTS_S - 1] == [begun]
+    assert told[ends_s + DOUBTS_S] == []
+
+
+def test_doubt_that_comes_and_goes_is_not_told():
+    watch = Doubts()
+    for second in range(3 * DOUBTS_S):
+        doubts = (Doubt(0, 1, 1),) if second % 10 else ()
+        watch.note(RACKS, replace(answer(T0_MS + 1000 * second), doubts=doubts))
+
+    assert list(watch.conditions()) == []
+
+
+def test_an_soh_model_that_is_not_used_is_told_with_its_reason_while_it_is_there():
+    watch = UnusedSohModel()
+    other = replace(REPORT, soh_unused=Words("is of another make", "型号不符"))
+
+    watch.note(replace(answer(), report=other))
+    (told,) = watch.conditions()
+    watch.note(answer())
+
+    assert (told.code, told.device) == ("estimator.soh_model_unused", "STATION")
+    assert "another make" in told.detail.en
     assert list(watch.conditions()) == []

@@ -5,7 +5,7 @@ import pytest
 
 from cell_lab.parameter_files import parameters_of
 from station.estimators import build_cell_model, capacity
-from station.estimators.capacity import known_capacity, look, with_measured
+from station.estimators.capacity import known_capacity, look
 from station.estimators.meter import clock, count, hours_between, new_meter
 from station.estimators.samples import Samples
 from tests.station.estimators.stations import visit_of
@@ -95,23 +95,6 @@ def test_a_cell_that_never_leaves_the_flat_middle_keeps_what_was_told():
 
     assert state.soh[0] == pytest.approx(0.9, abs=1e-4)
     assert capacity.half_width(state)[0] > 0.04
-
-
-def test_a_model_that_tells_soh_at_the_end_of_a_charge_is_weighed_by_its_interval():
-    state = known_capacity(np.float32([1.0, 1.0, 1.0]))
-
-    state = with_measured(
-        state,
-        np.arange(3),
-        np.float32([0.97, 0.97, np.nan]),
-        np.float32([0.965, 0.87, 0.9]),
-        np.float32([0.975, 1.07, 1.0]),
-    )
-
-    sharp, vague, silent = state.soh
-    assert sharp < vague < 1.0
-    assert silent == 1.0
-    assert sharp == pytest.approx(0.99, abs=1e-4)
 
 
 def test_an_absence_makes_marks_and_intervals_wider_and_never_narrower():

@@ -7,8 +7,16 @@ import pytest
 
 from cell_lab.parameter_files import parameters_of
 from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION, estimate_cells_layout
-from station.estimators import SettingsError, adopt, build_cell_model, resume, start, tick
-from station.estimators.estimates import NO_DATA, RESUMED, SEARCHING, SETTLED, STALE
+from station.estimators import (
+    SettingsError,
+    adopt,
+    build_cell_model,
+    resume,
+    soc_filter,
+    start,
+    tick,
+)
+from station.estimators.estimates import DOUBTFUL, NO_DATA, RESUMED, SEARCHING, SETTLED, STALE
 from station.estimators.soc import known_start
 from station.estimators.strings import AWAY, BMS, CONVERTER, PROTECTION
 from tests.station.estimators.plants import Plant
@@ -181,6 +189,22 @@ def test_states_are_told_as_they_come(settings):
     cold = start(settings, np.full(8, 0.5, np.float32))
     _, told = tick(settings, cold, samples_at(settings, 0), facts_of(settings))
     assert told.station["estimator_state"] == SEARCHING
+
+
+def test_a_rack_with_a_cell_whose_voltage_is_not_its_makes_is_doubtful(settings):
+    state = known(settings)
+    settled = state.soc.settled
+    mean, covariance = settled.mean.copy(), 0 * settled.covariance
+    mean[soc_filter.OCV_ERROR, 5] = 20 * MODEL.noise.ocv_v
+    seen_s = np.full(8, 3600.0, np.float32)
+    settled = replace(settled, mean=mean, covariance=covariance, seen_s=seen_s)
+    state = replace(state, soc=replace(state.soc, settled=settled))
+
+    _, told = tick(settings, state, samples_at(settings, 0), facts_of(settings))
+
+    assert told.racks["estimator_state"].tolist() == [SETTLED, DOUBTFUL]
+    assert told.station["estimator_state"] == DOUBTFUL
+    assert np.flatnonzero(told.doubtful).tolist() == [5]
 
 
 @pytest.mark.parametrize("away_s", [3.0, 60.0, 600.0])
