@@ -1,6 +1,6 @@
 """Errors of the market desk. One root; each text says what is wrong, where, and what to do."""
 
-from cloud.errors import CloudError
+from cloud.errors import CloudError, Refused
 
 
 class MarketError(CloudError):
@@ -38,3 +38,10 @@ class BadDocument(MarketError):  # noqa: N818 - says what is wrong with a docume
 
 class BadBattery(MarketError):  # noqa: N818 - says what is wrong with a file
     """A description of a battery cannot be used."""
+
+
+class BidRefused(Refused):
+    """A bid cannot be made or moved as asked; nothing has changed."""
+
+    code = "bid_refused"
+    status = 409

@@ -1,5 +1,19 @@
 """The life of bids: from the draft to the cent, each step once, each with who and why."""
 
+from cloud.market.bids.acts import NewBid, approve, draft, edit, withdraw
+from cloud.market.bids.bid import Bid, Version
+from cloud.market.bids.content import (
+    Approver,
+    Content,
+    Delivery,
+    Judgement,
+    Measured,
+    Reason,
+    Scheduled,
+    Settlement,
+)
+from cloud.market.bids.day_plan import day_powers, days_of, interval_min
+from cloud.market.bids.decide import Times
 from cloud.market.bids.exchange import (
     Accepted,
     Award,
@@ -12,19 +26,52 @@ from cloud.market.bids.exchange import (
     Unknown,
     Withdrawn,
 )
+from cloud.market.bids.ports import Desk
+from cloud.market.bids.rows import Step, load, log_of, paper_of
 from cloud.market.bids.states import State, may_follow
+from cloud.market.bids.watch import DEADLINE, MISSED, UNCLEAR, conditions
+from cloud.market.bids.worker import Worker
 
 __all__ = [
+    "DEADLINE",
+    "MISSED",
+    "UNCLEAR",
     "Accepted",
+    "Approver",
     "Award",
+    "Bid",
     "Cleared",
+    "Content",
+    "Delivery",
+    "Desk",
     "Document",
     "Exchange",
+    "Judgement",
+    "Measured",
+    "NewBid",
     "NotYet",
+    "Reason",
     "Rejected",
+    "Scheduled",
+    "Settlement",
     "State",
+    "Step",
+    "Times",
     "Unclear",
     "Unknown",
+    "Version",
     "Withdrawn",
+    "Worker",
+    "approve",
+    "conditions",
+    "day_powers",
+    "days_of",
+    "draft",
+    "edit",
+    "interval_min",
+    "load",
+    "log_of",
     "may_follow",
+    "paper_of",
+    "withdraw",
 ]

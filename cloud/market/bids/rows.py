@@ -1,0 +1,230 @@
+"""Bids in the store: sealed rows, guarded moves, and the log that nothing leaves out.
+
+A move names the state that it leaves. Where somebody was faster the row is in another one, the
+move finds nothing, and its transaction is undone as a whole: `Overtaken`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from cloud.db import Pool, connection
+from cloud.errors import NotFound
+from cloud.market.bids.bid import Bid, Version
+from cloud.market.bids.content import (
+    Content,
+    Delivery,
+    Judgement,
+    Scheduled,
+    Settlement,
+    from_bytes,
+    to_bytes,
+)
+from cloud.market.bids.exchange import Cleared, Document
+from cloud.market.bids.states import State, may_follow
+from cloud.market.errors import MarketError
+from cloud.vault.rows import RowPlace
+from cloud.vault.vault import StationKeys, Vault
+
+Connection = AsyncConnection[TupleRow]
+P = TypeVar("P", Judgement, Cleared, Scheduled, Delivery, Document, Settlement)
+_KINDS: Final[dict[type[Any], str]] = {
+    Judgement: "judgement",
+    Cleared: "clearing",
+    Scheduled: "schedule",
+    Delivery: "delivery",
+    Document: "statement",
+    Settlement: "settlement",
+}
+_BID: Final = (
+    "SELECT id::text, station, desk, market, product, day, gate_ms, begin_ms, end_ms, called_ms,"
+    " wakes, created_by FROM bids WHERE id = %s"
+)
+_VERSIONS: Final = (
+    "SELECT version, state, fallback, made_by, made_ms, approved_by, blocked, reference, sealed"
+    " FROM bid_versions WHERE bid = %s ORDER BY version"
+)
+
+
+class Overtaken(MarketError):  # noqa: N818 - what happened
+    """Somebody moved the bid first; whoever lost looks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the log: who moved a version from where to where, and why."""
+
+    version: int
+    before: State | None
+    after: State
+    at_ms: int
+    who: str
+    why: str
+
+
+async def load(pool: Pool, vault: Vault, bid: str) -> Bid:
+    """Return a bid with all its versions.
+
+    Raises:
+        NotFound: there is none.
+        KeyStoreError: a version cannot be opened.
+    """
+    async with connection(pool) as conn:
+        head = await (await conn.execute(_BID, [bid])).fetchone()
+        rows = await (await conn.execute(_VERSIONS, [bid], binary=True)).fetchall()
+    if head is None:
+        raise NotFound(f"there is no bid {bid}")
+    keys = await vault.keys(head[1])
+    fields: list[Any] = [*head, tuple(_version(keys, bid, row) for row in rows)]
+    return Bid(*fields)
+
+
+async def log_of(pool: Pool, vault: Vault, bid: Bid) -> list[Step]:
+    """Return the log of a bid, oldest first."""
+    async with connection(pool) as conn:
+        found = await conn.execute(
+            "SELECT number, version, before, after, at_ms, who, sealed FROM bid_log"
+            " WHERE bid = %s ORDER BY number",
+            [bid.id],
+            binary=True,
+        )
+        rows = await found.fetchall()
+    keys = await vault.keys(bid.station)
+    return [
+        Step(
+            *(version, None if before is None else State(before), State(after), at_ms, who),
+            keys.open(_log_place(bid.id, number), sealed).decode(),
+        )
+        for number, version, before, after, at_ms, who, sealed in rows
+    ]
+
+
+async def lock(conn: Connection, bid: str) -> None:
+    """Let nobody else move this bid until the transaction ends."""
+    await conn.execute("SELECT 1 FROM bids WHERE id = %s FOR UPDATE", [bid])
+
+
+async def insert_version(
+    conn: Connection, keys: StationKeys, bid: str, version: Version, why: str
+) -> None:
+    """Add a version, and the line of the log that says who made it."""
+    body = keys.seal(_version_place(bid, version.number), to_bytes(version.content))
+    await conn.execute(
+        "INSERT INTO bid_versions (bid, version, fallback, made_by, made_ms, sealed)"
+        " VALUES (%s, %s, %s, %s, %s, %b)",
+        (bid, version.number, version.fallback, version.made_by, version.made_ms, body),
+    )
+    step = Step(version.number, None, State.DRAFTED, version.made_ms, version.made_by, why)
+    await write_step(conn, keys, bid, step)
+
+
+async def move(
+    conn: Connection,
+    keys: StationKeys,
+    bid: str,
+    step: Step,
+    *,
+    approved_by: str | None = None,
+    blocked: str = "",
+    reference: str | None = None,
+) -> None:
+    """Move a version and write it down; the caller holds the bid's lock.
+
+    Raises:
+        Overtaken: the version is not in the state that the step leaves.
+    """
+    if step.before is None or not may_follow(step.before, step.after):
+        raise MarketError(f"bid {bid}: {step.after} cannot follow {step.before}")
+    cursor = await conn.execute(
+        "UPDATE bid_versions SET state = %s, blocked = %s,"
+        " approved_by = CASE WHEN %s THEN NULL ELSE coalesce(%s, approved_by) END,"
+        " reference = coalesce(%s, reference)"
+        " WHERE bid = %s AND version = %s AND state = %s",
+        (
+            *(step.after.value, blocked, step.after is State.DRAFTED, approved_by, reference),
+            *(bid, step.version, step.before.value),
+        ),
+    )
+    if cursor.rowcount != 1:
+        raise Overtaken(f"bid {bid}: version {step.version} is no longer {step.before}")
+    await write_step(conn, keys, bid, step)
+
+
+async def write_step(conn: Connection, keys: StationKeys, bid: str, step: Step) -> None:
+    """Add a line to the log; the caller holds the bid's lock, or has just made the bid."""
+    found = await conn.execute(
+        "SELECT coalesce(max(number), 0) + 1 FROM bid_log WHERE bid = %s", [bid]
+    )
+    row = await found.fetchone()
+    number = int(row[0]) if row else 1
+    before = None if step.before is None else step.before.value
+    await conn.execute(
+        "INSERT INTO bid_log (bid, number, version, before, after, at_ms, who, sealed)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %b)",
+        (
+            *(bid, number, step.version, before, step.after.value, step.at_ms, step.who),
+            keys.seal(_log_place(bid, number), step.why.encode()),
+        ),
+    )
+
+
+async def put_paper(
+    conn: Connection, keys: StationKeys, bid: str, version: int, paper: object, *, at_ms: int
+) -> None:
+    """Keep what was added to a version; a later judgement replaces the one before."""
+    kind = _KINDS[type(paper)]
+    await conn.execute(
+        "INSERT INTO bid_papers (bid, version, kind, at_ms, sealed) VALUES (%s, %s, %s, %s, %b)"
+        " ON CONFLICT (bid, version, kind) DO UPDATE"
+        " SET at_ms = EXCLUDED.at_ms, sealed = EXCLUDED.sealed",
+        (
+            *(bid, version, kind, at_ms),
+            keys.seal(_paper_place(bid, version, kind), to_bytes(paper)),
+        ),
+    )
+
+
+async def paper_of(pool: Pool, vault: Vault, bid: Bid, version: int, kind: type[P]) -> P | None:
+    """Return what was added to a version; None: not yet."""
+    name = _KINDS[kind]
+    async with connection(pool) as conn:
+        found = await conn.execute(
+            "SELECT sealed FROM bid_papers WHERE bid = %s AND version = %s AND kind = %s",
+            (bid.id, version, name),
+            binary=True,
+        )
+        row = await found.fetchone()
+    if row is None:
+        return None
+    keys = await vault.keys(bid.station)
+    return from_bytes(kind, keys.open(_paper_place(bid.id, version, name), row[0]))
+
+
+async def wake(conn: Connection, bid: str) -> None:
+    """Have the worker look at a bid at once."""
+    await conn.execute(
+        "UPDATE bids SET due_ms = 0, wakes = wakes + 1 WHERE id = %s",
+        [bid],
+    )
+
+
+def _version(keys: StationKeys, bid: str, row: Sequence[Any]) -> Version:
+    number, state, *facts, sealed = row
+    content = from_bytes(Content, keys.open(_version_place(bid, number), sealed))
+    fields: list[Any] = [number, State(state), *facts, content]
+    return Version(*fields)
+
+
+def _version_place(bid: str, version: int) -> RowPlace:
+    return RowPlace("bid_versions", (bid, str(version)))
+
+
+def _log_place(bid: str, number: int) -> RowPlace:
+    return RowPlace("bid_log", (bid, str(number)))
+
+
+def _paper_place(bid: str, version: int, kind: str) -> RowPlace:
+    return RowPlace("bid_papers", (bid, str(version), kind))
