@@ -76,6 +76,14 @@ def simulate(config: ConfigFile) -> None:
 
 
 @app.command()
+def simulate_exchange(config: ConfigFile) -> None:
+    """Run the test exchange: bids in the markets' formats, cleared at recorded prices."""
+    from launcher.tiers import run_exchange
+
+    raise typer.Exit(run_exchange(config))
+
+
+@app.command()
 def commission(
     out: Annotated[Path, typer.Option(help="The recordings to write (Parquet).")],
     cell: Annotated[

@@ -28,6 +28,11 @@ def run_simulator(config: Path) -> int:
     return _execute("simulator", [_existing(config)])
 
 
+def run_exchange(config: Path) -> int:
+    """Run the test exchange until it is told to stop."""
+    return _execute("simulator.exchange", [_existing(config)])
+
+
 def run_station(config: Path, *, enrol: bool, token_file: Path | None) -> int:
     """Run the controller, or enrol it with the cloud."""
     if not enrol:

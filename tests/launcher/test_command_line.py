@@ -104,7 +104,7 @@ def test_what_is_asked_wrongly_is_told_in_one_way_by_every_command(words, said):
     assert any(said in line for line in told)
 
 
-@pytest.mark.parametrize("command", ["simulate", "station", "cloud"])
+@pytest.mark.parametrize("command", ["simulate", "simulate-exchange", "station", "cloud"])
 def test_a_missing_configuration_file_is_named_with_a_remedy(command: str):
     done = run(command, "no-such-file.toml")
 

@@ -18,10 +18,14 @@ from cloud.market.bid import BidSet, Direction
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The exchange has the bid and it stands; `reference` is the exchange's own name for it."""
+    """The exchange has the bid and it stands; `reference` is the exchange's own name for it.
+
+    `refused` says, in the exchange's words, which intervals it did not take; mostly empty.
+    """
 
     reference: str
     at_ms: int
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

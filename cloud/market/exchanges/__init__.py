@@ -4,7 +4,10 @@ A market is a TOML file in `profiles/`; see docs/market-exchanges.md for how one
 """
 
 from cloud.market.exchanges.amendment import check_amendment, reason_problem
+from cloud.market.exchanges.answers import Clearing, read_acknowledgement, read_clearing
 from cloud.market.exchanges.check import check, check_eligibility, check_together, rated_mw
+from cloud.market.exchanges.client import ExchangeClient, Patience
+from cloud.market.exchanges.drop import FileDrop
 from cloud.market.exchanges.formats import read as read_bids
 from cloud.market.exchanges.formats import write as write_bids
 from cloud.market.exchanges.formats.aemo_json import check_unit
@@ -17,31 +20,58 @@ from cloud.market.exchanges.market import (
     load_market,
     market_ids,
 )
+from cloud.market.exchanges.outcomes import (
+    Accepted,
+    Denied,
+    NotThere,
+    Outcome,
+    PartlyAccepted,
+    Pending,
+    Refused,
+    Rejected,
+    Unclear,
+    Withdrawn,
+)
 from cloud.market.exchanges.sending import Document, Party, Rebid, Sending, idempotency_key
+from cloud.market.exchanges.statements import read_statement, write_statement
 from cloud.market.exchanges.trapezium import available_mw
 from cloud.market.exchanges.violations import Rule, Violation
 from cloud.market.exchanges.words import Amend, Format, Kind, Role, Stage
 
 __all__ = [
+    "Accepted",
     "Amend",
     "Calendar",
+    "Clearing",
     "DayGate",
+    "Denied",
     "Document",
     "Eligibility",
+    "ExchangeClient",
+    "FileDrop",
     "Format",
     "Gate",
     "IntervalGate",
     "Kind",
     "Market",
+    "NotThere",
     "Origin",
+    "Outcome",
+    "PartlyAccepted",
     "Party",
+    "Patience",
+    "Pending",
     "Product",
     "Rebid",
+    "Refused",
+    "Rejected",
     "Role",
     "Rule",
     "Sending",
     "Stage",
+    "Unclear",
     "Violation",
+    "Withdrawn",
     "available_mw",
     "check",
     "check_amendment",
@@ -52,7 +82,11 @@ __all__ = [
     "load_market",
     "market_ids",
     "rated_mw",
+    "read_acknowledgement",
     "read_bids",
+    "read_clearing",
+    "read_statement",
     "reason_problem",
     "write_bids",
+    "write_statement",
 ]

@@ -1,0 +1,93 @@
+"""Recorded prices, played back as if they were today's."""
+
+import bisect
+import csv
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+
+from simulator.errors import ConfigError
+from simulator.exchange.config import PriceConfig
+
+_DAY_MS = 86_400_000
+_WEEK_MS = 7 * _DAY_MS
+_CENT = Decimal("0.01")
+_CLOCK = len("00:00")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Prices with the times from which they hold, rising, UTC epoch ms."""
+
+    times_ms: tuple[int, ...]
+    prices: tuple[Decimal, ...]
+    offset_ms: int
+    span_ms: int
+
+    def at(self, now_ms: int) -> Decimal:
+        """Return the price that holds at a moment of today."""
+        since = (now_ms - self.offset_ms - self.times_ms[0]) % self.span_ms
+        index = bisect.bisect_right(self.times_ms, self.times_ms[0] + since) - 1
+        return self.prices[index]
+
+
+def load(config: PriceConfig) -> Recorded:
+    """Read a recording.
+
+    Raises:
+        ConfigError: a column is missing, a value is no number, or it is shorter than two rows.
+    """
+    read = _parquet if config.file.suffix == ".parquet" else _csv
+    rows = sorted(read(config))
+    if len(rows) < 2:  # noqa: PLR2004 - one row has no step
+        raise ConfigError(config.file, config.column, len(rows), "needs two rows at the least")
+    times = tuple(at for at, _ in rows)
+    whole = times[-1] - times[0] + min(b - a for a, b in pairwise(times))
+    unit = _WEEK_MS if whole >= _WEEK_MS else _DAY_MS
+    return Recorded(
+        times,
+        tuple((price * config.scale).quantize(_CENT) for _, price in rows),
+        config.offset_days * _DAY_MS,
+        max(whole // unit * unit, unit),
+    )
+
+
+def _csv(config: PriceConfig) -> Iterable[tuple[int, Decimal]]:
+    with config.file.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        for column in (config.at, config.column):
+            if column not in (reader.fieldnames or ()):
+                raise ConfigError(
+                    config.file, column, None, f"is no column of it: {reader.fieldnames}"
+                )
+        for row in reader:
+            try:
+                yield _time_ms(row[config.at]), Decimal(row[config.column])
+            except (ValueError, InvalidOperation) as error:
+                where = f"line {reader.line_num}"
+                raise ConfigError(config.file, where, row, "needs a time and a price") from error
+
+
+def _time_ms(text: str) -> int:
+    if len(text) == _CLOCK:
+        clock = dt.time.fromisoformat(text)
+        return (clock.hour * 60 + clock.minute) * 60_000
+    moment = dt.datetime.fromisoformat(text)
+    return int(moment.replace(tzinfo=moment.tzinfo or dt.UTC).timestamp()) * 1000
+
+
+def _parquet(config: PriceConfig) -> Iterable[tuple[int, Decimal]]:
+    import pyarrow.parquet  # noqa: PLC0415 - only who has recordings in it needs it
+
+    table = pyarrow.parquet.read_table(config.file)
+    at = config.at if config.at in table.column_names else "__index_level_0__"
+    for column in (at, config.column):
+        if column not in table.column_names:
+            raise ConfigError(config.file, column, None, f"is no column of {table.column_names}")
+    times = table.column(at).cast(pyarrow.timestamp("ms"), safe=False).cast("int64")
+    prices = table.column(config.column).to_pylist()
+    for time, price in zip(times.to_pylist(), prices, strict=True):
+        if price is not None and price == price:  # noqa: PLR0124 - a gap is not a number
+            yield time, Decimal(str(price))
