@@ -51,6 +51,9 @@ class DraftRequest:
         held: by id of a regulation or reserve product, the forecast of its price per MW and hour.
         used: by id, MWh that a MW held is expected to move in an hour.
         mode: how much is left to the market.
+        committed: by beginning of an interval, MW that is sold (positive) or bought already; only
+            what differs from it is offered.
+        until_ms: what begins then or later is planned, but not offered yet; None: all is offered.
         wishes: what should hold besides the battery's limits.
         end_value: of one MWh left in the cells; None: what the forecast's cheapest hours, and the
             way in and out, make it worth.
@@ -66,6 +69,8 @@ class DraftRequest:
     held: Mapping[str, Forecast] = field(default_factory=dict)
     used: Mapping[str, float] = field(default_factory=dict)
     mode: OfferMode = OfferMode.QUANTITY_PRICE
+    committed: Mapping[int, float] = field(default_factory=dict)
+    until_ms: int | None = None
     wishes: tuple[Wish, ...] = ()
     end_value: float | None = None
 
@@ -112,7 +117,8 @@ def draft(request: DraftRequest) -> Draft:
     )
     plan = make_plan(plan_request)
     reasons = explain(plan_request, plan)
-    energy = energy_offers(starts, reasons, request.product, request.mode)
+    committed = np.array([request.committed.get(start, 0.0) for start in starts])
+    energy = energy_offers(starts, reasons, request.product, request.mode, committed)
     sets = [_set(request, request.product, energy)]
     for one in products:
         product = request.market.product(one.id)
@@ -206,7 +212,9 @@ def _set(request: DraftRequest, product: Product, intervals: tuple[BidInterval, 
         day=request.day,
         interval_min=product.interval_min,
         mode=request.mode if request.mode in product.modes else product.modes[0],
-        intervals=intervals,
+        intervals=tuple(
+            one for one in intervals if request.until_ms is None or one.start_ms < request.until_ms
+        ),
     )
 
 

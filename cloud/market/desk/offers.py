@@ -25,18 +25,23 @@ def energy_offers(
     reasons: Sequence[IntervalReason],
     product: Product,
     mode: OfferMode,
+    committed_mw: Floats | None = None,
 ) -> tuple[BidInterval, ...]:
     """Return what a plan sells and buys as an energy product; intervals that rest offer nothing.
+
+    Only what is not sold or bought already is offered: less charging than promised is a sale.
 
     Args:
         starts_ms: UTC epoch of the plan's intervals.
         reasons: of the plan, one for each interval.
         product: its steps and limits.
         mode: without prices in other modes than quantity and price.
+        committed_mw: power promised already, discharge positive, shape (intervals,).
     """
+    promised = [0.0] * len(starts_ms) if committed_mw is None else committed_mw.tolist()
     offered = [
-        BidInterval(start, _energy(reason, product, mode))
-        for start, reason in zip(starts_ms, reasons, strict=True)
+        BidInterval(start, _energy(reason, before, product, mode))
+        for start, reason, before in zip(starts_ms, reasons, promised, strict=True)
     ]
     kept = tuple(one for one in offered if one.segments)
     if mode is OfferMode.QUANTITY_PRICE and product.prices_fixed_for_day:
@@ -76,19 +81,37 @@ def stepped(value: float, step: Decimal, *, up: bool) -> Decimal:
     return (exact / step).to_integral_value(rounding) * step
 
 
-def _energy(reason: IntervalReason, product: Product, mode: OfferMode) -> tuple[Segment, ...]:
-    power = stepped(abs(reason.power_mw), product.power_step_mw, up=False)
+def _energy(
+    reason: IntervalReason, promised_mw: float, product: Product, mode: OfferMode
+) -> tuple[Segment, ...]:
+    more_mw = reason.power_mw - promised_mw
+    power = stepped(abs(more_mw), product.power_step_mw, up=False)
     if power < max(product.min_power_mw, product.power_step_mw):
         return ()
-    sells = reason.power_mw > 0
+    sells = more_mw > 0
     direction = Direction.DISCHARGE if sells else Direction.CHARGE
     if direction not in product.directions:
         return ()
     price = None
     if mode is OfferMode.QUANTITY_PRICE:
-        pays_at = reason.discharge_above if sells else reason.charge_below
-        price = _within(stepped(pays_at, product.price_step, up=sells), product)
+        price = _within(
+            stepped(_pays_at(reason.power_mw, promised_mw, reason), product.price_step, up=sells),
+            product,
+        )
     return (Segment(direction, power, price, reason.sentence),)
+
+
+def _pays_at(power_mw: float, promised_mw: float, reason: IntervalReason) -> float:
+    """Return the price from which (or up to which) going from promised to planned power pays.
+
+    Between discharging more and less lies the price from which discharging pays, between charging
+    more and less the one up to which charging does; across zero it is the more careful of both.
+    """
+    if min(power_mw, promised_mw) >= 0:
+        return reason.discharge_above
+    if max(power_mw, promised_mw) <= 0:
+        return reason.charge_below
+    return reason.discharge_above if power_mw > promised_mw else reason.charge_below
 
 
 def _within(price: Decimal, product: Product) -> Decimal:

@@ -145,3 +145,46 @@ def test_a_broken_wish_is_among_the_notes():
     impossible = replace(request(HOURS), wishes=(EndSoc(1.5, name="reserve for the island"),))
 
     assert any("reserve for the island" in note for note in draft(impossible).notes)
+
+
+def test_only_what_is_not_sold_already_is_offered():
+    whole = draft(request(HOURS))
+    planned = dict(zip(whole.starts_ms, whole.plan.power_mw.tolist(), strict=True))
+
+    assert draft(replace(request(HOURS), committed=planned)).bids == ()
+
+    most = max(planned, key=lambda start: planned[start])
+    promised = planned | {most: planned[most] - 1.0}
+    (bid,) = draft(replace(request(HOURS), committed=promised)).bids
+
+    (interval,) = bid.intervals
+    assert interval.start_ms == most
+    assert [(one.direction, one.power_mw) for one in interval.segments] == [
+        (Direction.DISCHARGE, Decimal("1.000"))
+    ]
+
+
+def test_charging_less_than_promised_is_a_sale_from_where_charging_no_longer_pays():
+    whole = draft(request(HOURS))
+    planned = dict(zip(whole.starts_ms, whole.plan.power_mw.tolist(), strict=True))
+    still = next(
+        start
+        for start, reason in zip(whole.starts_ms, whole.reasons, strict=True)
+        if abs(reason.power_mw) < 1e-9
+    )
+    reason = whole.reasons[whole.starts_ms.index(still)]
+
+    (bid,) = draft(replace(request(HOURS), committed=planned | {still: -1.0})).bids
+
+    (segment,) = bid.intervals[0].segments
+    assert segment.direction is Direction.DISCHARGE
+    assert float(segment.price or 0) == pytest.approx(reason.charge_below, abs=0.0101)
+
+
+def test_a_block_is_offered_alone_though_the_whole_day_is_planned():
+    until = STARTS[40]
+
+    made = draft(replace(request(HOURS), until_ms=until))
+
+    assert len(made.starts_ms) == 96
+    assert all(one.start_ms < until for bid in made.bids for one in bid.intervals)
