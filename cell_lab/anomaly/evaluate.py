@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cell_lab.anomaly.duties import Duty
-from cell_lab.anomaly.faults import NOT_CLAIMED, SIZES, UNITS, Fault, FaultType
+from cell_lab.anomaly.faults import FROM_THE_START, NOT_CLAIMED, SIZES, UNITS, Fault, FaultType
 from cell_lab.anomaly.racks import BLOCK, Racks, Spread
 from cell_lab.anomaly.rivals import Forest, Thresholds
 from station.estimators.anomaly import Detector, Kind, judge, start
@@ -189,7 +189,7 @@ def _watch(
     plain = np.zeros((racks.blocks, place.racks), np.float32)
     levels = np.zeros((racks.blocks, place.racks), np.int8)
     first: dict[int, tuple[int, Kind, int]] = {}
-    began = {fault.rack: fault.at_block for fault in faults}
+    began = {fault.rack: _begins(fault) for fault in faults}
     for number in range(racks.blocks):
         block = racks.advance()
         state, told = judge(detector, racks.model, place, state, block)
@@ -239,7 +239,8 @@ def _trial(
         "thresholds": plain[since:].max(axis=0),
         "isolation forest": strange.max(axis=0),
     }
-    passed = np.flatnonzero(plain[since:, fault.rack] >= 1)
+    begins = _begins(fault)
+    passed = np.flatnonzero(plain[begins:, fault.rack] >= 1)
     number, kind, cell = first.get(fault.rack, (-1, Kind.NONE, -1))
     of_the_rack = fault.type is FaultType.CURRENT_PULSE
     wanted = -1 if of_the_rack else fault.cell - fault.rack * racks.cells
@@ -249,12 +250,17 @@ def _trial(
         size=fault.size,
         own={name: float(top[fault.rack]) for name, top in tops.items()},
         others={name: tuple(float(top[each]) for each in mates) for name, top in tops.items()},
-        found_s=float((number - since) * BLOCK) if number >= 0 else None,
+        found_s=float((number - begins) * BLOCK) if number >= 0 else None,
         threshold_s=float(passed[0] * BLOCK) if len(passed) else None,
-        left_s=float((racks.blocks - since) * BLOCK),
+        left_s=float((racks.blocks - begins) * BLOCK),
         kind=kind,
         right_cell=cell == wanted,
     )
+
+
+def _begins(fault: Fault) -> int:
+    """Return the block from which a fault can be found; some are there from the start."""
+    return 0 if fault.type in FROM_THE_START else fault.at_block
 
 
 def count_false_alarms(

@@ -194,13 +194,13 @@ def kind_of_cell(
     kind = Kind(int(_KIND_OF_ROW[row]))
     if resists:
         kind = Kind.LOOSE_CONNECTION if sudden > strong else Kind.HIGH_RESISTANCE
+    elif rarity[ch.CAPACITY] > max(_SHOWS, rarity[ch.LEAK], rarity[ch.OFFSET]):
+        kind = Kind.LOW_CAPACITY
     elif rarity[ch.LEAK] > _SHOWS:
         losing = figures.cells[ch.LEAK, cell] < 0
         warm = figures.cells[ch.TEMPERATURE_DRIFT, cell] > 0
         hot = losing and warm and rarity[ch.TEMPERATURE_DRIFT] > _SHOWS
         kind = Kind.INTERNAL_SHORT if hot else Kind.SOC_DRIFT
-    elif rarity[ch.CAPACITY] > max(_SHOWS, rarity[ch.OFFSET]):
-        kind = Kind.LOW_CAPACITY
     elif row == PATTERN_ROW and rarity[ch.VOLTAGE_STEP] > strong:
         kind = Kind.BIASED_SENSOR
     return kind
