@@ -105,6 +105,10 @@ class TrainingError(LabError):
     """A model cannot be trained from what was given, or is not what it was exported from."""
 
 
+class KeptCountError(LabError):
+    """A folder holds what another detector has shown."""
+
+
 class SimulationError(LabError):
     """Cells cannot be simulated as was asked."""
 

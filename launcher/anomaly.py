@@ -9,10 +9,10 @@ from launcher.paths import DATA
 from launcher.progress import progress
 
 if TYPE_CHECKING:
-    from cell_lab.anomaly.evaluate import FalseAlarms
+    from cell_lab.anomaly.false_alarms import FalseAlarms
 
 DETECTOR = DATA / "models" / "anomaly"
-_LEAST_WIDTH = 118
+_LEAST_WIDTH = 128
 
 
 def run_train_anomaly(data: list[Path], out: Path, seed: int) -> int:
@@ -39,7 +39,13 @@ def run_train_anomaly(data: list[Path], out: Path, seed: int) -> int:
 
 
 def run_evaluate_anomaly(
-    data: list[Path], models: Path, output: Path | None, *, trials: int, rack_months: float
+    data: list[Path],
+    models: Path,
+    output: Path | None,
+    *,
+    trials: int,
+    healthy_hours: float,
+    keep: Path | None = None,
 ) -> int:
     """Put faults into racks, print what was found, and write the rows.
 
@@ -48,34 +54,42 @@ def run_evaluate_anomaly(
     """
     check_file(output)
     check_models(models, "anomaly")
+    if keep is not None:
+        check_folder(keep)
     with told_as_wrong_input():
-        from cell_lab.anomaly.evaluate import as_rows, upper_rate
+        from cell_lab.anomaly.evaluate import as_rows
+        from cell_lab.anomaly.false_alarms import BUDGET_PER_RACK_YEAR
         from cell_lab.anomaly.trials import run_all
         from station.estimators.anomaly import load_detector
 
         with progress() as tell:
-            found, alarms = run_all(load_detector(models), data, trials, rack_months, tell)
+            detector = load_detector(models)
+            found, alarms = run_all(detector, data, trials, healthy_hours, tell, keep=keep)
         rows = as_rows(found, alarms)
-        years = alarms.rack_hours / 8766
+        most = alarms.at_most_per_rack_year
         totals: dict[str, Any] = {
             "trials": len(found),
             "rack_hours": round(alarms.rack_hours, 1),
             "false_warnings": alarms.warnings,
             "false_alarm_level": alarms.alarms,
             "false_notices": alarms.notices,
-            "false_alarms_per_rack_year": round(alarms.warnings / years, 2),
-            "false_alarms_per_rack_year_at_most_95": round(upper_rate(alarms.warnings, years), 2),
+            "false_alarms_per_rack_year": round(alarms.per_rack_year, 2),
+            "false_alarms_per_rack_year_at_most_95": round(most, 2),
+            "budget_per_rack_year": BUDGET_PER_RACK_YEAR,
+            "budget_is_proven": most < BUDGET_PER_RACK_YEAR,
             "sources": {
                 source: as_rows([each for each in found if each.source == source], None)[-1]
                 for source in dict.fromkeys(each.source for each in found)
             },
         }
-    _print_rows(rows, alarms, totals)
+    if rows:
+        _print_rows(rows)
+    _print_alarms(alarms, totals)
     write_rows(output, {"rows": rows, "totals": totals})
     return 0
 
 
-def _print_rows(rows: list[dict[str, Any]], alarms: "FalseAlarms", totals: dict[str, Any]) -> None:
+def _print_rows(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -100,11 +114,16 @@ def _print_rows(rows: list[dict[str, Any]], alarms: "FalseAlarms", totals: dict[
             "–" if row["named_pct"] is None else f"{row['named_pct']:.0f}",
         )
     Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
+
+
+def _print_alarms(alarms: "FalseAlarms", totals: dict[str, Any]) -> None:
+    verdict = "kept" if totals["budget_is_proven"] else "not proven by so few hours"
     print(
         f"Healthy racks of 416 and of 64 cells, {alarms.rack_hours:.0f} rack-hours: "
         f"{alarms.notices} notices, {alarms.warnings} of them warnings or more: "
         f"{totals['false_alarms_per_rack_year']:.1f} warnings a rack-year, at most "
-        f"{totals['false_alarms_per_rack_year_at_most_95']:.1f} with 95 % confidence"
+        f"{totals['false_alarms_per_rack_year_at_most_95']:.1f} with 95 % confidence; "
+        f"the budget of {totals['budget_per_rack_year']:.0f} is {verdict}"
     )
 
 

@@ -245,7 +245,7 @@ def evaluate_soh(
 
 
 @evaluate.command("anomaly")
-def evaluate_anomaly(
+def evaluate_anomaly(  # noqa: PLR0917 - Typer names every option
     data: Annotated[
         list[Path] | None, typer.Option(help="More recordings of cells; may be given repeatedly.")
     ] = None,
@@ -253,17 +253,28 @@ def evaluate_anomaly(
         Path | None, typer.Option(help="The detector's folder; the house's own without it.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the rows to this file.")] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Of each fault and size.")] = 2,
-    rack_months: Annotated[
-        float, typer.Option(min=0.1, help="Healthy racks watched for false alarms.")
-    ] = 1.0,
+    trials: Annotated[
+        int, typer.Option(min=0, help="Of each fault and size; 0 watches healthy racks alone.")
+    ] = 2,
+    healthy_hours: Annotated[
+        float, typer.Option(min=1, help="Rack-hours of healthy racks watched for false alarms.")
+    ] = 730.0,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Folder of what healthy racks have shown; a count goes on from there."),
+    ] = None,
 ) -> None:
     """Put faults into racks made of recorded and of simulated cells, and see what is found."""
     from launcher.anomaly import DETECTOR, run_evaluate_anomaly
 
     raise typer.Exit(
         run_evaluate_anomaly(
-            data or [], models or DETECTOR, json, trials=trials, rack_months=rack_months
+            data or [],
+            models or DETECTOR,
+            json,
+            trials=trials,
+            healthy_hours=healthy_hours,
+            keep=keep,
         )
     )
 

@@ -2,8 +2,8 @@
 
 A trial is a rack with one fault in one cell; beside it run healthy racks through the same duty.
 A rack's score is its highest from the fault's beginning on; AUROC is the chance that a faulty
-rack's is above a healthy one's. False alarms are counted on healthy racks, large and small, over as
-many rack-hours as were asked for, with the upper bound that a Poisson law leaves at 95 %.
+rack's is above a healthy one's. What share of the trials was found is told with the interval that
+so few of them leave at 95 %.
 """
 
 from collections import defaultdict
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cell_lab.anomaly.duties import Duty
+from cell_lab.anomaly.false_alarms import FalseAlarms
 from cell_lab.anomaly.faults import FROM_THE_START, NOT_CLAIMED, SIZES, UNITS, Fault, FaultType
 from cell_lab.anomaly.racks import BLOCK, Racks, Spread
 from cell_lab.anomaly.rivals import Forest, Thresholds
@@ -24,7 +25,6 @@ Floats = npt.NDArray[np.float32]
 
 _HOUR_S = 3600.0
 STACK = 3
-_FAULTY = 1
 RIVALS = ("thresholds", "isolation forest")
 _KIND_OF: dict[FaultType, tuple[Kind, ...]] = {
     FaultType.TEMPERATURE_JUMP: (Kind.TEMPERATURE_JUMP,),
@@ -87,25 +87,6 @@ class Set:
     duties: Sequence[Duty]
     hours: float
     at_hour: float
-
-
-@dataclass(frozen=True)
-class FalseAlarms:
-    """Healthy racks: how long they were watched and how often a warning came."""
-
-    rack_hours: float
-    warnings: int
-    alarms: int
-    notices: int
-
-    def and_(self, other: "FalseAlarms") -> "FalseAlarms":
-        """Return both together."""
-        return FalseAlarms(
-            self.rack_hours + other.rack_hours,
-            self.warnings + other.warnings,
-            self.alarms + other.alarms,
-            self.notices + other.notices,
-        )
 
 
 def run_trials(
@@ -263,49 +244,18 @@ def _begins(fault: Fault) -> int:
     return 0 if fault.type in FROM_THE_START else fault.at_block
 
 
-def count_false_alarms(
-    detector: Detector, racks: Racks, settle_s: float, tell: Callable[[float], None] | None = None
-) -> FalseAlarms:
-    """Return how often healthy racks came to a notice, a warning, an alarm.
-
-    What stands when the first hours, those of learning, are over counts as if it began then.
-    """
-    place = racks.place
-    state = start(racks.model, place)
-    counts = np.zeros(4, np.int64)
-    settle = int(settle_s / BLOCK)
-    for number in range(racks.blocks):
-        state, told = judge(detector, racks.model, place, state, racks.advance())
-        if number == settle:
-            for level in told.level.tolist():
-                counts[level] += level > 0
-        elif number > settle:
-            for finding in told.findings:
-                counts[finding.level] += not finding.renamed
-        if tell and number % 50 == 0:
-            tell(number / racks.blocks)
-    hours = (racks.blocks - settle) * BLOCK / _HOUR_S * place.racks
-    return FalseAlarms(hours, int(counts[2:].sum()), int(counts[3]), int(counts[1:].sum()))
-
-
 def auroc(own: Sequence[float], others: Sequence[float]) -> float:
     """Return the chance that one of the first is above one of the second; equals count half."""
     high, low = np.asarray(own)[:, None], np.asarray(others)[None]
     return float(((high > low) + 0.5 * (high == low)).mean())
 
 
-def upper_rate(events: int, time: float) -> float:
-    """Return the rate that 95 % of Poisson laws with so few events lie below (Garwood 1936).
-
-    Found by bisection of the Poisson distribution function.
-    """
-    low, high = 0.0, 10.0 + 3.0 * events
-    for _ in range(80):
-        middle = (low + high) / 2
-        terms = np.cumsum(np.concatenate([[0.0], np.log(np.arange(1, events + 1))]))
-        chance = np.exp(np.arange(events + 1) * np.log(max(middle, 1e-300)) - middle - terms).sum()
-        low, high = (middle, high) if chance > 0.05 else (low, middle)  # noqa: PLR2004
-    return high / time
+def share_interval(found: int, trials: int) -> tuple[float, float]:
+    """Return where a share lies with 95 % confidence (Wilson 1927, JASA 22)."""
+    share, z2 = found / trials, 1.96**2
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = np.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def _cut(duty: Duty, seconds: int) -> Duty:
@@ -337,7 +287,7 @@ def as_rows(trials: Sequence[Trial], alarms: FalseAlarms | None) -> list[dict[st
         }
         for claimed in (True, False)
     }
-    rate = None if alarms is None else round(alarms.warnings / alarms.rack_hours * 8766, 2)
+    rate = None if alarms is None else round(alarms.per_rack_year, 2)
     rows = [
         _row(type_, size, group, pools[type_ not in NOT_CLAIMED], rate)
         for (type_, size), group in sorted(
@@ -349,6 +299,8 @@ def as_rows(trials: Sequence[Trial], alarms: FalseAlarms | None) -> list[dict[st
         )
     ]
     claimed = [trial for trial in trials if trial.type not in NOT_CLAIMED]
+    if not claimed:
+        return rows
     return [*rows, _row("all claimed", None, claimed, pools[True], rate)]
 
 
@@ -370,6 +322,7 @@ def _row(
         name: round(auroc([trial.own[name] for trial in group], pool[name]), 3)
         for name in ("stationmaster", *RIVALS)
     }
+    low, high = share_interval(len(found), len(group))
     return {
         "type": str(type_),
         "size": size,
@@ -377,6 +330,8 @@ def _row(
         "trials": len(group),
         "auroc": scores["stationmaster"],
         "detected_pct": round(100 * len(found) / len(group), 1),
+        "detected_at_least_pct": round(100 * low, 1),
+        "detected_at_most_pct": round(100 * high, 1),
         "found_s": _middle([trial.found_s for trial in found if trial.found_s is not None]),
         "lead_s": _middle(leads),
         "threshold_detected_pct": round(

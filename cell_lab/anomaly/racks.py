@@ -39,6 +39,8 @@ _SOC_ERROR, _SOC_ERROR_S = 0.01, 7200.0
 _JUMP_HOLDS_S, _JUMP_FADES_S = 600.0, 1800.0
 _PULSE_EVERY_S, _PULSE_S = 1200, 3
 _CONTACT_TURN_S, _CONTACT_SHARE = 300, 0.7
+_SPREADS, _NOISES = (0.8, 1.25), (0.7, 1.3)
+"""Some systems are delivered with cells more alike than others', and with better sensors."""
 _STILL_PER_S = np.float32(0.97)
 """-ln p of a second without a change, where 62 % of the living readings change each second."""
 
@@ -82,6 +84,12 @@ class Spread:
             if field.name not in ("noise_v", "noise_c", "per_sensor")
         }
         return replace(self, **wider)
+
+    def varied(self, rng: np.random.Generator) -> "Spread":
+        """Return the spread of another system: cells and sensors that differ by more or less."""
+        noise = float(rng.uniform(*_NOISES))
+        wider = self.times(float(rng.uniform(*_SPREADS)))
+        return replace(wider, noise_v=noise * self.noise_v, noise_c=noise * self.noise_c)
 
 
 class Racks:

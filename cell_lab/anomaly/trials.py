@@ -5,28 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cell_lab.anomaly.duties import Duty, made_up
-from cell_lab.anomaly.evaluate import (
-    FalseAlarms,
-    Progress,
-    Set,
-    Trial,
-    count_false_alarms,
-    run_trials,
-)
-from cell_lab.anomaly.learn import SETTLE_S
-from cell_lab.anomaly.racks import Racks
+from cell_lab.anomaly.evaluate import Progress, Set, Trial, run_trials
+from cell_lab.anomaly.false_alarms import FalseAlarms
+from cell_lab.anomaly.healthy import watch_healthy
 from cell_lab.anomaly.train import MAKE, RECORDINGS, real_duties, regulation_signal
 from cell_lab.parameter_files import parameters_of
 from station.estimators.anomaly import Detector
 from station.estimators.cell_model import CellModel, build_cell_model
 
-TRIAL_CELLS, HEALTHY_CELLS = 64, (416, 64)
+TRIAL_CELLS = 64
 MADE_UP, RECORDED = "made-up days", "recorded cells"
 _MADE_UP_H, _MADE_UP_AT_H = 24.0, 2.5
 _LEAST_H, _AT_SHARE = 2.0, 0.3
-_HOURS_A_MONTH = 730.5
-_NORMAL_H = 26.0
-_STACK, _A_RUN = 3, 8
 _SEED = 70_000
 """Far from the seeds of training: no duty and no cell was seen."""
 
@@ -35,8 +25,10 @@ def run_all(
     detector: Detector,
     data: Sequence[Path],
     repeats: int,
-    rack_months: float,
+    rack_hours: float,
     progress: Progress | None = None,
+    *,
+    keep: Path | None = None,
 ) -> tuple[list[Trial], FalseAlarms]:
     """Run all trials and count false alarms.
 
@@ -44,12 +36,15 @@ def run_all(
         detector: to be tried.
         data: recordings beside those that ship with the house.
         repeats: trials of each fault and size, on recorded and on made-up duties each.
-        rack_months: of healthy racks, half of them of 416 cells and half of 64.
+        rack_hours: of healthy racks, half of them of 416 cells and half of 64.
         progress: told what is done and the share of it.
+        keep: a folder for what the healthy racks have shown; a later count goes on from there.
 
     Raises:
-        LabError: a recording is wrong.
+        LabError: a recording is wrong, or the folder is of another detector.
     """
+    if repeats == 0:
+        return [], watch_healthy(detector, rack_hours, keep, progress)
     model = build_cell_model(parameters_of(MAKE))
     signal = regulation_signal()
     days = [made_up(_MADE_UP_H, _SEED + each, signal) for each in range(12)]
@@ -60,8 +55,7 @@ def run_all(
         trials += run_trials(
             detector, each, repeats, cells=TRIAL_CELLS, seed=_SEED + number, progress=progress
         )
-    alarms = _healthy(detector, rack_months, progress)
-    return trials, alarms
+    return trials, watch_healthy(detector, rack_hours, keep, progress)
 
 
 def _recorded(files: Sequence[Path]) -> list[Set]:
@@ -77,27 +71,3 @@ def _recorded(files: Sequence[Path]) -> list[Set]:
         duties = [duty for _, duty in pairs]
         sets.append(Set(RECORDED, pairs[0][0], duties, hours, _AT_SHARE * hours))
     return sets
-
-
-def _healthy(detector: Detector, rack_months: float, progress: Progress | None) -> FalseAlarms:
-    model = build_cell_model(parameters_of(MAKE))
-    signal = regulation_signal()
-    hours = _NORMAL_H - SETTLE_S / 3600
-    stacks = max(1, round(rack_months * _HOURS_A_MONTH / hours / _STACK / len(HEALTHY_CELLS)))
-    runs = [
-        (cells, first, min(_A_RUN, stacks - first))
-        for cells in HEALTHY_CELLS
-        for first in range(0, stacks, _A_RUN)
-    ]
-    counted = FalseAlarms(0.0, 0, 0, 0)
-    for number, (cells, first, beside) in enumerate(runs):
-        seed = _SEED + 500 + first + (0 if cells == HEALTHY_CELLS[0] else 10_000)
-        duties = [made_up(_NORMAL_H, seed + each, signal) for each in range(beside)]
-        racks = Racks(model, duties, cells, stack=_STACK, seed=seed)
-
-        def tell(share: float, done: int = number) -> None:
-            if progress:
-                progress("healthy racks", (done + share) / len(runs))
-
-        counted = counted.and_(count_false_alarms(detector, racks, SETTLE_S, tell))
-    return counted

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from cell_lab.anomaly.evaluate import FalseAlarms, Set, as_rows, auroc, run_trials, upper_rate
+from cell_lab.anomaly.evaluate import Set, as_rows, auroc, run_trials, share_interval
 from cell_lab.anomaly.extremes import fit_tail
+from cell_lab.anomaly.false_alarms import FalseAlarms
 from cell_lab.anomaly.faults import SIZES, FaultType
 from cell_lab.anomaly.racks import Racks
 from cell_lab.anomaly.rivals import Thresholds
@@ -17,9 +18,9 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order():
     assert auroc([1.0, 3.0], [2.0]) == 0.5
 
 
-def test_the_bound_of_a_rate_is_that_of_poissons_law():
-    assert upper_rate(0, 1.0) == pytest.approx(2.9957, abs=1e-3)
-    assert upper_rate(3, 2.0) == pytest.approx(7.7537 / 2, abs=1e-3)
+def test_a_share_of_few_trials_has_the_interval_of_wilson():
+    assert share_interval(4, 4) == pytest.approx((0.510, 1.0), abs=1e-3)
+    assert share_interval(5, 10) == pytest.approx((0.237, 0.763), abs=1e-3)
 
 
 @pytest.mark.parametrize("draw", ["exponential", "pareto"])
