@@ -31,7 +31,7 @@ def test_a_wrong_folder_of_models_is_told_with_what_to_do_instead(tmp_path):
     evaluations = {
         "soh": lambda folder: run_evaluate_soh(tmp_path, folder, None),
         "life": lambda folder: run_evaluate_life(tmp_path, folder, None),
-        "anomaly": lambda folder: run_evaluate_anomaly([], folder, None, trials=1, rack_months=1),
+        "anomaly": lambda folder: run_evaluate_anomaly([], folder, None, trials=1, healthy_hours=1),
     }
     for kind, evaluate in evaluations.items():
         for folder, problem in ((tmp_path, "has no "), (tmp_path / "none", "is no folder")):
