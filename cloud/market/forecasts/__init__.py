@@ -9,6 +9,7 @@ from cloud.market.forecasts.ensemble import Ensemble
 from cloud.market.forecasts.history import History
 from cloud.market.forecasts.members import Member, all_members, naive_members, quick_members
 from cloud.market.forecasts.paths import paths
+from cloud.market.forecasts.records import as_record, from_record
 from cloud.market.forecasts.regulation import RegulationUse, regulation_use
 from cloud.market.forecasts.residual_chain import (
     ResidualChain,
@@ -26,6 +27,8 @@ __all__ = [
     "RegulationUse",
     "ResidualChain",
     "all_members",
+    "as_record",
+    "from_record",
     "naive_members",
     "paths",
     "quick_members",

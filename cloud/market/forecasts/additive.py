@@ -2,8 +2,9 @@
 
 S. J. Taylor, B. Letham, "Forecasting at scale", The American Statistician 72 (2018) 37. Alone it
 loses on power prices; with the forecasts of load and renewables and the prices of yesterday and a
-week ago as regressors it is one voice among several. A fit takes seconds to minutes, so that it is
-done every eighth week only; between fits the regressors carry what is new.
+week ago as regressors it is one voice among several. Without a trend of its own, which it would
+continue into days that have another, a fit takes seconds; it is done every other week, and between
+fits the regressors carry what is new.
 """
 
 import datetime as dt
@@ -18,10 +19,9 @@ from cloud.market.forecasts.lear import FIRST_ROW
 from cloud.market.forecasts.scaling import Asinh
 
 _LAGS: Final = (1, 7)
-_YEAR_OF_DAYS: Final = 400  # with less there is no telling the season of the year
+_YEAR_OF_DAYS: Final = 729  # with less there is no telling the season of the year
 _SEED: Final = 1
 _ORDER_OF_DAY: Final = 8  # Fourier terms: down to three hours
-_CHANGES: Final = 12
 
 
 class Additive:
@@ -31,7 +31,7 @@ class Additive:
         name: as "prophet".
     """
 
-    def __init__(self, name: str = "prophet", *, window: int = 728, refit_days: int = 56) -> None:
+    def __init__(self, name: str = "prophet", *, window: int = 731, refit_days: int = 14) -> None:
         self.name, self._window, self._refit_days = name, window, refit_days
         self._fitted: tuple[dt.date, Any, Asinh] | None = None
 
@@ -45,9 +45,11 @@ class Additive:
         return scale.back(said[:, None])[:, 0]
 
     def _fit(self, table: DayTable, row: int) -> tuple[Any, Asinh]:
-        for name in ("cmdstanpy", "prophet", "prophet.plot"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # misses what is not needed
         from prophet import Prophet  # noqa: PLC0415 - slow to load
+
+        for name in ("cmdstanpy", "prophet"):
+            logging.getLogger(name).setLevel(logging.WARNING)
 
         first = max(FIRST_ROW, row - self._window)
         scale = Asinh.of(table.price[first:row].reshape(-1, 1))
@@ -55,7 +57,7 @@ class Additive:
             daily_seasonality=_ORDER_OF_DAY,
             weekly_seasonality=True,
             yearly_seasonality=row - first > _YEAR_OF_DAYS,
-            n_changepoints=_CHANGES,
+            growth="flat",  # the level follows from the prices of yesterday and a week ago
             uncertainty_samples=0,
         )
         frame = _frame(table, first, row, scale)

@@ -67,15 +67,13 @@ class Mixer:
         apart = np.sqrt(weights @ (said - mean) ** 2)
         return Mixed(mean, self._calibration.quantiles(mean, apart), weights)
 
-    def learn(self, said: Floats, mixed: Mixed, came: Floats) -> None:
-        """Take in what came of a day."""
+    def learn(self, said: Floats, mixed: Mixed, came: Floats, earned: Floats) -> None:
+        """Take in what came of a day, and what plans on it earned (see `earned_by`)."""
         apart = np.sqrt(mixed.weights @ (said - mixed.mean) ** 2)
         self._calibration.learn(mixed.mean, apart, came, mixed.quantiles)
         self._said.append(said)
         self._came.append(came)
-        if self._by_money:
-            plans = np.vstack([said, came])
-            self._earned.append(earnings(plans, np.broadcast_to(came, plans.shape)))
+        self._earned.append(earned)
         for kept in (self._said, self._came, self._earned):
             del kept[: -self._weighting.days]
 
@@ -87,6 +85,23 @@ class Mixer:
             earned = np.sum(self._earned, axis=0)
             captured = earned[:-1] / max(float(earned[-1]), 1e-9)
         return self._weighting.weights(np.stack(self._said, axis=1), np.stack(self._came), captured)
+
+
+def earned_by(said: Floats, came: Floats) -> Floats:
+    """Return what each day's plan on each member, and on what came, earned.
+
+    Args:
+        said: shape (members, days, points).
+        came: shape (days, points).
+
+    Returns:
+        Shape (days, members + 1); perfect foresight last.
+    """
+    plans = np.concatenate([said, came[None]])
+    paid = np.broadcast_to(came, plans.shape)
+    members, days, points = plans.shape
+    earned = earnings(plans.reshape(-1, points), paid.reshape(-1, points))
+    return earned.reshape(members, days).T
 
 
 class Ensemble:
@@ -172,9 +187,12 @@ class Ensemble:
             first = max(first, table.dates.index(self._learnt_to) + 1)
         else:
             mixer = Mixer(len(self._members), table.points, by_money=self._by_money)
-        for past in range(first, row):
-            said, _ = self._ask(table, past)
-            mixer.learn(said, mixer.mix(said), table.price[past])
+        if first < row:
+            every = np.stack([self._ask(table, past)[0] for past in range(first, row)], axis=1)
+            came = table.price[first:row]
+            earned = earned_by(every, came)
+            for at in range(row - first):
+                mixer.learn(every[:, at], mixer.mix(every[:, at]), came[at], earned[at])
         self._mixer, self._learnt_to = mixer, table.dates[row - 1]
         return mixer
 

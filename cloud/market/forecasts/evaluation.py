@@ -9,7 +9,7 @@ import numpy as np
 from cloud.market.forecast import LEVELS
 from cloud.market.forecasts.calibration import Calibration
 from cloud.market.forecasts.capture import earnings
-from cloud.market.forecasts.ensemble import Mixer
+from cloud.market.forecasts.ensemble import Mixer, earned_by
 from cloud.market.forecasts.history import Floats
 from cloud.market.forecasts.weighting import Weighting
 
@@ -64,10 +64,10 @@ def mixed(said: Floats, came: Floats, weighting: Weighting | None = None) -> Mix
         weighting: how; the house's own without it.
     """
     mixer = Mixer(len(said), came.shape[1], weighting)
-    found = []
+    earned, found = earned_by(said, came), []
     for day in range(len(came)):
         one = mixer.mix(said[:, day])
-        mixer.learn(said[:, day], one, came[day])
+        mixer.learn(said[:, day], one, came[day], earned[day])
         found.append(one)
     return Mixture(
         np.stack([one.mean for one in found]),

@@ -13,8 +13,8 @@ import numpy as np
 
 from cloud.market.forecasts.history import Floats
 
-_STEPS: Final = 150
-_PACE: Final = 0.15
+_STEPS: Final = 60
+_PACE: Final = 0.3
 
 
 @dataclass(frozen=True)
