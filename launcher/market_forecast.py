@@ -34,6 +34,7 @@ class Wishes:
     last: str
     members: str
     allow_short: bool
+    teaching_days: int = _TEACHING_DAYS
 
 
 @contextmanager
@@ -125,7 +126,7 @@ def _rows(table: "DayTable", wishes: Wishes) -> tuple[range, int, tuple[str, ...
                 f"{wishes.prices.name} up to {wishes.train_until}", until + 1, LEAST_DAYS
             )
         flags = (f"short history: {until + 1:,} of {LEAST_DAYS:,} days",)
-    start = max(FIRST_ROW, until + 1 - _TEACHING_DAYS)
+    start = max(FIRST_ROW, until + 1 - wishes.teaching_days)
     if start > first:
         raise WrongInput(
             f"--from: there are {first} days before it; at least {FIRST_ROW} are needed"

@@ -25,6 +25,7 @@ def wishes(**changed: object) -> Wishes:
         "last": "2017-04-28",
         "members": "naive.day,naive.week,lear.56",
         "allow_short": False,
+        "teaching_days": 84,
     }
     return Wishes(**{**given, **changed})
 
@@ -55,7 +56,7 @@ def test_lear_beats_the_naive_ones_and_the_mixture_is_not_worse(
     )
     said = capsys.readouterr().out
     assert "epf_de.parquet: times without a zone, taken as UTC" in said
-    assert "lear.56: 210 of 210 days" in said
+    assert "lear.56: 112 of 112 days" in said
     assert "LEAR/DNN mean (published)" in said
     assert not list(tmp_path.glob("*.progress*"))
 
@@ -91,7 +92,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_says_the_same(
 
     run_forecast_eval(wishes(members="quick"), resumed, None)
 
-    assert member.asked[0] == first + 168  # three chunks of 56 days were kept
+    assert member.asked[0] == first + 56  # one chunk of 56 days was kept
     one, two = (json.loads(file.read_text("utf-8")) for file in (whole, resumed))
     for report in (one, two):
         for row in report["rows"]:

@@ -3,8 +3,8 @@
 S. J. Taylor, B. Letham, "Forecasting at scale", The American Statistician 72 (2018) 37. Alone it
 loses on power prices; with the forecasts of load and renewables and the prices of yesterday and a
 week ago as regressors it is one voice among several. Without a trend of its own, which it would
-continue into days that have another, a fit takes seconds; it is done every other week, and between
-fits the regressors carry what is new.
+continue into days that have another, a fit takes seconds; it is done every fourth week, and
+between fits the regressors carry what is new.
 """
 
 import datetime as dt
@@ -31,7 +31,7 @@ class Additive:
         name: as "prophet".
     """
 
-    def __init__(self, name: str = "prophet", *, window: int = 731, refit_days: int = 14) -> None:
+    def __init__(self, name: str = "prophet", *, window: int = 731, refit_days: int = 28) -> None:
         self.name, self._window, self._refit_days = name, window, refit_days
         self._fitted: tuple[dt.date, Any, Asinh] | None = None
 
@@ -48,9 +48,6 @@ class Additive:
         logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # misses what is not needed
         from prophet import Prophet  # noqa: PLC0415 - slow to load
 
-        for name in ("cmdstanpy", "prophet"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-
         first = max(FIRST_ROW, row - self._window)
         scale = Asinh.of(table.price[first:row].reshape(-1, 1))
         model = Prophet(
@@ -60,6 +57,8 @@ class Additive:
             growth="flat",  # the level follows from the prices of yesterday and a week ago
             uncertainty_samples=0,
         )
+        for name in ("cmdstanpy", "prophet"):  # the first model sets how much they tell
+            logging.getLogger(name).setLevel(logging.WARNING)
         frame = _frame(table, first, row, scale)
         for column in frame.columns[1:]:
             model.add_regressor(column)

@@ -14,7 +14,7 @@ from cloud.market.forecasts.history import Floats
 from cloud.market.forecasts.weighting import Weighting
 
 ENSEMBLE: Final = "ensemble"
-_GROUPS: Final = {"lear": "lear."}
+_GROUPS: Final = {"lear": "lear.", "kernel": "kernel."}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from cloud.market.forecasts.additive import Additive
 from cloud.market.forecasts.boosting import Boosting
 from cloud.market.forecasts.days import DayTable
 from cloud.market.forecasts.history import Floats
+from cloud.market.forecasts.kernel import Kernel, rough, smooth
 from cloud.market.forecasts.lear import Lear
 from cloud.market.forecasts.naive import Profile, Repeat
-from cloud.market.forecasts.network import Networks
 
 FIRST_ROW: Final = 15
 """The first day that every member can forecast."""
@@ -41,6 +41,11 @@ def lear_members() -> tuple[Member, ...]:
     return tuple(Lear(f"lear.{window}", window) for window in LEAR_WINDOWS)
 
 
+def kernel_members() -> tuple[Member, ...]:
+    """Return kernel regressions of two shapes."""
+    return Kernel("kernel.rough", rough), Kernel("kernel.smooth", smooth)
+
+
 def quick_members() -> tuple[Member, ...]:
     """Return naive profiles and LEAR: what takes milliseconds a day."""
     return (*naive_members(), *lear_members())
@@ -48,7 +53,7 @@ def quick_members() -> tuple[Member, ...]:
 
 def all_members() -> tuple[Member, ...]:
     """Return everyone."""
-    return (*quick_members(), Boosting(), Networks(), Additive())
+    return (*quick_members(), *kernel_members(), Boosting(), Additive())
 
 
 def ask(members: Sequence[Member], table: DayTable, row: int) -> tuple[Floats, tuple[str, ...]]:

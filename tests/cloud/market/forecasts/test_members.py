@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from cloud.market.forecasts.additive import Additive
+from cloud.market.forecasts.boosting import Boosting
+from cloud.market.forecasts.days import DayTable, day_table
+from cloud.market.forecasts.kernel import Kernel, rough, smooth
+from cloud.market.forecasts.members import Member
+from tests.cloud.market.forecasts.sample import part
+
+ROWS = range(172, 200, 4)
+
+
+def learners() -> dict[str, Member]:
+    return {
+        "kernel.rough": Kernel("kernel.rough", rough),
+        "kernel.smooth": Kernel("kernel.smooth", smooth),
+        "lightgbm": Boosting(trees=200),
+        "prophet": Additive(window=120),
+    }
+
+
+@pytest.fixture(scope="module")
+def table() -> DayTable:
+    return day_table(part(900, 200), ahead=0)
+
+
+@pytest.mark.parametrize("name", list(learners()))
+def test_a_learner_beats_the_week_before_on_real_prices(table: DayTable, name: str):
+    member, came = learners()[name], table.price[list(ROWS)]
+
+    said = np.array([member.forecast(table, row) for row in ROWS])
+
+    week_before = np.abs(table.price[[row - 7 for row in ROWS]] - came).mean()
+    assert np.abs(said - came).mean() < 0.85 * week_before
+
+
+@pytest.mark.parametrize("name", list(learners()))
+def test_a_learner_does_not_know_the_day_that_it_forecasts(name: str):
+    known, other = part(900, 200), part(900, 200)
+    other.price[24 * 190 :] = 500.0
+
+    one, two = (
+        learners()[name].forecast(day_table(history, ahead=0), 190) for history in (known, other)
+    )
+
+    assert one.tolist() == two.tolist()
+
+
+def test_between_fits_what_is_new_still_counts(table: DayTable):
+    member = Kernel("kernel.rough", rough, refit_days=28)
+    member.forecast(table, 180)
+    changed = part(900, 200)
+    changed.price[24 * 184 : 24 * 185] += 60.0
+    other = Kernel("kernel.rough", rough, refit_days=28)
+    other_table = day_table(changed, ahead=0)
+    other.forecast(other_table, 180)
+
+    assert other.forecast(other_table, 185).mean() > member.forecast(table, 185).mean() + 3
