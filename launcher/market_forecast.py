@@ -2,21 +2,20 @@
 
 import datetime as dt
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from launcher.errors import WrongInput
 from launcher.lab_errors import check_file
+from launcher.progress import progress
 
 if TYPE_CHECKING:
     from cloud.market.forecasts.days import DayTable
     from cloud.market.forecasts.evaluation import Score
     from cloud.market.forecasts.members import Member
-    from cloud.market.forecasts.rolling import Progress
 
 _TEACHING_DAYS = 182  # forecast before the first day that counts: for weights and bands
 _LEAST_WIDTH = 110
@@ -75,8 +74,12 @@ def run_forecast_eval(wishes: Wishes, output: Path, reference: Path | None) -> i
         for note in (*notes, *table.flags, *short):
             print(note)
         kept = output.with_name(output.name + ".progress.npz")
-        with _progress() as progress:
-            done = roll(members, table, rows, kept, progress)
+        with progress() as tell:
+
+            def told(name: str, done: int, of: int) -> None:
+                tell(name, done / of, f"{done} of {of} days")
+
+            done = roll(members, table, rows, kept, told)
         said = {member.name: done.said[member.name] for member in members}
         span = slice(rows.start, rows.stop)
         came, before = table.price[span], table.price[rows.start - 7 : rows.stop - 7]
@@ -172,25 +175,6 @@ def _published(reference: Path | None, table: "DayTable", rows: range) -> "list[
     found = read_reference(reference, table, rows)
     before = table.price[rows.start - 7 : rows.stop - 7]
     return [score(name, said, table.price[span], before) for name, said in found.items()]
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """Show a bar on a terminal, and plain lines elsewhere."""
-    if not sys.stdout.isatty():
-        yield lambda name, done, of: print(f"{name}: {done} of {of} days", flush=True)
-        return
-    from rich.progress import Progress as Bar
-
-    with Bar(transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(name: str, done: int, of: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=of)
-            bar.update(tasks[name], completed=done)
-
-        yield show
 
 
 def _print_table(

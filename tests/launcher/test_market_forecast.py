@@ -54,9 +54,9 @@ def test_lear_beats_the_naive_ones_and_the_mixture_is_not_worse(
     assert published == pytest.approx(
         {"LEAR Ensemble": 1, "DNN Ensemble": 3, "LEAR/DNN mean": 1}, abs=1e-4
     )
-    said = capsys.readouterr().out
+    said, told = capsys.readouterr()
     assert "epf_de.parquet: times without a zone, taken as UTC" in said
-    assert "lear.56: 112 of 112 days" in said
+    assert "lear.56: 100 % 112 of 112 days" in told
     assert "LEAR/DNN mean (published)" in said
     assert not list(tmp_path.glob("*.progress*"))
 
