@@ -3,7 +3,7 @@
 from cloud.fleet import models
 from cloud.fleet.control import Control, ControlRefused, order
 from cloud.fleet.freshness import LINK_LIMIT_MS, link_lost, stale_after_ms
-from cloud.fleet.orders import OrderSeen, ReceiptSeen, list_orders
+from cloud.fleet.orders import OrderSeen, ReceiptSeen, list_orders, schedule_in_force
 from cloud.fleet.schedule_check import ROUND_TRIP_EFFICIENCY, Finding, FindingCode, ScheduleCheck
 from cloud.fleet.scheduling import Now, Planned, ScheduleRefused, in_force, plan, read, send
 from cloud.fleet.stations import (
@@ -49,6 +49,7 @@ __all__ = [
     "order",
     "plan",
     "read",
+    "schedule_in_force",
     "send",
     "stale_after_ms",
 ]

@@ -12,7 +12,6 @@ from cloud.market.bids.content import (
     Scheduled,
     Settlement,
 )
-from cloud.market.bids.day_plan import day_powers, days_of, interval_min
 from cloud.market.bids.decide import Times
 from cloud.market.bids.exchange import (
     Accepted,
@@ -64,11 +63,8 @@ __all__ = [
     "Worker",
     "approve",
     "conditions",
-    "day_powers",
-    "days_of",
     "draft",
     "edit",
-    "interval_min",
     "load",
     "log_of",
     "may_follow",

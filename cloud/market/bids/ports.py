@@ -16,7 +16,7 @@ class Desk(Protocol):
         ...
 
     async def schedule(self, bid: Bid, results: Sequence[Cleared], now_ms: int) -> Scheduled:
-        """Have the station work, on the days that the bid touches, by all that is cleared for it.
+        """Have the station work, in the bid's time, by all that is cleared for it then.
 
         Called again with the same results it sends nothing a second time.
         """

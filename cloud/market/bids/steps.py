@@ -24,7 +24,6 @@ from cloud.vault.vault import StationKeys, Vault
 CHECK: Final = "check"
 WATCH: Final = "watch"
 DESK: Final = "desk"
-_DAY_MS: Final = 86_400_000
 FALLBACK_RULE: Final = "rule:fall-back"
 
 
@@ -217,16 +216,13 @@ class Steps:
             await rows.move(conn, keys, bid.id, step)
 
     async def _results(self, bid: Bid) -> list[Cleared]:
-        """Return all that is cleared for the station around the bid's time, this included.
-
-        A station's plan is made for whole local days, so a day before and after counts.
-        """
+        """Return all that is cleared for the station and overlaps the bid's time, this included."""
         async with connection(self._pool) as conn:
             found = await conn.execute(
                 "SELECT b.id::text, v.version FROM bids b JOIN bid_versions v ON v.bid = b.id"
                 " WHERE b.station = %s AND b.begin_ms < %s AND b.end_ms > %s AND v.state IN"
                 " ('cleared', 'scheduled', 'delivered', 'settled') ORDER BY b.begin_ms, b.id",
-                (bid.station, bid.end_ms + _DAY_MS, bid.begin_ms - _DAY_MS),
+                (bid.station, bid.end_ms, bid.begin_ms),
             )
             there = await found.fetchall()
         results = []

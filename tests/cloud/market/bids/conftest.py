@@ -45,9 +45,15 @@ class Floor:
             times=TIMES,
         )
 
-    async def draft(self, power: str = "10", *, fallback: str | None = None) -> str:
-        spare = None if fallback is None else content(fallback)
-        new = NewBid("east", GATE_MS, content(power), spare)
+    async def draft(
+        self,
+        power: str = "10",
+        *,
+        fallback: str | None = None,
+        product: str = "day-ahead-energy",
+    ) -> str:
+        spare = None if fallback is None else content(fallback, product=product)
+        new = NewBid("east", GATE_MS, content(power, product=product), spare)
         return await bids.draft(
             self.pool, self.vault, new, who="ann", why="tomorrow", now_ms=self.now_ms
         )
@@ -104,4 +110,6 @@ def hall() -> Iterator[tuple[str, Book]]:
 @pytest.fixture
 async def floor(pool, tmp_path, hall) -> Floor:
     await create_station(pool, "haibin-1")
+    async with pool.connection() as conn:
+        await conn.execute("UPDATE stations SET rated_power_kw = 10000, capacity_kwh = 20000")
     return Floor(pool, Vault(pool, open_keys(tmp_path / "keys")), *hall)

@@ -308,13 +308,7 @@ async def test_there_is_one_bid_for_a_product_and_a_time(floor):
 
 async def test_all_that_is_cleared_for_a_station_is_scheduled_together(floor):
     first = await floor.draft()
-    other = await bids.draft(
-        *(floor.pool, floor.vault),
-        bids.NewBid("east", GATE_MS, content(product="intraday-energy")),
-        who="ann",
-        why="",
-        now_ms=floor.now_ms,
-    )
+    other = await floor.draft(product="intraday-energy")
 
     await floor.run()
     await floor.run(GATE_MS)
@@ -325,13 +319,7 @@ async def test_all_that_is_cleared_for_a_station_is_scheduled_together(floor):
 
 async def test_an_error_of_one_bid_stops_no_other(floor):
     broken = await floor.draft()
-    whole = await bids.draft(
-        *(floor.pool, floor.vault),
-        bids.NewBid("east", GATE_MS, content(product="intraday-energy")),
-        who="ann",
-        why="",
-        now_ms=floor.now_ms,
-    )
+    whole = await floor.draft(product="intraday-energy")
     judge = floor.desk.judge
 
     async def stumbles(bid, version, now_ms):
