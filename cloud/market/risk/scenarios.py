@@ -1,0 +1,162 @@
+"""Revenue of bids over possible prices: what clears, what the battery can follow, what is earned.
+
+The station takes prices and makes none. What clears and cannot be followed, because the battery is
+empty, full or out, is bought back at the price of imbalance.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cloud.market.battery import Battery
+from cloud.market.bid import BidInterval, BidSet, Direction
+
+Floats = npt.NDArray[np.float64]
+_MINUTES: Final = 60
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What comes of bids in each scenario.
+
+    Attributes:
+        revenue: in the market's currency, wear taken off, shape (scenarios,).
+        missed_mwh: energy that cleared and could not be followed, shape (scenarios,).
+        discharged_mwh: energy given to the grid, shape (scenarios,).
+        end_mwh: energy left in the cells, shape (scenarios,).
+    """
+
+    revenue: Floats
+    missed_mwh: Floats
+    discharged_mwh: Floats
+    end_mwh: Floats
+
+
+def revenue_scenarios(
+    bids: BidSet,
+    paths: Floats,
+    battery: Battery,
+    *,
+    imbalance: Floats | None = None,
+    end_value: float = 0.0,
+) -> Floats:
+    """Return the revenue of a bid set in each scenario, shape (scenarios,); see `follow`."""
+    return follow(bids, paths, battery, imbalance=imbalance, end_value=end_value).revenue
+
+
+def follow(
+    bids: BidSet,
+    paths: Floats,
+    battery: Battery,
+    *,
+    imbalance: Floats | None = None,
+    end_value: float = 0.0,
+) -> Followed:
+    """Follow a bid set of energy through price paths.
+
+    Args:
+        bids: what is offered; capacity that is held is left out.
+        paths: prices per MWh of the bid's intervals, shape (scenarios, intervals).
+        battery: what the station can do, with its SOC at the beginning.
+        imbalance: price at which what was not followed is bought back, of the same shape; None:
+            the same price, so that it earns nothing and costs nothing more.
+        end_value: of a MWh in the cells at the end, above what was in them at the beginning.
+
+    Raises:
+        ValueError: the paths do not fit the bid's intervals.
+    """
+    if paths.ndim != 2 or paths.shape[1] != len(bids.intervals):  # noqa: PLR2004 - a matrix
+        raise ValueError(f"paths of shape {paths.shape} for {len(bids.intervals)} intervals")
+    other = paths if imbalance is None else imbalance
+    hours = bids.interval_min / _MINUTES
+    low, high = battery.soc_min * battery.energy_mwh, battery.soc_max * battery.energy_mwh
+    begin = battery.soc * battery.energy_mwh
+    stored = np.full(len(paths), begin)
+    revenue, missed, given = (np.zeros(len(paths)) for _ in range(3))
+    for index, interval in enumerate(bids.intervals):
+        price = paths[:, index]
+        wanted = cleared_mw(interval, price) * hours
+        most = np.minimum(
+            np.maximum(stored - low, 0) * battery.discharge_efficiency,
+            battery.discharge_mw * hours,
+        )
+        least = -np.minimum(
+            np.maximum(high - stored, 0) / battery.charge_efficiency, battery.charge_mw * hours
+        )
+        energy = np.clip(wanted, least, most)
+        out, taken = np.maximum(energy, 0), np.maximum(-energy, 0)
+        stored += taken * battery.charge_efficiency - out / battery.discharge_efficiency
+        revenue += wanted * price - (wanted - energy) * other[:, index]
+        revenue -= out * battery.wear_per_mwh
+        missed += np.abs(wanted - energy)
+        given += out
+    revenue += (stored - begin) * end_value
+    return Followed(revenue, missed, given, stored)
+
+
+def cleared_mw(interval: BidInterval, price: Floats) -> Floats:
+    """Return what clears of an interval at prices, MW, discharge positive, shape of `price`."""
+    power = np.zeros_like(price)
+    for one in interval.segments:
+        limit = None if one.price is None else float(one.price)
+        if one.direction is Direction.DISCHARGE:
+            taken = True if limit is None else price >= limit
+            power += float(one.power_mw) * taken
+        elif one.direction is Direction.CHARGE:
+            taken = True if limit is None else price <= limit
+            power -= float(one.power_mw) * taken
+    return power
+
+
+def history_paths(
+    expected: Floats,
+    past_expected: Floats,
+    past_price: Floats,
+    n_paths: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Draw possible days from what past forecasts missed: whole days, so that hours go together.
+
+    Args:
+        expected: the day's forecast, shape (intervals,).
+        past_expected: forecasts of past days as they were known then, shape (days, intervals).
+        past_price: what came, shape (days, intervals).
+        n_paths: how many.
+        rng: where chance comes from.
+
+    Returns:
+        Prices, shape (n_paths, intervals).
+    """
+    missed = past_price - past_expected
+    whole = missed[np.isfinite(missed).all(axis=1)]
+    if not len(whole):
+        raise ValueError("no past day is whole; nothing can be drawn from it")
+    drawn: Floats = expected + whole[rng.integers(0, len(whole), n_paths)]
+    return drawn
+
+
+def block_bootstrap(
+    daily: Floats, n_paths: int, length: int, block_days: int, rng: np.random.Generator
+) -> Floats:
+    """Draw sequences of days from history in blocks, so that bad weeks stay bad weeks.
+
+    The circular block bootstrap of Politis and Romano (1992): a block may begin on any day, and
+    after the last day comes the first.
+
+    Args:
+        daily: revenue of past days, shape (days,).
+        n_paths: how many sequences.
+        length: days of each.
+        block_days: days of a block.
+        rng: where chance comes from.
+
+    Returns:
+        Revenue, shape (n_paths, length).
+    """
+    blocks = -(-length // block_days)
+    begins = rng.integers(0, len(daily), (n_paths, blocks))
+    places = (begins[:, :, None] + np.arange(block_days)) % len(daily)
+    drawn: Floats = daily[places.reshape(n_paths, -1)[:, :length]]
+    return drawn
