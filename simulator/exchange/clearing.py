@@ -1,9 +1,11 @@
 """Who gets what: orders against the recorded price, and the day's statement."""
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
+from fractions import Fraction
 
 from simulator.exchange.book import Book, Held
 from simulator.exchange.config import ExchangeConfig, MarketConfig, ProductConfig
@@ -12,7 +14,7 @@ from simulator.exchange.recorded import Recorded, load
 from simulator.exchange.timetable import MIN_MS, day_ms, due_ms
 
 _CENT = Decimal("0.01")
-_HOUR = Decimal(60)
+_HOUR = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,8 @@ def day_bounds(market: MarketConfig, day: str) -> tuple[int, int]:
 def _capacity(won: list[Award], market: MarketConfig) -> Iterator[Line]:
     for one in won:
         if _product(market, one.product).kind == "capacity":
-            quantity = one.mw * one.minutes / _HOUR
-            yield _line(one.start_ms, "capacity", one.product, quantity, "MW.h", one.price)
+            quantity = Fraction(one.mw) * one.minutes / _HOUR
+            yield _line(one.start_ms, ("capacity", one.product, "MW.h"), quantity, one.price)
 
 
 def _gross(
@@ -153,7 +155,8 @@ def _gross(
     energy = next(one for one in market.products if one.kind == "energy")
     for start, (_, mwh) in sorted(meter.items()):
         price = prices.at(market, energy.id, start)
-        yield _line(start, "energy", energy.id, mwh * market.loss_factor, "MWh", price)
+        quantity = Fraction(mwh) * Fraction(market.loss_factor)
+        yield _line(start, ("energy", energy.id, "MWh"), quantity, price)
 
 
 def _net(
@@ -162,23 +165,25 @@ def _net(
     market: MarketConfig,
     prices: Prices,
 ) -> Iterator[Line]:
-    """Settle stage after stage: each later schedule against the one before, the meter last."""
-    energy = [one for one in market.products if one.kind == "energy"]
-    plans = {one.id: _plan(won, one.id) for one in energy}
+    """Settle what was bought and sold ahead at its prices, and the meter against the sum of it.
+
+    What a real-time product awards is how a unit is to run; it is paid by the meter alone.
+    """
+    ahead = [one for one in market.products if one.kind == "energy" and one.stage != "real_time"]
+    plans = {one.id: _plan(won, one.id) for one in ahead}
     for start, (minutes, mwh) in sorted(meter.items()):
-        position = Decimal(0)
-        for one in energy:
+        position = Fraction(0)
+        for one in ahead:
             cell = start - start % (one.interval_min * MIN_MS)
             mw = plans[one.id].get(cell)
             if mw is None:
                 continue
-            scheduled = mw * minutes / _HOUR
-            price = prices.at(market, one.id, cell)
-            yield _line(start, "energy", one.id, scheduled - position, "MWh", price)
-            position = scheduled
-        if mwh != position:
-            price = prices.at(market, "", start)
-            yield _line(start, "imbalance", "", mwh - position, "MWh", price)
+            sold = Fraction(mw) * minutes / _HOUR
+            yield _line(start, ("energy", one.id, "MWh"), sold, prices.at(market, one.id, cell))
+            position += sold
+        if Fraction(mwh) != position:
+            rest = Fraction(mwh) - position
+            yield _line(start, ("imbalance", "", "MWh"), rest, prices.at(market, "", start))
 
 
 def _plan(won: list[Award], product: str) -> dict[int, Decimal]:
@@ -190,8 +195,11 @@ def _plan(won: list[Award], product: str) -> dict[int, Decimal]:
     return plan
 
 
-def _line(  # noqa: PLR0917 - a line has so many cells
-    start_ms: int, item: str, detail: str, quantity: Decimal, unit: str, price: Decimal
-) -> Line:
-    amount = (quantity * price).quantize(_CENT, ROUND_HALF_UP)
-    return Line(start_ms, item, detail, quantity, unit, price, amount)
+def _line(start_ms: int, what: tuple[str, str, str], quantity: Fraction, price: Decimal) -> Line:
+    """Return a line; the amount is rounded once, from exact fractions, halves away from zero."""
+    cents = quantity * Fraction(price) * 100
+    whole = math.floor(abs(cents) + Fraction(1, 2))
+    amount = Decimal(whole if cents >= 0 else -whole) / 100
+    item, detail, unit = what
+    shown = Decimal(quantity.numerator) / Decimal(quantity.denominator)
+    return Line(start_ms, item, detail, shown, unit, price, amount.quantize(_CENT))

@@ -19,6 +19,7 @@ from simulator.exchange.journal import Journal
 from simulator.exchange.mischief import Mischief, Plan
 from simulator.exchange.timetable import due_ms, shown
 
+_IMBALANCE = "imbalance"
 _UNKNOWN = {"error": "not known here"}
 
 
@@ -117,10 +118,12 @@ class Desk:
 
     def meter(self, market: str, station: str, body: bytes) -> Answer:
         """Keep what a station's meter told; a later telling of an interval counts."""
-        if self.market_of(market) is None:
+        rules = self.market_of(market)
+        if rules is None:
             return as_json(404, _UNKNOWN)
+        finest = min(one.interval_min for one in rules.products)
         try:
-            told = _metered(json.loads(body))
+            told = _metered(json.loads(body), finest)
         except (ValueError, KeyError, TypeError, InvalidOperation) as error:
             return as_json(400, {"error": f"no meter readings: {error!r}"})
         with self._lock:
@@ -149,20 +152,25 @@ class Desk:
         return answers.statement(rules, station, dt.date.fromisoformat(day), lines, written)
 
     def prices(self, market: str, product: str, day: str) -> Answer:
-        """Return a day's cleared prices of a product, as far as they are known."""
+        """Return a day's prices of a product (or of imbalance), as far as they are known."""
         rules = self.market_of(market)
         found = None if rules is None else rules.product(product)
-        if rules is None or found is None:
+        if rules is None or (found is None and product != _IMBALANCE):
             return as_json(404, _UNKNOWN)
         try:
             begin, end = day_bounds(rules, day)
         except ValueError:
             return as_json(404, {"error": f"{day} is no day"})
-        starts = range(begin, end, found.interval_min * 60_000)
+        if found is None:  # what is left over is priced when it is known
+            step = min(one.interval_min for one in rules.products) * 60_000
+            known = [at for at in range(begin, end, step) if at + step <= self.now_ms()]
+        else:
+            starts = range(begin, end, found.interval_min * 60_000)
+            known = [at for at in starts if due_ms(rules, found, at) <= self.now_ms()]
+        series = "" if found is None else product
         rows = [
-            {"start": shown(at), "price": format(self._prices.at(rules, product, at), "f")}
-            for at in starts
-            if due_ms(rules, found, at) <= self.now_ms()
+            {"start": shown(at), "price": format(self._prices.at(rules, series, at), "f")}
+            for at in known
         ]
         return as_json(200, {"currency": rules.currency, "prices": rows})
 
@@ -227,15 +235,16 @@ class Desk:
                 self._book.meters.setdefault(place, {}).update(told)
 
 
-def _metered(told: Any) -> dict[int, tuple[int, Decimal]]:
+def _metered(told: Any, most_min: int = 1440) -> dict[int, tuple[int, Decimal]]:
     """Read {"intervals": [{"start": ..., "minutes": 5, "energy_mwh": "0.25"}]}."""
-    return {
-        _ms(dt.datetime.fromisoformat(one["start"])): (
-            int(one["minutes"]),
-            Decimal(str(one["energy_mwh"])),
-        )
-        for one in told["intervals"]
-    }
+    found = {}
+    for one in told["intervals"]:
+        minutes = int(one["minutes"])
+        if not 0 < minutes <= most_min:
+            raise ValueError(f"{minutes} minutes; the market settles {most_min}")
+        start = _ms(dt.datetime.fromisoformat(one["start"]))
+        found[start] = (minutes, Decimal(str(one["energy_mwh"])))
+    return found
 
 
 def _ms(moment: dt.datetime) -> int:

@@ -109,6 +109,12 @@ def test_commands_that_make_no_sense_are_refused(tmp_path: Path):
             ("POST", "/v1/clock", {"now": "2026-03-09T07:00:00Z"}, 409),
             ("POST", "/v1/clock", {"now": "noon"}, 400),
             ("PUT", "/v1/meter/test-exchange/s1", {"intervals": [{"start": 1}]}, 400),
+            (
+                "PUT",
+                "/v1/meter/test-exchange/s1",
+                {"intervals": [{"start": "2026-03-09T08:00Z", "minutes": 15, "energy_mwh": 1}]},
+                400,
+            ),
             ("PUT", "/v1/meter/atlantis/s1", {"intervals": []}, 404),
             ("POST", "/v1/submissions/test-exchange", {}, 400),
             ("GET", "/v1/statements/test-exchange/s1/someday", None, 404),

@@ -53,7 +53,7 @@ async def test_a_bid_lives_from_submission_to_statement(exchange: TestExchange):
         no_statement = await port.statement("s1", "day-ahead-energy", DAY)
         exchange.move_to("2026-03-10T16:00:00Z")
         begin, _ = MARKET.calendar.day_bounds_ms(DAY)
-        readings = [(begin + n * 900_000, 15, Decimal(0)) for n in range(96)]
+        readings = [(begin + n * 300_000, 5, Decimal(0)) for n in range(288)]
         await client.report_meter(MARKET.id, "s1", readings)
         document = await port.statement("s1", "day-ahead-energy", DAY)
 
@@ -66,8 +66,10 @@ async def test_a_bid_lives_from_submission_to_statement(exchange: TestExchange):
     assert {(one.power_mw, one.price) for one in cleared.awards} == {(7, 100)}
     assert isinstance(no_statement, NotYet)
     assert isinstance(document, Document)
-    # 7 MW in four quarter-hours at 100 EUR/MWh, none delivered, bought back at 80 EUR/MWh
-    assert read_statement(document.body, MARKET).total == 4 * (Decimal(175) - Decimal(140))
+    # 7 MW for an hour, none delivered: each 5 minutes 58.333 EUR at 100, bought back at 80
+    assert read_statement(document.body, MARKET).total == (
+        12 * (Decimal("58.33") - Decimal("46.67"))
+    )
     assert exchange.outcomes() == ["accepted", "accepted"]
 
 
