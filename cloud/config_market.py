@@ -11,6 +11,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cloud.config_desk import DeskSection
+
 MarketId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 
 
@@ -42,6 +44,10 @@ class MarketSection(_Section):
     """The market desk."""
 
     exchanges: tuple[ExchangeSection, ...] = Field((), description="none: nothing is submitted")
+    desks: tuple[DeskSection, ...] = Field((), description="none: nothing is drafted")
+    draft_every_s: float = Field(
+        5.0, gt=0, le=3_600, description="period of the job that looks for bids that are due"
+    )
     work_every_s: float = Field(1.0, gt=0, le=60, description="period of the job that moves bids")
     keep_prices_years: float = Field(
         10.0, ge=3, le=100, description="prices older than this are dropped; three are needed"
@@ -70,5 +76,8 @@ class MarketSection(_Section):
     def beside(self, base: Path) -> Self:
         """Return the section with its relative paths counted from `base`."""
         return self.model_copy(
-            update={"exchanges": tuple(one.beside(base) for one in self.exchanges)}
+            update={
+                "exchanges": tuple(one.beside(base) for one in self.exchanges),
+                "desks": tuple(one.beside(base) for one in self.desks),
+            }
         )

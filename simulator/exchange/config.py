@@ -37,7 +37,7 @@ class ProductConfig(Strict):
     kind: Literal["energy", "capacity"] = "energy"
     stage: Literal["day_ahead", "intraday", "real_time"]
     format: Literal["curve-csv", "china-96", "aemo-json", "iec-62325"]
-    interval_min: Literal[5, 10, 15, 30, 60]
+    interval_min: Literal[1, 5, 10, 15, 30, 60]
     due_days_before: Annotated[int, Field(ge=0, le=7)] | None = None
     due_at: dt.time | None = None
     due_minutes_before: Annotated[int, Field(ge=0, le=1440)] | None = None

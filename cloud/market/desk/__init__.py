@@ -5,6 +5,7 @@ wants is offered by the rules of the market, each interval with the price from w
 the reason why.
 """
 
+from cloud.market.desk.drafter import Drafter
 from cloud.market.desk.drafting import Draft, DraftRequest, draft
 from cloud.market.desk.forecasting import Forecaster, Sources, read_history
 from cloud.market.desk.offers import energy_offers, held_offers
@@ -12,6 +13,7 @@ from cloud.market.desk.offers import energy_offers, held_offers
 __all__ = [
     "Draft",
     "DraftRequest",
+    "Drafter",
     "Forecaster",
     "Sources",
     "draft",

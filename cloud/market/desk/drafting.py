@@ -53,6 +53,7 @@ class DraftRequest:
         mode: how much is left to the market.
         committed: by beginning of an interval, MW that is sold (positive) or bought already; only
             what differs from it is offered.
+        from_ms: what begins earlier is neither planned nor offered; the SOC is that of then.
         until_ms: what begins then or later is planned, but not offered yet; None: all is offered.
         wishes: what should hold besides the battery's limits.
         end_value: of one MWh left in the cells; None: what the forecast's cheapest hours, and the
@@ -70,6 +71,7 @@ class DraftRequest:
     used: Mapping[str, float] = field(default_factory=dict)
     mode: OfferMode = OfferMode.QUANTITY_PRICE
     committed: Mapping[int, float] = field(default_factory=dict)
+    from_ms: int = 0
     until_ms: int | None = None
     wishes: tuple[Wish, ...] = ()
     end_value: float | None = None
@@ -127,7 +129,7 @@ def draft(request: DraftRequest) -> Draft:
         held = held_offers(begins, power, cost, product, request.mode)
         sets.append(_set(request, product, held))
     return Draft(
-        bids=tuple(one for one in sets if one.intervals),
+        bids=tuple(one for one in sets if any(part.segments for part in one.intervals)),
         starts_ms=starts,
         request=plan_request,
         plan=plan,
@@ -162,7 +164,7 @@ def _open_starts(request: DraftRequest) -> tuple[int, ...]:
     starts = tuple(
         start
         for start in request.product.intervals_ms(request.day)
-        if forecast.start_ms <= start < end_ms
+        if max(forecast.start_ms, request.from_ms) <= start < end_ms
         and request.product.gate_closure_ms(start) > request.now_ms
     )
     if not starts:

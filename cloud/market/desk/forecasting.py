@@ -7,7 +7,7 @@ whoever waits for it goes on with other work.
 import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from cloud.market.exchanges import Market
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.forecasts import Ensemble, History, Member
 
+_MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 _YEARS: Final = 4
 """Four years are read: the longest window of the models, with what they look back at first."""
@@ -112,3 +113,19 @@ async def read_history(
         known_ms=price.known_ms[known[0] :],
         zone=zone,
     )
+
+
+async def anchored(pool: Pool, forecast: Forecast, series: str, known_ms: int) -> Forecast:
+    """Put the prices of a day that are known by now in the place of their forecast.
+
+    What is known of the day-ahead price is the best guess of what is traded within the day; how
+    far that lies off it is not known from here, so the forecast's own band is kept around it.
+    """
+    end_ms = forecast.start_ms + len(forecast.mean) * forecast.step_min * _MINUTE_MS
+    reading = await prices.read(pool, series, forecast.start_ms, end_ms, known_ms)
+    known = np.isfinite(reading.value)
+    if reading.step_min != forecast.step_min or len(known) != len(forecast.mean):
+        return forecast
+    mean = np.where(known, reading.value, forecast.mean)
+    shift = (mean - forecast.mean)[:, None]
+    return replace(forecast, mean=mean, quantiles=forecast.quantiles + shift)

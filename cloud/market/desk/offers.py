@@ -27,7 +27,9 @@ def energy_offers(
     mode: OfferMode,
     committed_mw: Floats | None = None,
 ) -> tuple[BidInterval, ...]:
-    """Return what a plan sells and buys as an energy product; intervals that rest offer nothing.
+    """Return what a plan sells and buys as an energy product; intervals that rest stay empty.
+
+    They are part of the bid all the same: every version of it covers the same time.
 
     Only what is not sold or bought already is offered: less charging than promised is a sale.
 
@@ -43,10 +45,9 @@ def energy_offers(
         BidInterval(start, _energy(reason, before, product, mode))
         for start, reason, before in zip(starts_ms, reasons, promised, strict=True)
     ]
-    kept = tuple(one for one in offered if one.segments)
     if mode is OfferMode.QUANTITY_PRICE and product.prices_fixed_for_day:
-        return _on_ladder(kept, product)
-    return kept
+        return _on_ladder(tuple(offered), product)
+    return tuple(offered)
 
 
 def held_offers(
@@ -69,8 +70,9 @@ def held_offers(
     found = []
     for start, power in zip(starts_ms, offered_mw, strict=True):
         whole = stepped(float(power), product.power_step_mw, up=False)
-        if whole >= max(product.min_power_mw, product.power_step_mw):
-            found.append(BidInterval(start, (Segment(direction, whole, price, why),)))
+        enough = whole >= max(product.min_power_mw, product.power_step_mw)
+        segments = (Segment(direction, whole, price, why),) if enough else ()
+        found.append(BidInterval(start, segments))
     return tuple(found)
 
 

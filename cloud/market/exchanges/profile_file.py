@@ -65,7 +65,7 @@ class ProductFile(Strict):
     format: Format | None = None
     directions: Annotated[tuple[Direction, ...], Field(min_length=1)]
     price_unit: Annotated[str, Field(min_length=1)]
-    interval_min: Stated[Literal[5, 10, 15, 30, 60]]
+    interval_min: Stated[Literal[1, 5, 10, 15, 30, 60]]
     modes: Stated[Annotated[tuple[OfferMode, ...], Field(min_length=1)]]
     roles: Stated[Annotated[tuple[Role, ...], Field(min_length=1)]]
     max_segments: Stated[Annotated[int, Field(ge=1, le=1000)]]

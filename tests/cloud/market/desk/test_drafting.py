@@ -66,7 +66,10 @@ def test_a_day_is_drafted_with_prices_that_pay_and_reasons():
     assert (bid.market, bid.product, bid.day) == ("test-exchange", "day-ahead-energy", DAY)
     assert check(bid, ENERGY, BATTERY) == ()
     by_start = dict(zip(made.starts_ms, made.reasons, strict=True))
-    for interval in bid.intervals:
+    assert tuple(one.start_ms for one in bid.intervals) == made.starts_ms
+    offered = [one for one in bid.intervals if one.segments]
+    assert offered
+    for interval in offered:
         (segment,) = interval.segments
         reason = by_start[interval.start_ms]
         assert segment.why == reason.sentence
@@ -138,7 +141,7 @@ def test_regulation_is_offered_by_the_hour_beside_energy_and_shares_its_power():
         power = sum(one.power_mw for one in interval.segments)
         assert power + offered.get(hour, Decimal(0)) <= limit
     # 0.2 MWh an hour at 15 of wear.
-    assert all(i.segments[0].price == Decimal("3.00") for i in regulation.intervals)
+    assert all(i.segments[0].price == Decimal("3.00") for i in regulation.intervals if i.segments)
 
 
 def test_a_broken_wish_is_among_the_notes():
@@ -157,7 +160,7 @@ def test_only_what_is_not_sold_already_is_offered():
     promised = planned | {most: planned[most] - 1.0}
     (bid,) = draft(replace(request(HOURS), committed=promised)).bids
 
-    (interval,) = bid.intervals
+    (interval,) = (one for one in bid.intervals if one.segments)
     assert interval.start_ms == most
     assert [(one.direction, one.power_mw) for one in interval.segments] == [
         (Direction.DISCHARGE, Decimal("1.000"))
@@ -176,7 +179,7 @@ def test_charging_less_than_promised_is_a_sale_from_where_charging_no_longer_pay
 
     (bid,) = draft(replace(request(HOURS), committed=planned | {still: -1.0})).bids
 
-    (segment,) = bid.intervals[0].segments
+    (segment,) = (part for one in bid.intervals for part in one.segments)
     assert segment.direction is Direction.DISCHARGE
     assert float(segment.price or 0) == pytest.approx(reason.charge_below, abs=0.0101)
 

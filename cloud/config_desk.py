@@ -1,0 +1,79 @@
+"""`[[market.desks]]` of the cloud's configuration: what a desk bids for a station."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cloud.market.bid import OfferMode
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ProductSection(_Section):
+    """A product of energy that bids are drafted for."""
+
+    id: Id = Field(description="of the product in the market's profile")
+    mode: OfferMode = OfferMode.QUANTITY_PRICE
+    block_intervals: int = Field(
+        1, ge=1, le=300, description="intervals of one bid, where each has a gate of its own"
+    )
+    ahead_min: float = Field(
+        1_800.0, gt=0, description="minutes before its gate from which on a bid is drafted"
+    )
+    lead_s: float = Field(
+        30.0, ge=0, description="seconds that must be left before the gate for a draft to pay"
+    )
+    held: dict[Id, Id] = Field(
+        {}, description="regulation or reserve products offered beside it: id = series of its price"
+    )
+    used: dict[Id, float] = Field(
+        {}, description="MWh that a MW of such a product moves in an hour; measure your own"
+    )
+
+
+class DeskSection(_Section):
+    """What one desk bids for one station at one market."""
+
+    desk: Id = Field("desk", description="whose limits count")
+    station: str = Field(min_length=1, description="id of the station")
+    market: Id = Field(description="id of the market's profile")
+    role: Literal["independent", "joint"] = Field(
+        "independent", description="as what the station stands in the market"
+    )
+    price: Id = Field(description="series of the energy price that is forecast")
+    exogenous: dict[str, Id] = Field(
+        {}, description="series that are known for the day: name = series"
+    )
+    members: Literal["naive", "quick", "all"] = Field(
+        "all", description="who forecasts; all takes seconds a day, quick tenths"
+    )
+    allow_short_history: bool = Field(
+        default=False, description="forecast from less than three years; every bid says so"
+    )
+    warm_up_days: int = Field(
+        84, ge=14, le=730, description="days forecast in hindsight for weights and bands"
+    )
+    end_soc: float | None = Field(
+        None, ge=0, le=1, description="share of the promised energy wished for at the day's end"
+    )
+    wear_file: Path | None = Field(None, description="what ageing costs; None: the house's values")
+    products: tuple[ProductSection, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        counted = Counter(product.id for product in self.products)
+        twice = [name for name, count in counted.items() if count > 1]
+        if twice:
+            raise ValueError(f"products name {twice[0]!r} twice; name each once")
+        return self
+
+    def beside(self, base: Path) -> Self:
+        """Return the section with its relative paths counted from `base`."""
+        file = self.wear_file
+        return self if file is None else self.model_copy(update={"wear_file": base / file})

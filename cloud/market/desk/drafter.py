@@ -1,0 +1,252 @@
+"""Drafts what is due: every product of every desk, each block once, with a fall-back beside it.
+
+The fall-back is planned on what the same weekdays cost before, needs no trained model, and goes to
+the exchange only when nobody has decided in time. A draft that fails is told and tried again; the
+others go on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from cloud.config_desk import DeskSection, ProductSection
+from cloud.db import Pool, connection
+from cloud.market import bids
+from cloud.market.battery import Battery
+from cloud.market.bid import BidSet
+from cloud.market.bids import NewBid
+from cloud.market.desk.blocks import Block, open_blocks
+from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid, draft
+from cloud.market.desk.forecasting import Forecaster, Sources, anchored
+from cloud.market.desk.position import carried, committed_mw, traded
+from cloud.market.desk.record import content_of
+from cloud.market.errors import BidRefused
+from cloud.market.exchanges import DayGate, Market, Product, load_market
+from cloud.market.forecast import Forecast
+from cloud.market.forecasts import Member, naive_members, quick_members
+from cloud.market.plans import EndSoc
+from cloud.market.station_battery import StationBattery
+from cloud.vault.vault import Vault
+
+WHO: Final = "drafting"
+"""Who makes drafts, in the log of bids."""
+_PROFILE: Final = "naive.profile"
+_TAKEN: Final = (
+    "SELECT begin_ms FROM bids WHERE station = %s AND market = %s AND product = %s AND begin_ms >="
+    " %s AND begin_ms < %s"
+)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One block of one product of one desk."""
+
+    section: DeskSection
+    product: ProductSection
+    rules: Product
+    block: Block
+
+
+class Desk:
+    """One desk's market, and its forecaster, which learns from day to day."""
+
+    def __init__(self, section: DeskSection) -> None:
+        self.section = section
+        self.market: Market = load_market(section.market)
+        self.forecaster = Forecaster(
+            self.market,
+            Sources(section.price, section.exogenous),
+            members=_members(section.members),
+            allow_short=section.allow_short_history,
+            warm_up_days=section.warm_up_days,
+        )
+
+
+Sold = Callable[[DeskSection], Awaitable[StationBattery]]
+
+
+class Drafter:
+    """Drafts bids of the desks that are configured."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        vault: Vault,
+        desks: tuple[DeskSection, ...],
+        *,
+        sold: Sold,
+        clock: Callable[[], int],
+    ) -> None:
+        """Make a drafter.
+
+        Args:
+            pool: the store.
+            vault: keys of stations.
+            desks: what is bid.
+            sold: what the station of a desk can sell now.
+            clock: the present, UTC epoch ms.
+
+        Raises:
+            BadProfile: a desk names a market that is not known.
+        """
+        self._pool, self._vault, self._sold, self._clock = pool, vault, sold, clock
+        self._desks = [Desk(section) for section in desks]
+        self._resting: set[tuple[str, str, int]] = set()
+
+    async def run(self) -> int:
+        """Draft all that is due; return how many bids were made.
+
+        Raises:
+            Exception: the first error of a desk; the others have been drafted all the same.
+        """
+        made, failed = 0, []
+        for desk in self._desks:
+            for task in await self._due(desk):
+                try:
+                    made += await self._draft(desk, task)
+                except Exception as error:  # noqa: BLE001 - one desk keeps no other; told after all
+                    failed.append(error)
+                    break
+        if failed:
+            raise failed[0]
+        return made
+
+    async def _due(self, desk: Desk) -> list[_Task]:
+        found = []
+        for product in desk.section.products:
+            rules = desk.market.product(product.id)
+            blocks = open_blocks(
+                rules,
+                self._clock(),
+                intervals=product.block_intervals,
+                lead_ms=round(product.lead_s * 1e3),
+                ahead_ms=round(product.ahead_min * 6e4),
+            )
+            taken = await self._taken(desk, rules, blocks)
+            found += [
+                _Task(desk.section, product, rules, block)
+                for block in blocks
+                if not any(block.begin_ms <= begin < block.end_ms for begin in taken)
+                and (desk.section.station, rules.id, block.begin_ms) not in self._resting
+            ]
+        return found
+
+    async def _taken(self, desk: Desk, rules: Product, blocks: tuple[Block, ...]) -> set[int]:
+        if not blocks:
+            return set()
+        async with connection(self._pool) as conn:
+            rows = await conn.execute(
+                _TAKEN,
+                (
+                    *(desk.section.station, desk.market.id, rules.id),
+                    *(blocks[0].begin_ms, blocks[-1].end_ms),
+                ),
+            )
+            return {row[0] for row in await rows.fetchall()}
+
+    async def _draft(self, desk: Desk, task: _Task) -> int:
+        now_ms = self._clock()
+        forecast = await self._forecast(desk, task, now_ms)
+        asked = await self._request(desk, task, forecast, now_ms)
+        try:
+            made = await asyncio.to_thread(draft, asked)
+            spare = await asyncio.to_thread(draft, careful(asked))
+        except NothingToBid:
+            return 0
+        if not made.bids:
+            self._rest(task, now_ms)
+        return sum([await self._keep(task, made, bid, spare, forecast) for bid in made.bids])
+
+    def _rest(self, task: _Task, now_ms: int) -> None:
+        """Remember that nothing pays in a block, so that it is not planned at every look."""
+        self._resting = {one for one in self._resting if one[2] > now_ms}
+        self._resting.add((task.section.station, task.rules.id, task.block.begin_ms))
+
+    async def _keep(
+        self, task: _Task, made: Draft, bid: BidSet, spare: Draft, forecast: Forecast
+    ) -> int:
+        beside = next((one for one in spare.bids if one.product == bid.product), None)
+        new = NewBid(
+            desk=task.section.desk,
+            gate_ms=task.block.gate_ms,
+            content=content_of(made, bid, forecast),
+            fallback=None if beside is None else content_of(spare, beside, forecast),
+        )
+        try:
+            await bids.draft(
+                self._pool, self._vault, new, who=WHO, why="drafted in time", now_ms=self._clock()
+            )
+        except BidRefused:  # another jobs worker was faster, or the gate closed meanwhile
+            return 0
+        return 1
+
+    async def _forecast(self, desk: Desk, task: _Task, now_ms: int) -> Forecast:
+        """Forecast the day; what is known of its prices by now takes the forecast's place."""
+        forecast = await desk.forecaster.day(self._pool, task.block.day, now_ms)
+        if isinstance(task.rules.gate, DayGate):
+            return forecast
+        return await anchored(self._pool, forecast, task.section.price, now_ms)
+
+    async def _request(
+        self, desk: Desk, task: _Task, forecast: Forecast, now_ms: int
+    ) -> DraftRequest:
+        section, block = task.section, task.block
+        sold = await self._sold(section)
+        end_ms = desk.market.calendar.day_bounds_ms(block.day)[1]
+        trades = await traded(self._pool, self._vault, section.station, now_ms, end_ms)
+        battery = carried(sold.battery, trades, now_ms, block.begin_ms)
+        held = {
+            name: await desk_price(desk, self._pool, series, block, now_ms)
+            for name, series in task.product.held.items()
+        }
+        return DraftRequest(
+            station=section.station,
+            market=desk.market,
+            product=task.rules,
+            day=block.day,
+            now_ms=now_ms,
+            sold=replace(sold, battery=battery),
+            energy=forecast,
+            held=held,
+            used=task.product.used,
+            mode=task.product.mode,
+            committed=committed_mw(trades, task.rules.intervals_ms(block.day)),
+            from_ms=block.begin_ms,
+            until_ms=block.end_ms,
+            wishes=_wishes(section, battery),
+        )
+
+
+async def desk_price(desk: Desk, pool: Pool, series: str, block: Block, now_ms: int) -> Forecast:
+    """Forecast a price of capacity by what the last days have paid."""
+    forecaster = Forecaster(
+        desk.market,
+        Sources(series),
+        members=naive_members(),
+        allow_short=True,
+        warm_up_days=desk.section.warm_up_days,
+    )
+    return await forecaster.day(pool, block.day, now_ms)
+
+
+def careful(request: DraftRequest) -> DraftRequest:
+    """Return the request of a fall-back: the price of the last days, half of the power."""
+    profile = request.energy.members.get(_PROFILE)
+    energy = request.energy
+    if profile is not None:
+        energy = replace(energy, mean=profile, version=f"{_PROFILE} of {energy.version}")
+    battery: Battery = request.sold.battery
+    half = replace(battery, charge_mw=battery.charge_mw / 2, discharge_mw=battery.discharge_mw / 2)
+    return replace(request, energy=energy, sold=replace(request.sold, battery=half))
+
+
+def _wishes(section: DeskSection, battery: Battery) -> tuple[EndSoc, ...]:
+    if section.end_soc is None:
+        return ()
+    reach = battery.soc_max - battery.soc_min
+    return (EndSoc(battery.soc_min + section.end_soc * reach),)
+
+
+def _members(who: str) -> tuple[Member, ...] | None:
+    return {"naive": naive_members(), "quick": quick_members()}.get(who)

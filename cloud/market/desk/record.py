@@ -1,0 +1,61 @@
+"""A draft as what a bid keeps of it: offers, inputs, versions, and why."""
+
+import datetime as dt
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from cloud.market.bid import BidSet
+from cloud.market.bids import Content, Reason
+from cloud.market.desk.drafting import Draft
+from cloud.market.forecast import Forecast
+from cloud.market.forecasts import as_record
+
+
+def content_of(made: Draft, bid: BidSet, forecast: Forecast) -> Content:
+    """Return what is kept with a bid of a draft.
+
+    Args:
+        made: the draft.
+        bid: one of its bids.
+        forecast: of the energy price that it was made on.
+    """
+    known = dt.datetime.fromtimestamp(forecast.known_ms / 1e3, dt.UTC)
+    offered = {one.start_ms for one in bid.intervals}
+    return Content(
+        bid_set=bid,
+        inputs=_inputs(made, forecast),
+        forecasts=(f"{forecast.version} known {known:%Y-%m-%dT%H:%MZ}",),
+        models=(f"plans, HiGHS {version('highspy')}",),
+        explanation=(
+            *(Reason(None, note, note) for note in made.notes),
+            *(
+                Reason(start, reason.sentence, reason.sentence_zh)
+                for start, reason in zip(made.starts_ms, made.reasons, strict=True)
+                if start in offered or bid.interval_min != made.request.step_h * 60
+            ),
+        ),
+    )
+
+
+def _inputs(made: Draft, forecast: Forecast) -> dict[str, Any]:
+    plan = made.plan
+    return {
+        "battery": asdict(made.request.battery),
+        "forecast": as_record(forecast),
+        "notes": list(made.notes),
+        "plan": {
+            "starts_ms": list(made.starts_ms),
+            "step_h": made.request.step_h,
+            "price": made.request.price.tolist(),
+            "power_mw": plan.power_mw.tolist(),
+            "soc": plan.soc.tolist(),
+            "charge_below": [one.charge_below for one in made.reasons],
+            "discharge_above": [one.discharge_above for one in made.reasons],
+            "held_mw": {name: one.offered_mw.tolist() for name, one in plan.capacity.items()},
+            "revenue": plan.revenue,
+            "wear": plan.wear,
+            "gap": plan.gap,
+            "seconds": plan.seconds,
+        },
+    }

@@ -1,0 +1,186 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+
+from cloud.config_desk import DeskSection
+from cloud.db import Pool, connection
+from cloud.keys import open_keys
+from cloud.market import bids
+from cloud.market.battery import Battery
+from cloud.market.bid import BidSet, Direction
+from cloud.market.bids import Award, Bid, Cleared, State, Step
+from cloud.market.bids.rows import move, put_paper
+from cloud.market.desk import Drafter
+from cloud.market.desk.position import carried, committed_mw, traded
+from cloud.market.errors import BadSeries
+from cloud.market.exchanges import check
+from cloud.market.forecasts import from_record
+from cloud.market.station_battery import StationBattery
+from cloud.vault.vault import Vault
+from tests.cloud.market.desk.market_days import HOUR_MS, MARKET, day_of, store
+from tests.cloud.stations import create_station
+
+BATTERY = Battery(3.45, 3.45, 7.0, 0.95, 0.94, wear_per_mwh=4.0, soc=0.5)
+DAYS = 60
+
+
+def section(*products: dict[str, object], **more: object) -> DeskSection:
+    return DeskSection.model_validate(
+        {
+            "desk": "east",
+            "station": "haibin-1",
+            "market": "test-exchange",
+            "price": "tx.day_ahead",
+            "exogenous": {"load": "tx.load_forecast"},
+            "members": "naive",
+            "allow_short_history": True,
+            "warm_up_days": 14,
+            "products": products,
+        }
+        | more
+    )
+
+
+AHEAD = {"id": "day-ahead-energy"}
+MINUTES = {"id": "minute-energy", "block_intervals": 30, "ahead_min": 25.0, "lead_s": 60.0}
+
+
+async def sold(_: DeskSection) -> StationBattery:
+    return StationBattery(BATTERY, 0.9, ("the meter is new",))
+
+
+@pytest.fixture
+async def vault(pool: Pool, tmp_path) -> Vault:
+    await create_station(pool, "haibin-1")
+    return Vault(pool, open_keys(tmp_path / "keys"))
+
+
+async def all_bids(pool: Pool, vault: Vault) -> list[Bid]:
+    async with connection(pool) as conn:
+        rows = await (await conn.execute("SELECT id::text FROM bids ORDER BY begin_ms")).fetchall()
+    return [await bids.load(pool, vault, row[0]) for row in rows]
+
+
+def largest(bid_set: BidSet) -> Decimal:
+    return max(one.power_mw for i in bid_set.intervals for one in i.segments)
+
+
+def drafter(pool: Pool, vault: Vault, desk: DeskSection, clock: Callable[[], int]) -> Drafter:
+    return Drafter(pool, vault, (desk,), sold=sold, clock=clock)
+
+
+async def test_tomorrow_is_drafted_once_with_its_reasons_and_a_fall_back(pool: Pool, vault: Vault):
+    await store(pool, DAYS)
+    day, now_ms = day_of(DAYS - 1)
+    works = drafter(pool, vault, section(AHEAD), lambda: now_ms)
+
+    assert await works.run() == 1
+    assert await works.run() == 0
+    assert await drafter(pool, vault, section(AHEAD), lambda: now_ms).run() == 0
+
+    (bid,) = await all_bids(pool, vault)
+    assert (bid.desk, bid.day, bid.created_by) == ("east", day, "drafting")
+    assert bid.gate_ms == MARKET.product("day-ahead-energy").gate_closure_ms(bid.begin_ms)
+    first, spare = bid.versions
+    assert (first.fallback, spare.fallback) == (False, True)
+    assert first.state is State.DRAFTED
+    product = MARKET.product("day-ahead-energy")
+    assert check(first.content.bid_set, product, BATTERY, now_ms=now_ms) == ()
+    assert check(spare.content.bid_set, product, BATTERY, now_ms=now_ms) == ()
+    assert largest(spare.content.bid_set) == largest(first.content.bid_set) / 2
+    starts = {reason.start_ms for reason in first.content.explanation}
+    assert starts == {None, *(one.start_ms for one in first.content.bid_set.intervals)}
+    assert all(reason.en and reason.zh for reason in first.content.explanation)
+    assert any("short history" in reason.en for reason in first.content.explanation)
+    forecast = from_record(first.content.inputs["forecast"])
+    assert forecast.start_ms == MARKET.calendar.day_bounds_ms(day)[0]
+    assert first.content.inputs["battery"]["energy_mwh"] == 7.0
+    json.dumps(first.content.inputs)
+
+
+async def test_a_block_of_minutes_is_drafted_at_the_prices_that_are_known_by_then(
+    pool: Pool, vault: Vault
+):
+    came = await store(pool, DAYS)
+    day, dear = day_of(DAYS - 2)[0], int(came[DAYS - 2].argmax())
+    begin_ms = MARKET.calendar.day_bounds_ms(day)[0] + dear * HOUR_MS
+    now_ms = begin_ms - 300_000
+    works = drafter(pool, vault, section(MINUTES), lambda: now_ms)
+
+    assert await works.run() == 1
+
+    (bid,) = await all_bids(pool, vault)
+    assert (bid.day, bid.begin_ms, bid.end_ms) == (day, begin_ms, begin_ms + 30 * 60_000)
+    assert bid.gate_ms == bid.begin_ms - 60_000
+    content = bid.versions[0].content
+    assert (from_record(content.inputs["forecast"]).mean == came[DAYS - 2]).all()
+    directions = {one.direction for i in content.bid_set.intervals for one in i.segments}
+    assert directions == {Direction.DISCHARGE}
+
+
+async def test_a_block_with_nothing_to_trade_is_not_planned_again_and_again(
+    pool: Pool, vault: Vault
+):
+    await store(pool, DAYS)
+    day, _ = day_of(DAYS - 2)
+    now_ms = MARKET.calendar.day_bounds_ms(day)[0] + 300_000
+    asked = []
+
+    async def worn_out(_: DeskSection) -> StationBattery:
+        asked.append(1)
+        return StationBattery(replace(BATTERY, wear_per_mwh=1e4), 0.9, ())
+
+    works = Drafter(pool, vault, (section(MINUTES),), sold=worn_out, clock=lambda: now_ms)
+
+    assert await works.run() == 0
+    assert await works.run() == 0
+    assert len(asked) == 1
+
+
+async def test_what_was_cleared_counts_as_promised_and_moves_the_soc(pool: Pool, vault: Vault):
+    await store(pool, DAYS)
+    _, now_ms = day_of(DAYS - 1)
+    works = drafter(pool, vault, section(AHEAD), lambda: now_ms)
+    await works.run()
+    (ahead,) = await all_bids(pool, vault)
+    begin_ms = ahead.begin_ms
+    award = Award(begin_ms, Direction.DISCHARGE, Decimal(2), Decimal(50))
+    await clear(pool, vault, ahead, Cleared(15, (award,), "EUR"), now_ms)
+
+    trades = await traded(pool, vault, "haibin-1", now_ms, now_ms + 2 * 86_400_000)
+
+    assert [(one.start_ms, one.power_mw) for one in trades] == [(begin_ms, 2.0)]
+    assert committed_mw(trades, [begin_ms, begin_ms + 900_000]) == {
+        begin_ms: 2.0,
+        begin_ms + 900_000: 0,
+    }
+    later = carried(BATTERY, trades, now_ms, begin_ms + 3_600_000)
+    assert later.soc == pytest.approx(0.5 - 2.0 * 0.25 / 0.94 / 7.0)
+    assert carried(BATTERY, trades, now_ms, begin_ms).soc == 0.5
+
+
+async def clear(pool: Pool, vault: Vault, bid: Bid, cleared: Cleared, now_ms: int) -> None:
+    """Move a bid through the states up to cleared, as its worker does."""
+    keys = await vault.keys(bid.station)
+    states = [State.DRAFTED, State.CHECKED, State.APPROVED, State.SUBMITTED, State.ACCEPTED]
+    async with connection(pool) as conn, conn.transaction():
+        for before, after in pairwise([*states, State.CLEARED]):
+            step = Step(1, before, after, now_ms, "test", "test")
+            await move(conn, keys, bid.id, step, approved_by="test")
+        await put_paper(conn, keys, bid.id, 1, cleared, at_ms=now_ms)
+
+
+async def test_a_desk_whose_prices_are_missing_is_told_and_keeps_no_other(pool: Pool, vault: Vault):
+    await store(pool, DAYS)
+    _, now_ms = day_of(DAYS - 1)
+    poor = section(MINUTES | {"ahead_min": 60.0}, price="tx.unknown")
+    works = Drafter(pool, vault, (poor, section(AHEAD)), sold=sold, clock=lambda: now_ms)
+
+    with pytest.raises(BadSeries, match=r"tx\.unknown"):
+        await works.run()
+
+    assert [bid.product for bid in await all_bids(pool, vault)] == ["day-ahead-energy"]
