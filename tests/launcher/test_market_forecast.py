@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ from pyarrow import parquet as pq
 
 from cloud.market.forecasts import members
 from launcher.errors import WrongInput
+from launcher.main import app
 from launcher.market_forecast import Wishes, run_forecast_eval
-from launcher.paths import DATA
+from launcher.paths import DATA, ROOT
 
 SAMPLE = DATA / "market" / "epf_de.parquet"
 COLUMNS = "price=price,forecast=load_forecast_mw,forecast=renewables_forecast_mw"
@@ -132,3 +134,18 @@ def test_short_history_is_flagged_where_it_is_allowed(tmp_path: Path):
 
     report = json.loads((tmp_path / "out.json").read_text("utf-8"))
     assert "short history: 365 of 1,095 days" in report["flags"]
+
+
+def test_the_command_of_the_docs_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    page = (ROOT / "docs" / "market-forecasts.md").read_text("utf-8")
+    [command] = re.findall(r"^\./stationmaster (market forecast-eval .*)$", page, re.MULTILINE)[:1]
+    words = command.replace("forecast.json", str(tmp_path / "forecast.json"))
+    words = words.replace(" data/", f" {ROOT}/data/").replace("2017-11-28", "2017-11-03")
+    words = words.replace("lear.84,kernel.rough", "lear.84")
+
+    with pytest.raises(SystemExit) as ended:
+        app(words.split(), standalone_mode=True)
+
+    assert ended.value.code == 0
+    assert json.loads((tmp_path / "forecast.json").read_text("utf-8"))["days"] == 3
+    assert "ensemble" in capsys.readouterr().out
