@@ -3,7 +3,7 @@
 S. J. Taylor, B. Letham, "Forecasting at scale", The American Statistician 72 (2018) 37. Alone it
 loses on power prices; with the forecasts of load and renewables and the prices of yesterday and a
 week ago as regressors it is one voice among several. Without a trend of its own, which it would
-continue into days that have another, a fit takes seconds; it is done every fourth week, and
+continue into days that have another, a fit takes seconds; it is done every eighth week, and
 between fits the regressors carry what is new.
 """
 
@@ -31,7 +31,7 @@ class Additive:
         name: as "prophet".
     """
 
-    def __init__(self, name: str = "prophet", *, window: int = 731, refit_days: int = 28) -> None:
+    def __init__(self, name: str = "prophet", *, window: int = 731, refit_days: int = 56) -> None:
         self.name, self._window, self._refit_days = name, window, refit_days
         self._fitted: tuple[dt.date, Any, Asinh] | None = None
 

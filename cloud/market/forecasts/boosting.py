@@ -46,8 +46,8 @@ class Boosting:
         *,
         level: float = 0.5,
         window: int = 1456,
-        refit_days: int = 28,
-        trees: int = 500,
+        refit_days: int = 56,
+        trees: int = 350,
     ) -> None:
         self.name, self._level, self._window = name, level, window
         self._refit_days, self._trees = refit_days, trees

@@ -175,6 +175,7 @@ class Ensemble:
         if row < LEAST_DAYS:
             flags.append(f"short history: {row:,} of {LEAST_DAYS:,} days")
         mixer = self._learnt(table, row)
+        self._said.pop(table.dates[row], None)  # more may be known than when it was asked last
         said, failed = self._ask(table, row)
         mixed = mixer.mix(said)
         return self._forecast(table, row, known_ms, said, mixed=mixed, flags=(*flags, *failed))
@@ -200,6 +201,8 @@ class Ensemble:
         day = table.dates[row]
         if day not in self._said:
             self._said[day] = ask(self._members, table, row)
+            oldest = day - dt.timedelta(days=2 * self._warm_up + 1)
+            self._said = {one: said for one, said in self._said.items() if one >= oldest}
         return self._said[day]
 
     def _forecast(

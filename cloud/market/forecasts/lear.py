@@ -6,6 +6,8 @@ of state-of-the-art algorithms, best practices and an open-access benchmark", Ap
 day and a week ago, the weekday; all columns by the asinh transformation; fitted anew every day.
 """
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,9 +23,33 @@ FIRST_ROW: Final = 7
 """The first day that has all inputs."""
 _WEEKDAYS: Final = 7
 _HOURS: Final = 24
+_SCALE_DAYS: Final = 7  # medians of years change little in a week
 _COST: Final = 0.5
 """Share of Akaike's charge for an input, in variances of the target; the least error on the years
 before the test years (docs/market-forecasts.md)."""
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A window's transformation, good for a week, and a table's days through it.
+
+    Attributes:
+        day: from which on it is used.
+        table: whose days these are.
+        first: the first row.
+        scale_in: of the inputs.
+        scale_out: of the prices.
+        seen: inputs from the first row on, shape (days, inputs).
+        wanted: prices from the first row on, shape (days, points); NaN where none is known.
+    """
+
+    day: dt.date
+    table: DayTable
+    first: int
+    scale_in: Asinh
+    scale_out: Asinh
+    seen: Floats
+    wanted: Floats
 
 
 class Lear:
@@ -35,22 +61,34 @@ class Lear:
 
     def __init__(self, name: str, window: int, cost: float = _COST) -> None:
         self.name, self._window, self._cost = name, window, cost
-        self._inputs: tuple[DayTable, Floats] | None = None
+        self._scaled: _Scaled | None = None
 
     def forecast(self, table: DayTable, row: int) -> Floats:
         """Fit on the days before a row and return its forecast, shape (points,)."""
         from cloud.market.forecasts.lasso import lasso  # noqa: PLC0415 - compiles
 
-        if self._inputs is None or self._inputs[0] is not table:
-            self._inputs = table, lear_inputs(table)
-        inputs = self._inputs[1]
-        first = max(FIRST_ROW, row - self._window)
+        own = self._scaled = self._scale(table, row)
+        span = slice(max(FIRST_ROW, row - self._window) - own.first, row - own.first)
+        weights, constants = lasso(own.seen[span], own.wanted[span], self._cost)
+        return own.scale_out.back(own.seen[span.stop] @ weights + constants)
+
+    def _scale(self, table: DayTable, row: int) -> _Scaled:
+        """Return the transformation in use, renewed once a week."""
+        old, day = self._scaled, table.dates[row]
+        due = old is None or not 0 <= (day - old.day).days < _SCALE_DAYS
+        if old is not None and not due and old.table is table:
+            return old
+        inputs = lear_inputs(table)
         values, marks = inputs[:, :-_WEEKDAYS], inputs[:, -_WEEKDAYS:]
-        scale_in = Asinh.of(values[first:row])
-        scale_out = Asinh.of(table.price[first:row])
-        seen = np.hstack([scale_in.to(values[first : row + 1]), marks[first : row + 1]])
-        weights, constants = lasso(seen[:-1], scale_out.to(table.price[first:row]), self._cost)
-        return scale_out.back(seen[-1] @ weights + constants)
+        first = max(FIRST_ROW, row - self._window)
+        if old is None or due:
+            scale_in, scale_out = Asinh.of(values[first:row]), Asinh.of(table.price[first:row])
+        else:
+            day, scale_in, scale_out = old.day, old.scale_in, old.scale_out
+        rows = slice(first, row + _SCALE_DAYS)
+        seen = np.hstack([scale_in.to(values[rows]), marks[rows]])
+        wanted = scale_out.to(table.price[rows])
+        return _Scaled(day, table, first, scale_in, scale_out, seen, wanted)
 
 
 def lear_inputs(table: DayTable) -> Floats:

@@ -115,5 +115,5 @@ def _keep(kept: Path | None, mark: str, done: Rolled) -> None:
     beside = kept.with_name(kept.name + ".part")
     arrays: dict[str, Any] = {f"said/{name}": own for name, own in done.said.items()}
     with beside.open("wb") as file:
-        np.savez_compressed(file, about=np.array(about), **arrays)
+        np.savez(file, about=np.array(about), **arrays)
     beside.replace(kept)

@@ -1,3 +1,4 @@
+import datetime as dt
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +71,34 @@ def test_a_price_that_was_not_known_yet_is_not_looked_at():
     assert "price: 11 values missing, filled from the week before" in found.flags
     yesterday = history.price[24 * (DAYS - 1) :][:13]
     assert found.members["naive.day"][:13].tolist() == yesterday.tolist()
+
+
+def test_a_forecast_of_wind_that_has_changed_changes_the_forecast_of_the_day():
+    history, changed = part(FIRST, DAYS, beside=1), part(FIRST, DAYS, beside=1)
+    changed.exogenous["renewables_forecast_mw"][24 * DAYS :] *= 2
+    own = ensemble(members=(Lear("lear.84", 84),))
+    own.fit(history)
+    before = own.forecast(day_after(history), day_after(history))
+    own.fit(changed)
+
+    after = own.forecast(day_after(history), day_after(history))
+
+    assert after.mean.mean() < before.mean.mean() - 1
+
+
+def test_a_day_of_23_hours_has_23_prices():
+    start = round(dt.datetime(2016, 12, 31, 23, tzinfo=dt.UTC).timestamp() * 1000)
+    midnight = round(dt.datetime(2017, 3, 25, 23, tzinfo=dt.UTC).timestamp() * 1000)
+    price = part(1096, 84).price
+    own = ensemble(members=naive_members())
+    own.fit(History(start, 60, price, zone="Europe/Berlin"))
+
+    found = own.forecast(midnight, midnight)
+
+    assert found.mean.shape == (23,)
+    assert found.quantiles.shape == (23, len(found.levels))
+    yesterday = found.members["naive.day"]
+    assert yesterday.tolist() == np.delete(price[-24:], 2).tolist()
 
 
 def test_a_day_more_of_history_goes_on_from_what_was_learnt():
