@@ -1,8 +1,14 @@
 """The intervals of a make, from how far its estimates lay off at temperatures it had not seen.
 
-Every case (a recording with a disturbance) counts alike, however long it is: its errors are not
-independent. A temperature's own cases count fully, those of others a quarter, so that a few cases
-do not decide alone.
+Errors come from trials. In each the make was identified without one temperature and then tried at
+it; one more trial is of the whole make, at the temperatures that it has seen. Errors grow with the
+distance of a temperature from those of the identification (`cell_lab.stretch`): how fast, the
+trials tell, and the file says what that comes to at, between and beyond its temperatures. So a
+make's intervals are those of the distances that a station meets, not of the longer ones that a
+hold-out makes. Errors at a temperature like the one in question weigh more than those of others.
+
+Every temperature of a trial counts alike, and in it every case (a recording with a disturbance),
+however long it is: errors of one recording are not independent.
 """
 
 from collections.abc import Sequence
@@ -14,91 +20,159 @@ import numpy.typing as npt
 from cell_lab.evaluate_soc import SETTLE_S, Case
 from cell_lab.grid import Floats, Grid
 from cell_lab.recordings import Series
+from cell_lab.stretch import nearness, stretch, told_at
 from station.estimators import soc as soc_estimator
 from station.estimators.cell_model import CellModel
 from station.estimators.cell_parameters import INTERVAL_ZONES, IntervalGroup, Intervals
 from station.estimators.trust import expected_half_width, groups_of
 
 _NOMINAL = 0.9
-_OTHERS = 0.25
-_POINTS = 400
+_POINTS = 200
 """So many moments of each case, at the most."""
-_FEWEST = 600
-"""So many errors, at the least, make a figure of their own."""
-_ZONE_RANGE = (0.4, 3.0)
+_ALL_GROW, _ALL_ERR = 0.5, 0.05
+"""What the errors of all groups weigh beside those of one, as a share of a temperature's: of how
+errors grow a group alone tells little, of how large they are more."""
+_FLOOR = 0.002
+"""Benches count SOC no better."""
+_GROWTH = tuple(float(growth) for growth in np.geomspace(0.05, 5.0, 13))
+_USUAL_GROWTH = 1.0
+"""Of the LFP and the NMC cell that the house has tried: 0.1 to 2."""
+_STEEPNESS = 1.5
+"""Found with the growth on the same two: of 1, 1.5 and 2 the one whose intervals held best."""
+_ZONES = len(INTERVAL_ZONES) + 1
+_LEAST_TIMES, _MOST_TIMES = 0.01, 50.0
+"""Far beyond its temperatures a make is not known at all."""
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of SOC over what the filter expected of itself, one entry a moment of a case."""
+    """Errors of SOC and what the filter expected of itself, one entry a moment of a case.
 
+    Attributes:
+        error, expected: absolute error, and half the width that was expected, a share of 1.
+        chamber_c: of the case.
+        stretch: how far that is from the temperatures of the identification.
+        member: number of the group and zone: `IntervalGroup` times the zones, plus the zone.
+        weight: of the moment.
+    """
+
+    error: Series
+    expected: Series
     chamber_c: Series
-    times: Series
-    group: npt.NDArray[np.intp]
-    zone: npt.NDArray[np.intp]
+    stretch: Series
+    member: npt.NDArray[np.intp]
+    weight: Series
 
 
-def errors_of(model: CellModel, chamber_c: float, cases: Sequence[Case]) -> Errors:
-    """Return the errors of cases that the model had not seen."""
+def errors_of(model: CellModel, known_c: Sequence[float], cases: Sequence[Case]) -> Errors:
+    """Return the errors of cases, each temperature of which counts alike.
+
+    Args:
+        model: identified at some temperatures.
+        known_c: these.
+        cases: what it is tried on.
+    """
     grid = Grid([case.disturbed for case in cases])
     capacity_ah = np.array([case.recording.capacity_ah for case in cases], np.float32)
     soc, expected, group = _followed(model, grid, capacity_ah)
-    times, groups, zones = [], [], []
+    chambers = [case.recording.chamber_c for case in cases]
+    parts = []
     for column, case in enumerate(cases):
         recording = case.disturbed.recording
         counts = np.flatnonzero(recording.time_s - recording.time_s[0] >= SETTLE_S)
         rows = counts[:: max(1, len(counts) // _POINTS)]
-        times.append(np.abs(soc[rows, column] - recording.soc[rows]) / expected[rows, column])
-        groups.append(group[rows, column])
-        zones.append(np.digitize(soc[rows, column], INTERVAL_ZONES))
-    found = np.concatenate(times)
-    return Errors(
-        np.full(len(found), chamber_c), found, np.concatenate(groups), np.concatenate(zones)
-    )
+        zone = np.digitize(soc[rows, column], INTERVAL_ZONES)
+        parts.append(
+            Errors(
+                error=np.abs(soc[rows, column] - recording.soc[rows]),
+                expected=expected[rows, column].astype(np.float64),
+                chamber_c=np.full(len(rows), chambers[column]),
+                stretch=np.full(len(rows), stretch(known_c, chambers[column])),
+                member=group[rows, column] * _ZONES + zone,
+                weight=np.full(len(rows), 1 / len(rows) / chambers.count(chambers[column])),
+            )
+        )
+    return _together(parts)
 
 
-def intervals_of(found: Sequence[Errors]) -> Intervals:
-    """Return the intervals that hold nine in ten of the errors, by temperature, group and zone."""
-    chamber_c, times, group, zone = (
-        np.concatenate([getattr(errors, name) for errors in found])
-        for name in ("chamber_c", "times", "group", "zone")
-    )
-    zones = np.ones(len(INTERVAL_ZONES) + 1)
-    temperatures = sorted({float(c) for c in chamber_c})
-    by_group: dict[IntervalGroup, list[float]] = {}
-    for _ in range(2):  # the zones' shares need the groups' factors, and these the zones'
-        by_group = {
-            member: [
-                _quantile(times / zones[zone], group == member, chamber_c == c)
-                for c in temperatures
-            ]
-            for member in IntervalGroup
-        }
-        factors = np.array([by_group[IntervalGroup(member)] for member in range(len(by_group))])
-        factor = factors[group, np.searchsorted(temperatures, chamber_c)]
-        for number in range(len(zones)):
-            inside = zone == number
-            if inside.sum() >= _FEWEST:
-                share = np.quantile((times / factor)[inside], _NOMINAL)
-                zones[number] = np.clip(share, *_ZONE_RANGE)
-    low, middle, high = (round(float(share), 2) for share in zones)
+def intervals_of(seen: Errors, unseen: Sequence[Errors], known_c: Sequence[float]) -> Intervals:
+    """Return the intervals that hold nine in ten of the errors, by temperature, group and zone.
+
+    Args:
+        seen: of the make itself, at its own temperatures.
+        unseen: of the make as it would be without a temperature, at that one. Where there are
+            none, the filter's own word is the least, and errors grow as those of the house's
+            makes did.
+        known_c: temperatures of the make.
+    """
+    found = _together([seen, *unseen])
+    beyond_floor = np.sqrt(np.maximum(found.error**2 - _FLOOR**2, _TINY))
+    log_times = np.log(beyond_floor / found.expected)
+    at_c = told_at(known_c)
+    distances = np.array([stretch(known_c, c) for c in at_c])
+    near = [nearness(c, found.chamber_c) for c in at_c]
+    of_all = found.weight / found.weight.sum()
+
+    def row(group: IntervalGroup, zone: int) -> tuple[float, ...]:
+        own = np.where(found.member == group * _ZONES + zone, found.weight, 0)
+        growth = _USUAL_GROWTH
+        if unseen:
+            weights = own + of_all * (_ALL_GROW * len(known_c))
+            growth = _growth(log_times, found.stretch, weights)
+        level = log_times - np.log(_grown(found.stretch, growth))
+        quantiles = np.array([_quantile(level, _near(own, of_all, each)) for each in near])
+        if not unseen:
+            quantiles = np.maximum(quantiles, 0)
+        return _rounded(np.exp(quantiles) * _grown(distances, growth))
+
+    def rows(group: IntervalGroup) -> tuple[tuple[float, ...], ...]:
+        return tuple(row(group, zone) for zone in range(_ZONES))
+
     return Intervals(
-        temperature_c=tuple(temperatures),
-        settled=_rounded(by_group[IntervalGroup.LOCATED]),
-        searching=_rounded(by_group[IntervalGroup.SEARCHING]),
-        anchored=_rounded(by_group[IntervalGroup.ANCHORED]),
-        zones=(low, middle, high),
+        temperature_c=tuple(at_c),
+        settled=rows(IntervalGroup.LOCATED),
+        searching=rows(IntervalGroup.SEARCHING),
+        anchored=rows(IntervalGroup.ANCHORED),
+        floor=_FLOOR,
     )
+
+
+def _near(own: Series, of_all: Series, near: Series) -> Series:
+    """Return weights of errors at a temperature: of a group's own, and a little of all."""
+    everyone = of_all * near
+    weights: Series = own * near + everyone * (_ALL_ERR / everyone.sum())
+    return weights
+
+
+def _growth(log_times: Series, stretches: Series, weights: Series) -> float:
+    """Return how fast errors grow: so that one quantile fits all distances best.
+
+    Least is the loss whose minimum a quantile is (Koenker and Bassett 1978, Econometrica 46).
+    """
+    losses = []
+    for growth in _GROWTH:
+        apart = log_times - np.log(_grown(stretches, growth))
+        apart -= _quantile(apart, weights)
+        loss = np.where(apart > 0, _NOMINAL * apart, (_NOMINAL - 1) * apart)
+        losses.append(float((weights * loss).sum()))
+    return float(_GROWTH[int(np.argmin(losses))])
+
+
+def _grown(stretches: Series, growth: float) -> Series:
+    """Return by what errors are multiplied at a distance."""
+    times: Series = np.sqrt(1 + (growth * stretches**_STEEPNESS) ** 2)
+    return times
 
 
 def _followed(
     model: CellModel, grid: Grid, capacity_ah: Floats
-) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:
+) -> tuple[Floats, Floats, npt.NDArray[np.int8]]:
     """Return SOC, the half width that the filter expects, and the group, (samples, cases)."""
     rows, cases = grid.good.shape
     state = soc_estimator.cold_start(model, np.arange(cases), cases, grid.told)
     soc, expected = np.zeros((rows, cases), np.float32), np.zeros((rows, cases), np.float32)
-    group = np.zeros((rows, cases), np.intp)
+    group = np.zeros((rows, cases), np.int8)
     for row in range(rows):
         state, estimate = soc_estimator.step(model, state, grid.samples(row), capacity_ah)
         soc[row] = estimate.soc
@@ -107,15 +181,17 @@ def _followed(
     return soc, expected, group
 
 
-def _quantile(times: Series, member: npt.NDArray[np.bool_], here: npt.NDArray[np.bool_]) -> float:
-    """Return what nine in ten of a group's errors stay below, weighed by where they are from."""
-    if member.sum() < _FEWEST:
-        member = np.ones_like(member)
-    values, weights = times[member], np.where(here[member], 1.0, _OTHERS)
+def _quantile(values: Series, weights: Series) -> float:
     order = np.argsort(values)
     share = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(share, _NOMINAL)])
+    place = int(np.searchsorted(share, _NOMINAL))
+    return float(values[order][min(place, len(values) - 1)])
 
 
-def _rounded(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(max(round(value, 2), 0.01) for value in values)
+def _together(parts: Sequence[Errors]) -> Errors:
+    names = ("error", "expected", "chamber_c", "stretch", "member", "weight")
+    return Errors(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _rounded(values: Series) -> tuple[float, ...]:
+    return tuple(round(float(value), 2) for value in np.clip(values, _LEAST_TIMES, _MOST_TIMES))

@@ -62,9 +62,10 @@ def run_identify(
         print(f"  {name:<24} repeats the voltage within {1000 * residual_v:5.1f} mV (rms)")
     intervals = fit.parameters.intervals
     if intervals is None:
-        print("  not tried: intervals are found from recordings at three temperatures or more")
+        print("  not tried: no recording that draws current lasts for 20 minutes or more")
         return 0
-    for at_c, times in zip(intervals.temperature_c, intervals.settled, strict=True):
+    _, middle, _ = intervals.settled
+    for at_c, times in zip(intervals.temperature_c, middle, strict=True):
         print(f"  at {at_c:g} C errors reach {times:g} times what the filter expects of itself")
     return 0
 

@@ -96,6 +96,9 @@ def run_train_trust(data: Path, networks: Path) -> int:
             write_trust(fold, networks)
             card = (folder / CARD_FILE).read_text("utf-8")
             write_card(trusted_card(card, fold, day), folder)
-            said = "trusted in nothing" if fold.trust.is_nothing else f"{fold.trust.lasts_s:.0f} s"
-            print(f"{folder}: {said}")
+            for chemistry, trust in fold.trusts.items():
+                said = (
+                    "in nothing" if trust.is_nothing else f"as one witness in {trust.lasts_s:.0f} s"
+                )
+                print(f"{folder}: trusted at {chemistry} cells {said}")
     return 0

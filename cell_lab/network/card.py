@@ -8,6 +8,7 @@ from cell_lab.network.run import Plan, Trained
 from cell_lab.network.scores import Alone
 from cell_lab.network.splits import Splits
 from cell_lab.recordings import Recording
+from station.estimators.network import Trust
 
 CARD_FILE = "model-card.md"
 _HEAD = """# SOC network, fold `{fold}`
@@ -109,23 +110,14 @@ def trusted_card(card: str, fold: Fold, day: str) -> str:
 
 
 def _trust_lines(fold: Fold, day: str) -> Iterator[str]:
-    trust = fold.trust
     yield (
         f"Written by `./stationmaster train trust` on {day}, beside the filter and the tables of "
-        "that day. What the network does alone (above) was found when it was trained, beside the "
-        "tables of then.\n"
+        "that day; each chemistry is judged by its own recordings. What the network does alone "
+        "(above) was found when it was trained, beside the tables of then.\n"
     )
-    if trust.is_nothing:
-        yield (
-            "**It is trusted in nothing**: the rule found no degree of trust at which it helps and "
-            "nowhere harms. A station neither runs nor asks it, and its SOC is the filter's alone."
-        )
-    else:
-        yield (
-            f"Its errors are taken for {trust.sd_times:g} times what it expects, and to last "
-            f"{trust.lasts_s:.0f} s; it is not asked where it expects more than "
-            f"{100 * trust.most_sd:g} % of SOC."
-        )
+    for chemistry, trust in fold.trusts.items():
+        yield f"- {chemistry} cells: {_trust_line(trust)}"
+    yield "- Any other cells: **it is trusted in nothing**, for it was not tried there.\n"
     if not fold.tried:
         yield "The trust rests on the networks of the folds, each tried where it never was."
         return
@@ -149,3 +141,16 @@ def _trust_lines(fold: Fold, day: str) -> Iterator[str]:
             f"| {group.cell} | {group.chamber_c:g} °C | {group.cycles} | {group.disturbance} "
             f"| {group.recordings} | {figures} |"
         )
+
+
+def _trust_line(trust: Trust) -> str:
+    if trust.is_nothing:
+        return (
+            "**it is trusted in nothing**: the rule found no degree of trust at which it helps and "
+            "nowhere harms. A station neither runs nor asks it, and its SOC is the filter's alone."
+        )
+    return (
+        f"its errors are taken for {trust.sd_times:g} times what it expects, and to last "
+        f"{trust.lasts_s:.0f} s; it is not asked where it expects more than "
+        f"{100 * trust.most_sd:g} % of SOC."
+    )

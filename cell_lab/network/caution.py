@@ -3,7 +3,9 @@
 A network is tried as a witness of the filter, on recordings that it never saw, with several
 degrees of trust side by side; the first of these is none. The rule is cautious, for the filter is
 good by itself: a degree at which any group of recordings comes out materially worse than with
-the filter alone is out, and of the others one is taken only if it helps at all.
+the filter alone is out, and of the others one is taken only if it helps at all. Each chemistry is
+judged by its own recordings: on the flat curve of an LFP cell a network errs in other ways than
+where a voltage tells SOC.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +23,7 @@ from station.estimators.network import NOTHING, Network, Trust
 
 Percent = float
 Progress = Callable[[float], None]
-_LASTS_S = (1800.0, 5400.0, 16_200.0, 48_600.0)
+_LASTS_S = (600.0, 1800.0, 5400.0, 16_200.0, 48_600.0)
 _WORSE, _WORSE_SHARE, _FEWER_INSIDE = 0.01, 0.02, 2.0
 """Material: RMSE grows by more than 0.01 percent of SOC and by 2 % of itself, or 2 % of the time
 leaves the intervals."""
@@ -40,13 +42,14 @@ class Tried:
     """What became of a group of recordings with each degree of trust, none at all first.
 
     Attributes:
-        cell, chamber_c, cycles, disturbance: of the group.
+        cell, chemistry, chamber_c, cycles, disturbance: of the group.
         recordings: how many.
         rmse: percent of SOC, mean over the recordings, one for each degree.
         inside: share of the time within the interval of nominally 90 %, in percent.
     """
 
     cell: str
+    chemistry: str
     chamber_c: float
     cycles: str
     disturbance: str
@@ -65,6 +68,14 @@ def choose(tried: Sequence[Tried], offered: Sequence[Trust]) -> Trust:
     gains = {number: _mean_ratio(tried, number) for number in harmless} if tried else {}
     best = min(gains, key=lambda number: gains[number], default=0)
     return offered[best] if gains.get(best, 1.0) < _HELPS else offered[0]
+
+
+def choose_each(tried: Sequence[Tried], offered: Sequence[Trust]) -> dict[str, Trust]:
+    """Return the degree of trust by chemistry, each by its own groups alone."""
+    return {
+        chemistry: choose([group for group in tried if group.chemistry == chemistry], offered)
+        for chemistry in sorted({group.chemistry for group in tried})
+    }
 
 
 def try_degrees(
@@ -92,6 +103,7 @@ def try_degrees(
         found.append(
             Tried(
                 first.cell,
+                model.chemistry,
                 first.chamber_c,
                 cycles,
                 name,

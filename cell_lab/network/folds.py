@@ -2,8 +2,9 @@
 
 The network of a fold is tried at the temperatures that the fold holds out, with tables that have
 not seen them either. How far it is trusted is decided by what became of the *other* folds at
-theirs, so that no figure of a fold has had a say in its own trust. The network that ships, which
-saw every temperature, is trusted as all folds together allow. Held-out cycles have no say at all.
+theirs, so that no figure of a fold has had a say in its own trust, and for each chemistry apart.
+The network that ships, which saw every temperature, is trusted as all folds together allow; at a
+chemistry that it was not tried on, in nothing. Held-out cycles have no say at all.
 """
 
 import json
@@ -17,12 +18,12 @@ import numpy as np
 from cell_lab.disturb import DEFAULT
 from cell_lab.errors import TrainingError
 from cell_lab.evaluate_soc import Case, cases_of
-from cell_lab.network.caution import Tried, choose, degrees, try_degrees
+from cell_lab.network.caution import Tried, choose_each, degrees, try_degrees
 from cell_lab.network.prepare import tables_of
 from cell_lab.network.splits import Splits
 from cell_lab.recordings import Recording
 from station.estimators.cell_model import CellModel
-from station.estimators.network import FACTS_FILE, NetworkFacts, Trust, load_network
+from station.estimators.network import FACTS_FILE, NOTHING, NetworkFacts, Trust, load_network
 
 Progress = Callable[[str, float], None]
 SHIPS = "all"
@@ -39,13 +40,13 @@ class Fold:
 
     Attributes:
         name: of the fold.
-        trust: that the other folds allow.
+        trusts: that the other folds allow, by chemistry.
         tried: at what it holds out, all degrees of trust.
         offered: the degrees, in the same order.
     """
 
     name: str
-    trust: Trust
+    trusts: Mapping[str, Trust]
     tried: Sequence[Tried]
     offered: Sequence[Trust]
 
@@ -100,7 +101,9 @@ def try_folds(
 def write_trust(fold: Fold, networks: Path) -> None:
     """Write a fold's trust into its network's file."""
     path = folder_of(networks, fold.name) / FACTS_FILE
-    facts = _facts(networks, fold.name).model_copy(update={"trust": fold.trust})
+    known = _facts(networks, fold.name)
+    nothing = NOTHING.model_copy(update={"sd_times": known.trust.sd_times})
+    facts = known.model_copy(update={"trust": nothing, "by_chemistry": dict(fold.trusts)})
     path.write_text(json.dumps(facts.model_dump(mode="json"), indent=1) + "\n", "utf-8")
 
 
@@ -108,7 +111,9 @@ def _facts(networks: Path, fold: str) -> NetworkFacts:
     return load_network(folder_of(networks, fold)).facts
 
 
-def _allowed(tried: Mapping[str, Sequence[Tried]], offered: Sequence[Trust], without: str) -> Trust:
+def _allowed(
+    tried: Mapping[str, Sequence[Tried]], offered: Sequence[Trust], without: str
+) -> dict[str, Trust]:
     others = [
         group
         for name, groups in tried.items()
@@ -116,7 +121,7 @@ def _allowed(tried: Mapping[str, Sequence[Tried]], offered: Sequence[Trust], wit
         for group in groups
         if group.cycles == MIXED
     ]
-    return choose(others, offered)
+    return choose_each(others, offered)
 
 
 def _held_out(recordings: Sequence[Recording], splits: Splits, fold: str) -> Iterator[_Group]:

@@ -22,6 +22,7 @@ from station.estimators.cell_parameters import (
     CellParameters,
     Core,
     Counting,
+    IntervalGroup,
     Intervals,
     Noise,
 )
@@ -46,9 +47,12 @@ class CellModel:
             resistance in ohm for each term.
         kinetic: whether each term is driven by the kinetic current.
         lag_s: of each term.
+        interval_times: shape (groups, zones of SOC, temperatures): by what the filter's own
+            interval is multiplied; interval_floor: what is added by squares, a share of 1.
     """
 
     make: str
+    chemistry: str
     capacity_ah: float
     table: Floats
     kinetic: npt.NDArray[np.bool_]
@@ -58,7 +62,8 @@ class CellModel:
     counting: Counting
     core: Core
     noise: Noise
-    intervals: Intervals | None
+    interval_times: Floats
+    interval_floor: float
 
     @property
     def slowest(self) -> int:
@@ -81,15 +86,11 @@ class CellModel:
         self, group: npt.NDArray[np.intp], soc: Floats, temperature_c: Floats
     ) -> Floats:
         """Return by what the filter's own interval is multiplied, shape (cells,)."""
-        known = self.intervals
-        if known is None:
-            return np.ones(len(soc), np.float32)
-        anchored = known.settled if known.anchored is None else known.anchored
-        rows = (known.settled, known.searching, anchored)
-        by_group = [np.interp(temperature_c, known.temperature_c, row) for row in rows]
-        zone = np.asarray(known.zones)[np.digitize(soc, INTERVAL_ZONES)]
-        factor: Floats = (np.choose(group, by_group) * zone).astype(np.float32)
-        return factor
+        zone = np.digitize(soc, INTERVAL_ZONES)
+        place, share = _place(temperature_c, TEMPERATURE_GRID_C)
+        low = self.interval_times[group, zone, place]
+        times: Floats = low + (self.interval_times[group, zone, place + 1] - low) * share
+        return times
 
     def look_up(self, soc: Floats, temperature_c: Floats) -> tuple[Floats, Floats]:
         """Return the table's rows of cells, and their slope over SOC.
@@ -139,6 +140,7 @@ def build_cell_model(parameters: CellParameters) -> CellModel:
         columns.append(_over_temperature(resistance, known, -1.0 / (grid_c + _KELVIN)))
     return CellModel(
         make=parameters.make,
+        chemistry=parameters.chemistry,
         capacity_ah=parameters.capacity_ah,
         table=np.stack(columns, axis=-1).astype(np.float32),
         kinetic=np.array([term.current == "kinetic" for term in over.terms]),
@@ -148,8 +150,21 @@ def build_cell_model(parameters: CellParameters) -> CellModel:
         counting=parameters.counting,
         core=parameters.core,
         noise=parameters.noise,
-        intervals=parameters.intervals,
+        interval_times=_interval_times(parameters.intervals, grid_c),
+        interval_floor=0.0 if parameters.intervals is None else parameters.intervals.floor,
     )
+
+
+def _interval_times(known: Intervals | None, grid_c: npt.NDArray[np.float64]) -> Floats:
+    """Return the intervals' table on the regular grid; all 1 for a make that was not tried."""
+    if known is None:
+        shape = (len(IntervalGroup), len(INTERVAL_ZONES) + 1, len(grid_c))
+        return np.ones(shape, np.float32)
+    rows = [
+        [np.interp(grid_c, known.temperature_c, row) for row in known.of(group)]
+        for group in IntervalGroup
+    ]
+    return np.array(rows, np.float32)
 
 
 def _place(values: Floats, grid: tuple[float, float, int]) -> tuple[npt.NDArray[np.intp], Floats]:

@@ -165,25 +165,34 @@ class Intervals(_Strict):
     errors then lay (split conformal: Vovk, Gammerman, Shafer 2005, ch. 2).
 
     Attributes:
-        temperature_c: where it was found; beyond, the nearest counts.
-        settled, searching, anchored: of each group of cells (`IntervalGroup`); what was settled
-            counts for what is anchored where that is left out.
-        zones: how many times that in the lowest fifth, the middle, and the highest tenth of SOC.
+        temperature_c: what is told for; between two of them it goes linearly, beyond, the nearest
+            counts. A make is well known at the temperatures that it was identified at, less
+            between them, and least beyond.
+        settled, searching, anchored: of each group of cells (`IntervalGroup`), a row for each
+            zone of SOC (`INTERVAL_ZONES`): the lowest fifth, the middle, the highest tenth.
+        floor: what no voltage resolves, a share of 1; added by squares.
     """
 
     temperature_c: Annotated[tuple[float, ...], Field(min_length=1)]
-    settled: tuple[Positive, ...]
-    searching: tuple[Positive, ...]
-    anchored: tuple[Positive, ...] | None = None
-    zones: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
+    settled: tuple[tuple[Positive, ...], ...]
+    searching: tuple[tuple[Positive, ...], ...]
+    anchored: tuple[tuple[Positive, ...], ...]
+    floor: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def _has_a_form(self) -> "Intervals":
         for name in ("settled", "searching", "anchored"):
-            row = getattr(self, name)
-            if row is not None:
-                _check_table(name, (row,), (0.0,), self.temperature_c)
+            _check_table(name, getattr(self, name), (0.0, *INTERVAL_ZONES), self.temperature_c)
         return self
+
+    def of(self, group: IntervalGroup) -> tuple[tuple[float, ...], ...]:
+        """Return the rows of a group, one for each zone."""
+        by_group = {
+            IntervalGroup.LOCATED: self.settled,
+            IntervalGroup.SEARCHING: self.searching,
+            IntervalGroup.ANCHORED: self.anchored,
+        }
+        return by_group[group]
 
 
 class CellParameters(_Strict):

@@ -4,9 +4,10 @@ The filter says what it believes; the network, which has heard the voltages of t
 before and knows how makes of cells err, says how far that is off and how sure it is of it. Its
 word counts as a measured SOC. It errs alike for long stretches, so that all seconds of one stretch
 together count once: the variance of a correction is the network's own times the number of
-corrections in a stretch. It is not asked where it is not sure, where the cell was not heard, and
-where the filter's innovations look like noise: a filter that explains its voltages needs no help.
-A network that is trusted in nothing is not even run.
+corrections in a stretch. It moves SOC but makes no interval narrower: intervals were found for the
+filter alone. It is not asked where it is not sure, where the cell was not heard, and where the
+filter's innovations look like noise: a filter that explains its voltages needs no help.
+A network that is trusted in nothing, at cells of the make's chemistry, is not even run.
 
 What the network tells alone is never published.
 """
@@ -18,7 +19,7 @@ import numpy as np
 from station.estimators import soc as soc_estimator
 from station.estimators import soc_filter
 from station.estimators.cell_model import CellModel, Floats
-from station.estimators.network import Network, Trust
+from station.estimators.network import NOTHING, Network, Trust
 from station.estimators.network_inputs import Ambient, Believed, Readings, network_inputs
 from station.estimators.network_run import NetworkState, run_second, start_network
 from station.estimators.samples import Flags, Halves, Indices, Samples
@@ -100,10 +101,10 @@ def step(
         cautions: how far to trust the network, in place of what its file says.
     """
     soc_state, estimate = soc_estimator.step(model, state.soc, samples, capacity_ah)
-    if network is None or (cautions is None and network.facts.trust.is_nothing):
+    trust = cautions or (NOTHING if network is None else network.facts.trust_in(model.chemistry))
+    if network is None or (isinstance(trust, Trust) and trust.is_nothing):
         return replace(state, soc=soc_state), estimate
     assert state.network is not None  # noqa: S101 - started with this network
-    trust = cautions or network.facts.trust
     heard = estimate.innovation.variance < _HEARD_BELOW
     believed, readings = _inputs(soc_state, estimate.soc, samples, heard)
     inputs = network_inputs(model, believed, readings, capacity_ah, ambient)
@@ -146,10 +147,7 @@ def correct(state: SocState, told_soc: Floats, variance: Floats, asked: Flags) -
     total = total * np.maximum(away * away / (total * _GATE), 1)
     weight = np.where(asked & ~state.searching, 1 / total, 0).astype(np.float32)
     mean = settled.mean + cross * (weight * away)
-    covariance = settled.covariance.copy()
-    for number, (i, j) in enumerate(soc_filter.PAIRS):
-        covariance[number] -= cross[i] * cross[j] * weight
-    state = replace(state, settled=replace(settled, mean=mean, covariance=covariance))
+    state = replace(state, settled=replace(settled, mean=mean))
     if not state.searching.any():
         return state
     owner, hypotheses = state.owner, state.hypotheses

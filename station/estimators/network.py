@@ -58,7 +58,8 @@ class NetworkFacts(BaseModel):
         hidden, context, layers, heads, key, window, patch_s, least_variance: its sizes.
         slopes: by how much each head prefers younger tokens.
         parameters: how many numbers it consists of.
-        trust: how far the filter goes along with it.
+        trust: how far the filter goes along with it, at cells whose chemistry is not named below.
+        by_chemistry: the same, at cells of a chemistry that it was tried on.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,6 +77,11 @@ class NetworkFacts(BaseModel):
     slopes: tuple[float, ...]
     parameters: int
     trust: Trust = Trust()
+    by_chemistry: dict[str, Trust] = {}
+
+    def trust_in(self, chemistry: str) -> Trust:
+        """Return how far the filter goes along with it at cells of a chemistry."""
+        return self.by_chemistry.get(chemistry, self.trust)
 
 
 @dataclass(frozen=True)

@@ -119,8 +119,8 @@ def half_width(
     """Return half the width of the interval that is to hold SOC nine times in ten."""
     width = expected_half_width(model, settled) * np.exp(state.log_width.astype(np.float32))
     group = groups_of(state, searching)
-    factor = model.interval_factor(group, settled.mean[SOC], temperature_c)
-    half: Floats = (factor * width).astype(np.float32)
+    width *= model.interval_factor(group, settled.mean[SOC], temperature_c)
+    half: Floats = np.sqrt(width * width + np.float32(model.interval_floor**2))
     return half
 
 

@@ -19,7 +19,7 @@ def drives():
     """A made cell at three temperatures, from full to nearly empty."""
     model = build_cell_model(parameters_of("esc26650"))
     return [
-        made_recording(model, 7200, 0.99, 0.45, seed=number, temperature_c=temperature_c)
+        made_recording(model, 1600, 0.99, 1.9, seed=number, temperature_c=temperature_c)
         for number, temperature_c in enumerate((5.0, 25.0, 45.0))
     ]
 
@@ -52,12 +52,17 @@ def test_one_temperature_cannot_be_held_out():
         list(held_out(read_recordings(REAL), [TOLD_LESS], "LFP"))
 
 
-def test_a_make_at_one_temperature_is_identified_without_intervals():
-    recordings = read_recordings(REAL)
+def test_a_make_at_one_temperature_has_no_narrower_intervals_than_the_filters_own(drives):
+    ocv = parameters_of("esc26650").ocv
 
-    fit = identify_calibrated(recordings, "real", "LFP", "real", None, disturbances=[TOLD_LESS])
+    fit = identify_calibrated(drives[:1], "one", "LFP", "one", ocv, disturbances=[TOLD_LESS])
 
-    assert fit.parameters.intervals is None
+    intervals = fit.parameters.intervals
+    assert intervals is not None
+    assert intervals.temperature_c == (-15.0, -5.0, 5.0, 15.0, 25.0)
+    for row in intervals.anchored:
+        assert min(row) == row[2] >= 1
+        assert row[0] > row[1] > row[2] < row[3] < row[4]
 
 
 def test_a_make_at_three_temperatures_gets_intervals(drives):
@@ -70,7 +75,7 @@ def test_a_make_at_three_temperatures_gets_intervals(drives):
 
     intervals = fit.parameters.intervals
     assert intervals is not None
-    assert intervals.temperature_c == (25.0,)
-    assert 0 < intervals.settled[0] < 10
+    assert intervals.temperature_c == (-15, -5, 5, 15, 25, 35, 45, 55, 65)
+    assert 0 < intervals.anchored[1][4] < 10
     assert fit.parameters.ocv == identify(drives, "made", "LFP", "made", ocv).parameters.ocv
     assert shares[-1] == 1.0

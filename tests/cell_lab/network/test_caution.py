@@ -9,7 +9,7 @@ import pytest
 from cell_lab.errors import TrainingError
 from cell_lab.network import folds
 from cell_lab.network.card import trusted_card
-from cell_lab.network.caution import Tried, choose, degrees
+from cell_lab.network.caution import Tried, choose, choose_each, degrees
 from cell_lab.network.folds import Fold, folder_of, try_folds, write_trust
 from cell_lab.network.splits import Splits
 from cell_lab.parameter_files import CELLS
@@ -20,7 +20,7 @@ from .conftest import made_recording
 SHIPPED = CELLS.parent / "models" / "network"
 FILES_ONLY = shutil.ignore_patterns("held-out", "plain")
 OFFERED = degrees(1.5)[:3]
-HELPS = Tried("lg", 0.0, "mixed", "soc", 2, (0.50, 0.40, 0.45), (90.0, 90.0, 90.0))
+HELPS = Tried("lg", "NMC", 0.0, "mixed", "soc", 2, (0.50, 0.40, 0.45), (90.0, 90.0, 90.0))
 CARD = (
     "# SOC network\n\n- Trust, found on Mixed8: much.\n\n## Where it is weak\n- The flat middle.\n"
 )
@@ -39,6 +39,14 @@ def test_a_degree_that_harms_one_group_is_not_taken_however_much_it_helps_others
     harmed = replace(HELPS, cell="esc", rmse=(0.51, 0.79, 0.515))
 
     assert choose([HELPS, harmed], OFFERED) == OFFERED[2]
+
+
+def test_what_harms_one_chemistry_is_still_taken_where_it_helps_another():
+    harmed = replace(HELPS, cell="esc", chemistry="LFP", rmse=(0.51, 0.79, 0.60))
+
+    trusts = choose_each([HELPS, harmed], OFFERED)
+
+    assert trusts == {"LFP": OFFERED[0], "NMC": OFFERED[1]}
 
 
 def test_a_degree_at_which_intervals_no_longer_hold_is_not_taken():
@@ -72,25 +80,28 @@ def test_a_fold_has_no_say_in_its_own_trust(recordings, tmp_path, monkeypatch):
 
     def choice(tried, offered):
         asked.append({group.chamber_c for group in tried})
-        return offered[-1]
+        return {"LFP": offered[-1]}
 
-    monkeypatch.setattr(folds, "choose", choice)
+    monkeypatch.setattr(folds, "choose_each", choice)
     found = try_folds(drives, splits, tmp_path, lambda _name, _share: None)
     write_trust(found[0], tmp_path)
 
     assert [fold.name for fold in found] == ["a", "b", "all"]
     assert asked == [{25.0}, {0.0}, {0.0, 25.0}]
     assert {group.chamber_c for group in found[0].tried} == {0.0}
-    assert load_network(folder_of(tmp_path, "a")).facts.trust == found[0].offered[-1]
+    facts = load_network(folder_of(tmp_path, "a")).facts
+    assert facts.trust_in("LFP") == found[0].offered[-1]
+    assert facts.trust_in("NCA").is_nothing
 
 
-def test_the_card_shows_every_degree_and_that_none_was_good_enough():
-    fold = Fold("a", NOTHING, [HELPS], OFFERED)
+def test_the_card_shows_every_degree_and_what_was_good_enough_at_which_chemistry():
+    fold = Fold("a", {"LFP": NOTHING, "NMC": OFFERED[1]}, [HELPS], OFFERED)
     day = date(2026, 1, 2).isoformat()
 
     card = trusted_card(CARD, fold, day)
 
-    assert "**It is trusted in nothing**" in card
+    assert "- LFP cells: **it is trusted in nothing**" in card
+    assert "- NMC cells: its errors are taken for 1.5 times" in card
     assert "| lg | 0 °C | mixed | soc | 2 | 0.50 (90) | 0.40 (90) | 0.45 (90) |" in card
     assert "Mixed8" not in card
     assert card.endswith("## Where it is weak\n- The flat middle.\n")

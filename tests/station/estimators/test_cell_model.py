@@ -46,10 +46,9 @@ def test_intervals_are_those_of_the_temperature_the_group_and_the_zone():
         update={
             "intervals": Intervals(
                 temperature_c=(0.0, 20.0),
-                settled=(4.0, 2.0),
-                searching=(8.0, 3.0),
-                anchored=(1.0, 0.5),
-                zones=(3.0, 1.0, 0.5),
+                settled=((12.0, 6.0), (4.0, 2.0), (2.0, 1.0)),
+                searching=((8.0, 3.0),) * 3,
+                anchored=((1.0, 0.5),) * 3,
             )
         }
     )
