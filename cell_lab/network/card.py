@@ -147,7 +147,8 @@ def _trust_line(trust: Trust) -> str:
     if trust.is_nothing:
         return (
             "**it is trusted in nothing**: the rule found no degree of trust at which it helps and "
-            "nowhere harms. A station neither runs nor asks it, and its SOC is the filter's alone."
+            "nowhere harms, or too few recordings to tell. A station neither runs nor asks it, and "
+            "its SOC is the filter's alone."
         )
     return (
         f"its errors are taken for {trust.sd_times:g} times what it expects, and to last "

@@ -27,6 +27,8 @@ _LASTS_S = (600.0, 1800.0, 5400.0, 16_200.0, 48_600.0)
 _WORSE, _WORSE_SHARE, _FEWER_INSIDE = 0.01, 0.02, 2.0
 """Material: RMSE grows by more than 0.01 percent of SOC and by 2 % of itself, or 2 % of the time
 leaves the intervals."""
+_FEWEST_RECORDINGS = 6
+"""Fewer say too little: three drives of an LFP cell promised what a fourth did not hold."""
 _HELPS = 0.99
 """The mean of the ratios of RMSE must fall below this."""
 
@@ -71,11 +73,16 @@ def choose(tried: Sequence[Tried], offered: Sequence[Trust]) -> Trust:
 
 
 def choose_each(tried: Sequence[Tried], offered: Sequence[Trust]) -> dict[str, Trust]:
-    """Return the degree of trust by chemistry, each by its own groups alone."""
-    return {
-        chemistry: choose([group for group in tried if group.chemistry == chemistry], offered)
-        for chemistry in sorted({group.chemistry for group in tried})
-    }
+    """Return the degree of trust by chemistry, each by its own groups alone; none by too few."""
+    trusts = {}
+    for chemistry in sorted({group.chemistry for group in tried}):
+        own = [group for group in tried if group.chemistry == chemistry]
+        recordings = {
+            (group.cell, group.chamber_c, group.cycles): group.recordings for group in own
+        }
+        enough = sum(recordings.values()) >= _FEWEST_RECORDINGS
+        trusts[chemistry] = choose(own, offered) if enough else offered[0]
+    return trusts
 
 
 def try_degrees(

@@ -4,9 +4,9 @@ The filter says what it believes; the network, which has heard the voltages of t
 before and knows how makes of cells err, says how far that is off and how sure it is of it. Its
 word counts as a measured SOC. It errs alike for long stretches, so that all seconds of one stretch
 together count once: the variance of a correction is the network's own times the number of
-corrections in a stretch. It moves SOC but makes no interval narrower: intervals were found for the
-filter alone. It is not asked where it is not sure, where the cell was not heard, and where the
-filter's innovations look like noise: a filter that explains its voltages needs no help.
+corrections in a stretch. It is not asked where it is not sure, where the cell was not heard,
+and where the filter's innovations look like noise: a filter that explains its voltages needs no
+help.
 A network that is trusted in nothing, at cells of the make's chemistry, is not even run.
 
 What the network tells alone is never published.
@@ -147,7 +147,10 @@ def correct(state: SocState, told_soc: Floats, variance: Floats, asked: Flags) -
     total = total * np.maximum(away * away / (total * _GATE), 1)
     weight = np.where(asked & ~state.searching, 1 / total, 0).astype(np.float32)
     mean = settled.mean + cross * (weight * away)
-    state = replace(state, settled=replace(settled, mean=mean))
+    covariance = settled.covariance.copy()
+    for number, (i, j) in enumerate(soc_filter.PAIRS):
+        covariance[number] -= cross[i] * cross[j] * weight
+    state = replace(state, settled=replace(settled, mean=mean, covariance=covariance))
     if not state.searching.any():
         return state
     owner, hypotheses = state.owner, state.hypotheses

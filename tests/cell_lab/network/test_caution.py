@@ -21,6 +21,7 @@ SHIPPED = CELLS.parent / "models" / "network"
 FILES_ONLY = shutil.ignore_patterns("held-out", "plain")
 OFFERED = degrees(1.5)[:3]
 HELPS = Tried("lg", "NMC", 0.0, "mixed", "soc", 2, (0.50, 0.40, 0.45), (90.0, 90.0, 90.0))
+MANY = replace(HELPS, recordings=6)
 CARD = (
     "# SOC network\n\n- Trust, found on Mixed8: much.\n\n## Where it is weak\n- The flat middle.\n"
 )
@@ -42,11 +43,17 @@ def test_a_degree_that_harms_one_group_is_not_taken_however_much_it_helps_others
 
 
 def test_what_harms_one_chemistry_is_still_taken_where_it_helps_another():
-    harmed = replace(HELPS, cell="esc", chemistry="LFP", rmse=(0.51, 0.79, 0.60))
+    harmed = replace(MANY, cell="esc", chemistry="LFP", rmse=(0.51, 0.79, 0.60))
 
-    trusts = choose_each([HELPS, harmed], OFFERED)
+    trusts = choose_each([MANY, harmed], OFFERED)
 
     assert trusts == {"LFP": OFFERED[0], "NMC": OFFERED[1]}
+
+
+def test_recordings_that_are_too_few_make_no_trust_however_much_it_helps_there():
+    again = replace(HELPS, disturbance="cold start")
+
+    assert choose_each([HELPS, again], OFFERED) == {"NMC": OFFERED[0]}
 
 
 def test_a_degree_at_which_intervals_no_longer_hold_is_not_taken():

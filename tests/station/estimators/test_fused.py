@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cell_lab.parameter_files import parameters_of
-from station.estimators import Samples, build_cell_model, fused, known_start, step
+from station.estimators import Samples, build_cell_model, fused, known_start, soc_filter, step
 from station.estimators.errors import NetworkError
 from station.estimators.network import CELLS_FILE, FACTS_FILE, Network, Trust, load_network
 from station.estimators.network_inputs import (
@@ -133,7 +133,7 @@ def test_cells_that_are_not_heard_are_not_corrected(network):
     assert np.array_equal(state.soc.settled.mean, alone.settled.mean)
 
 
-def test_a_correction_moves_soc_towards_what_was_told_and_leaves_its_interval():
+def test_a_correction_moves_soc_towards_what_was_told_and_makes_it_surer():
     state = started(None).soc
     told = np.full(CELLS, 0.56, np.float32)
     asked = np.array([True, False] * 3)
@@ -143,8 +143,20 @@ def test_a_correction_moves_soc_towards_what_was_told_and_leaves_its_interval():
     moved = after.settled.soc - state.settled.soc
     assert np.allclose(moved[asked], 0.03, atol=1e-4)
     assert np.array_equal(moved[~asked], np.zeros(3))
-    assert np.array_equal(after.settled.covariance, state.settled.covariance)
+    assert np.all(after.settled.soc_variance[asked] < state.settled.soc_variance[asked])
     assert np.array_equal(state.settled.soc, np.full(CELLS, 0.5, np.float32))
+
+
+def test_a_covariance_stays_positive_under_many_corrections():
+    state = started(None).soc
+    told = np.full(CELLS, 0.5, np.float32)
+    small = np.full(CELLS, 1e-6, np.float32)
+
+    for _ in range(200):
+        state = fused.correct(state, told, small, np.ones(CELLS, bool))
+
+    variances = [state.settled.covariance[soc_filter.PAIRS.index((i, i))] for i in range(4)]
+    assert np.all(np.array(variances) > 0)
 
 
 def test_hypotheses_of_a_cold_start_are_weighed_by_what_the_network_tells():

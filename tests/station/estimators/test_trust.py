@@ -66,6 +66,7 @@ def test_a_small_part_of_what_is_unknown_says_nothing_yet(model):
 
 
 def test_a_table_that_is_found_wrong_widens_the_interval(model):
+    model = replace(model, interval_floor=0.0)
     settled = cell(model)
     wrong = settled.mean.copy()
     wrong[OCV_ERROR] = 4 * model.noise.ocv_v
@@ -75,6 +76,13 @@ def test_a_table_that_is_found_wrong_widens_the_interval(model):
     assert width(model, nothing_learnt(1), replace(settled, mean=wrong)) == pytest.approx(
         4 * narrow, rel=1e-3
     )
+
+
+def test_no_interval_is_narrower_than_what_no_voltage_resolves(model):
+    sure = cell(model, soc_sd=1e-5)
+
+    assert width(model, nothing_learnt(1), sure) == pytest.approx(model.interval_floor, rel=0.01)
+    assert model.interval_floor > 0
 
 
 def test_an_end_of_the_curve_anchors_a_cell_for_good(model):
