@@ -76,11 +76,17 @@ def simulate(config: ConfigFile) -> None:
 
 
 @app.command()
-def simulate_exchange(config: ConfigFile) -> None:
+def simulate_exchange(
+    config: ConfigFile,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Keep token, port, journal and file drop here, whatever the file says."),
+    ] = None,
+) -> None:
     """Run the test exchange: bids in the markets' formats, cleared at recorded prices."""
     from launcher.tiers import run_exchange
 
-    raise typer.Exit(run_exchange(config))
+    raise typer.Exit(run_exchange(config, folder))
 
 
 @app.command()

@@ -28,9 +28,10 @@ def run_simulator(config: Path) -> int:
     return _execute("simulator", [_existing(config)])
 
 
-def run_exchange(config: Path) -> int:
+def run_exchange(config: Path, folder: Path | None) -> int:
     """Run the test exchange until it is told to stop."""
-    return _execute("simulator.exchange", [_existing(config)])
+    places = [] if folder is None else [str(folder.resolve())]
+    return _execute("simulator.exchange", [_existing(config), *places])
 
 
 def run_station(config: Path, *, enrol: bool, token_file: Path | None) -> int:

@@ -1,15 +1,17 @@
-"""`python -m simulator.exchange CONFIG.toml` runs the test exchange."""
+"""`python -m simulator.exchange CONFIG.toml [FOLDER]` runs the test exchange."""
 
 import sys
 from pathlib import Path
 
 from simulator.exchange.main import run
 
-_USAGE = "stationmaster: name one file: python -m simulator.exchange CONFIG.toml"
+_USAGE = "stationmaster: name a file: python -m simulator.exchange CONFIG.toml [FOLDER]"
+_WORDS = (1, 2)
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    if len(arguments) != 1 or arguments[0].startswith("-"):
+    if len(arguments) not in _WORDS or arguments[0].startswith("-"):
         print(_USAGE, file=sys.stderr)
         sys.exit(2)
-    sys.exit(run(Path(arguments[0])))
+    config, *folder = map(Path, arguments)
+    sys.exit(run(config, folder=folder[0] if folder else None))

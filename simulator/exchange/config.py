@@ -18,14 +18,18 @@ class PriceConfig(Strict):
     """Recorded prices: a column of a CSV or Parquet file.
 
     `at` is the column of times (ISO 8601 in UTC, or HH:MM of a day that repeats); Parquet may
-    have an index of times instead. The exchange's today is the recording's `offset_days` earlier;
-    past its end the recording begins again, after whole weeks if it has one.
+    have an index of times instead. The price of now is the one recorded `offset_days` and
+    `offset_hours` earlier; past its end the recording begins again, after whole weeks if it has
+    one. `ripple` moves the price up and down by so much at most, by a fixed pattern of minutes,
+    so that what is traded within a day differs from the day ahead: it is not recorded.
     """
 
     file: Path
     column: str
     at: str = "start"
     offset_days: int = 0
+    offset_hours: Annotated[int, Field(ge=-23, le=23)] = 0
+    ripple: Annotated[Decimal, Field(ge=0)] = Decimal(0)
     scale: Decimal = Decimal(1)
 
 

@@ -22,11 +22,13 @@ _LOOK_S = 0.05
 Ready = Callable[[dict[str, int]], None]
 
 
-def run(config_path: Path, *, ready: Ready | None = None) -> int:
+def run(config_path: Path, *, folder: Path | None = None, ready: Ready | None = None) -> int:
     """Serve the exchange described by `config_path` until SIGTERM or SIGINT.
 
     Args:
         config_path: a TOML file; see `ExchangeConfig`.
+        folder: for what the exchange writes, instead of the places that the file names: `token`,
+            `ports.json`, `journal.jsonl`, `inbox`, `outbox`.
         ready: called with the port under "exchange" once it listens; by default it is printed
             as one line of JSON on standard output.
 
@@ -44,6 +46,8 @@ def run(config_path: Path, *, ready: Ready | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         config = load_config(config_path)
+        if folder is not None:
+            config = in_folder(config, folder.resolve())
         serve(config, stop, ready or _announce)
     except ConfigError as error:
         print(f"stationmaster: {error}", file=sys.stderr)
@@ -88,6 +92,13 @@ def serve(config: ExchangeConfig, stop: Event, ready: Ready) -> None:
         for thread in threads:
             thread.join()
         desk.close()
+
+
+def in_folder(config: ExchangeConfig, folder: Path) -> ExchangeConfig:
+    """Return a configuration by which all that is written lies in one folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {"folder": folder, "token_file": folder / "token", "ports_out": folder / "ports.json"}
+    return config.model_copy(update=places)
 
 
 def _announce(ports: dict[str, int]) -> None:

@@ -3,6 +3,7 @@
 import bisect
 import csv
 import datetime as dt
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -11,7 +12,9 @@ from itertools import pairwise
 from simulator.errors import ConfigError
 from simulator.exchange.config import PriceConfig
 
-_DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_WAVES_MIN = (47, 71, 173)  # prime to one another: the pattern does not repeat for weeks
 _WEEK_MS = 7 * _DAY_MS
 _CENT = Decimal("0.01")
 _CLOCK = len("00:00")
@@ -25,12 +28,18 @@ class Recorded:
     prices: tuple[Decimal, ...]
     offset_ms: int
     span_ms: int
+    ripple: Decimal = Decimal(0)
 
     def at(self, now_ms: int) -> Decimal:
         """Return the price that holds at a moment of today."""
         since = (now_ms - self.offset_ms - self.times_ms[0]) % self.span_ms
         index = bisect.bisect_right(self.times_ms, self.times_ms[0] + since) - 1
-        return self.prices[index]
+        price = self.prices[index]
+        if not self.ripple:
+            return price
+        waves = (math.sin(math.tau * now_ms / 60_000 / minutes) for minutes in _WAVES_MIN)
+        swing = Decimal(str(round(sum(waves) / len(_WAVES_MIN), 6)))
+        return price + (self.ripple * swing).quantize(_CENT)
 
 
 def load(config: PriceConfig) -> Recorded:
@@ -49,8 +58,9 @@ def load(config: PriceConfig) -> Recorded:
     return Recorded(
         times,
         tuple((price * config.scale).quantize(_CENT) for _, price in rows),
-        config.offset_days * _DAY_MS,
+        config.offset_days * _DAY_MS + config.offset_hours * _HOUR_MS,
         max(whole // unit * unit, unit),
+        config.ripple,
     )
 
 

@@ -5,9 +5,10 @@ A market is a TOML file in `profiles/`; see docs/market-exchanges.md for how one
 
 from cloud.market.exchanges.amendment import check_amendment, reason_problem
 from cloud.market.exchanges.answers import Clearing, read_acknowledgement, read_clearing
-from cloud.market.exchanges.check import check, check_eligibility, check_together, rated_mw
+from cloud.market.exchanges.check import check, check_eligibility, rated_mw
 from cloud.market.exchanges.client import ExchangeClient, Patience
 from cloud.market.exchanges.drop import FileDrop
+from cloud.market.exchanges.everything import check_everything
 from cloud.market.exchanges.formats import read as read_bids
 from cloud.market.exchanges.formats import write as write_bids
 from cloud.market.exchanges.formats.aemo_json import check_unit
@@ -34,6 +35,7 @@ from cloud.market.exchanges.outcomes import (
 )
 from cloud.market.exchanges.sending import Document, Party, Rebid, Sending, idempotency_key
 from cloud.market.exchanges.statements import read_statement, write_statement
+from cloud.market.exchanges.together import check_together
 from cloud.market.exchanges.trapezium import available_mw
 from cloud.market.exchanges.violations import Rule, Violation
 from cloud.market.exchanges.words import Amend, Format, Kind, Role, Stage
@@ -76,6 +78,7 @@ __all__ = [
     "check",
     "check_amendment",
     "check_eligibility",
+    "check_everything",
     "check_together",
     "check_unit",
     "idempotency_key",

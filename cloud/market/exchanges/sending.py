@@ -82,6 +82,6 @@ def idempotency_key(bid: str, revision: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{bid}/{revision}"))
 
 
-def part_key(key: str, part: str) -> str:
-    """Return the id of a part of a submission, made from its key."""
-    return str(uuid.uuid5(uuid.UUID(key), part))
+def series_id(*place: str) -> str:
+    """Return the id of what is offered at a place: the same in a bid and in its amendments."""
+    return str(uuid.uuid5(_NAMESPACE, "/".join(place)))

@@ -23,7 +23,7 @@ from cloud.market.settlement.revenue import (
     revenue_by_market,
     revenue_by_station,
 )
-from cloud.market.settlement.settle import settle
+from cloud.market.settlement.settle import capacity_compensation, settle
 
 __all__ = [
     "GUIDE",
@@ -44,6 +44,7 @@ __all__ = [
     "Reconciliation",
     "RegulationRun",
     "Rounding",
+    "capacity_compensation",
     "compare",
     "explain",
     "payback",

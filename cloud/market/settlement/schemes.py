@@ -8,7 +8,7 @@
   services x price / 12.
 - Chinese spot: contracts by difference to the day-ahead price, the day-ahead award at that
   price, the meter beside it at the real-time price, a charge on what leaves the deviation band,
-  regulation by K x mileage x price and by capacity.
+  regulation by K x mileage x price and by capacity, peak shaving by the energy that it moved.
 """
 
 from collections.abc import Iterator
@@ -89,6 +89,11 @@ def china_spot(
     orders = [one for one in record.awards if one.product == real_time] or ahead
     for award in ahead:
         yield _award_line(award, rounding)
+    for award in record.awards:
+        if market.product(award.product).kind is Kind.PEAK:  # paid for moving, either way
+            what = (Item.CAPACITY, award.product, "MWh")
+            quantity = hours(award.power_mw, award.minutes)
+            yield line(award.start_ms, what, quantity, award.price, rounding)
     for reading in record.readings:
         metered = Fraction(reading.energy_mwh)
         rest = metered - sum(mwh for *_, mwh in sold(ahead, reading))
@@ -134,7 +139,7 @@ def _ahead(record: DayRecord, market: Market) -> list[Award]:
     found = []
     for one in record.awards:
         product = market.product(one.product)
-        sold_ahead = product.kind in {Kind.ENERGY, Kind.PEAK} and product.stage in _AHEAD
+        sold_ahead = product.kind is Kind.ENERGY and product.stage in _AHEAD
         if sold_ahead or is_activation(product):
             found.append(one)
     return found

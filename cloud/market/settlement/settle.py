@@ -1,6 +1,8 @@
 """A day settled by its market's rules."""
 
-from collections.abc import Iterator
+import calendar
+import datetime as dt
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
@@ -12,7 +14,7 @@ from cloud.market.exchanges.settlement_file import (
     TwoSettlementFile,
 )
 from cloud.market.settlement.money import Rounding, rounding_of
-from cloud.market.settlement.record import DayRecord, check_readings
+from cloud.market.settlement.record import DayRecord, Incomplete, check_readings
 from cloud.market.settlement.schemes import china_spot, gross, imbalance, two_settlements
 from cloud.market.statement import Item, Line, Statement
 
@@ -42,6 +44,27 @@ def settle(record: DayRecord, market: Market, *, provisional: bool = False) -> S
     return Statement(
         name, market.id, record.station, record.day, market.currency, tuple(lines), total
     )
+
+
+def capacity_compensation(
+    available_mw: Mapping[dt.date, Decimal], price_per_mw_month: Decimal, market: Market
+) -> Decimal:
+    """Return a month's capacity compensation, as Shandong pays storage by available capacity.
+
+    The mean of the days' available capacity times the price of the month; a day that is not
+    named counts as not available.
+
+    Raises:
+        Incomplete: no day is named, or days of several months.
+    """
+    months = {(day.year, day.month) for day in available_mw}
+    if len(months) != 1:
+        raise Incomplete(
+            f"capacity is compensated by the month; days of {len(months)} months are given"
+        )
+    days = calendar.monthrange(*months.pop())[1]
+    mean = sum(map(Fraction, available_mw.values()), Fraction(0)) / days
+    return rounding_of(market.settlement.rounding.value).money(mean * Fraction(price_per_mw_month))
 
 
 def _lines(record: DayRecord, market: Market, rounding: Rounding) -> Iterator[Line]:

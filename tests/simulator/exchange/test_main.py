@@ -19,9 +19,9 @@ from tests.exchange_market import running_exchange, write_config
 from tests.simulator.test_main import ROOT, first_line
 
 
-def _start(path: Path) -> subprocess.Popen[str]:
+def _start(path: Path, *folder: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "simulator.exchange", str(path)],
+        [sys.executable, "-m", "simulator.exchange", str(path), *folder],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -31,9 +31,9 @@ def _start(path: Path) -> subprocess.Popen[str]:
 
 def test_it_says_its_port_serves_and_stops_cleanly(tmp_path: Path):
     config = write_config(tmp_path)
-    config.write_text('ports_out = "ports.json"\n' + config.read_text(), "utf-8")
+    own = tmp_path / "own"
 
-    process = _start(config)
+    process = _start(config, str(own))
     announced = json.loads(first_line(process))
     port = announced["ports"]["exchange"]
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/health", timeout=10) as answer:
@@ -44,8 +44,8 @@ def test_it_says_its_port_serves_and_stops_cleanly(tmp_path: Path):
     _, errors = process.communicate(timeout=20)
 
     assert process.returncode == 0, errors
-    assert json.loads((tmp_path / "ports.json").read_text()) == announced["ports"]
-    secret = tmp_path / "token"
+    assert json.loads((own / "ports.json").read_text()) == announced["ports"]
+    secret = own / "token"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert len(secret.read_text().strip()) > 30
 

@@ -55,6 +55,21 @@ def test_an_index_of_times_serves_as_the_column_of_times(tmp_path: Path):
     assert recorded.at(_ms("2020-01-05T03:00:00Z")) == 6
 
 
+def test_a_ripple_moves_a_price_by_so_much_at_most_and_hours_may_be_shifted(tmp_path: Path):
+    file = tmp_path / "p.csv"
+    file.write_text("start,price\n00:00,10\n12:00,20\n")
+    plain = load(PriceConfig(file=file, column="price", offset_hours=-8))
+    moved = load(PriceConfig(file=file, column="price", offset_hours=-8, ripple=Decimal(3)))
+
+    moments = range(_ms("2026-03-10T00:00:00Z"), _ms("2026-03-11T00:00:00Z"), 300_000)
+    gaps = [moved.at(at) - plain.at(at) for at in moments]
+
+    assert plain.at(_ms("2026-03-10T03:59:00Z")) == 10
+    assert plain.at(_ms("2026-03-10T04:00:00Z")) == 20
+    assert max(map(abs, gaps)) <= 3
+    assert len(set(gaps)) > 100
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

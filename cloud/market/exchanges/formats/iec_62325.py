@@ -1,8 +1,9 @@
 """Balancing energy bids as IEC 62325 ReserveBid_MarketDocument 7.4.
 
 Type A37, process A47 (mFRR) or A51 (aFRR), one Bid_TimeSeries a segment and quarter-hour, times
-in UTC, ids as UUIDs made from the submission's key. What is written is validated by the schema
-in `schemas/` before it leaves, what is read before it is looked at.
+in UTC. A series keeps its id when the bid is amended, so that the operator replaces it. What is
+written is validated by the schema in `schemas/` before it leaves, what is read before it is
+looked at.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from cloud.market.errors import BadDocument
 from cloud.market.exchanges.formats import xml
 from cloud.market.exchanges.formats.text import decimal, number, utc_ms, utc_text
 from cloud.market.exchanges.market import Market, Product
-from cloud.market.exchanges.sending import Document, Party, Sending, part_key
+from cloud.market.exchanges.sending import Document, Party, Sending, series_id
 
 MFRR, AFRR = "A47", "A51"
 _BSP = "A46"
@@ -52,7 +53,7 @@ def write(bid: BidSet, market: Market, party: Party, sending: Sending) -> Docume
     for one in offered:
         for index, segment in enumerate(one.segments):
             series = etree.SubElement(root, f"{{{xml.RESERVE_BID}}}Bid_TimeSeries")
-            own = part_key(sending.key, f"{utc_text(one.start_ms)}/{index}")
+            own = series_id(bid.station, market.id, product.id, utc_text(one.start_ms), str(index))
             _series(series, own, one.start_ms, segment, (product, market.currency, party))
     xml.validate(root, xml.RESERVE_BID)
     body = etree.tostring(root, xml_declaration=True, encoding="utf-8", pretty_print=True)

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from cloud.market.bid import BidInterval, Direction, OfferMode, Trapezium
 from cloud.market.exchanges import (
+    Party,
     Role,
     Rule,
     Violation,
     check,
     check_amendment,
     check_eligibility,
+    check_everything,
     check_together,
     load_market,
     reason_problem,
@@ -268,6 +270,32 @@ def test_another_day_is_no_amendment():
     after = dataclasses.replace(bid(), day=DAY + dt.timedelta(days=1))
 
     assert _rules(check_amendment(bid(), after, product(), "")) == {Rule.AMEND}
+
+
+def test_everything_that_forbids_a_bid_is_told_at_once():
+    market = load_market("au-nem")
+    small = dataclasses.replace(BATTERY, charge_mw=4, discharge_mw=4)
+    party = Party("desk", "S1", mlf_generation=Decimal("1.1"))
+    first = bid([segment(DISCHARGE, "4", "60")], market="au-nem", name="energy", intervals=1)
+    change = bid(
+        [segment(CHARGE, "1", "58"), segment(DISCHARGE, "5", "60")],
+        market="au-nem",
+        name="energy",
+        intervals=1,
+    )
+
+    found = check_everything(
+        change, market, small, party=party, role=Role.JOINT, before=first, reason="because"
+    )
+
+    assert _rules(found) == {
+        Rule.RATED_POWER,  # 5 MW of 4
+        Rule.ROLE,  # the market knows no joint storage
+        Rule.CROSSING,  # 60 / 1.1 at the node lies below 58
+        Rule.AMEND,  # 58 is a new price
+        Rule.REASON,
+    }
+    assert check_everything(first, market, BATTERY, party=Party("desk", "S1")) == ()
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(-5000, 40000)), min_size=1, max_size=20))

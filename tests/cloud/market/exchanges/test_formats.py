@@ -1,6 +1,7 @@
 import dataclasses
 import datetime as dt
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -226,6 +227,23 @@ def test_a_reserve_document_says_its_process_and_keeps_the_schema(name: str, pro
     assert f"<mRID>{KEY}</mRID>" in text
     assert "<type>A37</type>" in text
     assert text.count("<Bid_TimeSeries>") == 2
+
+
+def test_a_series_keeps_its_id_when_the_bid_is_amended():
+    one = bid([segment(Direction.UP, "12", "80.5")], name="mfrr-energy", intervals=2)
+    more = bid([segment(Direction.UP, "15", "85")], name="mfrr-energy", intervals=2)
+    later = dataclasses.replace(SENDING, key=idempotency_key("bid-7", 2), amends=KEY)
+    market = load_market("europe")
+
+    def ids(body: bytes) -> list[str]:
+        return re.findall(r"<mRID>(.*?)</mRID>", body.decode())
+
+    first = ids(write_bids([one], market, PARTY, SENDING).body)
+    second = ids(write_bids([more], market, PARTY, later).body)
+
+    assert first[0] != second[0]
+    assert first[1:] == second[1:]
+    assert len(set(first)) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import dataclasses
+import datetime as dt
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
@@ -18,6 +19,7 @@ from cloud.market.settlement import (
     Incomplete,
     Reading,
     Rounding,
+    capacity_compensation,
     explain,
     reconcile,
     settle,
@@ -183,6 +185,33 @@ def test_a_market_that_rounds_only_the_day_says_so_in_a_line():
     assert statement.total == Decimal("50.02")  # 50.015, rounded once
     assert statement.lines[-1].detail == "rounding"
     assert statement.total == total_of(statement.lines)
+
+
+def test_peak_shaving_is_paid_by_the_energy_that_it_moved():
+    market = load_market("cn-jiangsu")
+    record = DayRecord(
+        "s1",
+        DAY,
+        (
+            award(market, "peak", "12:00", Direction.CHARGE, "4", "200"),
+            award(market, "peak", "18:00", Direction.DISCHARGE, "6", "350.5"),
+        ),
+        readings(market, 15, {}),
+        {},
+    )
+
+    # 4 MW x 0.25 h x 200 + 6 MW x 0.25 h x 350.50 = 200 + 525.75
+    assert settle(record, market).total == Decimal("725.75")
+
+
+def test_capacity_is_compensated_by_the_month_and_its_available_days():
+    market = load_market("cn-shandong")
+    days = {dt.date(2026, 4, n): Decimal(90) for n in range(1, 21)}
+
+    # 20 of 30 days with 90 MW: 60 MW x 3,333.333 CNY = 199,999.98
+    assert capacity_compensation(days, Decimal("3333.333"), market) == Decimal("199999.98")
+    with pytest.raises(Incomplete, match="2 months"):
+        capacity_compensation(days | {dt.date(2026, 5, 1): Decimal(1)}, Decimal(1), market)
 
 
 def test_a_gap_in_the_meter_or_the_prices_is_named():
