@@ -122,7 +122,9 @@ def backtest(
         list[Path],
         typer.Option(help="Parquet with UTC times; given twice: by quarter hour, and by hour."),
     ],
-    columns: Annotated[str, typer.Option(help="rt=COLUMN,da=COLUMN; da may be left out.")],
+    columns: Annotated[
+        str, typer.Option(help="rt=COLUMN,da=COLUMN,load=COLUMN; only rt is needed.")
+    ],
     battery: Annotated[Path, typer.Option(help="Description of the battery (TOML).")],
     market: Annotated[str, typer.Option(help="The market's rules: an id, or a TOML file.")],
     train_until: Annotated[str, typer.Option(help="Last day that is trained on, YYYY-MM-DD.")],
@@ -136,6 +138,16 @@ def backtest(
         str | None,
         typer.Option(help="Local time the day before at which day-ahead prices are published."),
     ] = None,
+    cvar_cap: Annotated[
+        float, typer.Option(min=0.0, help="Most CVaR95 of a day-ahead position, per MW and day.")
+    ] = 40.0,
+    policy: Annotated[
+        Path | None, typer.Option(help="Folder of the learnt policy; JSON-policy without it.")
+    ] = None,
+    policy_steps: Annotated[
+        int, typer.Option(min=1, help="Steps that each seed practises.")
+    ] = 4_000_000,
+    policy_seeds: Annotated[int, typer.Option(min=1, help="Policies trained and averaged.")] = 2,
     shock: Annotated[
         float, typer.Option(min=0.0, max=0.9, help="Shake prices: 0.3 is by up to 30 %.")
     ] = 0.0,
@@ -157,6 +169,10 @@ def backtest(
         to_day,
         strategies,
         day_ahead_known,
+        cvar_cap,
+        policy,
+        policy_steps,
+        policy_seeds,
         shock,
         spoilt,
         seed,

@@ -13,7 +13,7 @@ from launcher.lab_errors import check_file
 if TYPE_CHECKING:
     from cloud.market.backtest import Row
 
-_LEAST_WIDTH = 120
+_LEAST_WIDTH = 150
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Wishes:
     last: str
     strategies: str
     day_ahead_known: str | None
+    cvar_cap: float
+    policy: Path | None
+    policy_steps: int
+    policy_seeds: int
     shock: float
     spoilt: bool
     seed: int
@@ -56,6 +60,10 @@ def run_market_backtest(wishes: Wishes, out: Path) -> int:
             last=_date("--to", wishes.last),
             strategies=wishes.strategies,
             day_ahead_known=_time(wishes.day_ahead_known),
+            cvar_cap=wishes.cvar_cap,
+            policy=wishes.policy,
+            policy_steps=wishes.policy_steps,
+            policy_seeds=wishes.policy_seeds,
             shock=wishes.shock,
             spoilt=wishes.spoilt,
             seed=wishes.seed,

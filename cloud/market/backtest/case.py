@@ -4,7 +4,9 @@ What a strategy is told and what it is settled at are two things: `seen` may lac
 them late or hold absurd ones, as happens; money is always counted at the prices that came.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,25 @@ PROFILE_DAYS = 7
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What the strategies that choose or learn are given.
+
+    Attributes:
+        cvar_cap: most mean loss of the worst 5 % of days that a position may have, per MW.
+        policy: folder in which a policy is trained and kept; None: none is.
+        policy_steps: of practice for each seed.
+        policy_seeds: how many are trained and averaged.
+        tell: told of long work: what, done, of how much.
+    """
+
+    cvar_cap: float = 40.0
+    policy: Path | None = None
+    policy_steps: int = 4_000_000
+    policy_seeds: int = 2
+    tell: Callable[[str, int, int], None] | None = None
+
+
+@dataclass(frozen=True)
 class Case:
     """What all strategies of a back-test share.
 
@@ -34,6 +55,7 @@ class Case:
         train_to: last local day (number) of the training period.
         first, last: local days tested.
         absurd: prices outside are not believed, (least, greatest).
+        wanted: see `Wanted`.
     """
 
     prices: Prices
@@ -46,6 +68,7 @@ class Case:
     first: int
     last: int
     absurd: tuple[float, float]
+    wanted: Wanted = field(default_factory=Wanted)
 
     @property
     def span(self) -> slice:

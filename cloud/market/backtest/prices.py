@@ -6,7 +6,7 @@ held over the steps of its hour.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ Ints = npt.NDArray[np.int64]
 MS_PER_MIN = 60_000
 DAY_MIN = 1440
 _SHOWN = 3
+_ROLES = ("rt", "da", "load")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Prices:
             market.
         day: number of the local day of each step, shape (steps,), counted from 1970.
         minutes: local minute of the day of each step, shape (steps,).
+        load: forecast of the load known with the day-ahead price, shape (steps,); None: not given.
     """
 
     start_ms: int
@@ -45,6 +47,7 @@ class Prices:
     day_ahead: Floats | None
     day: Ints
     minutes: Ints
+    load: Floats | None = None
 
     @property
     def steps_a_day(self) -> int:
@@ -54,10 +57,6 @@ class Prices:
     def first_of(self, day: int) -> int:
         """Return the first step of a local day (the number of steps if it lies after them)."""
         return int(np.searchsorted(self.day, day))
-
-    def with_day_ahead(self, day_ahead: Floats | None) -> "Prices":
-        """Return the same with another day-ahead price."""
-        return replace(self, day_ahead=day_ahead)
 
 
 def read_columns(text: str) -> dict[str, str]:
@@ -69,9 +68,9 @@ def read_columns(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in text.split(","):
         role, sign, column = (word.strip() for word in part.partition("="))
-        if not sign or not column or role not in {"rt", "da"}:
+        if not sign or not column or role not in _ROLES:
             raise BadSeries(
-                f"columns: {part!r} is not rt=COLUMN or da=COLUMN; write e.g. rt=spp,da=ahead"
+                f"columns: {part!r} is not rt=, da= or load=COLUMN; write e.g. rt=spp,da=ahead"
             )
         found[role] = column
     if "rt" not in found:
@@ -96,16 +95,19 @@ def read_prices(files: Sequence[Path], columns: dict[str, str], zone: str) -> Pr
     step_min = _step(columns["rt"], times)
     _refuse_empty(columns["rt"], times, price)
     local_ms = times + _offsets(times, zone)
-    day_ahead = None
-    if "da" in columns:
-        day_ahead = _held(columns["da"], *_column(tables, columns["da"]), times, step_min)
+    held = {
+        role: _held(columns[role], *_column(tables, columns[role]), times, step_min)
+        for role in ("da", "load")
+        if role in columns
+    }
     return Prices(
         start_ms=int(times[0]),
         step_min=step_min,
         price=price,
-        day_ahead=day_ahead,
+        day_ahead=held.get("da"),
         day=local_ms // (DAY_MIN * MS_PER_MIN),
         minutes=local_ms // MS_PER_MIN % DAY_MIN,
+        load=held.get("load"),
     )
 
 

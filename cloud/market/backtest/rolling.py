@@ -64,9 +64,9 @@ class Rolled:
     offset: float
     fallbacks: int
 
-    def residual(self, price: Floats) -> Floats:
-        """Return the relative residual of prices of the span, shape (steps,)."""
-        return (price - self.base) / (self.offset + np.abs(self.base))
+    def state_price(self) -> Floats:
+        """Return the price of each of the chain's states, shape (steps, states)."""
+        return self.base[:, None] + (self.offset + np.abs(self.base))[:, None] * self.means
 
 
 def base_price(case: Case, believed: Believed) -> Floats:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cloud.market.backtest.case import Case
+from cloud.market.backtest.case import Case, Wanted
 from cloud.market.backtest.measures import Row, daily, interval, row
 from cloud.market.backtest.prices import Prices, read_columns, read_prices
 from cloud.market.backtest.shocks import shake, spoil
@@ -36,6 +36,8 @@ _EPOCH = dt.date(1970, 1, 1)
 _LEAST_DAYS = 28
 """Of history before the test: four weeks for the first chain and profile."""
 
+_NEED_DAY_AHEAD = {"lp-day-ahead", *(name for name in STRATEGIES if "+da" in name)}
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -52,6 +54,10 @@ class Request:
     last: dt.date
     strategies: str = "all"
     day_ahead_known: dt.time | None = None
+    cvar_cap: float = 40.0
+    policy: Path | None = None
+    policy_steps: int = 4_000_000
+    policy_seeds: int = 2
     shock: float = 0.0
     spoilt: bool = False
     seed: int = 1
@@ -65,8 +71,8 @@ def run_backtest(request: Request, out: Path, progress: Progress | None = None) 
         BadBattery: nor the battery.
         BadProfile: nor the market.
     """
-    names = _names(request.strategies)
-    case = make_case(request)
+    names = _names(request.strategies, request.columns)
+    case = make_case(request, out, progress)
     key = _key(request)
     kept = _kept(out, key)
     wanted = ["perfect", *(name for name in names if name != "perfect")]
@@ -89,8 +95,10 @@ def run_backtest(request: Request, out: Path, progress: Progress | None = None) 
     return [_row(kept[name]["row"]) for name in wanted]
 
 
-def make_case(request: Request) -> Case:
-    """Read what a back-test needs.
+def make_case(
+    request: Request, out: Path = Path("backtest.json"), progress: Progress | None = None
+) -> Case:
+    """Read what a back-test needs; a policy is kept beside `out` unless another folder is named.
 
     Raises:
         BadSeries: as `run_backtest`, and BadBattery, BadProfile.
@@ -119,14 +127,22 @@ def make_case(request: Request) -> Case:
         first=_number(request.first),
         last=_number(request.last),
         absurd=(float(2 * product.clearing_floor) - 1, float(2 * product.clearing_cap) + 1),
+        wanted=Wanted(
+            cvar_cap=request.cvar_cap,
+            policy=request.policy or out.with_name(out.stem + "-policy"),
+            policy_steps=request.policy_steps,
+            policy_seeds=request.policy_seeds,
+            tell=progress,
+        ),
     )
     _refuse_outside(case, prices)
     return case
 
 
-def _names(text: str) -> list[str]:
+def _names(text: str, columns: str) -> list[str]:
     if text == "all":
-        return list(STRATEGIES)
+        ahead = "da=" in columns
+        return [name for name in STRATEGIES if ahead or name not in _NEED_DAY_AHEAD]
     names = [part.strip() for part in text.split(",") if part.strip()]
     for name in names:
         if name not in STRATEGIES:

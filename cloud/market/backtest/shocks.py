@@ -4,6 +4,8 @@ Prices that come are shaken by the hour; inputs are lost for whole days, come to
 day they are for, or hold values that no market ever had.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from cloud.market.backtest.prices import Prices
@@ -20,14 +22,7 @@ def shake(prices: Prices, size: float, seed: int) -> Prices:
     per_hour = max(60 // prices.step_min, 1)
     hours = -(-len(prices.price) // per_hour)
     factor = np.repeat(rng.uniform(1 - size, 1 + size, hours), per_hour)[: len(prices.price)]
-    return Prices(
-        prices.start_ms,
-        prices.step_min,
-        prices.price * factor,
-        prices.day_ahead,
-        prices.day,
-        prices.minutes,
-    )
+    return replace(prices, price=prices.price * factor)
 
 
 def spoil(prices: Prices, seed: int) -> Prices:
@@ -43,4 +38,4 @@ def spoil(prices: Prices, seed: int) -> Prices:
         ahead = np.where(lost[days], np.nan, np.where(absurd, wild, ahead))
     else:
         price = np.where(lost[days], np.nan, price)
-    return Prices(prices.start_ms, prices.step_min, price, ahead, prices.day, prices.minutes)
+    return replace(prices, price=price, day_ahead=ahead)

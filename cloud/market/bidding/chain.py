@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cloud.market.errors import BadSeries
+from cloud.market.forecasts.residual_chain import ResidualChain
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -22,9 +25,6 @@ knows the hour already."""
 OFFSET = 10.0
 """Added to the base's size before dividing, in the currency per MWh: near nought a residual is
 counted in money, far from it in shares."""
-_POOLED_WEIGHT = 10.0
-"""Of the day's transitions, in observations, within each block's."""
-_LEAST_OBSERVATIONS = 5
 _DAY_MIN = 1440
 _LONG_STEPS = 4096
 """After so many steps a chain has forgotten where it began."""
@@ -105,29 +105,11 @@ def fit_chain(
     Returns:
         The chain; that of one state if too few steps are usable.
     """
-    known = np.isfinite(price) & np.isfinite(base)
-    residual = ((price - base) / (offset + np.abs(base)))[known]
-    block = (minutes // (_DAY_MIN // blocks))[known]
-    states = len(quantiles) - 1
-    if len(residual) < blocks * states * _LEAST_OBSERVATIONS:
+    residual = (price - base) / (offset + np.abs(base))
+    shares = tuple(np.diff(quantiles).tolist())
+    try:
+        found = ResidualChain.fit(residual, minutes, blocks=blocks, shares=shares)
+    except BadSeries:
         return certain_chain()
-    edges = np.quantile(residual, quantiles[1:-1])
-    state = np.searchsorted(edges, residual)
-    overall = np.array([_mean(residual[state == j], 0.0) for j in range(states)])
-    means = np.array(
-        [
-            [_mean(residual[(state == j) & (block == b)], overall[j]) for j in range(states)]
-            for b in range(blocks)
-        ]
-    )
-    means = np.maximum.accumulate(means, axis=1)
-    counted = np.zeros((blocks, states, states))
-    np.add.at(counted, (block[1:], state[:-1], state[1:]), 1.0)
-    pooled = counted.sum(0) + 1e-3 * np.eye(states)
-    pooled /= pooled.sum(1, keepdims=True)
-    counted += _POOLED_WEIGHT * pooled
-    return Chain(edges, means, counted / counted.sum(2, keepdims=True), offset)
-
-
-def _mean(values: Floats, otherwise: float) -> float:
-    return float(values.mean()) if len(values) > _LEAST_OBSERVATIONS else float(otherwise)
+    means = np.maximum.accumulate(found.means, axis=1)
+    return Chain(found.edges, means, found.transitions, offset)

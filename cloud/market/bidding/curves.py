@@ -110,6 +110,8 @@ def _response(
             hours,
             battery,
             margin,
+            0.0,
+            0.0,
         )
         for price in prices
     ]

@@ -138,7 +138,14 @@ def backward(  # noqa: C901 - one loop nest, as numba likes it
 
 @njit(cache=True)
 def best_power(
-    values: Floats, s: float, price: float, hours: float, battery: Physics, margin: float
+    values: Floats,
+    s: float,
+    price: float,
+    hours: float,
+    battery: Physics,
+    margin: float,
+    keep: float,
+    must: float,
 ) -> float:
     """Return the power worth most at a price, given what the energy left is worth.
 
@@ -149,10 +156,14 @@ def best_power(
         hours: length of a step.
         battery: the battery.
         margin: money per MWh that a discharge or a charge must earn beside its value.
+        keep: energy below which nothing is sold: it is promised.
+        must: energy up to which is bought at any price; at most `keep`.
     """
     charge, discharge, energy, eff_in, eff_out, wear = battery
     spacing = energy / (len(values) - 1)
-    sell = sell_down_to(values, spacing, (price - wear - margin) * eff_out)
+    if s < must:
+        return -min(charge, (must - s) / eff_in / hours)
+    sell = max(sell_down_to(values, spacing, (price - wear - margin) * eff_out), keep)
     buy = buy_up_to(values, spacing, (price + margin) / eff_in)
     best, chosen = read(values, spacing, s) + _ROUNDING, 0.0
     if s > sell:
@@ -172,7 +183,12 @@ def best_power(
 
 @njit(cache=True)
 def between_states(residual: float, means: Floats) -> tuple[int, int, float]:
-    """Return two neighbouring states of the chain and the share of the upper one."""
+    """Return two neighbouring states of the chain and the share of the upper one.
+
+    Args:
+        residual: or a price.
+        means: of the states in the same measure, rising.
+    """
     states = len(means)
     if residual <= means[0]:
         return 0, 0, 0.0
@@ -185,11 +201,12 @@ def between_states(residual: float, means: Floats) -> tuple[int, int, float]:
 @njit(cache=True)
 def run_values(
     price: Floats,
-    residual: Floats,
-    means: Floats,
+    state_price: Floats,
     values: Floats,
     scaling: Floats,
     margin: Floats,
+    keep: Floats,
+    must: Floats,
     s: float,
     hours: float,
     battery: Physics,
@@ -199,13 +216,17 @@ def run_values(
 ) -> None:
     """Let the curve of opportunity values bid, step after step, at the prices that came.
 
+    A curve of offers sells at a higher price what it sells at a lower one: so the power is the
+    greatest of those right at the price and at every state's price below it.
+
     Args:
         price: that came, shape (steps,).
-        residual: of the price, in the chain's measure, shape (steps,).
-        means: of the chain's states at each step, shape (steps, states).
+        state_price: of the chain's states at each step, rising, shape (steps, states).
         values: of the energy left after each step, shape (steps, states, points).
         scaling: factor on the values, shape (steps,).
         margin: see `best_power`, shape (steps,).
+        keep: see `best_power`, shape (steps,).
+        must: see `best_power`, shape (steps,).
         s: energy at first.
         hours: length of a step.
         battery: the battery.
@@ -213,13 +234,21 @@ def run_values(
         energy_out: filled with the energy after each step, shape (steps,).
         power_out: filled, shape (steps,).
     """
-    points = values.shape[2]
+    points, states = values.shape[2], values.shape[1]
     curve = np.empty(points)
     for t in range(len(price)):
-        low, high, share = between_states(residual[t], means[t])
+        low, high, share = between_states(price[t], state_price[t])
         for i in range(points):
             curve[i] = (values[t, low, i] * (1.0 - share) + values[t, high, i] * share) * scaling[t]
-        asked = best_power(curve, s, price[t], hours, battery, margin[t])
+        asked = best_power(curve, s, price[t], hours, battery, margin[t], keep[t], must[t])
+        for j in range(states):
+            at = state_price[t, j]
+            if at >= price[t]:
+                break
+            for i in range(points):
+                curve[i] = values[t, j, i] * scaling[t]
+            power = best_power(curve, s, at, hours, battery, margin[t], keep[t], must[t])
+            asked = max(asked, power)
         s, power = step(s, asked, hours, battery)
         money_out[t] = money(power, price[t], hours, battery[5])
         energy_out[t] = s
@@ -265,7 +294,7 @@ def plan(
         out: powers, shape (steps,).
     """
     for k in range(len(forecast)):
-        asked = best_power(values[k], s, forecast[k], hours, battery, 0.0)
+        asked = best_power(values[k], s, forecast[k], hours, battery, 0.0, 0.0, 0.0)
         s, power = step(s, asked, hours, battery)
         out[k] = power
     return s

@@ -1,0 +1,228 @@
+"""Training a policy: several seeds, each kept as it goes, so that a run that was cut goes on."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+
+from cloud.market.bidding.policy import CARD_FILE, FORMAT, Policy, load_policy
+from cloud.market.bidding.policy_course import Course
+from cloud.market.bidding.policy_features import WEIGHTS
+from cloud.market.bidding.policy_run import run_policy
+from cloud.market.bidding.policy_training.gate import Verdict, judge
+from cloud.market.bidding.policy_training.network import write_network
+from cloud.market.bidding.policy_training.practice import SHAKE, Practice
+
+Floats = npt.NDArray[np.float64]
+
+Progress = Callable[[int, int, int], None]
+"""Told a seed, steps done and steps in all."""
+
+_BATTERIES, _STEPS, _BATCH, _EPOCHS = 64, 168, 2688, 5
+_DISCOUNT, _GAE = 0.985, 0.93
+"""Short: the change of the hindsight value has told a step already what comes of it."""
+_LEARNING_RATE, _LEAST_RATE = 1e-4, 1e-5
+_NEURONS = [96, 96]
+_FIRST_LOG_STD = -1.6
+_FIRST_ACTION_SHARE = 0.01
+"""The policy begins as the Markov-SDP, nearly."""
+_KEPT_EVERY = 25
+"""Rounds of practice between files."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How long and how often is trained."""
+
+    steps: int = 4_000_000
+    seeds: tuple[int, ...] = (0, 1)
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """The new policy has passed the gate and may bid."""
+
+    folder: Path
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What bade before goes on bidding; why the new policy may not."""
+
+    folder: Path
+    verdict: Verdict
+
+
+def retrain(
+    course: Course,
+    unseen: Course,
+    days: npt.NDArray[np.int64],
+    folder: Path,
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Promoted | Kept:
+    """Train on one span, judge on a later one, and write networks and card.
+
+    A folder that holds a policy for the same course and options is judged as it is. Whether a
+    policy may bid stands in its card; one that may not leaves whatever bade before in place.
+
+    Args:
+        course: what is learnt on.
+        unseen: later steps, never learnt on.
+        days: number of the local day of each of them, shape (steps,).
+        folder: for networks, card and what is kept of the training.
+        options: see `Options`.
+        progress: told how far it is.
+    """
+    options = options or Options()
+    folder.mkdir(parents=True, exist_ok=True)
+    key = _key(course, options)
+    _forget_others(folder, key)
+    networks: dict[str, str] = {}
+    questions = _questions(course)
+    for seed in options.seeds:
+        path = folder / f"seed-{seed}.onnx"
+        if not path.exists():
+            write_network(_train(course, seed, options, folder, progress), path, questions)
+        networks[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = _card(course, options, key, networks)
+    _write_card(folder, card | {"gate": {"promoted": False}})
+    verdict = _judge(load_policy(folder), unseen, days)
+    _write_card(folder, card | {"gate": asdict(verdict)})
+    return Promoted(folder, verdict) if verdict.promoted else Kept(folder, verdict)
+
+
+def _judge(policy: Policy, unseen: Course, days: npt.NDArray[np.int64]) -> Verdict:
+    def nothing(seen: npt.NDArray[np.float32]) -> Floats:
+        return np.zeros((len(seen), 2))
+
+    number = days - days[0]
+    earned = [
+        np.asarray(np.bincount(number, run_policy(unseen, actions)[0]), np.float64)
+        for actions in (policy.actions, nothing)
+    ]
+    return judge(earned[0], earned[1])
+
+
+def _train(
+    course: Course, seed: int, options: Options, folder: Path, progress: Progress | None
+) -> Any:
+    """Return a trained policy of stable-baselines3."""
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    kept = folder / f"seed-{seed}.zip"
+    practice = Practice(course, _BATTERIES, seed)
+    held = kept.exists()
+    model: Any = PPO.load(kept, env=practice, device="cpu") if held else _fresh(practice, seed)
+    rest = options.steps - model.num_timesteps
+    if rest > 0:
+        keeper = _Keeper(kept, seed, options.steps, progress)
+        rate = _rate(model.num_timesteps / options.steps)
+        model.learning_rate = rate
+        model.lr_schedule = rate
+        model.learn(rest, callback=keeper, reset_num_timesteps=False)
+        model.save(kept)
+    return model.policy
+
+
+def _rate(done: float) -> Callable[[float], float]:
+    """Falls in a straight line over the whole training, also one that was cut."""
+    return lambda left: _LEARNING_RATE * left * (1 - done) + _LEAST_RATE
+
+
+def _fresh(practice: Practice, seed: int) -> Any:
+    model: Any = PPO(
+        "MlpPolicy",
+        practice,
+        n_steps=_STEPS,
+        batch_size=_BATCH,
+        n_epochs=_EPOCHS,
+        gamma=_DISCOUNT,
+        gae_lambda=_GAE,
+        learning_rate=_LEARNING_RATE,
+        ent_coef=0.001,
+        clip_range=0.2,
+        policy_kwargs={"net_arch": _NEURONS, "log_std_init": _FIRST_LOG_STD},
+        device="cpu",
+        seed=seed,
+    )
+    with torch.no_grad():
+        model.policy.action_net.weight.mul_(_FIRST_ACTION_SHARE)
+        model.policy.action_net.bias.zero_()
+    return model
+
+
+class _Keeper(BaseCallback):
+    """Keeps the training every few rounds and tells how far it is."""
+
+    def __init__(self, kept: Path, seed: int, steps: int, progress: Progress | None) -> None:
+        super().__init__()
+        self._kept, self._seed, self._of, self._tell = kept, seed, steps, progress
+        self._rounds = 0
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        self._rounds += 1
+        if self._tell:
+            self._tell(self._seed, min(self.num_timesteps, self._of), self._of)
+        if self._rounds % _KEPT_EVERY == 0:
+            self.model.save(self._kept)
+
+
+def _questions(course: Course) -> npt.NDArray[np.float32]:
+    practice = Practice(course, _BATTERIES, 0)
+    return practice.reset()
+
+
+def _card(course: Course, options: Options, key: str, networks: dict[str, str]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "kind": "residual bidding policy on opportunity values (PPO)",
+        "course": key,
+        "measure": course.measure,
+        "steps": options.steps,
+        "seeds": list(options.seeds),
+        "trained_on_days": round(len(course.price) * course.hours / 24),
+        "weights": {kind.value: asdict(weights) for kind, weights in WEIGHTS.items()},
+        "price_shake": SHAKE,
+        "battery": asdict(course.battery),
+        "versions": {"torch": torch.__version__},
+        "networks": networks,
+    }
+
+
+def _write_card(folder: Path, card: dict[str, Any]) -> None:
+    part = folder / (CARD_FILE + ".part")
+    part.write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+    part.replace(folder / CARD_FILE)
+
+
+def _key(course: Course, options: Options) -> str:
+    digest = hashlib.sha256()
+    parts: Sequence[npt.NDArray[Any]] = (course.price, course.base, course.seen)
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    digest.update(repr((course.battery, options.steps, course.measure)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _forget_others(folder: Path, key: str) -> None:
+    """Networks of another course would be taken for this one's."""
+    mark = folder / "course"
+    if mark.exists() and mark.read_text("utf-8") == key:
+        return
+    for old in (*folder.glob("seed-*.onnx"), *folder.glob("seed-*.zip")):
+        old.unlink()
+    mark.write_text(key, "utf-8")
