@@ -99,8 +99,12 @@ class _Demo:
         self.console.print(f"  Scenario {self.stack.scenario.stem}: {self.story.description}\n")
         with self._step("Virtual plant: 2 converters, 20 racks, 8,320 cells"):
             ports = self.stack.start_plant()
-        with self._step("Cloud: PostgreSQL, ingest, console"):
+        with self._step("Test exchange: recorded German prices, moved to today"):
+            self.stack.start_exchange()
+        with self._step("Cloud: PostgreSQL, ingest, console, market desk"):
             self.stack.start_cloud()
+        with self._step("Market: what is known of four years of prices"):
+            self.stack.import_prices()
         with self.stack.client() as client:
             with self._step("Station enrols by one-time token"):
                 self.stack.enrol_station(ports, client)

@@ -51,6 +51,11 @@ class Folders:
         return self.root / "station"
 
     @property
+    def market(self) -> Path:
+        """Recording, configuration and journal of the test exchange."""
+        return self.root / "market"
+
+    @property
     def logs(self) -> Path:
         """One log for each process."""
         return self.root / "logs"
@@ -67,7 +72,7 @@ class Folders:
 
     def make(self) -> None:
         """Create the folders; others may pass through (the database runs as another account)."""
-        for folder in (self.root, self.plant, self.cloud, self.station, self.logs):
+        for folder in (*(self.root, self.plant, self.cloud, self.station, self.market, self.logs),):
             folder.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o711)
         self.cloud.chmod(0o711)
@@ -82,6 +87,7 @@ class Ports:
     edge: int = 0
     enrol: int = 0
     centre: int = 0
+    exchange: int = 0
 
     @classmethod
     def fixed(cls) -> "Ports":
@@ -91,7 +97,7 @@ class Ports:
             LauncherError: not enough are free.
         """
         base = free_block(len(fields(cls)) - 1 + _PLANT_PORTS)
-        return cls(base + 4, base, base + 1, base + 2, base + 3)
+        return cls(base + 5, base, base + 1, base + 2, base + 3, base + 4)
 
 
 def write_plant(
@@ -118,8 +124,10 @@ def write_plant(
     )
 
 
-def write_cloud(folders: Folders, workers: int, ports: Ports) -> Path:
-    """The cloud's configuration: the embedded database."""
+def write_cloud(
+    folders: Folders, workers: int, ports: Ports, market: dict[str, Any] | None = None
+) -> Path:
+    """The cloud's configuration: the embedded database, and the market where there is one."""
     return _write(
         folders.cloud / "cloud.toml",
         {
@@ -129,6 +137,7 @@ def write_cloud(folders: Folders, workers: int, ports: Ports) -> Path:
             "web": {"host": "127.0.0.1", "port": ports.web},
             "edge": {"host": "127.0.0.1", "port": ports.edge},
             "enrol": {"host": "127.0.0.1", "port": ports.enrol},
+            **({} if market is None else {"market": market}),
         },
     )
 

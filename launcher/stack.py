@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 import psutil
 
-from launcher import demo_config, processes
+from launcher import demo_config, demo_market, processes
 from launcher.cloud_client import CloudClient
 from launcher.demo_config import Folders
+from launcher.demo_market import MarketPlace
 from launcher.errors import LauncherError
 from launcher.known_cells import keep_known_soc
 from launcher.paths import DATA
@@ -28,6 +29,7 @@ from launcher.relay import Relay
 
 _PLANT_READY_S = 60.0
 _CLOUD_READY_S = 90.0
+_EXCHANGE_READY_S = 60.0
 _FIRST_BATCH_S = 60.0
 _POLL_S = 0.1
 _SAID = "stationmaster: "
@@ -60,6 +62,8 @@ class Stack:
     plant: processes.Child | None = None
     cloud: processes.Child | None = None
     station: processes.Child | None = None
+    exchange: processes.Child | None = None
+    place: MarketPlace | None = None
     relay: Relay | None = None
     sign_in: SignIn | None = None
     addresses: dict[str, str] = field(default_factory=dict)
@@ -84,10 +88,32 @@ class Stack:
         """Let the clock of a scenario that waits begin now."""
         self.folders.scenario_start.touch()
 
+    def start_exchange(self) -> str:
+        """Start the test exchange, so that the cloud has a market; return its address."""
+        self.folders.make()
+        folder = self.folders.market
+        recording = demo_market.write_recording(folder, market_today())
+        config = demo_market.write_exchange(folder, recording, self.ports.exchange)
+        self.exchange = processes.start(
+            "exchange", ["simulator.exchange", str(config)], self.folders.logs / "exchange.log"
+        )
+        ready = self.exchange.wait_ready(_EXCHANGE_READY_S, self.checkpoint)
+        address = f"http://127.0.0.1:{ready['ports']['exchange']}"
+        self.place = MarketPlace(address, folder / "token", recording)
+        return address
+
+    def import_prices(self) -> int:
+        """Let the running cloud know what the market has published until now; return the rows."""
+        if self.place is None:
+            raise LauncherError("there is no exchange: start it before the cloud.")
+        return demo_market.import_recording(self.folders.cloud / "cloud.toml", self.place)
+
     def start_cloud(self) -> dict[str, str]:
         """Start database and workers; return the addresses."""
         self.folders.make()
-        config = demo_config.write_cloud(self.folders, self.workers, self.ports)
+        place = self.place
+        market = None if place is None else demo_market.section(place, demo_config.STATION_ID)
+        config = demo_config.write_cloud(self.folders, self.workers, self.ports, market)
         self.cloud = processes.start(
             "cloud", ["cloud", str(config)], self.folders.logs / "cloud.log"
         )
@@ -183,7 +209,7 @@ class Stack:
     def memory_mb(self) -> dict[str, float]:
         """Resident memory of each process that runs now, named by tier and role."""
         memory: dict[str, float] = {}
-        for child in (self.plant, self.cloud, self.station):
+        for child in (self.plant, self.exchange, self.cloud, self.station):
             if child is None:
                 continue
             for process in child.tree():
@@ -193,7 +219,7 @@ class Stack:
 
     def stop(self, progress: Callable[[str], None] = lambda _: None) -> None:
         """Stop everything in reverse order of start; `progress` hears the name of each part."""
-        for child in (self.station, self.cloud, self.plant):
+        for child in (self.station, self.cloud, self.exchange, self.plant):
             if child is not None and child.running():
                 with contextlib.suppress(OSError):  # a closed terminal keeps nothing running
                     progress(child.name)
