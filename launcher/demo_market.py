@@ -1,13 +1,14 @@
 """The market of a demo: recorded prices moved to today, and the test exchange that clears them.
 
 The prices are real ones of Germany, 2014 to 2017 (data/README.md), so tomorrow's are known to the
-exchange and to nobody else. They are moved by whole weeks to a day of the same season; the console says
-"Test exchange" wherever they are shown.
+exchange and to nobody else. They are moved by whole weeks to a day of the same season; the console
+says "Test exchange" wherever they are shown.
 """
 
 import asyncio
 import datetime as dt
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,8 @@ PRICE: Final = "demo.day_ahead"
 TIMEZONE: Final = "Asia/Shanghai"
 PARTICIPANT: Final = "demo-desk"
 _RECORDING: Final = DATA / "market" / "epf_de.parquet"
+_EXCHANGE: Final = DATA / "simulator" / "exchange.toml"
+_PLAYED: Final = {"column": "price", "at": "start"}
 _BESIDE: Final = {
     "load": ("demo.load_forecast", "load_forecast_mw", "load"),
     "renewables": ("demo.renewables_forecast", "renewables_forecast_mw", "wind"),
@@ -84,31 +87,21 @@ def _ahead_of_utc(day: dt.date) -> dt.timedelta:
 
 
 def write_exchange(folder: Path, recording: Path, port: int) -> Path:
-    """Write the configuration of the test exchange, by the rules of its profile."""
-    price = {"file": str(recording), "column": "price"}
-    limits = {"format": "curve-csv", "price_floor": -500, "price_cap": 4000, "price": price}
-    within = [
-        {"id": name, "stage": "intraday", "interval_min": minutes, "due_minutes_before": due}
-        | limits
-        for name, minutes, due in (("intraday-energy", 5, 5), ("minute-energy", 1, 1))
-    ]
-    ahead = {
-        "id": "day-ahead-energy",
-        "stage": "day_ahead",
-        "interval_min": 15,
-        "due_days_before": 1,
-        "due_at": dt.time(23, 30),
-    } | limits
-    market = {"id": MARKET, "zone": TIMEZONE, "currency": "EUR", "products": [ahead, *within]}
-    config: dict[str, Any] = {
-        "port": port,
-        "token_file": "token",
-        "folder": "exchange",
-        "markets": [market],
-    }
+    """Write the configuration of the test exchange: the shipped one, playing this recording."""
+    config = tomllib.loads(_EXCHANGE.read_text("utf-8"), parse_float=str)
+    (market,) = config["markets"]
+    for plays in (market, *market["products"]):
+        for name in ("price", "imbalance"):
+            if name in plays:
+                plays[name] = _PLAYED | {"file": str(recording)} | _kept(plays[name])
+    config |= {"port": port, "token_file": "token", "folder": "exchange"}
     file = folder / "exchange.toml"
     file.write_text(tomli_w.dumps(config), "utf-8")
     return file
+
+
+def _kept(price: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in price.items() if name in {"scale", "ripple"}}
 
 
 def section(place: MarketPlace, station: str) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def test_the_exchange_plays_the_recording_by_the_rules_of_its_profile(tmp_path):
     for product in market.products:
         rules = by_id[product.id]
         assert product.interval_min == rules["interval_min"]["value"]
+        assert product.price.file == recording
         gate = rules["gate"]["value"]
         assert product.due_minutes_before == gate.get("minutes_before")
         assert product.due_at == gate.get("at")
