@@ -31,6 +31,9 @@ class WorstCellAnswer(BaseModel):
     resistance_ratio: float | None = Field(description="1 is a new cell")
     soc_off: float | None = Field(description="from the median of its rack")
     anomaly_score: float | None
+    stands_out: bool = Field(
+        description="further from the median of its rack than half of its interval"
+    )
 
 
 class WorstCells(BaseModel):
@@ -39,6 +42,8 @@ class WorstCells(BaseModel):
     now_ms: int
     racks: int = Field(description="racks whose cells were looked at")
     racks_without: list[str] = Field(description="racks whose newest cells are not known")
+    standing_out: int = Field(description="cells of the station that stand out by this figure")
+    half_width: float | None = Field(description="median over the cells; null: it has none")
     cells: list[WorstCellAnswer]
 
 
@@ -58,12 +63,15 @@ async def show_worst_cells(
     racks = await services.history.newest_estimates(station)
     present = now_ms()
     known = {one.device for one in racks}
+    found = worst(racks, by, limit)
     return WorstCells(
         now_ms=present,
         racks=len(racks),
         racks_without=[rack for rack in topology.racks if rack not in known],
+        standing_out=found.standing_out,
+        half_width=found.half_width,
         cells=[
             WorstCellAnswer(**vars(cell), stale=present - cell.at_ms > stale_after_ms(_LAYOUT))
-            for cell in worst(racks, by, limit)
+            for cell in found.cells
         ],
     )

@@ -64,6 +64,8 @@ async def test_the_worst_cells_of_all_racks_are_told_by_the_figure_asked_for(fee
 
         first = answer["cells"][0]
         assert (first["rack"], first["cell"], first["stale"]) == (WARM_RACK, WARM_CELL + 1, False)
+        assert first["stands_out"]
+        assert answer["standing_out"] >= 1
         assert len(answer["cells"]) == 5
     assert (await viewer.get(path, params={"by": "colour"})).status_code == 422
 

@@ -246,3 +246,25 @@ def test_an_anomaly_that_was_told_leads_to_the_window_that_shows_it(visit, conso
             )
     finally:
         console.do(console.feeder.raise_event(ODD_RACK, "anomaly.warning", active=False))
+
+
+ALIKE = {
+    "en": ("No cell stands out yet: all lie within their intervals of ±6.6", "full charges"),
+    "zh-Hans": ("尚无突出的单体：差异均在 ±6.6", "充满与深放"),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_cells_that_are_all_alike_are_no_list_of_the_worst(visit, language):
+    cell = {"rack": ODD_RACK, "cell": 1, "at_ms": 0, "stale": False, "stands_out": False}
+    cell |= {"soh": 1.0, "soh_half_width": 0.066, "resistance_ratio": 1.0, "soc_off": 0.0}
+    answer = {"now_ms": 0, "racks": 20, "racks_without": [], "standing_out": 0, "half_width": 0.066}
+    answer["cells"] = [cell | {"anomaly_score": 0.0}]
+    with visit(language) as visitor:
+        visitor.page.route("**/worst-cells*", lambda route: route.fulfill(json=answer))
+        page = visitor.open(f"{STATION}/health")
+
+        told = page.locator("[data-none-stands-out]")
+        for words in ALIKE[language]:
+            expect(told).to_contain_text(words)
+        expect(page.locator("#worst tbody")).to_be_hidden()
