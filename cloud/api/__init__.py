@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from cloud.api import (
     alarms,
+    cell_map,
     commands,
     control,
     events,
@@ -35,6 +36,7 @@ for _part in (
     events,
     alarms,
     commands,
+    cell_map,
     worst_cells,
     stream,
     users,

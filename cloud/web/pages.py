@@ -183,6 +183,21 @@ async def health_page(visit: PageVisit, station: str) -> Response:
     return visit.render("health.html", context)
 
 
+@router.get("/stations/{station}/cells")
+async def cells_page(visit: PageVisit, station: str) -> Response:
+    """The cells of all racks on one map."""
+    looks = await look_at_all(visit.parts)
+    look = pick(looks, station)
+    context = await _station_frame(visit, looks, look, "cells", visit.t("Cells"))
+    context |= {
+        "station": look.station,
+        "estimated": look.topology.controller in look.topology.estimated,
+        "facts": facts_of(visit, look) | {"cells": dict(look.topology.cells)},
+        "live": live_answer(look.image),
+    }
+    return visit.render("cell_map.html", context)
+
+
 @router.get("/stations/{station}/commands")
 async def command_page(visit: PageVisit, station: str) -> Response:
     """Every command with its life; which, the page reads from its own address."""

@@ -164,39 +164,25 @@ def step(
     rest_a, rest_s = _rest(model, state, samples)
     if (rest_s >= _REST_AFTER_S).any():
         _zero(mean, covariance, rest_s[rack] >= _REST_AFTER_S, rest_a[rack] / capacity_ah)
-    hysteresis = state.hysteresis
-    if model.hysteresis_rate > 0:
-        keep = np.exp(-np.abs(moved) * np.float32(model.hysteresis_rate))
-        hysteresis = keep * hysteresis + (1 - keep) * np.sign(meanwhile_a)[rack]
-
-    expected, rise, overpotential, values = _expectation(
+    hysteresis = _hysteresis(model, state.hysteresis, moved, meanwhile_a[rack])
+    expected = _expectation(
         model, mean, hysteresis, lagged_a[:, rack], samples.temperature_c[cell] + state.core_k
     )
     core_k = state.core_k
     if model.core.k_per_w > 0:
-        core_k = _core_k(model, core_k, meanwhile_a[rack] * overpotential, elapsed_s[rack])
+        loss_w = meanwhile_a[rack] * expected.overpotential
+        core_k = _core_k(model, core_k, loss_w, elapsed_s[rack])
+
     good = samples.voltage_good[cell] & samples.current_good[rack]
-    volts = np.where(good, samples.voltage_v[cell] - expected, np.float32(0))
-    rows = [
-        covariance[_PAIR[i, SOC]] * rise
-        + covariance[_PAIR[i, OCV_ERROR]]
-        - covariance[_PAIR[i, RESISTANCE_ERROR]] * overpotential
-        for i in range(_STATES)
-    ]
-    noise = model.noise
-    variance = rows[SOC] * rise + rows[OCV_ERROR] - rows[RESISTANCE_ERROR] * overpotential
-    variance += noise.voltage_v**2 + (noise.overpotential * overpotential) ** 2
+    volts = np.where(good, samples.voltage_v[cell] - expected.volts, np.float32(0))
+    rows = _rows(covariance, expected)
     unknown_a = _unknown_a(model, state, samples)
-    unknown_v = values[FIRST_TERM_COLUMN + model.slowest] * np.nan_to_num(unknown_a)[rack]
-    variance += unknown_v * unknown_v
+    variance = _variance(model, rows, expected, unknown_a[rack])
     seen_s = state.seen_s + np.where(good, elapsed_s[rack], 0)
     square = volts * volts / variance
     gate = np.where(seen_s > _GATED_AFTER_S, np.maximum(square / _GATE, 1), np.float32(1))
     weight = np.where(good, 1 / (variance * gate), np.float32(0))
-    for i in range(_STATES):
-        mean[i] += rows[i] * (weight * volts)
-    for i, j in PAIRS:
-        covariance[_PAIR[i, j]] -= rows[i] * rows[j] * weight
+    _correct(mean, covariance, rows, volts, weight)
     for i, least in enumerate(_LEAST_VARIANCE):
         np.maximum(covariance[_PAIR[i, i]], least, out=covariance[_PAIR[i, i]])
     unseen_s = np.where(samples.current_good, 0, state.unseen_s + elapsed_s).astype(np.float32)
@@ -225,17 +211,83 @@ def doubted(state: FilterState, columns: Indices, variance: Floats) -> FilterSta
     return replace(state, covariance=covariance)
 
 
+def _hysteresis(model: CellModel, before: Floats, moved: Floats, current_a: Floats) -> Floats:
+    """Return where columns stand between the branches, -1..1, after SOC has moved."""
+    if model.hysteresis_rate <= 0:
+        return before
+    keep = np.exp(-np.abs(moved) * np.float32(model.hysteresis_rate))
+    after: Floats = keep * before + (1 - keep) * np.sign(current_a)
+    return after
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What is expected of each column's voltage.
+
+    Attributes:
+        volts: the voltage itself.
+        rise: over SOC, V.
+        overpotential: V.
+        values: of the make's table, shape (values, columns).
+    """
+
+    volts: Floats
+    rise: Floats
+    overpotential: Floats
+    values: Floats
+
+
 def _expectation(
     model: CellModel, mean: Floats, hysteresis: Floats, lagged_a: Floats, temperature_c: Floats
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return the voltage that is expected, its rise over SOC, and the overpotential, in V."""
+) -> _Expected:
+    """Return what is expected before the voltages are looked at."""
     values, slopes = model.look_up(mean[SOC], temperature_c)
     overpotential = np.einsum("tc,tc->c", values[FIRST_TERM_COLUMN:], lagged_a)
     rise = slopes[OCV_COLUMN] - slopes[HYSTERESIS_COLUMN] * hysteresis
     rise -= np.einsum("tc,tc->c", slopes[FIRST_TERM_COLUMN:], lagged_a)
     expected = values[OCV_COLUMN] - values[HYSTERESIS_COLUMN] * hysteresis + mean[OCV_ERROR]
     expected -= overpotential * (1 + mean[RESISTANCE_ERROR])
-    return expected, rise, overpotential, values
+    return _Expected(expected, rise, overpotential, values)
+
+
+def _rows(covariance: Floats, expected: _Expected) -> list[Floats]:
+    """Return the covariance of each state with the voltage, as new arrays."""
+    return [
+        covariance[_PAIR[i, SOC]] * expected.rise
+        + covariance[_PAIR[i, OCV_ERROR]]
+        - covariance[_PAIR[i, RESISTANCE_ERROR]] * expected.overpotential
+        for i in range(_STATES)
+    ]
+
+
+def _variance(
+    model: CellModel, rows: list[Floats], expected: _Expected, unknown_a: Floats
+) -> Floats:
+    """Return the variance of the voltage against its expectation, V^2."""
+    noise, overpotential = model.noise, expected.overpotential
+    variance = rows[SOC] * expected.rise + rows[OCV_ERROR] - rows[RESISTANCE_ERROR] * overpotential
+    variance += noise.voltage_v**2 + (noise.overpotential * overpotential) ** 2
+    unknown_v = expected.values[FIRST_TERM_COLUMN + model.slowest] * np.nan_to_num(unknown_a)
+    variance += unknown_v * unknown_v
+    return variance
+
+
+def _correct(
+    mean: Floats, covariance: Floats, rows: list[Floats], away: Floats, weight: Floats
+) -> None:
+    """Take a witness that lies `away` from what was expected, in place (Kalman's update).
+
+    Args:
+        mean: of the states, changed in place.
+        covariance: likewise.
+        rows: covariance of each state with the witness, no views of `covariance`.
+        away: what it told less what was expected, shape (columns,).
+        weight: 1 over its variance, shape (columns,).
+    """
+    for i in range(_STATES):
+        mean[i] += rows[i] * (weight * away)
+    for i, j in PAIRS:
+        covariance[_PAIR[i, j]] -= rows[i] * rows[j] * weight
 
 
 def _unknown_a(model: CellModel, state: FilterState, samples: Samples) -> Floats:
@@ -324,10 +376,7 @@ def _zero(mean: Floats, covariance: Floats, rests: Flags, told_c_rate: Floats) -
     weight = np.where(rests & (known > least), 1 / (known + least), np.float32(0))
     away = told_c_rate - mean[BIAS]
     rows = [covariance[_PAIR[i, BIAS]].copy() for i in range(_STATES)]
-    for i in range(_STATES):
-        mean[i] += rows[i] * (weight * away)
-    for i, j in PAIRS:
-        covariance[_PAIR[i, j]] -= rows[i] * rows[j] * weight
+    _correct(mean, covariance, rows, away, weight)
 
 
 def _followed(state: FilterState, samples: Samples) -> Flags:

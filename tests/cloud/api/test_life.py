@@ -6,7 +6,7 @@ from cloud.history.rollups.rebuild import rebuild
 from contract import layouts
 from tests.cloud.web.console import FACTS, midnight_ms
 from tests.cloud.web.feeder import Feeder, now_ms
-from tests.cloud.web.plant import RACKS, WARM_CELL, WARM_RACK, Plant, frame_of
+from tests.cloud.web.plant import CELLS, RACKS, WARM_CELL, WARM_RACK, Plant, frame_of
 
 PATH = "/api/v1/stations/haibin-1/life"
 DAY_MS = 86_400_000
@@ -86,3 +86,19 @@ async def test_a_station_that_estimates_nothing_says_so_and_shows_all_else(cloud
     assert [page.status_code for page in pages] == [200, 200, 200]
     assert all("This station does not estimate its cells yet" in page.text for page in pages)
     assert all('id="estimate"' not in page.text for page in pages)
+
+
+async def test_one_figure_of_every_cell_of_the_station_is_told_rack_by_rack(feeder, viewer):
+    path = "/api/v1/stations/haibin-1/cell-map"
+    for by, lowest in (("soh", True), ("resistance", False), ("anomaly", False)):
+        answer = (await viewer.get(path, params={"by": by})).json()
+
+        told = {one["rack"] for one in answer["racks"]}
+        assert told.isdisjoint(answer["racks_without"])
+        (odd,) = [one for one in answer["racks"] if one["rack"] == WARM_RACK]
+        extreme = min if lowest else max
+        assert odd["values"].index(extreme(odd["values"])) == WARM_CELL
+        assert not odd["stale"]
+        assert len(odd["half_widths"]) == (0 if by == "anomaly" else CELLS)
+    assert (await viewer.get(path, params={"by": "colour"})).status_code == 422
+    assert (await viewer.get("/api/v1/stations/nowhere/cell-map")).status_code == 404

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from cloud.web import format as form
 from tests.cloud.web.estimates import ODD_CELL, ODD_RACK, SEARCHING_RACK
+from tests.cloud.web.plant import CELLS, RACKS
 
 STATION = "/stations/haibin-1"
 RACK = f"{STATION}/racks/{ODD_RACK}"
@@ -268,3 +269,50 @@ def test_cells_that_are_all_alike_are_no_list_of_the_worst(visit, language):
         for words in ALIKE[language]:
             expect(told).to_contain_text(words)
         expect(page.locator("#worst tbody")).to_be_hidden()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_cells_of_the_station_are_one_map_whose_click_opens_the_rack_at_that_cell(
+    visit, language
+):
+    names = NAMES[language]
+    with visit(language) as visitor:
+        page = visitor.open(f"{STATION}/cells?show=soh")
+        expect(page.locator("[data-shape]")).to_contain_text("8,320")
+        expect(page.locator("[data-ramp-high]")).to_contain_text("%")
+        seen = {page.evaluate(COLOURS)}
+        for quantity in ("resistance", "anomaly", "soc"):
+            page.click(f"[data-quantity={quantity}]")
+            expect(page.locator(f"[data-quantity={quantity}]")).to_have_attribute(
+                "aria-pressed", "true"
+            )
+            page.wait_for_function(f"(seen) => !seen.includes(({COLOURS})())", arg=list(seen))
+            seen.add(page.evaluate(COLOURS))
+        box = page.locator("#heat").bounding_box()
+        assert box is not None
+        rows = len(RACKS)
+        at = {
+            "x": 72 + (box["width"] - 72) * (ODD_CELL + 0.5) / CELLS,
+            "y": (box["height"] - 18) * (RACKS.index(ODD_RACK) + 0.5) / rows,
+        }
+        page.hover("#heat", position=at)
+        tip = page.locator("#heat .tip")
+        expect(tip).to_contain_text(form.tag(ODD_RACK))
+        expect(tip).to_contain_text(cell_name())
+        expect(tip).to_contain_text(names["short"])
+        page.click("#heat", position=at)
+        page.wait_for_url(f"**/racks/{ODD_RACK}?show=soc&cell={ODD_CELL + 1}")
+
+
+def test_the_map_of_all_cells_is_walked_by_keys_and_enter_opens_the_rack(visit):
+    with visit() as visitor:
+        page = visitor.open(f"{STATION}/cells")
+        expect(page.locator("[data-ramp-high]")).to_contain_text("%")
+        page.focus("#heat")
+        for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowLeft"):
+            page.keyboard.press(key)
+        told = page.locator("[data-told]")
+        expect(told).to_contain_text(f"{form.tag(RACKS[1])} · Cell 1\u20112")
+        expect(told).to_contain_text("from the rack's median")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/racks/{RACKS[1]}?show=soc&cell=2")

@@ -16,6 +16,7 @@ PAGES = {
     "rack": f"/stations/haibin-1/racks/{WARM_RACK}",
     "schedule": "/stations/haibin-1/schedule",
     "health": "/stations/haibin-1/health",
+    "cells": "/stations/haibin-1/cells",
     "alarms": "/alarms",
     "metrics": "/alarms/metrics",
 }

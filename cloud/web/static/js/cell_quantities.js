@@ -28,6 +28,17 @@ export function figure(value, half, { digits, unit }) {
   return `${number(value, digits)}${value == null ? "" : wide}${unit && value != null ? ` ${unit}` : ""}`;
 }
 
+/** Ends of a scale of values: what nine of ten do, so that one outlier does not flatten all others. */
+export function ramp(values, { half, bounds }) {
+  if (bounds) return { low: bounds[0], high: bounds[1] };
+  const sorted = values.filter((v) => v != null).sort((a, b) => a - b);
+  const low = sorted[Math.floor(sorted.length * 0.05)] ?? 0;
+  const high = sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 1;
+  const stretch = Math.max(high - low, half);
+  const middle = (low + high) / 2;
+  return { low: middle - stretch / 2, high: middle + stretch / 2 };
+}
+
 /** All cells of one rack, as two answers have told them. */
 export class Cells {
   constructor(count) {

@@ -1,5 +1,6 @@
-// Every cell of a rack on one canvas: a row is a pack. Grey ramp for values, cold-grey-warm for
-// deviations; outliers ringed, cells without fresh value hatched, the selected cell blue with a gap.
+// Every cell of a rack, or of all racks, on one canvas: a row is a pack, or a rack. Grey ramp for
+// values, cold-grey-warm for deviations; outliers ringed, cells without fresh value hatched, the
+// selected cell blue with a gap.
 import { onTheme, token } from "./dom.js";
 import { number } from "./format.js";
 import { t } from "./words.js";
@@ -8,6 +9,10 @@ import { t } from "./words.js";
 const MAD_TO_SIGMA = 1.4826;
 export const OUTLIER = 4;
 const PACKS = 8;
+// Room for the names of rows and for the numbers of columns, px; least distance of two of them.
+const LEFT = 22;
+const BOTTOM = 18;
+const LABEL_PX = 60;
 
 /** Median of the known values. */
 export function median(values) {
@@ -44,11 +49,15 @@ export class HeatMap {
    * @param {HTMLElement} host
    * @param {() => {values: (number|null)[], stale: boolean, mode: string, selected: number,
    *   low: number, high: number, centre: number, half: number, outliers: Set<number>,
-   *   named: ?number, name: string, say: (index: number) => string}} view what to draw; the cell `named` is framed and bears its `name`
-   * @param {(index: number) => void} pick called when a cell is chosen
+   *   named: {index: number, name: string}[], say: (index: number) => string,
+   *   grid: ?{rows: number, columns: number, left: number, names: string[]},
+   *   staleRow: ?(row: number) => boolean}} view what to draw; cells `named` are framed and bear
+   *   their names; `grid` takes the place of a rack's packs; a value of undefined is no cell
+   * @param {(index: number) => void} pick called when a cell is clicked, or Enter pressed on it
+   * @param {(index: number) => void} move called when the arrow keys lead to a cell; else `pick`
    */
-  constructor(host, view, pick) {
-    Object.assign(this, { host, view, pick, hover: null });
+  constructor(host, view, pick, move = pick) {
+    Object.assign(this, { host, view, pick, move, hover: null, base: document.createElement("canvas") });
     this.canvas = host.appendChild(document.createElement("canvas"));
     this.tip = Object.assign(host.appendChild(document.createElement("div")), { className: "tip", hidden: true });
     new ResizeObserver(() => this.draw()).observe(host);
@@ -63,56 +72,82 @@ export class HeatMap {
     const [width, height] = [Math.round(box.width * k), Math.round(box.height * k)];
     if (width < 10) return;
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
-    const g = this.canvas.getContext("2d");
+    const { rows, columns, left = LEFT, names = null } = seen.grid ?? shape(seen.values.length);
+    this.grid = { rows, columns, left, names, w: (box.width - left) / columns, h: (box.height - BOTTOM) / rows };
+    Object.assign(this.base, { width, height });
+    const g = this.base.getContext("2d");
     g.setTransform(k, 0, 0, k, 0, 0);
-    g.clearRect(0, 0, box.width, box.height);
-    const { rows, columns } = shape(seen.values.length);
-    const left = 22;
-    const bottom = 18;
-    this.grid = { rows, columns, left, w: (box.width - left) / columns, h: (box.height - bottom) / rows };
-    this.#labels(g, box, bottom);
+    this.#labels(g, box);
     this.#cells(g, seen);
     for (const index of seen.outliers) this.#ring(g, index, "--text-1", 0.5, 2);
-    if (seen.named != null) this.#frame(g, seen.named, seen.name, box);
+    for (const { index, name } of seen.named) this.#frame(g, index, name, box);
     this.#ring(g, seen.selected, "--s1", 3, 3);
     this.#ring(g, seen.selected, "--select", 5, 2);
+    this.drawn = { seen, k };
+    this.#point();
+  }
+
+  // What was drawn, with the cell under the pointer ringed: thousands of cells are not drawn anew for it.
+  #point() {
+    if (!this.drawn) return;
+    const { seen, k } = this.drawn;
+    const g = this.canvas.getContext("2d");
+    g.setTransform(1, 0, 0, 1, 0, 0);
+    g.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    g.drawImage(this.base, 0, 0);
+    g.setTransform(k, 0, 0, k, 0, 0);
     if (this.hover != null && this.hover !== seen.selected) this.#ring(g, this.hover, "--text-1", 1, 1);
   }
 
-  /** Colour of a value on the present scale. */
-  colour(value, seen) {
-    if (seen.mode === "deviation") {
+  /** How values are coloured on the present scale. */
+  palette(seen) {
+    const [track, cold, hot, from, to] = ["--track", "--cold", "--hot", "--heat-0", "--heat-1"].map((name) => rgb(token(name)));
+    if (seen.mode === "deviation") return (value) => {
       const share = Math.max(-1, Math.min(1, (value - seen.centre) / (seen.half || 1)));
-      return mix(rgb(token("--track")), rgb(token(share < 0 ? "--cold" : "--hot")), Math.abs(share));
-    }
-    const share = Math.max(0, Math.min(1, (value - seen.low) / (seen.high - seen.low || 1)));
-    return mix(rgb(token("--heat-0")), rgb(token("--heat-1")), share);
+      return mix(track, share < 0 ? cold : hot, Math.abs(share));
+    };
+    return (value) => mix(from, to, Math.max(0, Math.min(1, (value - seen.low) / (seen.high - seen.low || 1))));
   }
 
-  #labels(g, box, bottom) {
-    const { rows, columns, left, w, h } = this.grid;
+  #labels(g, box) {
+    const { rows, columns, left, names, w, h } = this.grid;
     g.font = `${parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.75}px ${token("--font")}`;
     g.textBaseline = "middle";
     g.fillStyle = token("--text-2");
     g.textAlign = "right";
-    for (let row = 0; row < rows; row++) g.fillText(String(row + 1), left - 7, (row + 0.5) * h);
+    for (let row = 0; row < rows; row++) g.fillText(names?.[row] ?? String(row + 1), left - 7, (row + 0.5) * h);
     g.textAlign = "center";
     const shown = new Set([1, columns]);
-    for (let column = 10; column < columns - 4; column += 10) shown.add(column);
-    for (const column of shown) g.fillText(String(column), left + (column - 0.5) * w - (column === columns ? 3 : 0), box.height - bottom / 2 + 1);
+    const step = [10, 20, 50, 100].find((n) => n * w >= LABEL_PX) ?? columns;
+    for (let column = step; column < columns - 0.4 * step; column += step) shown.add(column);
+    for (const column of shown) g.fillText(String(column), Math.min(left + (column - 0.5) * w, box.width - g.measureText(String(column)).width / 2), box.height - BOTTOM / 2 + 1);
   }
 
   #cells(g, seen) {
     const { columns, left, w, h } = this.grid;
-    const gap = w > 6 ? 1 : 0.5;
+    const inset = token("--inset");
+    const old = [];
+    const [gap, under] = w > 6 ? [1, 1] : w > 4 ? [0.5, 0.5] : [0, 1];
+    const colour = this.palette(seen);
     seen.values.forEach((value, index) => {
+      if (value === undefined) return;
       const x = left + (index % columns) * w;
       const y = Math.floor(index / columns) * h;
-      const old = value == null || seen.stale;
-      g.fillStyle = value == null ? token("--inset") : this.colour(value, seen);
-      g.fillRect(x, y, w - gap, h - gap);
-      if (old) hatch(g, x, y, w - gap, h - gap);
+      g.fillStyle = value == null ? inset : colour(value);
+      g.fillRect(x, y, w - gap, h - under);
+      if (value == null || seen.stale) old.push([x, y]);
     });
+    if (seen.staleRow) return this.#staleRows(g, seen, under);
+    for (const [x, y] of old) hatch(g, x, y, w - gap, h - under);
+  }
+
+  // Cells of a rack are too narrow to be hatched one by one.
+  #staleRows(g, { staleRow, values }, under) {
+    const { rows, columns, left, w, h } = this.grid;
+    for (let row = 0; row < rows; row++) {
+      const cells = values.slice(row * columns, (row + 1) * columns).filter((v) => v !== undefined);
+      if (staleRow(row)) hatch(g, left, row * h, cells.length * w, h - under);
+    }
   }
 
   #ring(g, index, colour, out, width) {
@@ -151,24 +186,25 @@ export class HeatMap {
     const column = Math.floor((event.clientX - box.left - left) / w);
     const row = Math.floor((event.clientY - box.top) / h);
     const index = row * columns + column;
-    return column >= 0 && column < columns && row >= 0 && row < rows && index < this.view().values.length ? index : null;
+    return column >= 0 && column < columns && row >= 0 && row < rows && this.drawn.seen.values[index] !== undefined ? index : null;
   }
 
   #listen() {
     const { host, tip } = this;
     host.addEventListener("pointermove", (event) => {
       this.hover = this.#at(event);
-      this.draw();
+      this.#point();
       this.#showTip();
     });
-    host.addEventListener("pointerleave", () => { this.hover = null; tip.hidden = true; this.draw(); });
+    host.addEventListener("pointerleave", () => { this.hover = null; tip.hidden = true; this.#point(); });
     host.addEventListener("click", (event) => { const index = this.#at(event); if (index != null) this.pick(index); });
     host.addEventListener("keydown", (event) => {
+      const { values, selected } = this.view();
+      if (event.key === "Enter" && values[selected] !== undefined) return this.pick(selected);
       const step = { ArrowRight: 1, ArrowLeft: -1, ArrowUp: -this.grid.columns, ArrowDown: this.grid.columns }[event.key];
       if (!step) return;
       event.preventDefault();
-      const next = this.view().selected + step;
-      if (next >= 0 && next < this.view().values.length) this.pick(next);
+      if (values[selected + step] !== undefined) this.move(selected + step);
     });
   }
 
@@ -199,8 +235,9 @@ function hatch(g, x, y, w, h) {
 export function drawRamp(canvas, map, seen, unit, digits) {
   const g = canvas.getContext("2d");
   const [low, high] = seen.mode === "deviation" ? [seen.centre - seen.half, seen.centre + seen.half] : [seen.low, seen.high];
+  const colour = map.palette(seen);
   for (let x = 0; x < canvas.width; x++) {
-    g.fillStyle = map.colour(low + ((high - low) * x) / (canvas.width - 1), seen);
+    g.fillStyle = colour(low + ((high - low) * x) / (canvas.width - 1));
     g.fillRect(x, 0, 1, canvas.height);
   }
   if (seen.centre == null) return [t("no data yet"), ""];

@@ -1,7 +1,7 @@
 // The rack page: which cell differs from its neighbours, which rack from its peers.
 import { ask, cloudNow } from "./console.js";
 import { drawBar } from "./bars.js";
-import { Cells, EFFICIENCIES, QUANTITIES, figure, isEstimate } from "./cell_quantities.js";
+import { Cells, EFFICIENCIES, QUANTITIES, figure, isEstimate, ramp } from "./cell_quantities.js";
 import { CellsAt } from "./cells_at.js";
 import { Chart } from "./chart.js";
 import { all, one, press, say, write } from "./dom.js";
@@ -42,18 +42,11 @@ function statistics(name) {
 function view() {
   const values = cells.values[quantity];
   const { centre, sigma } = statistics(quantity);
-  const { half, bounds } = QUANTITIES[quantity];
-  // The ramp spans what nine of ten cells do, so that one outlier does not flatten all others.
-  const sorted = values.filter((v) => v != null).sort((a, b) => a - b);
-  const low = sorted[Math.floor(sorted.length * 0.05)] ?? 0;
-  const high = sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 1;
-  const stretch = Math.max(high - low, half);
-  const middle = (low + high) / 2;
   const anomaly = past.at == null ? anomalyOf(rack) : null;
   return {
     values, mode, centre, selected: selected ?? 0, stale: cells.source(quantity).stale, outliers: found[quantity],
-    low: bounds?.[0] ?? middle - stretch / 2, high: bounds?.[1] ?? middle + stretch / 2, half: Math.max(half, (sigma ?? 0) * OUTLIER),
-    named: anomaly?.index ?? null, name: anomaly == null ? "" : cellName(anomaly.index, columns), say: tell,
+    ...ramp(values, QUANTITIES[quantity]), half: Math.max(QUANTITIES[quantity].half, (sigma ?? 0) * OUTLIER),
+    named: anomaly?.index == null ? [] : [{ index: anomaly.index, name: cellName(anomaly.index, columns) }], say: tell,
   };
 }
 
