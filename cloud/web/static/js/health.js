@@ -24,6 +24,7 @@ const rackAddress = (rack, show, cell) => `/stations/${station}/racks/${rack}?sh
 
 let lives = null;
 let asked = "";
+let turn = 0;
 
 const tiles = () => Object.fromEntries(all(".kpi").map((node, i) => [["station", "rack", "cell", "resistance", "efficiency", "anomalies"][i], node]));
 
@@ -145,11 +146,15 @@ function retired({ verdict, verdict_words: words_, retirement, days }) {
 
 async function load() {
   const told = one("#lives-told");
+  const mine = ++turn;
   try {
-    lives = await ask(`/api/v1/stations/${station}/life${asked}`);
+    const answer = await ask(`/api/v1/stations/${station}/life${asked}`);
+    if (mine !== turn) return;
+    lives = answer;
     told.hidden = true;
     showLives();
   } catch (error) {
+    if (mine !== turn) return;
     told.hidden = false;
     write(told, t("The trends cannot be loaded: {reason}", { reason: error.message }));
   }
