@@ -26,18 +26,15 @@ class ExchangeSection(_Section):
     market: MarketId = Field(description="id of the market's profile, e.g. cn-shandong")
     url: str = Field(pattern=r"^https?://[^@/]+(/.*)?$", description="address of the exchange")
     participant: str = Field(min_length=1, max_length=64, description="our name at the exchange")
-    token_file: Path | None = Field(None, description="file of mode 0600 with the bearer token")
-    ca_file: Path | None = Field(None, description="certificates that the exchange is checked by")
+    unit: str | None = Field(
+        None, max_length=64, description="the exchange's name of our unit; none: the participant's"
+    )
+    token_file: Path = Field(description="file of mode 0600 with the bearer token")
     timeout_s: float = Field(10.0, gt=0, le=120, description="wait for an answer")
 
     def beside(self, base: Path) -> Self:
         """Return the section with its relative paths counted from `base`."""
-        update = {
-            name: base / path
-            for name in ("token_file", "ca_file")
-            if (path := getattr(self, name)) is not None
-        }
-        return self.model_copy(update=update)
+        return self.model_copy(update={"token_file": base / self.token_file})
 
 
 class MarketSection(_Section):

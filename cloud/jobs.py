@@ -17,6 +17,7 @@ import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from cloud import alarms
+from cloud.bid_job import BidJob
 from cloud.catalogue import LayoutCatalogue
 from cloud.config_alarms import ChannelSection
 from cloud.db.backup import back_up, backup_due
@@ -27,6 +28,7 @@ from cloud.history.archive.restore import Restorer
 from cloud.history.archive.store import open_store
 from cloud.history.blocks.compaction import Compactor
 from cloud.history.blocks.reading import FrameReader
+from cloud.history.query import History, Limits
 from cloud.history.retention import policy
 from cloud.history.retention.sweep import Retention
 from cloud.history.rollups.cells import roll_up_cells
@@ -47,6 +49,8 @@ _KEYS_EVERY_S: Final = 3_600.0
 _CHECKPOINT_EVERY_S: Final = 60.0
 _ALARMS_EVERY_S: Final = 1.0
 _POOL_SIZE: Final = 8
+_BID_POINTS: Final = 20_000
+"""Two counters of a meter by the minute, over a delivery day of 25 hours, six times over."""
 
 
 class Jobs:
@@ -62,6 +66,8 @@ class Jobs:
         self._compactor = Compactor(pool, epochs, vault, layouts)
         self._reader = FrameReader(pool, epochs, vault, layouts)
         self._policy = policy.load(self._config.policy)
+        history = History(pool, epochs, vault, layouts, Limits(_BID_POINTS))
+        self._bids = BidJob(pool, vault, keys, history, task.config.market)
         self._restorer = Restorer(pool, vault, layouts, self._reader)
         self._retention: Retention | None = None
         self._failing: set[str] = set()
@@ -84,6 +90,7 @@ class Jobs:
             ("retention", self.retain, self._config.retain_every_s),
             ("clean", self.clean, _CLEAN_EVERY_S),
             ("prices", self.forget_prices, _CLEAN_EVERY_S),
+            ("bids", self._bids.work, self._whole.market.work_every_s),
             ("alarms", self.work_alarms, _ALARMS_EVERY_S),
             *self._channels(),
         ):

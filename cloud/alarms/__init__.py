@@ -10,6 +10,7 @@ from cloud.alarms.engine import Engine
 from cloud.alarms.links import look as look_at_links
 from cloud.alarms.lists import AlarmPage, AlarmSeen, Counts, Filter, Lists, counts
 from cloud.alarms.metrics import FloodNow, Metrics, flood_now, metrics
+from cloud.alarms.notices import tell as tell_condition
 from cloud.alarms.notify import ChannelHealth, Notifier, health
 from cloud.alarms.nuisances import Nuisance, chattering, fleeting
 from cloud.alarms.past import Cursor, EventPage, PastEvent, between
@@ -63,4 +64,5 @@ __all__ = [
     "look_at_links",
     "metrics",
     "occurrences",
+    "tell_condition",
 ]

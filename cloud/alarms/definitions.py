@@ -29,10 +29,13 @@ from contract.words import Words
 
 SHIPPED: Final = Path(__file__).with_name("definitions.toml")
 LINK_LOST: Final = "cloud.link_lost"
-"""The only alarm that the cloud raises itself: a station that is cut off cannot tell it."""
+"""A station that is cut off cannot tell it."""
+BID_CODES: Final = frozenset({"cloud.bid_deadline", "cloud.bid_missed", "cloud.bid_unclear"})
+"""What the market desk finds about a station's bids."""
 RESTARTED: Final = "station.started"
 """A controller that starts anew tells again what stands; what it does not tell again is over."""
-CLOUD_CODES: Final = frozenset({LINK_LOST})
+CLOUD_CODES: Final = frozenset({LINK_LOST}) | BID_CODES
+"""Alarms that the cloud raises itself."""
 
 PRIORITIES: Final = (1, 2, 3, 4)
 _MS: Final = 1000

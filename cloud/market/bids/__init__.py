@@ -1,6 +1,6 @@
 """The life of bids: from the draft to the cent, each step once, each with who and why."""
 
-from cloud.market.bids.acts import NewBid, approve, draft, edit, withdraw
+from cloud.market.bids.acts import NewBid, approve, draft, edit, weigh_again, withdraw
 from cloud.market.bids.bid import Bid, Version
 from cloud.market.bids.content import (
     Approver,
@@ -28,7 +28,7 @@ from cloud.market.bids.exchange import (
 from cloud.market.bids.ports import Desk
 from cloud.market.bids.rows import Step, load, log_of, paper_of
 from cloud.market.bids.states import State, may_follow
-from cloud.market.bids.watch import DEADLINE, MISSED, UNCLEAR, conditions
+from cloud.market.bids.watch import DEADLINE, MISSED, UNCLEAR, any_open, conditions
 from cloud.market.bids.worker import Worker
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "Version",
     "Withdrawn",
     "Worker",
+    "any_open",
     "approve",
     "conditions",
     "draft",
@@ -69,5 +70,6 @@ __all__ = [
     "log_of",
     "may_follow",
     "paper_of",
+    "weigh_again",
     "withdraw",
 ]

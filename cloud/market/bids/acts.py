@@ -245,3 +245,17 @@ def _why(text: str) -> str:
     if len(text) > _LONGEST_WHY:
         raise BidRefused(f"the reason has {len(text)} characters; at most {_LONGEST_WHY} are kept")
     return text.strip()
+
+
+async def weigh_again(conn: rows.Connection, desk: str) -> None:
+    """Have the worker judge anew what limits of this desk have blocked; in their transaction."""
+    await conn.execute(
+        "UPDATE bid_versions v SET blocked = '' FROM bids b"
+        " WHERE b.id = v.bid AND b.desk = %s AND v.blocked = 'limits' AND v.state = 'drafted'",
+        [desk],
+    )
+    await conn.execute(
+        "UPDATE bids SET due_ms = 0, wakes = wakes + 1 FROM bid_turns t"
+        " WHERE t.bid = bids.id AND bids.desk = %s",
+        [desk],
+    )

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from cloud.market.bid import BidSet
+from contract.words import Words
 
 _T = TypeVar("_T")
 
@@ -71,8 +72,8 @@ class Judgement:
         rule: name of the rule that approves it, where one is enough.
     """
 
-    violations: tuple[str, ...] = ()
-    breaches: tuple[str, ...] = ()
+    violations: tuple[Words, ...] = ()
+    breaches: tuple[Words, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
     approver: Approver = Approver.TRADER
     rule: str = ""

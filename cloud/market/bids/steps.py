@@ -271,7 +271,7 @@ async def _block(
     now_ms: int,
 ) -> None:
     """Keep a version as a draft that goes nowhere until it is edited or the limits are."""
-    why = "; ".join((*judged.violations, *judged.breaches))
+    why = "; ".join(one.en for one in (*judged.violations, *judged.breaches))
     step = Step(version.number, version.state, State.DRAFTED, now_ms, CHECK, why)
     if version.state is State.DRAFTED:
         await conn.execute(

@@ -41,6 +41,13 @@ WHERE o.answer IS NULL AND o.written_ms < %s
 """
 
 
+async def any_open(pool: Pool) -> bool:
+    """Whether any bid has something left to do."""
+    async with connection(pool) as conn:
+        found = await conn.execute("SELECT 1 FROM bid_turns LIMIT 1")
+        return await found.fetchone() is not None
+
+
 async def conditions(pool: Pool, now_ms: int, times: Times) -> Mapping[str, frozenset[str]]:
     """Return the stations where each of the three conditions stands, by its event code."""
     given = {"now": now_ms, "escalate": times.escalate_ms, "fallback": times.fallback_ms}

@@ -7,6 +7,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from contract.words import Words
+
 Amount = Annotated[float | None, Field(ge=0)]
 _FIGURES: Final = {
     "max_power_mw": ("power_mw", "MW"),
@@ -69,13 +71,13 @@ class Breach:
         limit: its name.
         value: of the bid; None: it could not be told.
         most: what the limit allows.
-        text: in words.
+        words: what is allowed and what the bid has.
     """
 
     limit: str
     value: float | None
     most: float
-    text: str
+    words: Words
 
 
 def breaches(
@@ -88,14 +90,19 @@ def breaches(
         value = figures.get(figure)
         if most is None or (value is not None and value <= most):
             continue
-        shown = unit or currency
-        text = f"limit {name} of desk {desk} is {most:,.6g} {shown}, the bid has " + (
-            "no such figure: there is no forecast to weigh it with"
-            if value is None
-            else f"{value:,.6g} {shown}"
-        )
-        found.append(Breach(name, value, most, text))
+        found.append(Breach(name, value, most, _words(name, desk, value, most, unit or currency)))
     return tuple(found)
+
+
+def _words(name: str, desk: str, value: float | None, most: float, unit: str) -> Words:
+    en = f"limit {name} of desk {desk} is {most:,.6g} {unit}, the bid has "
+    zh = f"交易台 {desk} 限额 {name} 为 {most:,.6g} {unit}，投标"
+    if value is None:
+        return Words(
+            f"{en}no such figure: there is no forecast to weigh it with",
+            f"{zh}缺少该数值：没有可用于评估的预测",
+        )
+    return Words(f"{en}{value:,.6g} {unit}", f"{zh}为 {value:,.6g} {unit}")
 
 
 def approver(figures: Mapping[str, float], limits: Limits) -> Enough:

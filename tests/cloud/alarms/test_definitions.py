@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from cloud.alarms.definitions import LINK_LOST, SHIPPED, AlarmClass, load, parse
+from cloud.alarms.definitions import CLOUD_CODES, SHIPPED, AlarmClass, load, parse
 from cloud.alarms.metrics import TARGET_SPLIT
 from cloud.errors import ConfigError
 from contract.events import EVENT_CODES, Severity
@@ -33,7 +33,7 @@ def of(raw, code):
 def test_every_event_that_is_more_than_information_has_a_definition():
     severe = {code for code, kind in EVENT_CODES.items() if kind.severity > Severity.INFORMATION}
 
-    assert set(load().by_code) == severe | {LINK_LOST}
+    assert set(load().by_code) == severe | CLOUD_CODES
 
 
 def test_priorities_are_spread_about_as_isa_18_2_advises():

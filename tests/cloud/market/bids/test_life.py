@@ -9,6 +9,7 @@ from cloud.market import bids
 from cloud.market.bids import Approver, Judgement, Settlement
 from cloud.market.bids.exchange import Cleared
 from cloud.market.errors import BidRefused
+from contract.words import Words
 from tests.cloud.market.bids.trade_hall import BEGIN_MS, GATE_MS, HOUR_MS, NOON_MS, content
 
 AFTER_MS = BEGIN_MS + 24 * HOUR_MS
@@ -99,7 +100,7 @@ async def test_above_the_limit_of_traders_a_head_approves_and_never_the_author(f
 
 async def test_a_bid_that_breaks_a_rule_or_a_limit_goes_nowhere_until_it_is_edited(floor):
     limit = "CVaR of the bid is 52,000 CNY, limit max_cvar of desk east is 40,000"
-    floor.desk.judgement = replace(BY_HAND, breaches=(limit,))
+    floor.desk.judgement = replace(BY_HAND, breaches=(Words(limit, "限额"),))
     bid = await floor.draft()
     await floor.run()
     blocked = (await floor.load(bid)).versions[0].blocked
@@ -120,7 +121,7 @@ async def test_limits_are_looked_at_once_more_before_the_exchange_is(floor):
     bid = await floor.draft()
     await floor.run()
     await floor.approve(bid, 1)
-    floor.desk.judgement = replace(BY_HAND, breaches=("max_power_mw of desk east",))
+    floor.desk.judgement = replace(BY_HAND, breaches=(Words("max_power_mw of desk east", "限额"),))
 
     await floor.run()
     version = (await floor.load(bid)).versions[0]

@@ -243,11 +243,11 @@ def test_a_limit_blocks_by_name_and_an_unknown_figure_breaks_it():
     found = breaches({"cvar": 52_000.0, "power_mw": 20.0}, limits, "east", "CNY")
     unknown = breaches({"power_mw": 60.0}, limits, "east", "CNY")
 
-    assert [one.text for one in found] == [
+    assert [one.words.en for one in found] == [
         "limit max_cvar of desk east is 40,000 CNY, the bid has 52,000 CNY"
     ]
     assert [one.limit for one in unknown] == ["max_power_mw", "max_cvar"]
-    assert "no forecast to weigh it with" in unknown[1].text
+    assert "no forecast to weigh it with" in unknown[1].words.en
 
 
 @pytest.mark.parametrize(

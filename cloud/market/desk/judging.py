@@ -1,0 +1,139 @@
+"""Whether a bid may go out, what it may lose, and who is enough to approve it.
+
+A version brings the battery and the forecast that it was made on, so an edit is weighed against the
+same possible days as the version before it: what differs is the edit, not the dice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from zlib import crc32
+
+import numpy as np
+
+from cloud.market.battery import Battery
+from cloud.market.bid import BidSet, Direction
+from cloud.market.bids import Approver, Bid, Judgement, Version
+from cloud.market.exchanges import Market, check
+from cloud.market.forecast import Floats, Forecast
+from cloud.market.risk import (
+    Limits,
+    approver,
+    breaches,
+    greatest_power,
+    revenue_scenarios,
+    var_cvar,
+)
+from contract.words import Words
+
+_SCENARIOS: Final = 2_000
+"""The worst twentieth has 100 of them: the CVaR of two draws differs by some per cent."""
+_LEVEL: Final = 0.95
+_MINUTES: Final = 60
+_MS_PER_MINUTE: Final = 60_000
+_ENERGY: Final = (Direction.CHARGE, Direction.DISCHARGE)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a version is judged by besides itself.
+
+    Attributes:
+        market: the rules.
+        limits: of the bid's desk.
+        others_cvar: sum of the CVaR of the desk's other bids of the day. Together they lose no more
+            than this and the bid's own: CVaR is subadditive.
+        now_ms: gates are looked at as of this time.
+    """
+
+    market: Market
+    limits: Limits
+    others_cvar: float
+    now_ms: int
+
+
+def judge(bid: Bid, version: Version, context: Context) -> Judgement:
+    """Check a version by the market's rules and the desk's limits."""
+    offers, inputs = version.content.bid_set, version.content.inputs
+    product = context.market.product(offers.product)
+    battery = battery_of(inputs)
+    if battery is None:
+        words = Words(
+            "the bid brings no battery that it could be checked with; draft it anew",
+            "投标未附电池参数，无法校核；请重新编制",
+        )
+        return Judgement(violations=(words,), approver=Approver.HEAD_TRADER)
+    amending = any(one.reference for one in bid.versions)
+    wrong = check(offers, product, battery, now_ms=context.now_ms, amending=amending)
+    figures = figures_of(offers, battery, forecast_of(inputs), seed=crc32(bid.id.encode()))
+    if "cvar" in figures:
+        figures["book_cvar"] = figures["cvar"] + max(context.others_cvar, 0.0)
+    broken = breaches(figures, context.limits, bid.desk, context.market.currency)
+    enough = Approver(approver(figures, context.limits).value)
+    return Judgement(
+        violations=tuple(Words(one.words("en"), one.words("zh")) for one in wrong),
+        breaches=tuple(one.words for one in broken),
+        figures=figures,
+        approver=enough,
+        rule="within the desk's limits for rules" if enough is Approver.RULE else "",
+    )
+
+
+def figures_of(
+    offers: BidSet, battery: Battery, forecast: Forecast | None, *, seed: int
+) -> dict[str, float]:
+    """Return the figures of a bid set that limits are about; without a forecast those of size only.
+
+    Power that is held ready is paid or not, and costs no money through prices.
+    """
+    sold = sum(one.power_mw(Direction.DISCHARGE) for one in offers.intervals)
+    figures = {
+        "power_mw": float(greatest_power(offers)),
+        "energy_mwh": float(sold) * offers.interval_min / _MINUTES,
+    }
+    ways = {part.direction for one in offers.intervals for part in one.segments}
+    if not ways & set(_ENERGY):
+        return figures | {"expected": 0.0, "var": 0.0, "cvar": 0.0, "worst": 0.0}
+    prices = None if forecast is None else paths_of(offers, forecast, seed)
+    if prices is None:
+        return figures
+    risk = var_cvar(revenue_scenarios(offers, prices, battery), _LEVEL)
+    return figures | {
+        "expected": risk.expected,
+        "var": risk.var,
+        "cvar": risk.cvar,
+        "worst": risk.worst,
+    }
+
+
+def paths_of(offers: BidSet, forecast: Forecast, seed: int) -> Floats | None:
+    """Return possible prices of a bid's intervals, shape (scenarios, intervals).
+
+    None where the forecast does not reach over all of them.
+    """
+    from cloud.market.forecasts import paths  # noqa: PLC0415 - needs scipy, which is slow to load
+
+    starts = np.array([one.start_ms for one in offers.intervals], np.int64)
+    places = (starts - forecast.start_ms) // (forecast.step_min * _MS_PER_MINUTE)
+    if places.min() < 0 or places.max() >= len(forecast.mean):
+        return None
+    drawn = paths(forecast, _SCENARIOS, np.random.default_rng(seed))
+    chosen: Floats = drawn[:, places]
+    return chosen
+
+
+def battery_of(inputs: Mapping[str, Any]) -> Battery | None:
+    """Return the battery that a version was made for; None where it brings none."""
+    given = inputs.get("battery")
+    try:
+        return None if given is None else Battery(**given)
+    except TypeError:
+        return None
+
+
+def forecast_of(inputs: Mapping[str, Any]) -> Forecast | None:
+    """Return the forecast that a version was made on; None where it brings none."""
+    from cloud.market.forecasts import from_record  # noqa: PLC0415 - as above
+
+    given = inputs.get("forecast")
+    return None if given is None else replace(from_record(given), members={}, weights={})
