@@ -100,9 +100,17 @@ def _product(market: MarketConfig, name: str) -> ProductConfig:
     return product
 
 
-def cleared(held: Held, market: MarketConfig, now_ms: int) -> tuple[bool, bool]:
-    """Return whether any and whether all intervals of a submission are past their gates."""
-    due = [now_ms >= due_ms(market, _product(market, o.product), o.start_ms) for o in held.orders]
+def cleared(book: Book, held: Held, market: MarketConfig, now_ms: int) -> tuple[bool, bool]:
+    """Return whether any and whether all intervals of a submission are past their gates.
+
+    Of one that was taken back or replaced only what was due before counts; it is complete.
+    """
+    if held.status in {"rejected", "withdrawn"}:
+        return True, True
+    due = [
+        now_ms >= due_ms(market, _product(market, o.product), o.start_ms)
+        for o in book.in_force(held, market)
+    ]
     return any(due), all(due)
 
 

@@ -110,7 +110,7 @@ class Desk:
             market = self.market_of(held.market)
             if market is None:
                 return as_json(404, _UNKNOWN)
-            some, whole = cleared(held, market, self.now_ms())
+            some, whole = cleared(self._book, held, market, self.now_ms())
             if not some:
                 return as_json(202, {"submission": held.id, "status": "open"})
             won = awards(self._book, held, market, self._prices, self.now_ms())

@@ -197,6 +197,7 @@ def _direction(
     if total > rated:
         more = facts | {"given": str(total), "limit": str(rated)}
         yield Violation(Rule.RATED_POWER, one.start_ms, facts=more)
+    yield from _band(one, direction, product, battery)
     falling = direction is Direction.CHARGE
     prices = [s.price for s in segments if s.price is not None and s.price.is_finite()]
     for before, after in pairwise(prices):
@@ -204,6 +205,34 @@ def _direction(
             more = facts | {"given": str(after), "before": str(before)}
             more["fault"] = "rise" if falling else "fall"
             yield Violation(Rule.MONOTONE, one.start_ms, facts=more)
+
+
+def _band(
+    one: BidInterval, direction: Direction, product: Product, battery: Battery
+) -> Iterator[Violation]:
+    """Check that the store can hold what a call of `soc_band_h` hours takes out or puts in."""
+    mwh = one.power_mw(direction) * product.soc_band_h
+    out = mwh / Decimal(str(battery.discharge_efficiency))
+    into = mwh * Decimal(str(battery.charge_efficiency))
+    match direction:
+        case Direction.UP:
+            need = out
+        case Direction.DOWN:
+            need = into
+        case Direction.BOTH:
+            need = out + into
+        case _:
+            return
+    usable = Decimal(str(battery.usable_mwh))
+    if need > usable:
+        facts = {
+            "direction": direction.value,
+            "given": str(one.power_mw(direction)),
+            "hours": str(product.soc_band_h),
+            "need": f"{need:.3f}",
+            "limit": f"{usable:.3f}",
+        }
+        yield _of(product, "soc_band_h", Rule.SOC_BAND, facts, one.start_ms)
 
 
 def _crossing(one: BidInterval, product: Product) -> Iterator[Violation]:

@@ -1,4 +1,8 @@
-"""A market's exchange as the life of bids sees it: over HTTP, in the market's own format."""
+"""A market's exchange as the life of bids sees it: over HTTP, in the market's own format.
+
+Not a part of the room's face, so that who only reads rules does not load the life of bids: the
+jobs name it as `cloud.market.exchanges.port`.
+"""
 
 import datetime as dt
 from collections.abc import Callable

@@ -25,6 +25,7 @@ class Rule(StrEnum):
     POWER_STEP = "power_step"
     MIN_POWER = "min_power"
     RATED_POWER = "rated_power"
+    SOC_BAND = "soc_band"
     MONOTONE = "monotone"
     CROSSING = "crossing"
     GATE = "gate"
@@ -103,6 +104,10 @@ TEXTS: Mapping[Rule, tuple[str, str]] = {
     Rule.RATED_POWER: (
         "{direction} of {given} MW is more than the station's {limit} MW",
         "{direction} {given} MW 超过电站能力 {limit} MW",
+    ),
+    Rule.SOC_BAND: (
+        "{direction} of {given} MW for {hours} h needs {need} MWh of store; there are {limit}",
+        "{direction} {given} MW 持续 {hours} h 需要 {need} MWh 储能；电站只有 {limit} MWh",
     ),
     Rule.MONOTONE: (
         "{direction}: price {given} follows {before}; prices must not {fault} along the curve",

@@ -87,6 +87,21 @@ def test_a_reserve_below_the_least_size_is_refused():
     assert _rules(check(small, rules, BATTERY)) == {Rule.MIN_POWER}
 
 
+def test_regulation_needs_a_band_of_energy_on_both_sides():
+    rules = product("test-exchange", "regulation")
+    fits = bid(
+        [segment(Direction.BOTH, "9", "8")], market="test-exchange", name="regulation", intervals=1
+    )
+    small = dataclasses.replace(BATTERY, soc_min=0.1, soc_max=0.9)
+
+    found = check(fits, rules, small)
+
+    # 9 MW x 1 h / 0.93 + 9 MW x 1 h x 0.93 = 18.047 MWh of 16
+    assert check(fits, rules, BATTERY) == ()
+    assert _rules(found) == {Rule.SOC_BAND}
+    assert "18.047 MWh" in found[0].words()
+
+
 def test_the_wrong_product_is_refused_before_anything_else():
     found = check(bid(), product("us-ercot"), BATTERY)
 

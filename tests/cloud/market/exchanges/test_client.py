@@ -221,10 +221,11 @@ async def test_a_second_bid_must_amend_the_first(exchange: TestExchange):
         exchange.move_to("2026-03-09T15:30:00Z")
         old, new = await client.clearing(KEY), await client.clearing(third.key)
 
+    assert isinstance(old, Clearing)
+    assert old.complete
     assert isinstance(double, Rejected)
     assert "amend it" in double.reasons[0].text
     assert isinstance(amended, Accepted)
-    assert isinstance(old, Clearing)
     assert isinstance(new, Clearing)
     assert old.awards == ()
     assert {one.power_mw for one in new.awards} == {Decimal(7)}

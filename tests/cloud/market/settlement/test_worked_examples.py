@@ -217,6 +217,70 @@ def test_a_day_of_a_chinese_spot_market_by_hand():
     assert short.cost == Decimal("108.59")  # 101.01 bought back, 7.58 for leaving the band
 
 
+def test_a_day_of_shandong_with_negative_prices_by_hand():
+    """Shandong: paid for charging at noon, and for charging more than was sold.
+
+    Day-ahead  12:00 20 MW charge    x 0.25 h = -5.00 MWh x -80.00 =  400.00
+               18:30 12 MW discharge x 0.25 h =  3.00 MWh x 655.55 = 1966.65
+    Real time  12:00 -5.25 + 5.00 = -0.25 MWh x -95.50 =  23.875  -> 23.88
+               18:30  3.00 - 3.00 =  0
+    Deviation  12:00 0.25 - 2 % x 5.00 = 0.15 MWh x 10 % x 95.50 = -1.4325 -> -1.43
+    Sum  400.00 + 1966.65 + 23.88 - 1.43 = 2389.10
+    """
+    market = load_market("cn-shandong")
+    ahead, real = "day-ahead-energy", "real-time-energy"
+    record = DayRecord(
+        "s1",
+        DAY,
+        (
+            award(market, ahead, "12:00", CHARGE, "20", "-80"),
+            award(market, ahead, "18:30", DISCHARGE, "12", "655.55"),
+        ),
+        readings(market, 15, {"12:00": "-5.25", "18:30": "3"}),
+        {real: prices(market, {"12:00": "-95.5"})},
+    )
+
+    statement = settle(record, market)
+
+    assert amounts(statement) == {
+        ("energy", ahead, "12:00"): Decimal("400.00"),
+        ("energy", ahead, "18:30"): Decimal("1966.65"),
+        ("imbalance", real, "12:00"): Decimal("23.88"),
+        ("deviation", real, "12:00"): Decimal("-1.43"),
+    }
+    assert statement.total == Decimal("2389.10")
+
+
+def test_a_day_of_jiangsu_with_peak_shaving_by_hand():
+    """Jiangsu: peak shaving on call, metered energy at the real-time price.
+
+    Real-time award 11 MW x 0.25 h = 2.75 MWh is the schedule; nothing is sold ahead.
+    Peak       17:00 11 MW x 0.25 h = 2.75 MWh moved x 333.33 = 916.6575 -> 916.66
+    Real time  17:00 2.70 - 0 = 2.70 MWh x 481.07 = 1298.889 -> 1298.89
+    Deviation  17:00 2.75 - 2.70 = 0.05, free 2 % x 2.75 = 0.055: within the band
+    Sum  916.66 + 1298.89 = 2215.55
+    """
+    market = load_market("cn-jiangsu")
+    record = DayRecord(
+        "s1",
+        DAY,
+        (
+            award(market, "peak", "17:00", DISCHARGE, "11", "333.33"),
+            award(market, "real-time-energy", "17:00", DISCHARGE, "11", "481.07"),
+        ),
+        readings(market, 15, {"17:00": "2.7"}),
+        {"real-time-energy": prices(market, {"17:00": "481.07"})},
+    )
+
+    statement = settle(record, market)
+
+    assert amounts(statement) == {
+        ("capacity", "peak", "17:00"): Decimal("916.66"),
+        ("imbalance", "real-time-energy", "17:00"): Decimal("1298.89"),
+    }
+    assert statement.total == Decimal("2215.55")
+
+
 def test_a_day_of_the_test_exchange_by_hand():
     """The exchange of the demo: trades add up, the meter's rest is imbalance, capacity by hour.
 
