@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cell_lab.errors import CellSetsError
+from station.estimators.charge_ends import ChargeEndRule
 from station.estimators.soh import Make
 
 SETS_FILE = "sets.toml"
@@ -29,6 +30,7 @@ class CellSet(_Strict):
 
     Attributes:
         end_soh: where a life ends that remaining cycles are counted to.
+        charge: what the end of a charge is in these recordings; None: not the same in all.
     """
 
     source: str
@@ -36,6 +38,7 @@ class CellSet(_Strict):
     duty: str = ""
     end_soh: Annotated[float, Field(gt=0, lt=1)] = 0.8
     published: tuple[Published, ...] = ()
+    charge: ChargeEndRule | None = None
     makes: Annotated[dict[str, Make], Field(min_length=1)]
 
 

@@ -103,6 +103,7 @@ def train_set(
         makes=cells.makes,
         before_first=tuple(before_first.tolist()),
         zones=held_out.zones,
+        charge=cells.charge,
     )
     onnx = to_onnx(fit)
     return Trained(

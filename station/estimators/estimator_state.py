@@ -22,6 +22,7 @@ from station.estimators.dispatchable import Held
 from station.estimators.efficiency import Balance, EfficiencyState
 from station.estimators.meter import Meter, new_meter
 from station.estimators.network_run import NetworkState, start_network
+from station.estimators.relaxation import RelaxationState, start_relaxations
 from station.estimators.resistance import ResistanceState
 from station.estimators.samples import Flags, Halves
 from station.estimators.settings import Settings
@@ -71,6 +72,7 @@ class EstimatorState:
         soc: of the SOC filter.
         network: of the network beside it, None where there is none.
         anomaly: of the detector of anomalies, None where there is none.
+        relaxing: of loads and rests that go on; they begin anew at a restart.
         charging: of the charges that go on; a charge in which the estimators restart is not told.
         words: what the SOH model said of each cell; both None where there is no such model.
         capacity: by counted charge alone.
@@ -88,6 +90,7 @@ class EstimatorState:
     balance: Balance
     held: Held
     watch: Watch
+    relaxing: RelaxationState
     charging: ChargeEndState | None = None
     words: Words | None = None
 
@@ -122,9 +125,16 @@ def start(settings: Settings, told_soc: Floats, told_soh: Floats | None = None) 
             innovation_square=not_known,
             innovation_v2=not_known,
         ),
+        relaxing=new_rests(settings),
         charging=new_charging(settings),
         words=None if settings.charge_health is None else charge_health.nothing_said(cells, racks),
     )
+
+
+def new_rests(settings: Settings) -> RelaxationState:
+    """Return the state of racks whose loads and rests nobody has seen yet."""
+    rule = resistance.rests_of(settings.model)
+    return start_relaxations(rule, settings.rack, settings.racks)
 
 
 def new_charging(settings: Settings) -> ChargeEndState | None:

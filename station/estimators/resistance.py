@@ -1,11 +1,13 @@
 """Resistance of every cell against that of a new one, slow and with an interval.
 
-Two witnesses. Under load, what the voltage lies off the open circuit, over what the table's
+Three witnesses. Under load, what the voltage lies off the open circuit, over what the table's
 resistances foretell: the errors of the open-circuit table and of SOC last until SOC has moved on,
 that of the hysteresis until the current has turned, so that a visit counts by the charge that was
-moved since the one before. And the jump of the voltage at a jump of the current, against the jump
-foretold (pulse method, IEC 61960-3, clause 7.7). Each is folded in by its weight. What the table
-itself has wrong is in every measurement: the interval never becomes narrower than that.
+moved since the one before. The jump of the voltage at a jump of the current, against the jump
+foretold (pulse method, IEC 61960-3, clause 7.7). And how far the voltage has come back half a
+minute after a load has ended, against what is foretold of that. Each is folded in by its weight.
+What the table itself has wrong is in every measurement: the interval never becomes narrower than
+that.
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from station.estimators.cell_model import FIRST_TERM_COLUMN, NORMAL_90, CellModel, Floats
+from station.estimators.relaxation import RelaxationRule, Relaxations
 from station.estimators.samples import Flags, Halves, Indices, Samples
 from station.estimators.visit import Visit, put
 
@@ -31,6 +34,12 @@ _PULSE_LONGEST_S = 3.0
 _SENSOR_V = 0.003
 _TOGETHER_SD = 0.25
 """Current and voltage are not read at the same moment: a jump's error as a share of itself."""
+_LOAD_C_RATE, _REST_C_RATE = 0.1, 0.012
+_RELAXED_S = 30.0
+"""Later the voltage goes on by diffusion that no table of a few lags foretells."""
+_RELAXED_SD = 0.3
+"""Its own error as a share of itself: the hysteresis moves, too, and the jump that began the rest
+has been a witness already."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +142,48 @@ def pulse(
     ratio, sd = _folded(state.ratio[cells], sd, found, found_sd, usable)
     return ResistanceState(
         put(state.ratio, cells, ratio), put(state.sd, cells, sd.astype(np.float16)), now_a
+    )
+
+
+def rests_of(model: CellModel) -> RelaxationRule:
+    """Return what a load and a rest are for a make."""
+    size_ah = model.capacity_ah
+    return RelaxationRule(_LOAD_C_RATE * size_ah, _REST_C_RATE * size_ah, marks_s=(_RELAXED_S,))
+
+
+def relaxed(
+    model: CellModel,
+    state: ResistanceState,
+    rack: Indices,
+    told: Relaxations,
+    known: tuple[Floats, Floats],
+) -> ResistanceState:
+    """Return the state after the voltages of some racks have relaxed.
+
+    Args:
+        model: the make.
+        state: before.
+        rack: of each cell.
+        told: what relaxed, by the rule of rests_of.
+        known: SOC, and temperature inside, shape (cells,).
+    """
+    cells = np.flatnonzero(np.isfinite(told.ohm[:, 0]))
+    soc, temperature_c = known
+    values, _ = model.look_up(soc[cells], temperature_c[cells].astype(np.float32))
+    before_a = told.before_a[rack[cells]]
+    kinetic = np.arcsinh(before_a / model.kinetic_a) * model.kinetic_a
+    drive = np.where(model.kinetic[:, None], kinetic, before_a)
+    lag_s = np.maximum(model.lag_s, np.float32(1e-6))[:, None]
+    drive = drive * np.expm1(-told.load_s[rack[cells]] / lag_s) * np.expm1(-_RELAXED_S / lag_s)
+    expected_v = np.einsum("tc,tc->c", values[FIRST_TERM_COLUMN:], drive)
+    usable = np.abs(expected_v) > _SENSOR_V
+    expected_v = np.where(usable, expected_v, 1)
+    found = np.where(usable, told.ohm[cells, 0] * before_a / expected_v, 1)
+    found_sd = np.hypot(_SENSOR_V * 2**0.5 / np.abs(expected_v), _RELAXED_SD)
+    sd = state.sd[cells].astype(np.float32)
+    ratio, sd = _folded(state.ratio[cells], sd, found, found_sd, usable)
+    return ResistanceState(
+        put(state.ratio, cells, ratio), put(state.sd, cells, sd.astype(np.float16)), state.before_a
     )
 
 

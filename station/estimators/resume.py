@@ -7,7 +7,7 @@ import numpy as np
 from station.estimators import anomaly, capacity, charge_health, soc
 from station.estimators.anomaly import AnomalyState
 from station.estimators.charge_health import Words
-from station.estimators.estimator_state import EstimatorState, new_charging, new_memory
+from station.estimators.estimator_state import EstimatorState, new_charging, new_memory, new_rests
 from station.estimators.settings import Settings
 from station.estimators.soc_filter import (
     OCV_ERROR,
@@ -70,6 +70,7 @@ def resume(
         meter=replace(state.meter, seconds=state.meter.seconds + away_s),
         network=new_memory(settings),
         charging=new_charging(settings),
+        relaxing=new_rests(settings),
         watch=replace(watch, resumed=watch.heard.copy()),
         ticks=0,
     )
@@ -96,6 +97,7 @@ def adopt(settings: Settings, state: EstimatorState) -> EstimatorState:
         network=new_memory(settings),
         anomaly=_anomaly(settings, state),
         charging=new_charging(settings),
+        relaxing=new_rests(settings),
         words=_words(settings, state),
         ticks=0,
     )

@@ -23,9 +23,9 @@ _MAGIC = b"SMEST\x00\x00\x01"
 _DIGEST_BYTES = 32
 _LENGTH = struct.Struct("<I")
 _HEAD_AT = len(_MAGIC) + _DIGEST_BYTES + _LENGTH.size
-_MAY_BE_NEW = ("anomaly", "network", "charging", "words")
+_MAY_BE_NEW = ("anomaly", "network", "charging", "relaxing", "words")
 """Parts that start anew where they are not stored, and that nobody misses where they are."""
-_NEVER_KEPT = ("network", "charging")
+_NEVER_KEPT = ("network", "charging", "relaxing")
 """What is heard anew within minutes, or was cut off by the restart itself."""
 
 _Part = TypeVar("_Part")
@@ -66,7 +66,7 @@ def state_from_bytes(settings: Settings, blob: bytes) -> EstimatorState:
     _check_hypotheses(settings, state, varies)
     settled = replace(state.soc.settled, rack=settings.rack)
     soc = replace(state.soc, rack=settings.rack, settled=settled)
-    return replace(state, soc=soc, charging=fresh.charging)
+    return replace(state, soc=soc, charging=fresh.charging, relaxing=fresh.relaxing)
 
 
 def _opened(blob: bytes) -> tuple[dict[str, Any], bytes]:

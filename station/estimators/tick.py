@@ -31,6 +31,7 @@ from station.estimators.estimator_state import (
 )
 from station.estimators.fused import FusedState
 from station.estimators.meter import count, turned
+from station.estimators.relaxation import step_relaxations
 from station.estimators.resume import adopt, resume
 from station.estimators.samples import Samples
 from station.estimators.settings import RackFacts, Settings
@@ -67,6 +68,10 @@ def tick(
     of_soc, memory, estimate = _soc(settings, state, samples, capacity_ah)
     meter, moved = count(state.meter, samples, model)
     ohm = resistance.pulse(model, state.resistance, rack, samples, (before_v, estimate.soc))
+    rests, told = step_relaxations(resistance.rests_of(model), state.relaxing, samples, before_v)
+    if told is not None:
+        inside_c = of_soc.screened.known_c + of_soc.settled.core_k
+        ohm = resistance.relaxed(model, ohm, rack, told, (estimate.soc, inside_c))
     energies = efficiency.moved(state.efficiency, rack, moved, of_soc.screened.voltage_v)
     ocv_kv = energies.ocv_v * settings.by_rack.count / np.float32(1000)
     state = replace(
@@ -76,6 +81,7 @@ def tick(
         network=memory,
         meter=meter,
         resistance=ohm,
+        relaxing=rests,
         efficiency=energies,
         balance=efficiency.balanced(
             state.balance, samples, facts.power_kw, ocv_kv, settings.parallel
