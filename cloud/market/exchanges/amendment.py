@@ -6,12 +6,20 @@ from decimal import Decimal
 
 from cloud.market.bid import BidSet, Direction
 from cloud.market.exchanges.market import Product
-from cloud.market.exchanges.violations import Rule, Violation
+from cloud.market.exchanges.violations import CHINESE, Rule, Said, Violation
 from cloud.market.exchanges.words import Amend
 
 LONGEST_REASON = 500
 """Characters of an explanation; the width of the column in the operator's published tables."""
 _FEWEST_WORDS = 4
+_SAME = {
+    "station": "电站",
+    "market": "市场",
+    "product": "品种",
+    "day": "运行日",
+    "interval_min": "时段长度",
+    "mode": "申报方式",
+}
 _EMPTY = ("change in plan", "commercial reasons", "optimisation", "portfolio", "trader decision")
 
 
@@ -26,38 +34,42 @@ def check_amendment(
     return tuple(_check(before, after, product, reason))
 
 
-def reason_problem(reason: str) -> str:
-    """Return why a reason is not brief, verifiable and specific; empty: it is.
+def reason_problem(reason: str) -> Said | None:
+    """Return why a reason is not brief, verifiable and specific; None: it is.
 
     It must be short enough to be stored, more than a few words, name a time or a number that
     can be looked up, and not consist of a phrase that says nothing.
     """
-    words = reason.split()
     if len(reason) > LONGEST_REASON:
-        return f"it has {len(reason)} characters, at most {LONGEST_REASON}"
-    if len(words) < _FEWEST_WORDS:
-        return "say in a sentence what changed and when"
+        return Said(
+            f"it has {len(reason)} characters, at most {LONGEST_REASON}",
+            f"共 {len(reason)} 个字符，最多 {LONGEST_REASON} 个",
+        )
+    if len(reason.split()) < _FEWEST_WORDS:
+        return Said("say in a sentence what changed and when", "请用一句话说明何时发生了什么变化")
     if not re.search(r"\d", reason):
-        return "name a time, a price or a quantity that can be looked up"
-    bare = re.sub(r"[^a-z ]", "", reason.lower()).strip()
-    if any(bare == phrase for phrase in _EMPTY):
-        return f"{reason!r} says nothing about what changed"
-    return ""
+        return Said(
+            "name a time, a price or a quantity that can be looked up",
+            "请写明可查证的时间、价格或数量",
+        )
+    if re.sub(r"[^a-z ]", "", reason.lower()).strip() in _EMPTY:
+        return Said(f"{reason!r} says nothing about what changed", f"{reason!r} 未说明变化内容")
+    return None
 
 
 def _check(before: BidSet, after: BidSet, product: Product, reason: str) -> Iterator[Violation]:
     if product.amend is Amend.NEVER:
-        yield _forbidden("bids are final once submitted")
+        yield _forbidden("bids are final once submitted", "申报提交后不可更改")
         return
-    same = ("station", "market", "product", "day", "interval_min", "mode")
-    for name in same:
-        if getattr(before, name) != getattr(after, name):
-            yield _forbidden(f"{name} was {getattr(before, name)}, is {getattr(after, name)}")
+    for name, chinese in _SAME.items():
+        was, now = getattr(before, name), getattr(after, name)
+        if was != now:
+            yield _forbidden(f"{name} was {was}, is {now}", f"{chinese}由 {was} 改为 {now}")
     if product.amend is Amend.POWER_ONLY:
         yield from _prices(before, after)
-    problem = reason_problem(reason) if product.reason_needed else ""
-    if problem:
-        yield Violation(Rule.REASON, facts={"problem": problem})
+    problem = reason_problem(reason) if product.reason_needed else None
+    if problem is not None:
+        yield Violation(Rule.REASON, facts=problem.facts())
 
 
 def _prices(before: BidSet, after: BidSet) -> Iterator[Violation]:
@@ -65,7 +77,10 @@ def _prices(before: BidSet, after: BidSet) -> Iterator[Violation]:
         fresh = ladder(after, direction) - ladder(before, direction)
         if fresh:
             shown = ", ".join(str(price) for price in sorted(fresh))
-            yield _forbidden(f"{direction.value} at {shown}: not a price of the first bid")
+            yield _forbidden(
+                f"{direction.value} at {shown}: not a price of the first bid",
+                f"{CHINESE[direction.value]}价格 {shown} 不在首次申报的价格中",
+            )
 
 
 def ladder(bid: BidSet, direction: Direction) -> set[Decimal]:
@@ -78,5 +93,5 @@ def ladder(bid: BidSet, direction: Direction) -> set[Decimal]:
     }
 
 
-def _forbidden(problem: str) -> Violation:
-    return Violation(Rule.AMEND, facts={"problem": problem})
+def _forbidden(english: str, chinese: str) -> Violation:
+    return Violation(Rule.AMEND, facts=Said(english, chinese).facts())

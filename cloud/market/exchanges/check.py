@@ -122,7 +122,7 @@ def _interval(
     yield from _crossing(one, product)
     problems = trapezium_problems(one, battery) if product.trapezium_needed else ()
     for problem in problems:
-        yield _of(product, "trapezium_needed", Rule.TRAPEZIUM, {"problem": problem}, one.start_ms)
+        yield _of(product, "trapezium_needed", Rule.TRAPEZIUM, problem.facts(), one.start_ms)
 
 
 def _segment(

@@ -142,7 +142,7 @@ class ExchangeClient:
         answer = await self._ask(method, path, body, headers)
         if isinstance(answer, Unclear):
             return answer
-        if answer.status_code == _NOT_FOUND and method == "GET":
+        if answer.status_code == _NOT_FOUND and path.startswith(f"/v1/submissions/{key}"):
             return NotThere()
         if answer.status_code in _OURS:
             return Denied(f"{answer.status_code}: {answer.text[:300]}")

@@ -64,8 +64,10 @@ class MarketExchange:
         match _told(await self._client.withdraw(key)):
             case port.Withdrawn() | port.Rejected() | port.Unclear() as told:
                 return told
-            case other:
-                return port.Unclear(f"asked to withdraw, it says {other}")
+            case port.Unknown():
+                return port.Rejected(("the exchange does not know it",))
+            case port.Accepted(reference):
+                return port.Unclear(f"asked to withdraw {reference}, it says that it stands")
 
     async def state(
         self, bid: BidSet, key: str

@@ -123,7 +123,7 @@ TEXTS: Mapping[Rule, tuple[str, str]] = {
     ),
     Rule.TRAPEZIUM: (
         "trapezium: {problem}",
-        "梯形参数：{problem}",
+        "梯形参数：{problem_zh}",
     ),
     Rule.EXCLUSIVE: (
         "{product} and {other} cannot be offered for the same day",
@@ -135,13 +135,40 @@ TEXTS: Mapping[Rule, tuple[str, str]] = {
     ),
     Rule.AMEND: (
         "an amendment may not change that: {problem}",
-        "修改不允许：{problem}",
+        "修改不允许：{problem_zh}",
     ),
     Rule.REASON: (
         "an amendment needs a reason that is brief, verifiable and specific: {problem}",
-        "修改须附简短、可核实、具体的理由：{problem}",
+        "修改须附简短、可核实、具体的理由：{problem_zh}",
     ),
 }
+
+
+CHINESE: Mapping[str, str] = {
+    "charge": "充电",
+    "discharge": "放电",
+    "up": "上调",
+    "down": "下调",
+    "both": "双向",
+    "quantity_price": "报量报价",
+    "quantity_only": "报量不报价",
+    "self_schedule": "自调度",
+    "independent": "独立储能",
+    "joint": "联合参与",
+}
+"""Words of the facts, as a Chinese trader reads them; what is not here stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The same in both languages."""
+
+    en: str
+    zh: str
+
+    def facts(self) -> dict[str, str]:
+        """Return what the templates of `TEXTS` call `problem`."""
+        return {"problem": self.en, "problem_zh": self.zh}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +192,10 @@ class Violation:
     def words(self, language: str = "en") -> str:
         """Return the violation as a sentence, in English or (zh) in Chinese."""
         english, chinese = TEXTS[self.rule]
-        return (chinese if language.startswith("zh") else english).format_map(self.facts)
+        if not language.startswith("zh"):
+            return english.format_map(self.facts)
+        return chinese.format_map({key: _chinese(text) for key, text in self.facts.items()})
+
+
+def _chinese(text: str) -> str:
+    return "、".join(CHINESE.get(word, word) for word in text.split(", "))

@@ -80,6 +80,7 @@ async def test_refusals_and_silence_keep_their_kinds(exchange: TestExchange):
         part = await port.submit(BID, KEY)
         withdrawn = await port.withdraw(BID, KEY)
         late = await port.submit(BID, KEY)
+        stranger = await port.withdraw(BID, NEXT)
         unpriced = await port.submit(
             bid([segment(DISCHARGE, "6", None)], market="test-exchange", intervals=1), NEXT
         )
@@ -88,6 +89,7 @@ async def test_refusals_and_silence_keep_their_kinds(exchange: TestExchange):
     assert len(part.refused) == 2
     assert isinstance(withdrawn, Taken)
     assert isinstance(late, Rejected)
+    assert isinstance(stranger, Rejected)
     assert isinstance(unpriced, Rejected)
 
 
