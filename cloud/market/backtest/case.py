@@ -55,6 +55,7 @@ class Case:
         train_to: last local day (number) of the training period.
         first, last: local days tested.
         absurd: prices outside are not believed, (least, greatest).
+        zone: IANA name of the market's local time.
         wanted: see `Wanted`.
     """
 
@@ -68,6 +69,7 @@ class Case:
     first: int
     last: int
     absurd: tuple[float, float]
+    zone: str = "UTC"
     wanted: Wanted = field(default_factory=Wanted)
 
     @property

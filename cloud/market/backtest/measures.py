@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.market.backtest.case import Case, Outcome
+from cloud.market.risk import var_cvar
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -20,7 +21,6 @@ BEST_DAYS = 3
 """Left out of `share_ex3`: those on which perfect foresight earns most."""
 WEEK_DAYS = 7
 RESAMPLES = 2000
-_TAIL = 0.05
 _ENDS = (0.05, 0.95)
 
 
@@ -103,9 +103,8 @@ def row(name: str, case: Case, outcome: Outcome, best: Floats, seconds: float) -
 
 
 def cvar(earned: Floats) -> float:
-    """Return the mean loss of the worst 5 % of days (at least one)."""
-    count = max(1, int(np.ceil(_TAIL * len(earned))))
-    return -float(np.sort(earned)[:count].mean())
+    """Return the mean loss of the worst 5 % of days."""
+    return var_cvar(earned).cvar
 
 
 def interval(earned: Floats, best: Floats) -> tuple[float, float]:

@@ -36,7 +36,7 @@ _EPOCH = dt.date(1970, 1, 1)
 _LEAST_DAYS = 28
 """Of history before the test: four weeks for the first chain and profile."""
 
-_NEED_DAY_AHEAD = {"lp-day-ahead", *(name for name in STRATEGIES if "+da" in name)}
+_NEED_DAY_AHEAD = {name for name in STRATEGIES if "+da" in name or "day-ahead" in name}
 
 Progress = Callable[[str, int, int], None]
 
@@ -127,6 +127,7 @@ def make_case(
         first=_number(request.first),
         last=_number(request.last),
         absurd=(float(2 * product.clearing_floor) - 1, float(2 * product.clearing_cap) + 1),
+        zone=market.calendar.zone,
         wanted=Wanted(
             cvar_cap=request.cvar_cap,
             policy=request.policy or out.with_name(out.stem + "-policy"),

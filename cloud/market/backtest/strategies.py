@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from cloud.market.backtest import ahead, basic, learnt
+from cloud.market.backtest import ahead, basic, forecasted, learnt
 from cloud.market.backtest.case import Case, Outcome
 from cloud.market.bidding.position import Position
 
@@ -15,6 +15,9 @@ STRATEGIES: dict[str, Strategy] = {
     "valley-peak": basic.valley_peak,
     "lp-naive": basic.naive,
     "lp-7-day": basic.week_profile,
+    "lp-prophet": forecasted.additive,
+    "lp-lightgbm": forecasted.boosted,
+    "lp-lightgbm-day-ahead": forecasted.boosted_day_ahead,
     "lp-day-ahead": basic.day_ahead,
     "mpc": basic.rolling_point,
     "sdp-independent": basic.independent_sdp,

@@ -6,6 +6,7 @@ price; `bid_curve` makes segments of it. What is heavy is loaded by the function
 
 from cloud.market.bidding.chain import Chain, certain_chain, fit_chain
 from cloud.market.bidding.curves import Bands, bid_curve
+from cloud.market.bidding.day import DayBids, bid_day
 from cloud.market.bidding.foresight import perfect_foresight
 from cloud.market.bidding.rules import Thresholds, plan_day, tune_thresholds
 from cloud.market.bidding.value import Values, energy_of, opportunity_value
@@ -13,9 +14,11 @@ from cloud.market.bidding.value import Values, energy_of, opportunity_value
 __all__ = [
     "Bands",
     "Chain",
+    "DayBids",
     "Thresholds",
     "Values",
     "bid_curve",
+    "bid_day",
     "certain_chain",
     "energy_of",
     "fit_chain",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cloud.market.risk import var_cvar
+
 Floats = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.9
@@ -12,7 +14,6 @@ CONFIDENCE = 0.9
 CVAR_SLACK = 0.0
 _WEEK_DAYS = 7
 _RESAMPLES = 4000
-_TAIL = 0.05
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def judge(policy: Floats, value: Floats, *, seed: int = 1) -> Verdict:
     weeks = np.add.reduceat(gained, np.arange(0, len(gained), _WEEK_DAYS))
     drawn = np.random.default_rng(seed).integers(0, len(weeks), (_RESAMPLES, len(weeks)))
     sure = float((weeks[drawn].sum(axis=1) > 0).mean())
-    risks = (_cvar(policy), _cvar(value))
+    risks = (var_cvar(policy).cvar, var_cvar(value).cvar)
     gain = float(gained.sum())
     if sure < CONFIDENCE:
         reason = f"earned {gain:+,.0f} in {len(weeks)} unseen weeks, sure to {sure:.0%} only"
@@ -56,8 +57,3 @@ def judge(policy: Floats, value: Floats, *, seed: int = 1) -> Verdict:
         reason = f"earned {gain:+,.0f} in {len(weeks)} unseen weeks, sure to {sure:.0%}"
     promoted = sure >= CONFIDENCE and risks[0] <= risks[1] + CVAR_SLACK
     return Verdict(promoted, gain, sure, risks, reason)
-
-
-def _cvar(earned: Floats) -> float:
-    count = max(1, int(np.ceil(_TAIL * len(earned))))
-    return -float(np.sort(earned)[:count].mean())

@@ -123,7 +123,7 @@ def _train(
     kept = folder / f"seed-{seed}.zip"
     practice = Practice(course, _BATTERIES, seed)
     held = kept.exists()
-    model: Any = PPO.load(kept, env=practice, device="cpu") if held else _fresh(practice, seed)
+    model: Any = PPO.load(kept, env=practice, device="cpu") if held else fresh(practice, seed)
     rest = options.steps - model.num_timesteps
     if rest > 0:
         keeper = _Keeper(kept, seed, options.steps, progress)
@@ -140,7 +140,8 @@ def _rate(done: float) -> Callable[[float], float]:
     return lambda left: _LEARNING_RATE * left * (1 - done) + _LEAST_RATE
 
 
-def _fresh(practice: Practice, seed: int) -> Any:
+def fresh(practice: Practice, seed: int) -> Any:
+    """Return a learner of stable-baselines3 that bids as the Markov-SDP, nearly."""
     model: Any = PPO(
         "MlpPolicy",
         practice,
