@@ -40,8 +40,9 @@ _USUAL_GROWTH = 1.0
 _STEEPNESS = 1.5
 """Found with the growth on the same two: of 1, 1.5 and 2 the one whose intervals held best."""
 _ZONES = len(INTERVAL_ZONES) + 1
-_LEAST_TIMES, _MOST_TIMES = 0.01, 50.0
-"""Far beyond its temperatures a make is not known at all."""
+_LEAST_TIMES, _MOST_TIMES = 0.5, 50.0
+"""A make is tried on one cell, and the cells of a delivery differ: half of what the filter expects
+is the least. Far beyond its temperatures a make is not known at all."""
 _TINY = 1e-12
 
 
