@@ -155,9 +155,10 @@ def known_capacity(settings: Settings, state: EstimatorState) -> CapacityState:
 
 def new_memory(settings: Settings) -> NetworkMemory | None:
     """Return the memory of a network that has heard nothing; None where none is ever asked."""
-    if settings.network is None or settings.network.facts.trust.is_nothing:
+    network = settings.network
+    if network is None or network.facts.trust_in(settings.model.chemistry).is_nothing:
         return None
     cells = len(settings.rack)
     return NetworkMemory(
-        start_network(settings.network, cells, settings.racks), np.zeros(cells, np.float16), 0
+        start_network(network, cells, settings.racks), np.zeros(cells, np.float16), 0
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cell_lab.parameter_files import CELLS as CELL_FILES
 from cell_lab.parameter_files import parameters_of
 from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION, estimate_cells_layout
 from station.estimators import (
@@ -17,6 +18,7 @@ from station.estimators import (
     tick,
 )
 from station.estimators.estimates import DOUBTFUL, NO_DATA, RESUMED, SEARCHING, SETTLED, STALE
+from station.estimators.network import load_network
 from station.estimators.soc import known_start
 from station.estimators.strings import AWAY, BMS, CONVERTER, PROTECTION
 from tests.station.estimators.plants import Plant
@@ -24,6 +26,7 @@ from tests.station.estimators.stations import facts_of, samples_at, settings_of
 
 MODEL = build_cell_model(parameters_of("esc26650"))
 CELLS = 4
+NETWORK = CELL_FILES.parent / "models" / "network"
 
 
 @pytest.fixture(scope="module")
@@ -280,3 +283,15 @@ def test_a_current_that_protection_holds_below_the_bms_bounds_the_promise_by_tha
 
     assert set(told.racks["discharge_bound_by"].tolist()) == {PROTECTION}
     assert np.isnan(told.racks["discharge_bound_cell"]).all()
+
+
+def test_the_house_network_is_kept_in_mind_for_an_nmc_make_and_not_for_an_lfp_one(settings):
+    network = load_network(NETWORK)
+    nmc = build_cell_model(parameters_of("lg_hg2"))
+    half = np.full(len(settings.rack), 0.5, np.float32)
+
+    on_lfp = start(replace(settings, network=network), half)
+    on_nmc = start(replace(settings, model=nmc, network=network), half)
+
+    assert on_lfp.network is None
+    assert on_nmc.network is not None
