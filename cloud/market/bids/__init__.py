@@ -26,7 +26,7 @@ from cloud.market.bids.exchange import (
     Withdrawn,
 )
 from cloud.market.bids.ports import Desk
-from cloud.market.bids.rows import Step, load, log_of, paper_of
+from cloud.market.bids.rows import Listed, Step, listed, load, log_of, paper_of
 from cloud.market.bids.states import State, may_follow
 from cloud.market.bids.watch import DEADLINE, MISSED, UNCLEAR, any_open, conditions
 from cloud.market.bids.worker import Worker
@@ -46,6 +46,7 @@ __all__ = [
     "Document",
     "Exchange",
     "Judgement",
+    "Listed",
     "Measured",
     "NewBid",
     "NotYet",
@@ -66,6 +67,7 @@ __all__ = [
     "conditions",
     "draft",
     "edit",
+    "listed",
     "load",
     "log_of",
     "may_follow",

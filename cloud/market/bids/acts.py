@@ -231,7 +231,7 @@ def _time_of(offers: BidSet) -> tuple[int, int]:
 
 
 def _require_same(there: BidSet, given: BidSet) -> None:
-    for name in ("station", "market", "product", "day"):
+    for name in ("station", "market", "product", "day", "interval_min"):
         if getattr(there, name) != getattr(given, name):
             raise BidRefused(
                 f"the bid is for {name} {getattr(there, name)}, not {getattr(given, name)}; make "

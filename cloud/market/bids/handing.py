@@ -203,7 +203,7 @@ def _steps(
                 for one in bid.versions
                 if one.state is State.ACCEPTED
             ]
-            why = f"stands as {answer.reference}"
+            why = "; not taken: ".join((f"stands as {answer.reference}", *answer.refused))
             return [*gone, Step(*here, State.ACCEPTED, now_ms, EXCHANGE, why)], answer.reference
         case Rejected():
             why = "; ".join(answer.reasons) or "without a reason"

@@ -4,6 +4,8 @@ A move names the state that it leaves. Where somebody was faster the row is in a
 move finds nothing, and its transaction is undone as a whole: `Overtaken`.
 """
 
+import dataclasses
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -48,6 +50,20 @@ _VERSIONS: Final = (
     " FROM bid_versions WHERE bid = %s ORDER BY version"
 )
 
+_LISTED: Final = """
+SELECT * FROM (
+    SELECT DISTINCT ON (b.id) b.id::text, b.station, b.desk, b.market, b.product, b.day, b.gate_ms,
+           b.begin_ms, b.end_ms, v.version, v.state, v.fallback, v.approved_by, v.blocked
+    FROM bids b JOIN bid_versions v ON v.bid = b.id
+    WHERE b.day BETWEEN %(first)s AND %(last)s
+      AND (%(desk)s::text IS NULL OR b.desk = %(desk)s)
+      AND (%(station)s::text IS NULL OR b.station = %(station)s)
+    ORDER BY b.id,
+             v.state IN ('accepted', 'cleared', 'scheduled', 'delivered', 'settled') DESC,
+             v.state = 'submitted' DESC, v.fallback, v.version DESC
+) AS one ORDER BY gate_ms, begin_ms, station, product
+"""
+
 
 class Overtaken(MarketError):  # noqa: N818 - what happened
     """Somebody moved the bid first; whoever lost looks again."""
@@ -80,6 +96,46 @@ async def load(pool: Pool, vault: Vault, bid: str) -> Bid:
     keys = await vault.keys(head[1])
     fields: list[Any] = [*head, tuple(_version(keys, bid, row) for row in rows)]
     return Bid(*fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A bid as a list shows it: nothing of it needs a key."""
+
+    id: str
+    station: str
+    desk: str
+    market: str
+    product: str
+    day: dt.date
+    gate_ms: int
+    begin_ms: int
+    end_ms: int
+    version: int
+    state: State
+    fallback: bool
+    approved_by: str | None
+    blocked: str
+
+
+async def listed(
+    pool: Pool,
+    first: dt.date,
+    last: dt.date,
+    *,
+    desk: str | None = None,
+    station: str | None = None,
+) -> list[Listed]:
+    """Return the bids of some days in the order of their gates, each with the version that counts.
+
+    That is the one that stands or is on its way; else the newest that is no fall-back.
+    """
+    async with connection(pool) as conn:
+        found = await conn.execute(
+            _LISTED, {"first": first, "last": last, "desk": desk, "station": station}
+        )
+        rows = await found.fetchall()
+    return [_listed(row) for row in rows]
 
 
 async def log_of(pool: Pool, vault: Vault, bid: Bid) -> list[Step]:
@@ -209,6 +265,13 @@ async def wake(conn: Connection, bid: str) -> None:
         "UPDATE bids SET due_ms = 0, wakes = wakes + 1 WHERE id = %s",
         [bid],
     )
+
+
+def _listed(row: TupleRow) -> Listed:
+    fields: list[Any] = [*row]
+    place = [one.name for one in dataclasses.fields(Listed)].index("state")
+    fields[place] = State(fields[place])
+    return Listed(*fields)
 
 
 def _version(keys: StationKeys, bid: str, row: Sequence[Any]) -> Version:

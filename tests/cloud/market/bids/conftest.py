@@ -74,8 +74,9 @@ class Floor:
         return await bids.log_of(self.pool, self.vault, await self.load(bid))
 
     async def edit(self, bid: str, power: str, who: str = "ann") -> int:
+        there = await self.load(bid)
         return await bids.edit(
-            *(self.pool, self.vault, await self.load(bid), content(power)),
+            *(self.pool, self.vault, there, content(power, product=there.product)),
             who=who,
             why="a better price",
             now_ms=self.now_ms,

@@ -137,6 +137,21 @@ async def test_a_worker_killed_anywhere_submits_once_and_orders_once(floor, life
     assert turns == (0,)
 
 
+async def test_a_worker_killed_while_it_amends_leaves_the_new_version_standing_once(floor, life):
+    for number, place in enumerate(("judged again", "trying", "answered", "answer kept"), 1):
+        bid = await floor.draft("0.5", product=f"product-{number}")
+        await floor.run()
+        await floor.edit(bid, "0.25")
+
+        killed = await asyncio.to_thread(lived, *life, place, HOURS[:2])
+        resumed = await asyncio.to_thread(lived, *life, None, HOURS[:2])
+
+        assert (killed, resumed) == (-signal.SIGKILL, 0), place
+        assert floor.book.sent[f"{bid}-2"] == 1, place
+        assert await floor.states(bid) == ["amended", "accepted"], place
+        assert [key for key in floor.book.standing() if bid in key] == [f"{bid}-2"], place
+
+
 async def test_two_workers_at_once_submit_each_bid_once(floor, life):
     names = [await floor.draft("0.5", product=f"product-{number}") for number in range(8)]
 

@@ -64,7 +64,7 @@ async def test_what_a_bid_says_is_not_in_the_store_in_clear(floor, dsn):
         sealed = conn.execute("SELECT sealed FROM bid_versions").fetchone()
 
     assert sealed is not None
-    for secret in (b"10.125", b"300", b"markov", b"best hours", b"1200"):
+    for secret in (b"10.125", b"markov", b"best hours", b"cvar"):
         assert secret not in there
         assert secret not in sealed[0]
 
@@ -316,6 +316,24 @@ async def test_all_that_is_cleared_for_a_station_is_scheduled_together(floor):
 
     assert {bid for bid, _ in floor.desk.ordered} == {first, other}
     assert floor.desk.ordered[-1][1] == 2
+
+
+async def test_a_list_shows_the_version_that_counts(floor):
+    bid = await floor.draft(fallback="2")
+    await floor.run()
+    floor.desk.judgement = BY_HAND
+    await floor.edit(bid, "7")
+    await floor.draft(product="intraday-energy")
+    await floor.run()
+    day = content().bid_set.day
+
+    found = await bids.listed(floor.pool, day, day, desk="east", station="haibin-1")
+
+    assert [(one.product, one.version, str(one.state)) for one in found] == [
+        ("day-ahead-energy", 1, "accepted"),
+        ("intraday-energy", 1, "checked"),
+    ]
+    assert await bids.listed(floor.pool, day, day, desk="west") == []
 
 
 async def test_an_error_of_one_bid_stops_no_other(floor):
