@@ -23,19 +23,26 @@ from cloud.market.bids import (
     Award,
     Cleared,
     Content,
+    Delivery,
+    Document,
     Judgement,
     Measured,
     NewBid,
     NotYet,
 )
 from cloud.market.desk.limits import limits_of, past_limits, set_limits
-from cloud.market.desk.metering import Counters
+from cloud.market.errors import MarketError
 from cloud.market.exchanges import load_market
+from cloud.market.exchanges.statements import write_statement
 from cloud.market.forecast import LEVELS, Forecast
 from cloud.market.forecasts import as_record
 from cloud.market.risk import Limits as DeskLimits
+from cloud.market.statement import Item, Line, Statement, total_of
 from cloud.trading import TradingDesk, open_exchanges
 from cloud.vault.vault import Vault
+from contract import layouts
+from contract.frame import Frame
+from tests.cloud.history.conftest import open_store
 from tests.cloud.stations import create_station
 
 MARKET = load_market("test-exchange")
@@ -226,25 +233,81 @@ async def test_what_is_cleared_is_ordered_once_and_again_when_it_changes(parts, 
     assert set(once.orders) & set(more.orders) == set(once.orders[1:])
 
 
-async def test_the_meter_tells_what_was_delivered(parts, desk, monkeypatch):
-    bid, now_ms = await drafted(parts, content())
-    minutes = np.arange(bid.begin_ms, bid.end_ms + 1, 60_000, dtype=np.int64)
+def meter(t0_ms: int, minutes: int, *, out_kw: float, from_ms: int) -> Frame:
+    """A meter that tells every ten seconds, and whose station discharges from a time on."""
+    layout = layouts.METER
+    n = minutes * 6
+    times = t0_ms + 10_000 * np.arange(n)
+    told = {
+        "energy_discharged_kwh": 5_000 + np.maximum(times - from_ms, 0) / 3_600_000 * out_kw,
+        "energy_charged_kwh": np.full(n, 7_000.0),
+    }
+    values = []
+    for column in layout.columns:
+        signal = column.signal
+        given = told.get(signal.name, np.zeros(n))
+        values.append(np.round(given / signal.scale)[:, None].astype(signal.dtype))
+    quality = np.zeros((n, layout.width), dtype=np.uint8)
+    return Frame("METER", layout, t0_ms, 10_000, tuple(values), quality)
 
-    async def told(_: object) -> Counters:
-        return Counters(minutes, np.arange(len(minutes)) * 10.0, np.zeros(len(minutes)))
 
-    async def silent(_: object) -> Counters:
-        return Counters(minutes[:5], np.zeros(5), np.zeros(5))
+async def test_the_stored_meter_tells_what_was_delivered_and_nothing_before_it_knows(
+    pool, tmp_path
+):
+    stored = await open_store(pool, tmp_path)
+    keys = open_keys(tmp_path)
+    vault = Vault(pool, keys)
+    desk = TradingDesk(pool, vault, keys, stored.history)
+    whole = content().bid_set
+    offers = dataclasses.replace(whole, station="alpha", intervals=whole.intervals[:4])
+    given = dataclasses.replace(content(), bid_set=offers)
+    bid, now_ms = await drafted((pool, vault), given)
+    second_ms = bid.begin_ms + 15 * 60_000
 
-    monkeypatch.setattr(desk, "_counters", told)
-    whole = await desk.measure(bid, Cleared(15, (), "CNY"), now_ms)
-    monkeypatch.setattr(desk, "_counters", silent)
-    early = await desk.measure(bid, Cleared(15, (), "CNY"), now_ms)
+    await stored.put([meter(bid.begin_ms - 300_000, 40, out_kw=6_000, from_ms=second_ms)])
+    await stored.compact()
+    await stored.roll_up()
+    early = await desk.measure(bid, Cleared(15, (), "EUR"), now_ms)
+    await stored.put([meter(bid.begin_ms + 2_100_000, 35, out_kw=6_000, from_ms=second_ms)])
+    await stored.compact()
+    await stored.roll_up()
+    late = await desk.measure(bid, Cleared(15, (), "EUR"), now_ms)
 
-    step = product().interval_min
-    assert whole.measured[0] == Measured(bid.begin_ms, Decimal(step) / 100)
-    assert whole.flags == ()
     assert early == NotYet()
+    assert late.flags == ()
+    energy = [float(one.energy_mwh) for one in late.measured]
+    assert energy == pytest.approx([0.0, 1.5, 1.5, 1.5], abs=0.02)
+    assert isinstance(late.measured[0], Measured)
+
+
+async def test_a_station_without_a_meter_is_named(parts, desk):
+    bid, now_ms = await drafted(parts, content())
+
+    with pytest.raises(MarketError, match="haibin-1 has sent nothing of a meter"):
+        await desk.measure(bid, Cleared(15, (), "EUR"), now_ms)
+
+
+async def test_a_statement_is_split_by_product_and_the_rest_is_said(parts, desk):
+    bid, _ = await drafted(parts, content())
+    name, begin = product().id, bid.begin_ms
+
+    def line(start_ms: int | None, item: Item, detail: str, amount: str) -> Line:
+        return Line(start_ms, item, detail, Decimal(1), "MWh", Decimal(amount), Decimal(amount))
+
+    lines = (
+        line(begin, Item.ENERGY, name, "120.34"),
+        line(begin + 900_000, Item.ENERGY, name, "-20.04"),
+        line(begin, Item.ENERGY, "intraday-energy", "7.77"),
+        line(None, Item.FEE, "", "-1.11"),
+    )
+    told = Statement("1", MARKET.id, "haibin-1", DAY, MARKET.currency, lines, total_of(lines))
+    paper = Document("s.csv", "text/csv", write_statement(told, MARKET))
+
+    settled = await desk.settle(bid, Cleared(15, (), MARKET.currency), Delivery(()), paper)
+
+    assert settled.amount == Decimal("100.30")
+    assert settled.lines == {"energy": Decimal("100.30")}
+    assert settled.notes == ("6.66 EUR of the day's statement are for other products",)
 
 
 async def test_a_near_gate_becomes_an_alarm_and_ends_as_one(parts, monkeypatch):

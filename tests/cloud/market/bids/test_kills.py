@@ -9,6 +9,8 @@ import asyncio
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -16,7 +18,10 @@ import pytest
 
 from cloud.db import create_pool
 from cloud.keys import open_keys
-from cloud.market.bids import Bid, Cleared, Scheduled, Times, Worker
+from cloud.market import bids
+from cloud.market.bids import Bid, Cleared, Exchange, NewBid, Scheduled, Times, Worker
+from cloud.market.exchanges import ExchangeClient, Party, Patience, load_market
+from cloud.market.exchanges.port import MarketExchange
 from cloud.trading import order_schedules
 from cloud.vault.vault import Vault
 from tests.cloud.market.bids.trade_hall import (
@@ -26,7 +31,14 @@ from tests.cloud.market.bids.trade_hall import (
     NOON_MS,
     HallExchange,
     SimpleDesk,
+    content,
 )
+from tests.cloud.market.exchanges.bids import DISCHARGE, bid, segment
+from tests.cloud.stations import create_station
+from tests.exchange_market import running_exchange, write_config
+
+OFFER = bid([segment(DISCHARGE, "6", "40")], market="test-exchange", intervals=4)
+OFFER_GATE_MS = OFFER.intervals[0].start_ms - 1_800_000
 
 PLACES = (
     *("judged", "after JUDGE", "after APPROVE"),
@@ -79,7 +91,7 @@ async def _work(dsn, keys_dir, url, point, times) -> None:
     desk.pool, desk.vault, desk.keys = pool, vault, keys
     worker = Worker(
         *(pool, vault),
-        exchanges={"test": HallExchange(url)},
+        exchanges=_exchanges(url, lambda: clock[0]),
         desk=desk,
         clock=lambda: clock[0],
         times=Times(ask_again_ms=1_000),
@@ -89,6 +101,16 @@ async def _work(dsn, keys_dir, url, point, times) -> None:
         clock[0] = NOON_MS + round(hours * HOUR_MS)
         await worker.run()
     await pool.close()
+
+
+def _exchanges(where: str, clock: Callable[[], int]) -> dict[str, Exchange]:
+    """The small hall by its address; the test exchange by its address and its token's file."""
+    if " " not in where:
+        return {"test": HallExchange(where)}
+    address, token_file = where.split(" ")
+    client = ExchangeClient(address, Path(token_file), Patience(10, 1, 0))
+    market = load_market("test-exchange")
+    return {market.id: MarketExchange(client, market, Party("desk", "s1"), clock)}
 
 
 @pytest.fixture
@@ -135,6 +157,30 @@ async def test_a_worker_killed_anywhere_submits_once_and_orders_once(floor, life
     assert orders == [(number, "market desk") for number in range(1, len(PLACES) + 1)]
     assert sorted(answers) == [("accepted", 1), ("accepted", 2)]
     assert turns == (0,)
+
+
+async def test_at_the_test_exchange_too_a_killed_worker_submits_once(floor, dsn, tmp_path):
+    places = ("written, not committed", "trying", "answered", "answer kept")
+    with running_exchange(write_config(tmp_path)) as exchange:
+        life = dsn, tmp_path / "keys", f"{exchange.address} {exchange.token_file}"
+        names = []
+        for number, place in enumerate(places):
+            station = f"s{number}"
+            await create_station(floor.pool, station)
+            paper = replace(content(), bid_set=replace(OFFER, station=station))
+            new = NewBid("east", OFFER_GATE_MS, paper)
+            names.append(
+                await bids.draft(floor.pool, floor.vault, new, who="ann", why="", now_ms=NOON_MS)
+            )
+            killed = await asyncio.to_thread(lived, *life, place, HOURS[:2])
+            resumed = await asyncio.to_thread(lived, *life, None, HOURS[:2])
+
+            assert (killed, resumed) == (-signal.SIGKILL, 0), place
+            assert await floor.states(names[-1]) == ["accepted"], place
+        taken, outcomes = exchange.taken(), exchange.outcomes()
+
+    assert len(taken) == len(places)
+    assert outcomes == ["accepted"] * len(places)
 
 
 async def test_a_worker_killed_while_it_amends_leaves_the_new_version_standing_once(floor, life):
