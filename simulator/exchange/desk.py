@@ -79,6 +79,12 @@ class Desk:
                 held, 202 if pending else 200 if known else 201, pending=pending
             ), held
 
+    def key_of(self, name: str) -> str:
+        """Return the key of a submission that is named by key or id; empty: it is not known."""
+        with self._lock:
+            held = self._book.find(name)
+            return "" if held is None else held.key
+
     def note(self, key: str, outcome: str) -> None:
         """Write a line of the log."""
         with self._lock:

@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 from simulator.errors import ConfigError
 from simulator.exchange.config import PriceConfig
@@ -48,8 +50,7 @@ def load(config: PriceConfig) -> Recorded:
     Raises:
         ConfigError: a column is missing, a value is no number, or it is shorter than two rows.
     """
-    read = _parquet if config.file.suffix == ".parquet" else _csv
-    rows = sorted(read(config))
+    rows = _rows(config.file, config.column, config.at)
     if len(rows) < 2:  # noqa: PLR2004 - one row has no step
         raise ConfigError(config.file, config.column, len(rows), "needs two rows at the least")
     times = tuple(at for at, _ in rows)
@@ -62,6 +63,13 @@ def load(config: PriceConfig) -> Recorded:
         max(whole // unit * unit, unit),
         config.ripple,
     )
+
+
+@cache
+def _rows(file: Path, column: str, at: str) -> tuple[tuple[int, Decimal], ...]:
+    """Read a column once, however many products are priced by it."""
+    config = PriceConfig(file=file, column=column, at=at)
+    return tuple(sorted(_parquet(config) if file.suffix == ".parquet" else _csv(config)))
 
 
 def _csv(config: PriceConfig) -> Iterable[tuple[int, Decimal]]:

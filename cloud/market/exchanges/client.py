@@ -7,7 +7,6 @@ before anything is sent again.
 
 import asyncio
 import datetime as dt
-import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,7 +17,8 @@ import httpx
 
 from cloud.market.errors import BadDocument
 from cloud.market.exchanges.answers import Clearing, read_acknowledgement, read_clearing
-from cloud.market.exchanges.formats.text import decimal, number, utc_ms, utc_text
+from cloud.market.exchanges.drop import meter_body
+from cloud.market.exchanges.formats.text import decimal, utc_ms
 from cloud.market.exchanges.market import Market
 from cloud.market.exchanges.outcomes import (
     Denied,
@@ -208,12 +208,8 @@ class ExchangeClient:
         self, market: str, station: str, readings: Iterable[tuple[int, int, Decimal]]
     ) -> Denied | Unclear | None:
         """Tell metered energy: (start_ms, minutes, MWh to the grid); None: it is taken."""
-        rows = [
-            {"start": utc_text(start), "minutes": minutes, "energy_mwh": number(mwh)}
-            for start, minutes, mwh in readings
-        ]
-        body = json.dumps({"intervals": rows}).encode()
-        return _failed(await self._ask("PUT", f"/v1/meter/{market}/{station}", body))
+        path = f"/v1/meter/{market}/{station}"
+        return _failed(await self._ask("PUT", path, meter_body(readings)))
 
     async def prices(
         self, market: str, product: str, day: dt.date

@@ -1,4 +1,4 @@
-"""A market's exchange as the life of bids sees it: over HTTP, in the market's own format.
+"""A market's exchange as the life of bids sees it: in the market's own format.
 
 Not a part of the room's face, so that who only reads rules does not load the life of bids: the
 jobs name it as `cloud.market.exchanges.port`.
@@ -6,24 +6,51 @@ jobs name it as `cloud.market.exchanges.port`.
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Protocol
 
 from cloud.market.bid import BidSet
 from cloud.market.bids import exchange as port
 from cloud.market.errors import BadDocument
 from cloud.market.exchanges import outcomes
-from cloud.market.exchanges.client import ExchangeClient
+from cloud.market.exchanges.answers import Clearing
 from cloud.market.exchanges.formats import write
 from cloud.market.exchanges.formats.text import utc_text
 from cloud.market.exchanges.market import Market
-from cloud.market.exchanges.outcomes import Outcome
-from cloud.market.exchanges.sending import Party, Rebid, Sending
+from cloud.market.exchanges.outcomes import Denied, Outcome, Pending, Unclear
+from cloud.market.exchanges.sending import Document, Party, Rebid, Sending
+
+
+class Line(Protocol):
+    """How an exchange is reached: `ExchangeClient` over HTTP, `FileDrop` by files."""
+
+    async def submit(self, market: str, document: Document, sending: Sending) -> Outcome:
+        """Submit under the sending's key."""
+        ...
+
+    async def state(self, key: str) -> Outcome:
+        """Return what the exchange knows under a key."""
+        ...
+
+    async def withdraw(self, key: str) -> Outcome:
+        """Take a submission back."""
+        ...
+
+    async def clearing(self, key: str) -> Clearing | Pending | Denied | Unclear:
+        """Return what a submission has got."""
+        ...
+
+    async def statement_body(
+        self, market: str, station: str, day: dt.date
+    ) -> bytes | Pending | Denied | Unclear:
+        """Return a day's statement as the exchange gave it."""
+        ...
 
 
 class MarketExchange:
     """One market's exchange, as one participant reaches it (`cloud.market.bids.Exchange`).
 
     Args:
-        client: how it is reached.
+        line: how it is reached.
         market: its rules.
         party: as whom.
         now_ms: the clock, UTC epoch ms.
@@ -32,13 +59,13 @@ class MarketExchange:
 
     def __init__(
         self,
-        client: ExchangeClient,
+        line: Line,
         market: Market,
         party: Party,
         now_ms: Callable[[], int],
         reason: Callable[[BidSet], Rebid | None] = lambda _: None,
     ) -> None:
-        self._client, self._market, self._party = client, market, party
+        self._line, self._market, self._party = line, market, party
         self._now_ms, self._reason = now_ms, reason
 
     async def submit(
@@ -47,21 +74,21 @@ class MarketExchange:
         """Hand in a bid under `key`; with `replaces`, in place of the one of that key."""
         rebid = self._reason(bid) if replaces else None
         sending = Sending(key, self._now_ms(), replaces or "", rebid)
-        known = await self._client.state(key)
+        known = await self._line.state(key)
         if not isinstance(known, outcomes.NotThere):
             return _stands(known)
         try:
             document = write([bid], self._market, self._party, sending)
         except BadDocument as error:
             return port.Rejected((f"cannot be written for {self._market.id}: {error}",))
-        return _stands(await self._client.submit(self._market.id, document, sending))
+        return _stands(await self._line.submit(self._market.id, document, sending))
 
     async def withdraw(
         self, bid: BidSet, key: str
     ) -> port.Withdrawn | port.Rejected | port.Unclear:
         """Take back the bid of this key."""
         del bid
-        match _told(await self._client.withdraw(key)):
+        match _told(await self._line.withdraw(key)):
             case port.Withdrawn() | port.Rejected() | port.Unclear() as told:
                 return told
             case port.Unknown():
@@ -74,11 +101,11 @@ class MarketExchange:
     ) -> port.Accepted | port.Rejected | port.Withdrawn | port.Unknown | port.Unclear:
         """Return what the exchange knows of this key."""
         del bid
-        return _told(await self._client.state(key))
+        return _told(await self._line.state(key))
 
     async def clearing(self, bid: BidSet, key: str) -> port.Cleared | port.NotYet | port.Unclear:
         """Return the market's result for the bid of this key, once all of it is cleared."""
-        match await self._client.clearing(key):
+        match await self._line.clearing(key):
             case outcomes.Pending():
                 return port.NotYet()
             case outcomes.Denied(why) | outcomes.Unclear(why):
@@ -98,7 +125,7 @@ class MarketExchange:
     ) -> port.Document | port.NotYet | port.Unclear:
         """Return the settlement statement of a delivery day; one for all products."""
         del product
-        match await self._client.statement_body(self._market.id, station, day):
+        match await self._line.statement_body(self._market.id, station, day):
             case outcomes.Pending():
                 return port.NotYet()
             case outcomes.Denied(why) | outcomes.Unclear(why):

@@ -19,7 +19,6 @@ from cloud.market.exchanges import (
     Denied,
     Document,
     ExchangeClient,
-    FileDrop,
     NotThere,
     PartlyAccepted,
     Party,
@@ -39,7 +38,6 @@ from cloud.market.exchanges import (
 from cloud.market.statement import Item, Statement
 from tests.cloud.market.exchanges.bids import CHARGE, DAY, DISCHARGE, bid, segment
 from tests.exchange_market import TestExchange, running_exchange, utc_ms, write_config
-from tests.waiting import wait_for
 
 PARTY = Party(
     participant="10XDESK-------A1",
@@ -389,21 +387,6 @@ async def test_a_rebid_moves_megawatts_with_a_reason_or_is_refused(exchange: Tes
     assert isinstance(dearer, Rejected)
     assert "new" in dearer.reasons[0].text
     assert isinstance(moved_on, Accepted)
-
-
-async def test_a_bid_may_be_dropped_as_a_file(exchange: TestExchange):
-    drop = FileDrop(exchange.folder)
-    document = _document(_bid())
-
-    drop.submit("test-exchange", document, SENDING)
-    await wait_for(lambda: not isinstance(drop.state(KEY), NotThere), "an answer in the outbox")
-    drop.submit("test-exchange", document, SENDING)
-    await wait_for(
-        lambda: exchange.outcomes() == ["accepted", "repeated"], "the second drop to be seen"
-    )
-
-    assert isinstance(drop.state(KEY), Accepted)
-    assert exchange.taken() == [KEY]
 
 
 @pytest.mark.parametrize(
