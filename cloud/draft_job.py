@@ -1,17 +1,22 @@
-"""Where drafting meets the rest of the cloud: what a station can sell, by its live image."""
+"""The job that drafts bids, and what a station can sell: read from its live image.
+
+Solvers and forecasts are loaded by the first draft: a cloud without desks does not need them.
+"""
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cloud import fleet
 from cloud.config_desk import DeskSection
 from cloud.config_market import MarketSection
 from cloud.db import Pool
 from cloud.live import Live
-from cloud.market.desk import Drafter
 from cloud.market.station_battery import Plate, StationBattery, station_battery
 from cloud.market.wear import DEFAULT_WEAR, Use, WearRule, price_of_wear, read_wear
 from cloud.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from cloud.market.desk import Drafter
 
 _DEVICE: Final = "STATION"
 _KW_PER_MW: Final = 1_000
@@ -27,18 +32,30 @@ class DraftJob:
     """Drafts the bids of all desks that are configured."""
 
     def __init__(self, pool: Pool, vault: Vault, live: Live, market: MarketSection) -> None:
-        """Make the job; nothing is read yet.
+        """Make the job.
+
+        Raises:
+            BadBattery: a file of wear is wrong.
+        """
+        self._pool, self._vault, self._live = pool, vault, live
+        self._desks = market.desks
+        self._wear = {one.wear_file: _rule(one) for one in market.desks}
+        self._drafter: Drafter | None = None
+
+    async def work(self) -> None:
+        """Draft all that is due.
 
         Raises:
             BadProfile: a desk names a market that is not known.
-            BadBattery: a file of wear is wrong.
         """
-        self._pool, self._live = pool, live
-        self._wear = {one.wear_file: _rule(one) for one in market.desks}
-        self._drafter = Drafter(pool, vault, market.desks, sold=self._sold, clock=_now_ms)
+        if not self._desks:
+            return
+        if self._drafter is None:
+            from cloud.market.desk import Drafter  # noqa: PLC0415 - solvers; see above
 
-    async def work(self) -> None:
-        """Draft all that is due."""
+            self._drafter = Drafter(
+                self._pool, self._vault, self._desks, sold=self._sold, clock=_now_ms
+            )
         await self._drafter.run()
 
     async def _sold(self, section: DeskSection) -> StationBattery:

@@ -22,6 +22,7 @@ from cloud.catalogue import LayoutCatalogue
 from cloud.config_alarms import ChannelSection
 from cloud.db.backup import back_up, backup_due
 from cloud.db.pool import Pool, connection, create_pool
+from cloud.draft_job import DraftJob
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError
 from cloud.history.archive.restore import Restorer
@@ -34,8 +35,9 @@ from cloud.history.retention.sweep import Retention
 from cloud.history.rollups.cells import roll_up_cells
 from cloud.history.rollups.job import merge_spans, roll_up
 from cloud.keys import open_keys
-from cloud.live import intake
+from cloud.live import Live, intake
 from cloud.market import prices
+from cloud.news import News
 from cloud.readiness import keep_beating
 from cloud.vault.rotation import rotate_data_key, worn_stations
 from cloud.vault.vault import Vault
@@ -67,6 +69,8 @@ class Jobs:
         self._reader = FrameReader(pool, epochs, vault, layouts)
         self._policy = policy.load(self._config.policy)
         history = History(pool, epochs, vault, layouts, Limits(_BID_POINTS))
+        live = Live(pool, epochs, layouts, News(task.dsn))
+        self._drafts = DraftJob(pool, vault, live, task.config.market)
         self._bids = BidJob(pool, vault, keys, history, task.config.market)
         self._restorer = Restorer(pool, vault, layouts, self._reader)
         self._retention: Retention | None = None
@@ -90,6 +94,7 @@ class Jobs:
             ("retention", self.retain, self._config.retain_every_s),
             ("clean", self.clean, _CLEAN_EVERY_S),
             ("prices", self.forget_prices, _CLEAN_EVERY_S),
+            ("drafts", self._drafts.work, self._whole.market.draft_every_s),
             ("bids", self._bids.work, self._whole.market.work_every_s),
             ("alarms", self.work_alarms, _ALARMS_EVERY_S),
             *self._channels(),
