@@ -1,11 +1,17 @@
 """Why a plan does what it does: what each interval's price must be for the battery to act.
 
 A MWh in the cells has a worth, the dual of the energy balance. Discharging pays from
-`worth / discharge efficiency + wear` on, charging up to `worth x charge efficiency`.
+`worth / discharge efficiency + wear` on, charging up to `worth x charge efficiency`. The dual is
+tight: it is set by the next best hour, which is not offered. What is offered may therefore go as
+far as its own trade still pays: charging up to what the sale that follows brings back, discharging
+from what the purchase before has cost. A price that is a little off the forecast then loses no
+trade that would have paid.
 """
 
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
 
 from cloud.market.plans.plan import Plan
 from cloud.market.plans.request import PlanRequest
@@ -21,8 +27,8 @@ class IntervalReason:
     Attributes:
         power_mw: planned, discharge positive.
         price: believed, per MWh.
-        charge_below: charging pays up to this price.
-        discharge_above: discharging pays from this price on.
+        charge_below: more charging pays up to this price.
+        discharge_above: more discharging pays from this price on.
         sentence: in English, made of these facts.
         sentence_zh: in Chinese.
     """
@@ -37,43 +43,68 @@ class IntervalReason:
 
 def explain(request: PlanRequest, plan: Plan) -> tuple[IntervalReason, ...]:
     """Return the reason of each interval of a plan."""
+    return tuple(_reason(request, plan, index) for index in range(len(plan.power_mw)))
+
+
+def _reason(request: PlanRequest, plan: Plan, index: int) -> IntervalReason:
     battery = request.battery
-    return tuple(
-        _reason(
-            float(power),
-            float(price),
-            float(worth) * battery.charge_efficiency,
-            float(worth) / battery.discharge_efficiency + battery.wear_per_mwh,
-            _held(plan, index),
+    power, price = float(plan.power_mw[index]), float(request.price[index])
+    worth = float(plan.energy_value[index])
+    below = worth * battery.charge_efficiency
+    above = worth / battery.discharge_efficiency + battery.wear_per_mwh
+    if power > _STILL_MW:
+        cost = _cost(request, plan, index)
+        above = min(above, cost / battery.discharge_efficiency + battery.wear_per_mwh)
+        en = f"discharges at {above:.2f} or more ({price:.2f} expected): its energy cost {cost:.2f}"
+        zh = f"价格不低于 {above:.2f} 时放电（预计 {price:.2f}）：电能成本 {cost:.2f}"
+    elif power < -_STILL_MW:
+        brings = _brings(request, plan, index)
+        below = max(below, brings * battery.charge_efficiency)
+        en = (
+            f"charges at {below:.2f} or less ({price:.2f} expected): its energy brings {brings:.2f}"
         )
-        for index, (power, price, worth) in enumerate(
-            zip(plan.power_mw, request.price, plan.energy_value, strict=True)
-        )
-    )
+        zh = f"价格不高于 {below:.2f} 时充电（预计 {price:.2f}）：电能收益 {brings:.2f}"
+    else:
+        en = f"stands still: {price:.2f} lies between {below:.2f} and {above:.2f}"
+        zh = f"静置：价格 {price:.2f} 介于 {below:.2f} 与 {above:.2f} 之间"
+    en_held, zh_held = _held(plan, index)
+    return IntervalReason(power, price, below, above, en + en_held, zh + zh_held)
 
 
-def _held(plan: Plan, index: int) -> list[tuple[str, float]]:
-    """Name the capacity that holds power back in an interval, with its MW."""
-    return [
+def _brings(request: PlanRequest, plan: Plan, index: int) -> float:
+    """Return what a MWh in the cells brings by the poorest sale that is planned after an interval.
+
+    Without a sale it is what one left at the end is worth.
+    """
+    sold = np.flatnonzero(plan.power_mw[index + 1 :] > _STILL_MW) + index + 1
+    if not len(sold):
+        return request.end_value
+    battery = request.battery
+    poorest = float(request.price[sold].min())
+    return (poorest - battery.wear_per_mwh) * battery.discharge_efficiency
+
+
+def _cost(request: PlanRequest, plan: Plan, index: int) -> float:
+    """Return what a MWh in the cells cost at the dearest purchase planned before an interval.
+
+    Without a purchase it is what it would be worth at the end.
+    """
+    bought = np.flatnonzero(plan.power_mw[:index] < -_STILL_MW)
+    if not len(bought):
+        return request.end_value
+    return float(request.price[bought].max()) / request.battery.charge_efficiency
+
+
+def _held(plan: Plan, index: int) -> tuple[str, str]:
+    """Name the capacity that holds power back in an interval, in both languages."""
+    held = [
         (product, float(offer.offered_mw[index]))
         for product, offer in plan.capacity.items()
         if offer.offered_mw[index] > _STILL_MW
     ]
-
-
-def _reason(
-    power: float, price: float, below: float, above: float, held: list[tuple[str, float]]
-) -> IntervalReason:
-    if power > _STILL_MW:
-        en = f"discharges: {price:.2f} is at or above {above:.2f}, from where on it pays"
-        zh = f"放电：价格 {price:.2f} 不低于 {above:.2f}，自此起有利可图"
-    elif power < -_STILL_MW:
-        en = f"charges: {price:.2f} is at or below {below:.2f}, up to where it pays"
-        zh = f"充电：价格 {price:.2f} 不高于 {below:.2f}，至此仍有利可图"
-    else:
-        en = f"stands still: {price:.2f} lies between {below:.2f} and {above:.2f}"
-        zh = f"静置：价格 {price:.2f} 介于 {below:.2f} 与 {above:.2f} 之间"
-    if held:
-        en += "; held ready: " + ", ".join(f"{mw:.2f} MW of {name}" for name, mw in held)
-        zh += "；预留：" + "，".join(f"{name} {mw:.2f} MW" for name, mw in held)
-    return IntervalReason(power, price, below, above, en, zh)
+    if not held:
+        return "", ""
+    return (
+        "; held ready: " + ", ".join(f"{mw:.2f} MW of {name}" for name, mw in held),
+        "；预留：" + "，".join(f"{name} {mw:.2f} MW" for name, mw in held),
+    )

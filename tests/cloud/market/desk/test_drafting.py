@@ -14,6 +14,7 @@ from cloud.market.desk.drafting import NothingToBid
 from cloud.market.exchanges import check, load_market
 from cloud.market.forecast import Forecast
 from cloud.market.plans import EndSoc
+from cloud.market.risk import revenue_scenarios
 from cloud.market.station_battery import StationBattery
 
 DAY = dt.date(2026, 3, 10)
@@ -191,3 +192,15 @@ def test_a_block_is_offered_alone_though_the_whole_day_is_planned():
 
     assert len(made.starts_ms) == 96
     assert all(one.start_ms < until for bid in made.bids for one in bid.intervals)
+
+
+@pytest.mark.parametrize("off", [-8.0, 0.0, 8.0])
+def test_a_price_that_is_a_little_off_the_forecast_loses_no_trade_that_pays(off: float):
+    made = draft(request(HOURS))
+    (bid,) = made.bids
+    came = made.request.price[None, :] + off
+
+    earned = revenue_scenarios(bid, came, BATTERY)[0]
+
+    planned = made.plan.power_mw @ came[0] * 0.25 - made.plan.wear
+    assert earned == pytest.approx(planned, rel=0.02)
