@@ -24,6 +24,7 @@ _DAYS, _WARM_DAYS = 1200, 28
 _FIRST_MS = 1_672_531_200_000  # 2023-01-01T00:00Z
 _DAY_MS = 86_400_000
 _PATHS = 1000
+_CHAIN_DAYS = 180
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,22 @@ def made_prices(days: int, seed: int = 1) -> tuple[Floats, Floats]:
     return base + noise + spike, base
 
 
-def ready() -> Desk:
+def ready(days: int = _DAYS) -> Desk:
     """Return a desk that has forecast yesterday: today costs one day more."""
-    price, base = made_prices(_DAYS)
+    price, base = made_prices(days)
     history = History(_FIRST_MS, STEP_MIN, price[:-DAY], zone="UTC")
-    ensemble = Ensemble(members=quick_members(), warm_up_days=_WARM_DAYS)
+    ensemble = Ensemble(members=quick_members(), warm_up_days=_WARM_DAYS, allow_short=days < _DAYS)
     ensemble.fit(history)
-    yesterday = _FIRST_MS + (_DAYS - 2) * _DAY_MS
+    yesterday = _FIRST_MS + (days - 2) * _DAY_MS
     ensemble.forecast(yesterday, yesterday)
     return Desk(ensemble, history, price, base)
 
 
 def bid_set(desk: Desk, power_step: Decimal) -> tuple[Values, DayBids]:
     """Forecast, value, bid with reasons, check and weigh tomorrow."""
-    tomorrow = _FIRST_MS + (_DAYS - 1) * _DAY_MS
+    tomorrow = _FIRST_MS + (len(desk.price) // DAY - 1) * _DAY_MS
     forecast = desk.ensemble.forecast(tomorrow, tomorrow)
-    past = slice(-180 * DAY, -DAY)
+    past = slice(-_CHAIN_DAYS * DAY, -DAY)
     minutes = np.arange(len(desk.price), dtype=np.int64) % DAY * STEP_MIN
     chain = fit_chain(desk.price[past], desk.base[past], minutes[past])
     horizon = np.concatenate([forecast.mean, forecast.mean])

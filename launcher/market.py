@@ -155,6 +155,9 @@ def backtest(
         bool, typer.Option("--spoilt", help="Inputs go missing, come late, or are absurd.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of --shock and --spoilt.")] = 1,
+    naive_utc: Annotated[
+        bool, typer.Option("--naive-utc", help="Times that name no zone are UTC.")
+    ] = False,
 ) -> None:
     """Let strategies bid on recorded prices, each told only what was known."""
     from launcher.market_backtest import Wishes, run_market_backtest
@@ -176,5 +179,6 @@ def backtest(
         shock,
         spoilt,
         seed,
+        naive_utc,
     )
     raise typer.Exit(run_market_backtest(wishes, json))

@@ -36,6 +36,7 @@ class Wishes:
     shock: float
     spoilt: bool
     seed: int
+    naive_utc: bool
 
 
 def run_market_backtest(wishes: Wishes, out: Path) -> int:
@@ -67,6 +68,7 @@ def run_market_backtest(wishes: Wishes, out: Path) -> int:
             shock=wishes.shock,
             spoilt=wishes.spoilt,
             seed=wishes.seed,
+            naive_utc=wishes.naive_utc,
         )
         with Progress(transient=True) as bar:
             task = bar.add_task("reading", total=None)

@@ -49,9 +49,7 @@ def week_profile(case: Case) -> Outcome:
     """Schedule each day on the mean of the seven days before."""
     believed = believe(case)
     steps = case.prices.steps_a_day
-    # The day before is known at midnight, when this schedule is made: one day less to wait.
-    ahead = np.concatenate([believed.price[steps:], np.full(steps, np.nan)])
-    return scheduled(case, profile(ahead, steps))
+    return scheduled(case, profile(believed.price, steps, 1))
 
 
 def day_ahead(case: Case) -> Outcome:

@@ -109,7 +109,7 @@ class Believed:
     Attributes:
         price: real-time, NaN where it was not seen or absurd, shape (steps,).
         day_ahead: the same; all NaN without such a market.
-        profile: mean of the same step two to eight days before, shape (steps,).
+        profile: mean of the same step on seven days before, shape (steps,).
         fallback: steps at which the day-ahead price should have been there and was not.
     """
 
@@ -129,15 +129,22 @@ def believe(case: Case) -> Believed:
     return Believed(
         price,
         day_ahead,
-        profile(price, case.seen.steps_a_day),
+        profile(price, case.seen.steps_a_day, 2 if has_market else 1),
         np.isnan(day_ahead) if has_market else np.isnan(price),
     )
 
 
-def profile(price: Floats, steps_a_day: int) -> Floats:
-    """Return the mean of the same step two to eight days before; what is known, else 0."""
+def profile(price: Floats, steps_a_day: int, first: int) -> Floats:
+    """Return the mean of the same step on seven days before; what is known, else 0.
+
+    Args:
+        price: shape (steps,).
+        steps_a_day: steps of a day.
+        first: the newest of the days: 1 for the day before, 2 for that before it, where tomorrow
+            must be believed while today is not over.
+    """
     total, count = np.zeros(len(price)), np.zeros(len(price))
-    for days in range(2, 2 + PROFILE_DAYS):
+    for days in range(first, first + PROFILE_DAYS):
         past = np.full(len(price), np.nan)
         past[days * steps_a_day :] = price[: len(price) - days * steps_a_day]
         known = np.isfinite(past)

@@ -78,19 +78,22 @@ def read_columns(text: str) -> dict[str, str]:
     return found
 
 
-def read_prices(files: Sequence[Path], columns: dict[str, str], zone: str) -> Prices:
+def read_prices(
+    files: Sequence[Path], columns: dict[str, str], zone: str, *, naive_utc: bool = False
+) -> Prices:
     """Read recorded prices.
 
     Args:
         files: Parquet files; each column is looked for in all of them.
         columns: by role, see `read_columns`.
         zone: IANA name of the market's local time.
+        naive_utc: take times that name no zone for UTC.
 
     Raises:
         BadSeries: a file or column is missing, times name no zone, have gaps, doubles or no
             order, or steps differ.
     """
-    tables = [(file, _table(file)) for file in files]
+    tables = [(file, _table(file, naive_utc=naive_utc)) for file in files]
     times, price = _column(tables, columns["rt"])
     step_min = _step(columns["rt"], times)
     _refuse_empty(columns["rt"], times, price)
@@ -111,14 +114,19 @@ def read_prices(files: Sequence[Path], columns: dict[str, str], zone: str) -> Pr
     )
 
 
-def _table(file: Path) -> Any:
+def _table(file: Path, *, naive_utc: bool) -> Any:
     import pyarrow as pa  # noqa: PLC0415 - only who reads a file needs it
     from pyarrow import parquet  # noqa: PLC0415 - as above
 
     try:
-        return parquet.read_table(file)
+        table = parquet.read_table(file)
     except (OSError, pa.ArrowException) as error:
         raise BadSeries(f"{file}: cannot be read as Parquet: {error}") from error
+    for number, one in enumerate(table.schema):
+        if naive_utc and pa.types.is_timestamp(one.type) and one.type.tz is None:
+            aware = table[one.name].cast(pa.timestamp("ms"), safe=False)
+            table = table.set_column(number, one.name, aware.cast(pa.timestamp("ms", tz="UTC")))
+    return table
 
 
 def _column(tables: Sequence[tuple[Path, Any]], name: str) -> tuple[Ints, Floats]:
@@ -138,7 +146,7 @@ def _column(tables: Sequence[tuple[Path, Any]], name: str) -> tuple[Ints, Floats
     if stamps[0].type.tz is None:
         raise BadSeries(
             f"{file}: its times ({stamps[0].name}) name no zone; write them with UTC, "
-            "e.g. frame.tz_localize('UTC')"
+            "e.g. frame.tz_localize('UTC'), or say --naive-utc if UTC is what they are"
         )
     times = table[stamps[0].name].cast(pa.timestamp("ms", tz="UTC"), safe=False)
     try:

@@ -61,6 +61,7 @@ class Request:
     shock: float = 0.0
     spoilt: bool = False
     seed: int = 1
+    naive_utc: bool = False
 
 
 def run_backtest(request: Request, out: Path, progress: Progress | None = None) -> list[Row]:
@@ -112,7 +113,7 @@ def make_case(
     market = load_market(_market_name(request.market))
     battery = read_battery(request.battery)
     columns = read_columns(request.columns)
-    prices = read_prices(request.prices, columns, market.calendar.zone)
+    prices = read_prices(request.prices, columns, market.calendar.zone, naive_utc=request.naive_utc)
     came = shake(prices, request.shock, request.seed) if request.shock else prices
     seen = spoil(came, request.seed + 1) if request.spoilt else came
     product = _energy(market, columns)

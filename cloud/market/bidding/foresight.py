@@ -1,7 +1,8 @@
 """What could have been earned at most, had prices been known: the measure of every strategy.
 
-Solved as a linear programme by HiGHS. With prices above minus the wear it never pays to charge
-and discharge at once; where it would, the two together are still held to the power at hand.
+Solved as a linear programme by HiGHS. Where prices are deeply negative the programme would charge
+and discharge at once, to be paid for what is lost between. No battery can: in those steps it may
+only charge, and it is solved again.
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from cloud.market.bidding.value import energy_of
 from cloud.market.errors import BadSeries
 
 Floats = npt.NDArray[np.float64]
+_BOTH_MW = 1e-7
 
 
 def perfect_foresight(
@@ -41,16 +43,21 @@ def perfect_foresight(
     solver: Any = highspy.Highs.__mro__[1]()
     solver.setOptionValue("output_flag", False)
     solver.passModel(_model(highspy, price, battery, step_min / 60, end_mwh))
-    solver.run()
-    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        raise BadSeries(
-            f"perfect foresight: {solver.modelStatusToString(solver.getModelStatus())}; "
-            f"can {end_mwh} MWh be left at the end?"
-        )
-    found = np.array(solver.getSolution().col_value)
     steps = len(price)
-    power = found[steps : 2 * steps] - found[:steps]
-    return -float(solver.getInfo().objective_function_value), power
+    while True:
+        solver.run()
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            raise BadSeries(
+                f"perfect foresight: {solver.modelStatusToString(solver.getModelStatus())}; "
+                f"can {end_mwh} MWh be left at the end?"
+            )
+        found = np.array(solver.getSolution().col_value)
+        charge, discharge = found[:steps], found[steps : 2 * steps]
+        both = np.flatnonzero(np.minimum(charge, discharge) > _BOTH_MW)
+        if not len(both):
+            return -float(solver.getInfo().objective_function_value), discharge - charge
+        for step in both:
+            solver.changeColBounds(int(steps + step), 0.0, 0.0)
 
 
 def _model(highspy: Any, price: Floats, battery: Battery, hours: float, end_mwh: float) -> Any:

@@ -11,6 +11,7 @@ from cloud.market.backtest.run import make_case
 from cloud.market.errors import BadProfile, BadSeries
 from tests.cloud.market.backtest.conftest import write
 
+LAST = dt.date(2024, 4, 4)
 QUICK = [name for name in STRATEGIES if "lightgbm" not in name and "prophet" not in name]
 
 
@@ -112,11 +113,13 @@ def test_an_unknown_market_is_refused(asked, tmp_path):
 
 
 def test_files_with_gaps_without_zone_or_without_values_are_refused(asked, tmp_path: Path):
-    naive = write(tmp_path / "naive.parquet", 15, tz=None, spp=np.ones(96 * 60))
+    naive = write(tmp_path / "naive.parquet", 15, tz=None, spp=np.ones(96 * 100))
     empty = write(tmp_path / "empty.parquet", 15, spp=np.append(np.ones(96 * 60), np.nan))
 
     with pytest.raises(BadSeries, match="name no zone"):
         make_case(replace(asked, prices=(naive,), columns="rt=spp"))
+    case = make_case(replace(asked, prices=(naive,), columns="rt=spp", naive_utc=True, last=LAST))
+    assert case.prices.price.sum() == 96 * 100
     with pytest.raises(BadSeries, match="1 steps without a price"):
         make_case(replace(asked, prices=(empty,), columns="rt=spp"))
 

@@ -10,9 +10,9 @@ from cloud.market.errors import BadSeries
 from tests.cloud.market.bidding.made import BATTERY, made_prices
 
 
-def _followed(power, price, hours):
+def _followed(power, price, hours, battery=BATTERY):
     money, energy, given = (np.empty(len(price)) for _ in range(3))
-    missed = run_schedule(power, price, 0.0, hours, physics(BATTERY), money, energy, given)
+    missed = run_schedule(power, price, 0.0, hours, physics(battery), money, energy, given)
     return missed, money, energy
 
 
@@ -45,13 +45,17 @@ def test_a_battery_that_is_not_paid_enough_for_its_wear_rests():
     assert np.abs(power).max() == pytest.approx(0.0)
 
 
-def test_negative_prices_are_not_burnt_by_charging_and_discharging_beyond_the_power_at_hand():
+def test_negative_prices_do_not_let_it_charge_and_discharge_at_once():
     price = np.full(24, -50.0)
+    price[10] = 300.0
 
-    most, _ = perfect_foresight(price, replace(BATTERY, wear_per_mwh=0.0), 60)
+    battery = replace(BATTERY, wear_per_mwh=0.0)
 
-    # Full power taken in every hour is the most that can be paid for.
-    assert most <= 24 * 50.0 * BATTERY.charge_mw
+    most, power = perfect_foresight(price, battery, 60)
+
+    missed, money, _ = _followed(power, price, 1.0, battery)
+    assert missed == 0
+    assert money.sum() == pytest.approx(most)
 
 
 def test_prices_with_gaps_are_refused():
