@@ -28,6 +28,7 @@ class Recorded:
 
     times_ms: tuple[int, ...]
     prices: tuple[Decimal, ...]
+    scale: Decimal
     offset_ms: int
     span_ms: int
     ripple: Decimal = Decimal(0)
@@ -36,7 +37,7 @@ class Recorded:
         """Return the price that holds at a moment of today."""
         since = (now_ms - self.offset_ms - self.times_ms[0]) % self.span_ms
         index = bisect.bisect_right(self.times_ms, self.times_ms[0] + since) - 1
-        price = self.prices[index]
+        price = (self.prices[index] * self.scale).quantize(_CENT)
         if not self.ripple:
             return price
         waves = (math.sin(math.tau * now_ms / 60_000 / minutes) for minutes in _WAVES_MIN)
@@ -58,7 +59,8 @@ def load(config: PriceConfig) -> Recorded:
     unit = _WEEK_MS if whole >= _WEEK_MS else _DAY_MS
     return Recorded(
         times,
-        tuple((price * config.scale).quantize(_CENT) for _, price in rows),
+        tuple(price for _, price in rows),
+        config.scale,
         config.offset_days * _DAY_MS + config.offset_hours * _HOUR_MS,
         max(whole // unit * unit, unit),
         config.ripple,
