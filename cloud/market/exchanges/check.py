@@ -68,12 +68,13 @@ def check_eligibility(
 
 
 def _check(bid: BidSet, product: Product, battery: Battery, role: Role) -> Iterator[Violation]:
-    if bid.product != product.id or bid.interval_min != product.interval_min:
+    given = (bid.market, bid.product, bid.interval_min)
+    if given != (product.market, product.id, product.interval_min):
         yield Violation(
             Rule.MARKET,
             facts={
-                "given": f"{bid.product} ({bid.interval_min} min)",
-                "wanted": f"{product.id} ({product.interval_min} min)",
+                "given": f"{bid.market} {bid.product} ({bid.interval_min} min)",
+                "wanted": f"{product.market} {product.id} ({product.interval_min} min)",
             },
         )
         return

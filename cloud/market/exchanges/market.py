@@ -53,6 +53,7 @@ class Product:
 
     Attributes:
         id: as "day-ahead-energy".
+        market: id of its market.
         name: by language (en, zh).
         kind: energy, peak, regulation or reserve.
         stage: day_ahead, intraday or real_time.
@@ -80,6 +81,7 @@ class Product:
     """
 
     id: str
+    market: str
     name: Mapping[str, str]
     kind: Kind
     stage: Stage
@@ -241,7 +243,7 @@ def _market(read: MarketFile) -> Market:
         currency=read.currency,
         format=read.format,
         calendar=calendar,
-        products=tuple(_product(one, read.format, calendar, origins) for one in read.products),
+        products=tuple(_product(one, read, calendar, origins) for one in read.products),
         roles=tuple(
             Eligibility(
                 one.role,
@@ -258,16 +260,17 @@ def _market(read: MarketFile) -> Market:
 
 
 def _product(
-    read: ProductFile, written: Format, calendar: Calendar, origins: Mapping[str, Origin]
+    read: ProductFile, whole: MarketFile, calendar: Calendar, origins: Mapping[str, Origin]
 ) -> Product:
     prefix = f"products.{read.id}."
     return Product(
         id=read.id,
+        market=whole.id,
         name=read.name.model_dump(),
         kind=read.kind,
         stage=read.stage,
         code=read.code,
-        format=read.format or written,
+        format=read.format or whole.format,
         directions=read.directions,
         price_unit=read.price_unit,
         interval_min=read.interval_min.value,
