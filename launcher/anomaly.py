@@ -32,7 +32,7 @@ def run_train_anomaly(data: list[Path], out: Path, seed: int) -> int:
         (out / CARD_TEXT).write_text(model_card(out, detector), "utf-8")
     levels = detector.card.levels
     print(
-        f"{out}: a score of {levels.warning:.2f} is a warning (once in two rack-months of healthy "
+        f"{out}: a score of {levels.warning:.2f} is a warning (once in four rack-months of healthy "
         f"cells), {levels.alarm:.2f} an alarm; {CARD_TEXT} tells more"
     )
     return 0

@@ -29,8 +29,8 @@ Written by `./stationmaster train anomaly`; do not edit. How well it does is mea
   {network["losses"][0]:.2f} to {network["losses"][-1]:.2f}; {size / 1000:.0f} kB of ONNX, within
   {network["parity"]:.0e} of what was trained.
 - Levels from {levels["rack_hours"]:.0f} rack-hours of other racks of 416 and 64 cells, each for
-  twice the span of its budget: a score of {card.levels.notice:.2f} once in two rack-weeks,
-  {card.levels.warning:.2f} in two rack-months, {card.levels.alarm:.2f} in two rack-years.
+  four times the span of its budget: a score of {card.levels.notice:.2f} once in four rack-weeks,
+  {card.levels.warning:.2f} in four rack-months, {card.levels.alarm:.2f} in four rack-years.
 
 | figure | one day in 100 | in a million | shape of the tail |
 |---|---|---|---|

@@ -22,8 +22,9 @@ SETTLE_S = float(fuse.LEARNING_S)
 _HOUR_S = 3600.0
 _CELL_REACHED, _RACK_REACHED, _DAY_REACHED = 1.5, 0.75, 0.5
 _DAYS_OF = {"notice": 7.0, "warning": 730.5 / 24, "alarm": 365.25}
-_MARGIN = 2.0
-"""Levels are set for so much longer: a real station scatters in more ways than a made one."""
+_MARGIN = 4.0
+"""Levels are set for so much longer: a real station scatters in more ways than a made one, and
+that a budget is kept can only be shown in good time if it is not used up."""
 _WINDOWS_A_BLOCK = 24
 _KNOWN_SOC_SD = 0.01
 _INNOVATIONS_S = 3 * 3600

@@ -36,7 +36,7 @@ def run_all(
         detector: to be tried.
         data: recordings beside those that ship with the house.
         repeats: trials of each fault and size, on recorded and on made-up duties each.
-        rack_hours: of healthy racks, half of them of 416 cells and half of 64.
+        rack_hours: of healthy racks, about a seventh of them of 416 cells, the others of 64.
         progress: told what is done and the share of it.
         keep: a folder for what the healthy racks have shown; a later count goes on from there.
 

@@ -8,7 +8,7 @@ each is a state (bar-delta filtering: Plett 2009, World Electric Vehicle Journal
     leak       its SOC moves by itself, share per hour
     capacity   it is larger, a share: its SOC moves less
     resistance its overpotential is larger, a share
-    offset     its sensor is off, V
+    offset     its sensor is off, or its open-circuit curve is another here, V
 
 A difference of voltage is SOC times the slope of the open-circuit voltage, less resistance times
 the rack's overpotential, plus the offset. Slope, overpotential and charge moved are the rack's, so
@@ -29,6 +29,10 @@ SPREAD = np.array([0.006, 1e-4, 0.01, 0.07, 1.5e-3], np.float32)
 """One standard deviation over the cells of a delivered system, and of their sensors."""
 _WANDER_PER_ROOT_H = np.array([3e-4, 2e-5, 5e-4, 8e-3, 2e-4], np.float32)
 """By how much a healthy cell's differences wander in an hour."""
+_CURVE_V_PER_ROOT = np.float32(3e-3)
+"""By how much a cell's open-circuit curve leaves its make's while its SOC moves, V per root of 1.
+Between places a tenth apart healthy cells' curves differ by a millivolt; without it a cell that
+has come to another place on its curve would be taken for one that has lost charge."""
 _LEAST_NOISE_V = np.float32(2.5e-4)
 _LASTS = np.float32(8.0)
 """Errors of so many neighbouring blocks err alike: each counts for so much less."""
@@ -39,6 +43,7 @@ _SOC_SD = np.float32(0.015)
 """How far off the SOC may be at which the slope is looked up."""
 _SLOPE_ERROR = np.float32(0.2)
 _LEAST_APART = np.float32(0.003)
+_LEAST_SLOPE = np.float32(1e-3)
 _MAD_TO_SD = np.float32(1.4826)
 _FARTHEST_SD = np.float32(4.0)
 _HOUR_S = np.float32(3600.0)
@@ -119,12 +124,15 @@ def follow(
     # A large rack tells its scatter of the moment; that of a small one leans on the past.
     count = place.count.astype(np.float32)
     now = (count * scatter_v**2 + _PAST_CELLS * noise_v**2) / (count + _PAST_CELLS)
-    variance = np.maximum(now, _LEAST_NOISE_V**2)[rack] + (doubt[rack] * _apart(mean[SOC])) ** 2
+    unexplained = np.maximum(now, _LEAST_NOISE_V**2)[rack]
+    expected_noise = unexplained + (doubt[rack] * _apart(mean[SOC])) ** 2
+    apart = _apart(np.minimum(np.abs(mean[SOC]), _soc_of(off_v, slope, place)))
+    variance = unexplained + (doubt[rack] * apart) ** 2
 
     zero, one = np.zeros_like(slope), np.ones_like(slope)
     rows = np.stack([slope, zero, zero, -drop_v, one])
     known = np.einsum("ir,ijr,jr->r", rows, covariance, rows)
-    expected_sd = np.sqrt(variance + known[rack]).astype(np.float32)
+    expected_sd = np.sqrt(expected_noise + known[rack]).astype(np.float32)
     mean, covariance = _correct(
         mean, covariance, rows, volts, _LASTS * variance, good=good, place=place
     )
@@ -148,6 +156,17 @@ def _apart(soc: Floats) -> Floats:
     return np.maximum(np.abs(soc), _LEAST_APART)
 
 
+def _soc_of(off_v: Floats, slope: Floats, place: Place) -> Floats:
+    """Return by how much SOC would differ if it made all of a difference of voltage.
+
+    Where the curve is steep, cells that show one voltage have one SOC, however steep it is: a
+    doubtful slope then leaves no doubt, and what was thought of a cell on the flat is corrected.
+    """
+    steep = np.maximum(np.abs(slope), _LEAST_SLOPE)[place.rack]
+    soc: Floats = (np.abs(np.nan_to_num(off_v)) / steep).astype(np.float32)
+    return soc
+
+
 def _moved(
     state: DifferenceState, drawn: Floats, hours: Floats, place: Place
 ) -> tuple[Floats, Floats]:
@@ -162,6 +181,8 @@ def _moved(
     covariance = np.einsum("ijr,jkr,lkr->ilr", forward, state.covariance, forward)
     for i in range(STATES):
         covariance[i, i] += _WANDER_PER_ROOT_H[i] ** 2 * hours
+        if i == OFFSET:
+            covariance[i, i] += _CURVE_V_PER_ROOT**2 * np.abs(drawn)
         if i != SOC:
             np.minimum(covariance[i, i], SPREAD[i] ** 2, out=covariance[i, i])
     return mean, covariance.astype(np.float32)

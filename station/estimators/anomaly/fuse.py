@@ -184,7 +184,7 @@ def kind_of_cell(
         return Kind.FROZEN_SENSOR
     if row == ch.TEMPERATURE_LEVEL:
         return Kind.BIASED_SENSOR
-    resists = rarity[ch.RESISTANCE] > max(_SHOWS, rarity[ch.LEAK])
+    resists = rarity[ch.RESISTANCE] > max(_SHOWS, rarity[ch.LEAK], rarity[ch.OFFSET])
     if row in (ch.TEMPERATURE_JUMP, ch.TEMPERATURE_DRIFT, SHORT_ROW):
         sudden = rarity[ch.TEMPERATURE_JUMP] > _SUDDEN * rarity[ch.TEMPERATURE_DRIFT]
         if sudden and not again:
