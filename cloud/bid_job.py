@@ -43,12 +43,15 @@ class BidJob:
 
     def _made(self, times: Times) -> Worker:
         from cloud.trading import TradingDesk, open_exchanges  # noqa: PLC0415 - solvers; see above
+        from cloud.trading.meter import StationMeter  # noqa: PLC0415 - as above
 
+        meter = StationMeter(self._pool, self._history)
+        rooms = self._pool, self._vault, self._keys, meter
         return Worker(
             self._pool,
             self._vault,
-            exchanges=open_exchanges(self._section, _now_ms),
-            desk=TradingDesk(self._pool, self._vault, self._keys, self._history),
+            exchanges=open_exchanges(self._section, meter, _now_ms),
+            desk=TradingDesk(*rooms, section=self._section, clock=_now_ms),
             clock=_now_ms,
             times=times,
         )

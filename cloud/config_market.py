@@ -31,6 +31,15 @@ class ExchangeSection(_Section):
     )
     token_file: Path = Field(description="file of mode 0600 with the bearer token")
     timeout_s: float = Field(10.0, gt=0, le=120, description="wait for an answer")
+    report_meter: bool = Field(
+        default=False,
+        description="tell it the station's readings of a day that is over: for an exchange without"
+        " a meter of its own, as the test exchange",
+    )
+    settlement_prices: dict[str, str] = Field(
+        {},
+        description="series that our own settlement takes: imbalance, or a product's id = series",
+    )
 
     def beside(self, base: Path) -> Self:
         """Return the section with its relative paths counted from `base`."""

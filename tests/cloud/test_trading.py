@@ -3,7 +3,9 @@
 import asyncio
 import dataclasses
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from cloud.config_market import ExchangeSection, MarketSection
 from cloud.epochs import EpochKeys
 from cloud.history.query import History, Limits
 from cloud.keys import open_keys
-from cloud.market import bids
+from cloud.market import bids, prices
+from cloud.market.award import Award as MarketAward
 from cloud.market.battery import Battery
 from cloud.market.bid import BidInterval, BidSet, Direction, OfferMode, Segment
 from cloud.market.bids import (
@@ -23,12 +26,13 @@ from cloud.market.bids import (
     Award,
     Cleared,
     Content,
-    Delivery,
     Document,
     Judgement,
     Measured,
     NewBid,
     NotYet,
+    Settlement,
+    Unclear,
 )
 from cloud.market.desk.limits import limits_of, past_limits, set_limits
 from cloud.market.errors import MarketError
@@ -37,12 +41,17 @@ from cloud.market.exchanges.statements import write_statement
 from cloud.market.forecast import LEVELS, Forecast
 from cloud.market.forecasts import as_record
 from cloud.market.risk import Limits as DeskLimits
+from cloud.market.settlement import DayRecord, Reading, settle
 from cloud.market.statement import Item, Line, Statement, total_of
 from cloud.trading import TradingDesk, open_exchanges
+from cloud.trading.exchanges import shortest_min
+from cloud.trading.meter import StationMeter
+from cloud.trading.settling import part_of
 from cloud.vault.vault import Vault
 from contract import layouts
 from contract.frame import Frame
 from tests.cloud.history.conftest import open_store
+from tests.cloud.market.bids.trade_hall import HallExchange, trade_hall
 from tests.cloud.stations import create_station
 
 MARKET = load_market("test-exchange")
@@ -56,6 +65,9 @@ def product():
 
 
 DAY = dt.date(2026, 3, 3)
+NOW_MS = 1_790_000_000_000
+"""When the published prices are looked at."""
+Array = np.ndarray
 
 
 def content(power: str = "2", *, price: str = "400", forecast: bool = True) -> Content:
@@ -106,9 +118,15 @@ async def parts(pool, tmp_path):
     return pool, vault, keys, history
 
 
+def desk_of(pool, vault, keys, history, section: MarketSection | None = None) -> TradingDesk:
+    meter = StationMeter(pool, history)
+    given = section or MarketSection()
+    return TradingDesk(pool, vault, keys, meter, section=given, clock=lambda: NOW_MS)
+
+
 @pytest.fixture
 def desk(parts):
-    return TradingDesk(*parts)
+    return desk_of(*parts)
 
 
 async def drafted(parts, given: Content, gate: int | None = None):
@@ -233,14 +251,13 @@ async def test_what_is_cleared_is_ordered_once_and_again_when_it_changes(parts, 
     assert set(once.orders) & set(more.orders) == set(once.orders[1:])
 
 
-def meter(t0_ms: int, minutes: int, *, out_kw: float, from_ms: int) -> Frame:
-    """A meter that tells every ten seconds, and whose station discharges from a time on."""
+def meter(t0_ms: int, step_s: int, n: int, net_kwh: Callable[[Array], Array]) -> Frame:
+    """A meter whose counters follow the net energy since a time, discharge positive."""
     layout = layouts.METER
-    n = minutes * 6
-    times = t0_ms + 10_000 * np.arange(n)
+    net = net_kwh(t0_ms + 1_000 * step_s * np.arange(n))
     told = {
-        "energy_discharged_kwh": 5_000 + np.maximum(times - from_ms, 0) / 3_600_000 * out_kw,
-        "energy_charged_kwh": np.full(n, 7_000.0),
+        "energy_discharged_kwh": 50_000 + net,
+        "energy_charged_kwh": np.full(n, 70_000.0),
     }
     values = []
     for column in layout.columns:
@@ -248,7 +265,7 @@ def meter(t0_ms: int, minutes: int, *, out_kw: float, from_ms: int) -> Frame:
         given = told.get(signal.name, np.zeros(n))
         values.append(np.round(given / signal.scale)[:, None].astype(signal.dtype))
     quality = np.zeros((n, layout.width), dtype=np.uint8)
-    return Frame("METER", layout, t0_ms, 10_000, tuple(values), quality)
+    return Frame("METER", layout, t0_ms, 1_000 * step_s, tuple(values), quality)
 
 
 async def test_the_stored_meter_tells_what_was_delivered_and_nothing_before_it_knows(
@@ -257,18 +274,21 @@ async def test_the_stored_meter_tells_what_was_delivered_and_nothing_before_it_k
     stored = await open_store(pool, tmp_path)
     keys = open_keys(tmp_path)
     vault = Vault(pool, keys)
-    desk = TradingDesk(pool, vault, keys, stored.history)
+    desk = desk_of(pool, vault, keys, stored.history)
     whole = content().bid_set
     offers = dataclasses.replace(whole, station="alpha", intervals=whole.intervals[:4])
     given = dataclasses.replace(content(), bid_set=offers)
     bid, now_ms = await drafted((pool, vault), given)
     second_ms = bid.begin_ms + 15 * 60_000
 
-    await stored.put([meter(bid.begin_ms - 300_000, 40, out_kw=6_000, from_ms=second_ms)])
+    def net(times: Array) -> Array:
+        return np.maximum(times - second_ms, 0) / 600.0  # 6 MW
+
+    await stored.put([meter(bid.begin_ms - 300_000, 10, 240, net)])
     await stored.compact()
     await stored.roll_up()
     early = await desk.measure(bid, Cleared(15, (), "EUR"), now_ms)
-    await stored.put([meter(bid.begin_ms + 2_100_000, 35, out_kw=6_000, from_ms=second_ms)])
+    await stored.put([meter(bid.begin_ms + 2_100_000, 10, 210, net)])
     await stored.compact()
     await stored.roll_up()
     late = await desk.measure(bid, Cleared(15, (), "EUR"), now_ms)
@@ -287,7 +307,7 @@ async def test_a_station_without_a_meter_is_named(parts, desk):
         await desk.measure(bid, Cleared(15, (), "EUR"), now_ms)
 
 
-async def test_a_statement_is_split_by_product_and_the_rest_is_said(parts, desk):
+async def test_a_statement_is_split_by_product_and_the_rest_is_said(parts):
     bid, _ = await drafted(parts, content())
     name, begin = product().id, bid.begin_ms
 
@@ -301,13 +321,115 @@ async def test_a_statement_is_split_by_product_and_the_rest_is_said(parts, desk)
         line(None, Item.FEE, "", "-1.11"),
     )
     told = Statement("1", MARKET.id, "haibin-1", DAY, MARKET.currency, lines, total_of(lines))
-    paper = Document("s.csv", "text/csv", write_statement(told, MARKET))
 
-    settled = await desk.settle(bid, Cleared(15, (), MARKET.currency), Delivery(()), paper)
+    settled = part_of(bid, told, "checked")
 
     assert settled.amount == Decimal("100.30")
     assert settled.lines == {"energy": Decimal("100.30")}
-    assert settled.notes == ("6.66 EUR of the day's statement are for other products",)
+    assert settled.notes == (
+        "6.66 EUR of the day's statement are for something else",
+        "checked",
+    )
+
+
+class Statements(HallExchange):
+    """The small hall, which settles what it cleared by the market's rules and the meter."""
+
+    def __init__(self, url: str, station_meter: StationMeter, off: Decimal) -> None:
+        super().__init__(url)
+        self.meter, self.off = station_meter, off
+        self.awards: tuple[MarketAward, ...] = ()
+
+    async def clearing(self, bid: BidSet, key: str) -> Cleared | NotYet | Unclear:
+        answer = await super().clearing(bid, key)
+        assert isinstance(answer, Cleared)
+        self.awards = tuple(
+            MarketAward(bid.product, a.start_ms, 15, a.direction, a.power_mw, a.price)
+            for a in answer.awards
+        )
+        return dataclasses.replace(answer, currency="EUR")
+
+    async def statement(
+        self, station: str, product: str, day: dt.date
+    ) -> Document | NotYet | Unclear:
+        begin, end = MARKET.calendar.day_bounds_ms(day)
+        minutes = shortest_min(MARKET)
+        told = await self.meter.energy(station, begin, end, minutes)
+        assert told is not None
+        readings = tuple(Reading(one.start_ms, minutes, one.energy_mwh) for one in told)
+        prices_of = {"imbalance": {one.start_ms: Decimal(80) for one in told}}
+        made = settle(DayRecord(station, day, self.awards, readings, prices_of), MARKET)
+        first = dataclasses.replace(made.lines[0], amount=made.lines[0].amount + self.off)
+        lines = (first, *made.lines[1:])
+        wrong = dataclasses.replace(made, lines=lines, total=total_of(lines))
+        return Document("s.csv", "text/csv", write_statement(wrong, MARKET))
+
+
+@pytest.mark.parametrize("off", ["0.00", "1.25"])
+async def test_a_bid_is_moved_through_the_whole_cloud_and_settled_here_too(pool, tmp_path, off):
+    stored = await open_store(pool, tmp_path)
+    async with pool.connection() as conn:
+        await conn.execute("UPDATE stations SET rated_power_kw = 10000, capacity_kwh = 99000")
+    keys = open_keys(tmp_path)
+    vault, station_meter = Vault(pool, keys), StationMeter(pool, stored.history)
+    section = section_of(tmp_path, settlement_prices={"imbalance": "imbalance"})
+    limits = DeskLimits(
+        max_cvar=1e6, rule_power_mw=5, rule_cvar=1e6, trader_power_mw=5, trader_cvar=1e6
+    )
+    await set_limits(pool, "east", limits, who="zhou", why="small bids go by themselves")
+    given = dataclasses.replace(
+        content(), bid_set=dataclasses.replace(content().bid_set, station="alpha")
+    )
+    bid, now_ms = await drafted((pool, vault), given)
+    half_ms = (bid.begin_ms + bid.end_ms) // 2
+
+    def net(times: Array) -> Array:
+        """Two megawatts in until half of the day is over, then as much out again."""
+        return (np.abs(times - half_ms) - (half_ms - bid.begin_ms)) / 1_800.0
+
+    with trade_hall() as (url, book):
+        clock = [now_ms]
+        worker = bids.Worker(
+            *(pool, vault),
+            exchanges={MARKET.id: Statements(url, station_meter, Decimal(off))},
+            desk=desk_of(pool, vault, keys, stored.history, section),
+            clock=lambda: clock[0],
+        )
+        await worker.run()
+        clock[0] = gate_ms()
+        await worker.run()
+        await stored.put([meter(bid.begin_ms - 300_000, 60, 1_452, net)])
+        await stored.compact()
+        await stored.roll_up()
+        series = prices.Series(
+            *("imbalance", prices.Kind.REAL_TIME, "EUR/MWh", "X", "UTC", 60),
+            publication=prices.Publication("after 1"),
+        )
+        rows = [prices.Row(at, 80.0) for at in range(bid.begin_ms, bid.end_ms, 3_600_000)]
+        await prices.import_rows(pool, series, rows, source="test", now_ms=NOW_MS)
+        clock[0] = bid.end_ms + 600_000
+        await worker.run()
+
+    kept = await bids.load(pool, vault, bid.id)
+    settled = await bids.paper_of(pool, vault, kept, 1, Settlement)
+    log = await bids.log_of(pool, vault, kept)
+    assert [str(version.state) for version in kept.versions] == ["settled"]
+    assert log[2].who == "rule:within the desk's limits for rules"
+    assert list(book.sent.values()) == [1]
+    # 48 quarter hours of 0.5 MWh charged at 100, 48 discharged at 400, by the minute to the cent.
+    assert settled is not None
+    assert settled.amount == pytest.approx(Decimal(48 * 150), abs=Decimal(8))
+    if Decimal(off):
+        assert "1 lines differ, 1.25 EUR in all" in settled.notes[-1]
+    else:
+        assert "lines agree to the cent" in settled.notes[-1]
+
+
+def section_of(folder, **more: Any) -> MarketSection:
+    token = folder / "token"
+    token.write_text("secret\n", "utf-8")
+    address = {"url": "http://127.0.0.1:9", "participant": "p", "token_file": token}
+    return MarketSection(exchanges=(ExchangeSection(market=MARKET.id, **address, **more),))
 
 
 async def test_a_near_gate_becomes_an_alarm_and_ends_as_one(parts, monkeypatch):
@@ -336,19 +458,14 @@ async def test_a_near_gate_becomes_an_alarm_and_ends_as_one(parts, monkeypatch):
     ]
 
 
-def test_configured_exchanges_are_opened_with_their_tokens(tmp_path):
-    token = tmp_path / "token"
-    token.write_text("secret\n", "utf-8")
-    section = MarketSection(
-        exchanges=(
-            ExchangeSection(
-                market=MARKET.id, url="http://127.0.0.1:9", participant="p", token_file=token
-            ),
-        )
-    )
+@pytest.mark.parametrize("report_meter", [False, True])
+def test_configured_exchanges_are_opened_with_their_tokens(tmp_path, report_meter):
+    section = section_of(tmp_path, report_meter=report_meter)
 
-    opened = open_exchanges(section, lambda: 0)
+    opened = open_exchanges(section, StationMeter(None, None), lambda: 0)
     answer = asyncio.run(opened[MARKET.id].state(content().bid_set, "k"))
+    early = asyncio.run(opened[MARKET.id].statement("haibin-1", product().id, DAY))
 
     assert set(opened) == {MARKET.id}
-    assert isinstance(answer, bids.Unclear)
+    assert isinstance(answer, Unclear)
+    assert isinstance(early, NotYet if report_meter else Unclear)

@@ -1,0 +1,131 @@
+"""What the life of bids asks: rules, risk and limits, the station, its meter, settlement."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Final
+
+from cloud.config_market import MarketSection
+from cloud.db import Pool, connection
+from cloud.keys import KeyStore
+from cloud.market import bids
+from cloud.market.bids import (
+    Bid,
+    Cleared,
+    Delivery,
+    Document,
+    Judgement,
+    Measured,
+    NotYet,
+    Scheduled,
+    Settlement,
+    State,
+    Version,
+)
+from cloud.market.desk.judging import Context, judge
+from cloud.market.desk.limits import limits_of
+from cloud.market.exchanges.statements import read_statement
+from cloud.market.statement import Statement
+from cloud.trading.exchanges import market_of, shortest_min
+from cloud.trading.meter import StationMeter
+from cloud.trading.orders import order_schedules
+from cloud.trading.settling import Day, checked, part_of
+from cloud.vault.vault import Vault
+
+_WEIGHED: Final = (
+    *(State.CHECKED, State.APPROVED, State.SUBMITTED, State.ACCEPTED),
+    *(State.CLEARED, State.SCHEDULED),
+)
+
+
+_DAYS_KEPT: Final = 64
+
+
+class TradingDesk:
+    """The other rooms, as the life of bids asks for them (`cloud.market.bids.Desk`)."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        vault: Vault,
+        keys: KeyStore,
+        meter: StationMeter,
+        *,
+        section: MarketSection,
+        clock: Callable[[], int],
+    ) -> None:
+        self._pool, self._vault, self._keys = pool, vault, keys
+        self._meter, self._clock = meter, clock
+        self._checked: dict[tuple[str, str, dt.date, bytes], str] = {}
+        self._series: Mapping[str, Mapping[str, str]] = {
+            one.market: one.settlement_prices for one in section.exchanges
+        }
+
+    async def judge(self, bid: Bid, version: Version, now_ms: int) -> Judgement:
+        """Check a version by the market's rules and the desk's limits as they are now."""
+        limits = await limits_of(self._pool, bid.desk)
+        others = await self._others_cvar(bid) if limits.max_book_cvar is not None else 0.0
+        return judge(bid, version, Context(market_of(bid.market), limits, others, now_ms))
+
+    async def schedule(self, bid: Bid, results: Sequence[Cleared], now_ms: int) -> Scheduled:
+        """Have the station work, in the bid's time, by all that is cleared for it then."""
+        return await order_schedules(
+            *(self._pool, self._vault, self._keys, bid, results), now_ms=now_ms
+        )
+
+    async def measure(self, bid: Bid, cleared: Cleared, now_ms: int) -> Delivery | NotYet:
+        """Return what the station's meter says of each interval of the bid's time."""
+        del cleared, now_ms
+        minutes = bid.versions[0].content.bid_set.interval_min
+        found = await self._meter.energy(bid.station, bid.begin_ms, bid.end_ms, minutes)
+        if found is None:
+            return NotYet()
+        flags = dict.fromkeys(one.flag for one in found if one.flag)
+        return Delivery(
+            tuple(Measured(one.start_ms, one.energy_mwh) for one in found), tuple(flags)
+        )
+
+    async def settle(
+        self, bid: Bid, cleared: Cleared, delivery: Delivery, statement: Document
+    ) -> Settlement | NotYet:
+        """Return the bid's part of the statement, and whether our own settlement agrees with it."""
+        del cleared, delivery
+        told = read_statement(statement.body, market_of(bid.market))
+        place = bid.station, bid.market, bid.day, sha256(statement.body).digest()
+        if place not in self._checked:  # many bids share a day
+            if len(self._checked) >= _DAYS_KEPT:
+                self._checked.clear()
+            self._checked[place] = await self._check(bid, told)
+        return part_of(bid, told, self._checked[place])
+
+    async def _check(self, bid: Bid, told: Statement) -> str:
+        """Settle the bid's day here and say how that lies to the statement."""
+        market = market_of(bid.market)
+        begin_ms, end_ms = market.calendar.day_bounds_ms(bid.day)
+        day = Day(
+            station=bid.station,
+            day=bid.day,
+            market=market,
+            readings=await self._meter.energy(bid.station, begin_ms, end_ms, shortest_min(market)),
+            series=self._series.get(bid.market, {}),
+            now_ms=self._clock(),
+        )
+        return await checked(self._pool, self._vault, day, told)
+
+    async def _others_cvar(self, bid: Bid) -> float:
+        """Return the sum of what the other bids of the desk and day were weighed at."""
+        async with connection(self._pool) as conn:
+            found = await conn.execute(
+                "SELECT DISTINCT ON (b.id) b.id::text, v.version FROM bids b"
+                " JOIN bid_versions v ON v.bid = b.id WHERE b.desk = %s AND b.day = %s"
+                " AND b.id <> %s AND v.state = ANY(%s) ORDER BY b.id, v.version DESC",
+                (bid.desk, bid.day, bid.id, list(_WEIGHED)),
+            )
+            there = await found.fetchall()
+        total = 0.0
+        for name, number in there:
+            other = await bids.load(self._pool, self._vault, name)
+            judged = await bids.paper_of(self._pool, self._vault, other, number, Judgement)
+            if judged is not None:
+                total += max(judged.figures.get("cvar", 0.0), 0.0)
+        return total

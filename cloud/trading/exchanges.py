@@ -1,0 +1,83 @@
+"""The exchanges that the configuration names, each with the rules of its market.
+
+An exchange without a meter of its own (as the test exchange) is told the station's readings of a
+day that is over, before its statement is asked for.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from cloud.config_market import ExchangeSection, MarketSection
+from cloud.market.bids import Document, Exchange, NotYet, Unclear
+from cloud.market.exchanges import Market, Party, load_market
+from cloud.market.exchanges.client import ExchangeClient, Patience
+from cloud.market.exchanges.port import MarketExchange
+from cloud.trading.meter import StationMeter
+
+
+@lru_cache(maxsize=16)
+def market_of(name: str) -> Market:
+    """Return a market's rules; they are files of this version."""
+    return load_market(name)
+
+
+def open_exchanges(
+    section: MarketSection, meter: StationMeter, clock: Callable[[], int]
+) -> Mapping[str, Exchange]:
+    """Return the configured exchanges by their market.
+
+    Raises:
+        BadProfile: there is no such market.
+        BadDocument: a token cannot be read.
+    """
+    return {one.market: _opened(one, meter, clock) for one in section.exchanges}
+
+
+def shortest_min(market: Market) -> int:
+    """Return the length of the shortest interval that a market settles, minutes."""
+    return min(one.interval_min for one in market.products)
+
+
+def _opened(one: ExchangeSection, meter: StationMeter, clock: Callable[[], int]) -> Exchange:
+    patience = Patience(timeout_s=one.timeout_s, attempts=1)  # the outbox tries again
+    client = ExchangeClient(one.url, one.token_file, patience)
+    market, party = market_of(one.market), Party(one.participant, one.unit or one.participant)
+    if one.report_meter:
+        return _Told(client, market, party, clock, meter)
+    return MarketExchange(client, market, party, clock)
+
+
+class _Told(MarketExchange):
+    """An exchange that has to be told what the meter says."""
+
+    def __init__(
+        self,
+        client: ExchangeClient,
+        market: Market,
+        party: Party,
+        clock: Callable[[], int],
+        meter: StationMeter,
+    ) -> None:
+        super().__init__(client, market, party, clock)
+        self._to, self._of, self._clock, self._meter = client, market, clock, meter
+        self._told: set[tuple[str, dt.date]] = set()
+
+    async def statement(
+        self, station: str, product: str, day: dt.date
+    ) -> Document | NotYet | Unclear:
+        """Tell the day's readings once, then ask for its statement."""
+        begin_ms, end_ms = self._of.calendar.day_bounds_ms(day)
+        if self._clock() < end_ms:
+            return NotYet()
+        if (station, day) not in self._told:
+            minutes = shortest_min(self._of)
+            readings = await self._meter.energy(station, begin_ms, end_ms, minutes)
+            if readings is None:
+                return NotYet()
+            rows = [(one.start_ms, minutes, one.energy_mwh) for one in readings]
+            refused = await self._to.report_meter(self._of.id, station, rows)
+            if refused is not None:
+                return Unclear(f"the meter's readings were not taken: {refused}")
+            self._told.add((station, day))
+        return await super().statement(station, product, day)

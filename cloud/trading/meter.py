@@ -1,0 +1,62 @@
+"""The station's meter, as settlement and exchanges ask for it: energy by interval."""
+
+from typing import Final
+
+import numpy as np
+
+from cloud import fleet
+from cloud.db import Pool
+from cloud.history.model import Resolution, SignalRef
+from cloud.history.query import History
+from cloud.market.desk.metering import Counters, Metered, metered
+from cloud.market.errors import MarketError
+
+_MINUTE_MS: Final = 60_000
+_AROUND_MS: Final = 10 * _MINUTE_MS
+"""The meter's counters are read so long beyond both ends of what is asked."""
+_COUNTERS: Final = ("energy_discharged_kwh", "energy_charged_kwh")
+_METER: Final = "meter"
+
+
+class StationMeter:
+    """Reads meters of stations from their history."""
+
+    def __init__(self, pool: Pool, history: History) -> None:
+        self._pool, self._history = pool, history
+
+    async def energy(
+        self, station: str, begin_ms: int, end_ms: int, interval_min: int
+    ) -> tuple[Metered, ...] | None:
+        """Return the energy of the intervals of [begin_ms, end_ms); None: not told to the end yet.
+
+        Raises:
+            MarketError: the station has no meter.
+        """
+        counters = await self._counters(station, begin_ms, end_ms)
+        step_ms = interval_min * _MINUTE_MS
+        return metered(counters, range(begin_ms, end_ms, step_ms), step_ms)
+
+    async def _counters(self, station: str, begin_ms: int, end_ms: int) -> Counters:
+        tags = sorted(
+            device
+            for device, layout in (await fleet.devices(self._pool)).get(station, set())
+            if layout == _METER
+        )
+        if not tags:
+            raise MarketError(
+                f"station {station} has sent nothing of a meter; what it delivers cannot be told"
+            )
+        told = await self._history.query(
+            station,
+            [SignalRef(tags[0], name) for name in _COUNTERS],
+            begin_ms - _AROUND_MS,
+            end_ms + _AROUND_MS,
+            resolution=Resolution.MINUTE,
+        )
+        out, taken = told.series
+        times = np.union1d(out.times_ms, taken.times_ms)
+        values = np.full((2, len(times)), np.nan)
+        for row, series in enumerate((out, taken)):
+            last = series.values if series.last is None else series.last
+            values[row, np.searchsorted(times, series.times_ms)] = last
+        return Counters(times + _MINUTE_MS, values[0], values[1])

@@ -1,0 +1,147 @@
+"""A bid's part of a day's statement, and the same day settled here by the market's own rules.
+
+What the market pays is what its statement says. Beside it the day is settled from what was cleared,
+the meter and the published prices; every line that differs is named, with the money it is about.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+
+from cloud.db import Pool, connection
+from cloud.errors import CloudError
+from cloud.market import bids, prices
+from cloud.market.award import Award
+from cloud.market.bids import Bid, Cleared, Settlement, State
+from cloud.market.desk.metering import Metered
+from cloud.market.exchanges import Market
+from cloud.market.settlement import DayRecord, Reading, Reconciliation, reconcile, settle
+from cloud.market.statement import Statement
+from cloud.vault.vault import Vault
+
+_SHOWN: Final = 3
+_CLEARED: Final = (State.CLEARED, State.SCHEDULED, State.DELIVERED, State.SETTLED)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One station's day in one market, and what its own settlement needs.
+
+    Attributes:
+        station: its id.
+        day: of delivery.
+        market: the rules.
+        readings: of the meter over the whole day; None: not told.
+        series: ids of the series of prices, by the name that the rules give them: "imbalance",
+            or a product's id.
+        now_ms: prices that became known later are not seen.
+    """
+
+    station: str
+    day: dt.date
+    market: Market
+    readings: Sequence[Metered] | None
+    series: Mapping[str, str]
+    now_ms: int
+
+
+def part_of(bid: Bid, told: Statement, checked: str) -> Settlement:
+    """Return what a statement says of a bid's product in its time.
+
+    Args:
+        bid: the bid.
+        told: the statement of its station's day.
+        checked: what came of settling the day here, in words.
+    """
+    lines: dict[str, Decimal] = {}
+    for line in told.lines:
+        within = line.start_ms is None or bid.begin_ms <= line.start_ms < bid.end_ms
+        if line.detail == bid.product and within:
+            lines[line.item.value] = lines.get(line.item.value, Decimal(0)) + line.amount
+    amount = sum(lines.values(), Decimal(0))
+    rest = told.total - amount
+    words = f"{rest} {told.currency} of the day's statement are for something else"
+    return Settlement(amount, told.currency, lines, (*((words,) if rest else ()), checked))
+
+
+async def checked(pool: Pool, vault: Vault, day: Day, told: Statement) -> str:
+    """Settle the day here and say how that lies to the statement."""
+    if day.readings is None:
+        return "not settled here: the meter has not told the whole day"
+    try:
+        record = await _record(pool, vault, day, day.readings)
+        ours = settle(record, day.market)
+        return _said(reconcile(ours, told), told.currency)
+    except CloudError as error:  # what is missing for it: a price, a profile's rule
+        return f"not settled here: {error}"
+
+
+async def _record(pool: Pool, vault: Vault, day: Day, readings: Sequence[Metered]) -> DayRecord:
+    minutes = min(one.interval_min for one in day.market.products)
+    return DayRecord(
+        day.station,
+        day.day,
+        await _awards(pool, vault, day),
+        tuple(Reading(one.start_ms, minutes, one.energy_mwh) for one in readings),
+        {name: await _prices(pool, day, series) for name, series in day.series.items()},
+    )
+
+
+async def _awards(pool: Pool, vault: Vault, day: Day) -> tuple[Award, ...]:
+    async with connection(pool) as conn:
+        found = await conn.execute(
+            "SELECT b.id::text, v.version FROM bids b JOIN bid_versions v ON v.bid = b.id"
+            " WHERE b.station = %s AND b.market = %s AND b.day = %s AND v.state = ANY(%s)"
+            " ORDER BY b.begin_ms, b.product",
+            (day.station, day.market.id, day.day, list(_CLEARED)),
+        )
+        there = await found.fetchall()
+    awards: list[Award] = []
+    for name, number in there:
+        bid = await bids.load(pool, vault, name)
+        cleared = await bids.paper_of(pool, vault, bid, number, Cleared)
+        for one in cleared.awards if cleared is not None else ():
+            price = one.price if one.price is not None else Decimal(0)
+            awards.append(
+                Award(
+                    *(bid.product, one.start_ms, cleared.interval_min if cleared else 0),
+                    *(one.direction, one.power_mw, price),
+                )
+            )
+    return tuple(awards)
+
+
+async def _prices(pool: Pool, day: Day, series: str) -> dict[int, Decimal]:
+    begin_ms, end_ms = day.market.calendar.day_bounds_ms(day.day)
+    read = await prices.read(pool, series, begin_ms, end_ms, day.now_ms)
+    step_ms = min(one.interval_min for one in day.market.products) * 60_000
+    found = {}
+    for start, value in zip(read.start_ms.tolist(), read.value.tolist(), strict=True):
+        if np.isfinite(value):  # a price holds over the finer intervals inside its own
+            for at in range(start, start + read.step_min * 60_000, step_ms):
+                found[at] = Decimal(repr(value))
+    return found
+
+
+def _said(found: Reconciliation, currency: str) -> str:
+    if not found.differences:
+        return f"settled here too: all {found.agreed} lines agree to the cent"
+    shown = "; ".join(
+        f"{_when(one.start_ms)} {one.item} {one.detail}: {one.words()}"
+        for one in found.differences[:_SHOWN]
+    )
+    more = len(found.differences) - _SHOWN
+    return (
+        f"settled here too: {len(found.differences)} lines differ, {found.money} {currency} in all:"
+        f" {shown}{f'; and {more} more' if more > 0 else ''}"
+    )
+
+
+def _when(start_ms: int | None) -> str:
+    if start_ms is None:
+        return "the day"
+    return f"{dt.datetime.fromtimestamp(start_ms / 1000, dt.UTC):%H:%MZ}"
