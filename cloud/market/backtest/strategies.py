@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from cloud.market.backtest import ahead, basic, forecasted, learnt
+from cloud.market.backtest import ahead, basic, forecasted, learnt, taught
 from cloud.market.backtest.case import Case, Outcome
 from cloud.market.bidding.position import Position
 
@@ -21,6 +21,7 @@ STRATEGIES: dict[str, Strategy] = {
     "lp-day-ahead": basic.day_ahead,
     "mpc": basic.rolling_point,
     "sdp-independent": basic.independent_sdp,
+    "learnt-value": taught.learnt_value,
     "markov-sdp": basic.markov_sdp,
     "markov-sdp+da-50-naked": partial(ahead.naked, position=Position(0.5, -1e9, buys=True)),
     "markov-sdp+da-100-naked": partial(ahead.naked, position=Position(1.0, -1e9, buys=True)),

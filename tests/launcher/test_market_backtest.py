@@ -1,0 +1,76 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from launcher.errors import WrongInput
+from launcher.main import app
+from launcher.paths import ROOT
+
+GUIDE = ROOT / "docs" / "market-bidding.md"
+
+
+@pytest.fixture
+def battery(tmp_path: Path) -> Path:
+    """The battery that the guide prints."""
+    text = re.search(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert text
+    file = tmp_path / "battery.toml"
+    file.write_text(text[1], "utf-8")
+    return file
+
+
+def asked(battery: Path, out: Path, **changed: str) -> list[str]:
+    """The guide's command, with files of this test."""
+    [line] = re.findall(
+        r"^\./stationmaster (market backtest .*)$", GUIDE.read_text("utf-8"), re.MULTILINE
+    )
+    words = line.split()
+    given = {
+        "--prices": str(ROOT / "data" / "market" / "epf_de.parquet"),
+        "--battery": str(battery),
+        "--json": str(out),
+    } | {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
+    for option, value in given.items():
+        words[words.index(option) + 1] = value
+    return words
+
+
+def run(words: list[str]) -> int:
+    with pytest.raises(SystemExit) as ended:
+        app(words, prog_name="./stationmaster")
+    return int(ended.value.code or 0)
+
+
+def test_the_guides_command_prints_a_row_for_each_strategy_and_writes_it(
+    battery: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "backtest.json"
+
+    assert run(asked(battery, out)) == 0
+
+    rows = {row["strategy"]: row for row in json.loads(out.read_text("utf-8"))["rows"]}
+    told = capsys.readouterr().out
+    assert list(rows) == ["perfect", "threshold", "valley-peak", "lp-7-day", "markov-sdp"]
+    assert all(name in told for name in rows)
+    assert rows["markov-sdp"]["share_of_perfect"] > rows["threshold"]["share_of_perfect"]
+    assert {"revenue", "share_ex3", "ci90", "cvar95", "worst_day", "cycles", "seconds"} <= set(
+        rows["perfect"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("from", "tomorrow", "--from 'tomorrow': no date"),
+        ("columns", "rt=spp", "no column 'spp'"),
+        ("market", "atlantis", "atlantis"),
+        ("strategies", "magic", "'magic' is not known"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_one_sentence(
+    battery: Path, tmp_path: Path, option: str, value: str, words: str
+):
+    with pytest.raises(WrongInput, match=words):
+        app(asked(battery, tmp_path / "o.json", **{option: value}), standalone_mode=False)
