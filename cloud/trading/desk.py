@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from cloud.config_market import MarketSection
-from cloud.db import Pool, connection
+from cloud.db import Pool
 from cloud.keys import KeyStore
 from cloud.market import bids
 from cloud.market.bids import (
@@ -24,20 +24,19 @@ from cloud.market.bids import (
 )
 from cloud.market.desk.judging import Context, judge
 from cloud.market.desk.limits import limits_of
+from cloud.market.exchanges import Party, Role
 from cloud.market.exchanges.statements import read_statement
 from cloud.market.statement import Statement
-from cloud.trading.exchanges import market_of, shortest_min
+from cloud.trading.exchanges import market_of, party_of, shortest_min
 from cloud.trading.meter import StationMeter
 from cloud.trading.orders import order_schedules
 from cloud.trading.settling import Day, checked, part_of
 from cloud.vault.vault import Vault
 
-_WEIGHED: Final = (
+_LIVE: Final = (
     *(State.CHECKED, State.APPROVED, State.SUBMITTED, State.ACCEPTED),
     *(State.CLEARED, State.SCHEDULED),
 )
-
-
 _DAYS_KEPT: Final = 64
 
 
@@ -60,12 +59,26 @@ class TradingDesk:
         self._series: Mapping[str, Mapping[str, str]] = {
             one.market: one.settlement_prices for one in section.exchanges
         }
+        self._parties = {one.market: party_of(one) for one in section.exchanges}
+        self._roles = {(one.station, one.market): Role(one.role) for one in section.desks}
 
     async def judge(self, bid: Bid, version: Version, now_ms: int) -> Judgement:
         """Check a version by the market's rules and the desk's limits as they are now."""
         limits = await limits_of(self._pool, bid.desk)
-        others = await self._others_cvar(bid) if limits.max_book_cvar is not None else 0.0
-        return judge(bid, version, Context(market_of(bid.market), limits, others, now_ms))
+        context = Context(
+            market=market_of(bid.market),
+            limits=limits,
+            party=self._parties.get(bid.market, Party(bid.station, bid.station)),
+            others_cvar=0.0 if limits.max_book_cvar is None else await self._others_cvar(bid),
+            now_ms=now_ms,
+            role=self._roles.get((bid.station, bid.market), Role.INDEPENDENT),
+            others=tuple(
+                live.content.bid_set
+                for other in await bids.beside(self._pool, self._vault, bid)
+                if (live := other.newest(*_LIVE)) is not None
+            ),
+        )
+        return judge(bid, version, context)
 
     async def schedule(self, bid: Bid, results: Sequence[Cleared], now_ms: int) -> Scheduled:
         """Have the station work, in the bid's time, by all that is cleared for it then."""
@@ -114,18 +127,6 @@ class TradingDesk:
 
     async def _others_cvar(self, bid: Bid) -> float:
         """Return the sum of what the other bids of the desk and day were weighed at."""
-        async with connection(self._pool) as conn:
-            found = await conn.execute(
-                "SELECT DISTINCT ON (b.id) b.id::text, v.version FROM bids b"
-                " JOIN bid_versions v ON v.bid = b.id WHERE b.desk = %s AND b.day = %s"
-                " AND b.id <> %s AND v.state = ANY(%s) ORDER BY b.id, v.version DESC",
-                (bid.desk, bid.day, bid.id, list(_WEIGHED)),
-            )
-            there = await found.fetchall()
-        total = 0.0
-        for name, number in there:
-            other = await bids.load(self._pool, self._vault, name)
-            judged = await bids.paper_of(self._pool, self._vault, other, number, Judgement)
-            if judged is not None:
-                total += max(judged.figures.get("cvar", 0.0), 0.0)
-        return total
+        judged = await bids.others_judged(self._pool, self._vault, bid)
+        worst = (max(one.figures.get("cvar", 0.0) for one in each) for each in judged.values())
+        return sum(max(one, 0.0) for one in worst)

@@ -34,6 +34,11 @@ def open_exchanges(
     return {one.market: _opened(one, meter, clock) for one in section.exchanges}
 
 
+def party_of(one: ExchangeSection) -> Party:
+    """Return as whom a configured exchange knows us."""
+    return Party(one.participant, one.unit or one.participant)
+
+
 def shortest_min(market: Market) -> int:
     """Return the length of the shortest interval that a market settles, minutes."""
     return min(one.interval_min for one in market.products)
@@ -42,7 +47,7 @@ def shortest_min(market: Market) -> int:
 def _opened(one: ExchangeSection, meter: StationMeter, clock: Callable[[], int]) -> Exchange:
     patience = Patience(timeout_s=one.timeout_s, attempts=1)  # the outbox tries again
     client = ExchangeClient(one.url, one.token_file, patience)
-    market, party = market_of(one.market), Party(one.participant, one.unit or one.participant)
+    market, party = market_of(one.market), party_of(one)
     if one.report_meter:
         return _Told(client, market, party, clock, meter)
     return MarketExchange(client, market, party, clock)

@@ -214,7 +214,7 @@ async def test_limits_keep_their_history_and_wake_what_they_blocked(parts, desk)
 async def test_the_book_counts_the_other_bids_of_the_day(parts, desk):
     await set_limits(parts[0], "east", DeskLimits(max_book_cvar=1e9), who="zhou", why="")
     bid, now_ms = await drafted(parts, content())
-    other = dataclasses.replace(content().bid_set, product="intraday")
+    other = dataclasses.replace(content().bid_set, product="intraday-energy")
     pool, vault = parts[:2]
     name = await bids.draft(
         *(pool, vault, NewBid("east", gate_ms(), dataclasses.replace(content(), bid_set=other))),

@@ -21,12 +21,22 @@ from cloud.market.bids.exchange import (
     Exchange,
     NotYet,
     Rejected,
+    Replaced,
     Unclear,
     Unknown,
     Withdrawn,
 )
 from cloud.market.bids.ports import Desk
-from cloud.market.bids.rows import Listed, Step, listed, load, log_of, paper_of
+from cloud.market.bids.rows import (
+    Listed,
+    Step,
+    beside,
+    listed,
+    load,
+    log_of,
+    others_judged,
+    paper_of,
+)
 from cloud.market.bids.states import State, may_follow
 from cloud.market.bids.watch import DEADLINE, MISSED, UNCLEAR, any_open, conditions
 from cloud.market.bids.worker import Worker
@@ -52,6 +62,7 @@ __all__ = [
     "NotYet",
     "Reason",
     "Rejected",
+    "Replaced",
     "Scheduled",
     "Settlement",
     "State",
@@ -64,6 +75,7 @@ __all__ = [
     "Worker",
     "any_open",
     "approve",
+    "beside",
     "conditions",
     "draft",
     "edit",
@@ -71,6 +83,7 @@ __all__ = [
     "load",
     "log_of",
     "may_follow",
+    "others_judged",
     "paper_of",
     "weigh_again",
     "withdraw",

@@ -20,6 +20,7 @@ class Version:
         fallback: it goes to the exchange only when nothing else is approved in time.
         made_by: a person or a program.
         made_ms: when.
+        why: what its maker said; the reason of an amendment.
         approved_by: a person, or rule:NAME; None: nobody.
         blocked: "rules", "limits", or nothing.
         reference: the exchange's name for it.
@@ -35,6 +36,7 @@ class Version:
     blocked: str
     reference: str
     content: Content
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,13 +94,28 @@ class Document:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The bid that another one takes the place of, and why.
+
+    Attributes:
+        key: under which the exchange has it.
+        reason: in the words of whoever changed it; some markets ask for one.
+        decided_ms: when it was changed.
+    """
+
+    key: str
+    reason: str = ""
+    decided_ms: int = 0
+
+
 class Exchange(Protocol):
     """One market's exchange, as one participant reaches it. Every method may be repeated."""
 
     async def submit(
-        self, bid: BidSet, key: str, *, replaces: str | None = None
+        self, bid: BidSet, key: str, *, replaces: Replaced | None = None
     ) -> Accepted | Rejected | Unclear:
-        """Hand in a bid under `key`; with `replaces`, in place of the one of that key.
+        """Hand in a bid under `key`; with `replaces`, in place of an earlier one.
 
         A replacement that is rejected leaves the earlier bid standing.
         """

@@ -19,6 +19,7 @@ from cloud.market.bids.exchange import (
     Accepted,
     Exchange,
     Rejected,
+    Replaced,
     Unclear,
     Unknown,
     Withdrawn,
@@ -126,7 +127,10 @@ class Hand:
         bid_set = version.content.bid_set
         if row.action == "withdraw":
             return await self._exchange.withdraw(bid_set, row.key)
-        return await self._exchange.submit(bid_set, row.key, replaces=row.replaces)
+        old = None
+        if row.replaces is not None:
+            old = Replaced(row.replaces, version.why, version.made_ms)
+        return await self._exchange.submit(bid_set, row.key, replaces=old)
 
     async def _note_try(self, row: Asked, now_ms: int) -> None:
         async with connection(self._pool) as conn:

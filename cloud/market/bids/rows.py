@@ -46,9 +46,18 @@ _BID: Final = (
     " wakes, created_by FROM bids WHERE id = %s"
 )
 _VERSIONS: Final = (
-    "SELECT version, state, fallback, made_by, made_ms, approved_by, blocked, reference, sealed"
-    " FROM bid_versions WHERE bid = %s ORDER BY version"
+    "SELECT v.version, v.state, v.fallback, v.made_by, v.made_ms, v.approved_by, v.blocked,"
+    " v.reference, v.sealed, l.number, l.sealed FROM bid_versions v"
+    " JOIN bid_log l ON l.bid = v.bid AND l.version = v.version AND l.before IS NULL"
+    " WHERE v.bid = %s ORDER BY v.version"
 )
+_JUDGEMENTS: Final = """
+SELECT b.id::text, b.station, v.version, p.sealed
+FROM bids b JOIN bid_versions v ON v.bid = b.id
+JOIN bid_papers p ON p.bid = v.bid AND p.version = v.version AND p.kind = 'judgement'
+WHERE b.desk = %(desk)s AND b.day = %(day)s AND b.id <> %(bid)s AND v.state IN
+    ('checked', 'approved', 'submitted', 'accepted', 'cleared', 'scheduled')
+"""
 
 _LISTED: Final = """
 SELECT * FROM (
@@ -259,6 +268,33 @@ async def paper_of(pool: Pool, vault: Vault, bid: Bid, version: int, kind: type[
     return from_bytes(kind, keys.open(_paper_place(bid.id, version, name), row[0]))
 
 
+async def others_judged(pool: Pool, vault: Vault, bid: Bid) -> dict[str, list[Judgement]]:
+    """Return how the other live bids of the desk's day were judged, by bid; a spare one too."""
+    async with connection(pool) as conn:
+        found = await conn.execute(
+            _JUDGEMENTS, {"desk": bid.desk, "day": bid.day, "bid": bid.id}, binary=True
+        )
+        there = await found.fetchall()
+    judged: dict[str, list[Judgement]] = {}
+    for name, station, version, sealed in there:
+        place = _paper_place(name, version, _KINDS[Judgement])
+        opened = (await vault.keys(station)).open(place, sealed)
+        judged.setdefault(name, []).append(from_bytes(Judgement, opened))
+    return judged
+
+
+async def beside(pool: Pool, vault: Vault, bid: Bid) -> list[Bid]:
+    """Return the station's other bids of the same market and day that overlap the bid's time."""
+    async with connection(pool) as conn:
+        found = await conn.execute(
+            "SELECT id::text FROM bids WHERE station = %s AND market = %s AND day = %s"
+            " AND begin_ms < %s AND end_ms > %s AND id <> %s ORDER BY begin_ms, product",
+            (bid.station, bid.market, bid.day, bid.end_ms, bid.begin_ms, bid.id),
+        )
+        names = await found.fetchall()
+    return [await load(pool, vault, row[0]) for row in names]
+
+
 async def wake(conn: Connection, bid: str) -> None:
     """Have the worker look at a bid at once."""
     await conn.execute(
@@ -275,9 +311,15 @@ def _listed(row: TupleRow) -> Listed:
 
 
 def _version(keys: StationKeys, bid: str, row: Sequence[Any]) -> Version:
-    number, state, *facts, sealed = row
+    number, state, *facts, sealed, line, why = row
     content = from_bytes(Content, keys.open(_version_place(bid, number), sealed))
-    fields: list[Any] = [number, State(state), *facts, content]
+    fields: list[Any] = [
+        number,
+        State(state),
+        *facts,
+        content,
+        keys.open(_log_place(bid, line), why).decode(),
+    ]
     return Version(*fields)
 
 

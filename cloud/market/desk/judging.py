@@ -13,8 +13,8 @@ import numpy as np
 
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet, Direction
-from cloud.market.bids import Approver, Bid, Judgement, Version
-from cloud.market.exchanges import Market, check
+from cloud.market.bids import Approver, Bid, Judgement, State, Version
+from cloud.market.exchanges import Market, Party, Role, check_everything
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.risk import (
     Limits,
@@ -41,6 +41,9 @@ class Context:
     Attributes:
         market: the rules.
         limits: of the bid's desk.
+        party: as whom the station stands at the exchange.
+        role: as what it stands in the market.
+        others: the station's other live bids of the market and time.
         others_cvar: sum of the CVaR of the desk's other bids of the day. Together they lose no more
             than this and the bid's own: CVaR is subadditive.
         now_ms: gates are looked at as of this time.
@@ -48,14 +51,16 @@ class Context:
 
     market: Market
     limits: Limits
+    party: Party
     others_cvar: float
     now_ms: int
+    role: Role = Role.INDEPENDENT
+    others: tuple[BidSet, ...] = ()
 
 
 def judge(bid: Bid, version: Version, context: Context) -> Judgement:
     """Check a version by the market's rules and the desk's limits."""
     offers, inputs = version.content.bid_set, version.content.inputs
-    product = context.market.product(offers.product)
     battery = battery_of(inputs)
     if battery is None:
         words = Words(
@@ -63,8 +68,18 @@ def judge(bid: Bid, version: Version, context: Context) -> Judgement:
             "投标未附电池参数，无法校核；请重新编制",
         )
         return Judgement(violations=(words,), approver=Approver.HEAD_TRADER)
-    amending = any(one.reference for one in bid.versions)
-    wrong = check(offers, product, battery, now_ms=context.now_ms, amending=amending)
+    standing = bid.newest(State.ACCEPTED)
+    wrong = check_everything(
+        offers,
+        context.market,
+        battery,
+        party=context.party,
+        role=context.role,
+        now_ms=context.now_ms,
+        before=None if standing is None else standing.content.bid_set,
+        reason=version.why,
+        others=context.others,
+    )
     figures = figures_of(offers, battery, forecast_of(inputs), seed=crc32(bid.id.encode()))
     if "cvar" in figures:
         figures["book_cvar"] = figures["cvar"] + max(context.others_cvar, 0.0)

@@ -54,7 +54,6 @@ class MarketExchange:
         market: its rules.
         party: as whom.
         now_ms: the clock, UTC epoch ms.
-        reason: why a bid is replaced, where the market asks for it; given the bid.
     """
 
     def __init__(
@@ -63,17 +62,16 @@ class MarketExchange:
         market: Market,
         party: Party,
         now_ms: Callable[[], int],
-        reason: Callable[[BidSet], Rebid | None] = lambda _: None,
     ) -> None:
         self._line, self._market, self._party = line, market, party
-        self._now_ms, self._reason = now_ms, reason
+        self._now_ms = now_ms
 
     async def submit(
-        self, bid: BidSet, key: str, *, replaces: str | None = None
+        self, bid: BidSet, key: str, *, replaces: port.Replaced | None = None
     ) -> port.Accepted | port.Rejected | port.Unclear:
-        """Hand in a bid under `key`; with `replaces`, in place of the one of that key."""
-        rebid = self._reason(bid) if replaces else None
-        sending = Sending(key, self._now_ms(), replaces or "", rebid)
+        """Hand in a bid under `key`; with `replaces`, in place of an earlier one."""
+        rebid = None if replaces is None else _rebid(replaces)
+        sending = Sending(key, self._now_ms(), "" if replaces is None else replaces.key, rebid)
         known = await self._line.state(key)
         if not isinstance(known, outcomes.NotThere):
             return _stands(known)
@@ -132,6 +130,12 @@ class MarketExchange:
                 return port.Unclear(why)
             case body:
                 return port.Document(f"{self._market.id}-{station}-{day}.csv", "text/csv", body)
+
+
+def _rebid(replaces: port.Replaced) -> Rebid | None:
+    """Return the reason of a change; when what it answers happened, its words say."""
+    at = replaces.decided_ms
+    return Rebid(replaces.reason, at, at, at) if replaces.reason else None
 
 
 _Told = port.Accepted | port.Rejected | port.Withdrawn | port.Unknown | port.Unclear

@@ -144,6 +144,7 @@ async def test_an_edit_goes_the_whole_way_again_and_takes_the_place_of_what_stan
     assert meanwhile == ["accepted", "checked"]
     assert await floor.states(bid) == ["amended", "accepted"]
     assert floor.book.standing() == [f"{bid}-2"]
+    assert floor.book.taken[f"{bid}-2"]["reason"] == "a better price"
     assert list(floor.book.sent.values()) == [1, 1]
 
 

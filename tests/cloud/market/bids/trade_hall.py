@@ -32,6 +32,7 @@ from cloud.market.bids import (
     NotYet,
     Reason,
     Rejected,
+    Replaced,
     Scheduled,
     Settlement,
     Unclear,
@@ -134,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif key not in self.book.taken:
             if (old := body["replaces"]) is not None:
                 self.book.taken[old]["state"] = "withdrawn"
-            self.book.taken[key] = {"state": "accepted", "intervals": body["intervals"]}
+            self.book.taken[key] = {"state": "accepted", **body}
 
     def _key(self) -> str:
         return self.path.rpartition("/")[2]
@@ -173,7 +174,7 @@ class HallExchange:
         self._url = url
 
     async def submit(
-        self, bid: BidSet, key: str, *, replaces: str | None = None
+        self, bid: BidSet, key: str, *, replaces: Replaced | None = None
     ) -> Accepted | Rejected | Unclear:
         intervals = [
             {
@@ -185,7 +186,13 @@ class HallExchange:
             for one in bid.intervals
         ]
         answer = await self._ask(
-            "PUT", f"bids/{key}", {"replaces": replaces, "intervals": intervals}
+            "PUT",
+            f"bids/{key}",
+            {
+                "replaces": None if replaces is None else replaces.key,
+                "reason": None if replaces is None else replaces.reason,
+                "intervals": intervals,
+            },
         )
         return _outcome(key, answer)  # type: ignore[return-value]
 

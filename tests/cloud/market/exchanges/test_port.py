@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from cloud.market.bids import Accepted, Cleared, Document, NotYet, Rejected, Unclear, Unknown
+from cloud.market.bids import (
+    Accepted,
+    Cleared,
+    Document,
+    NotYet,
+    Rejected,
+    Replaced,
+    Unclear,
+    Unknown,
+)
 from cloud.market.bids import Exchange as Port
 from cloud.market.bids import Withdrawn as Taken
 from cloud.market.exchanges import (
@@ -45,7 +54,7 @@ async def test_a_bid_lives_from_submission_to_statement(exchange: TestExchange):
         assert isinstance(await port.state(BID, KEY), Unknown)
         first = await port.submit(BID, KEY)
         again = await port.submit(BID, KEY)
-        amended = await port.submit(MORE, NEXT, replaces=KEY)
+        amended = await port.submit(MORE, NEXT, replaces=Replaced(KEY))
         before = await port.state(BID, KEY)
         early = await port.clearing(MORE, NEXT)
         exchange.move_to("2026-03-09T15:30:00Z")
