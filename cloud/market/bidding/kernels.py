@@ -334,3 +334,50 @@ def run_thresholds(
                 s, power = step(s, asked, hours, battery)
                 earned += money(power, price[t], hours, wear)
         out[i] = earned
+
+
+@njit(cache=True)
+def plan_against(
+    others: Floats,
+    fall: float,
+    s: float,
+    hours: float,
+    battery: Physics,
+    points: int,
+    levels: int,
+    out: Floats,
+) -> None:
+    """Fill `out` with the powers best where one's own power moves the price.
+
+    Args:
+        others: price that is left by the others, shape (steps,).
+        fall: of the price for each MW sold.
+        s: energy at first.
+        hours: length of a step.
+        battery: the battery.
+        points: of the grid over the energy.
+        levels: of power in each direction.
+        out: powers, shape (steps,).
+    """
+    charge, discharge, energy, _in, _out, wear = battery
+    steps, spacing = len(others), energy / (points - 1)
+    left = np.zeros((steps + 1, points))
+    for k in range(steps - 1, -1, -1):
+        for i in range(points):
+            best = left[k + 1, i]
+            for n in range(-levels, levels + 1):
+                asked = (discharge if n > 0 else charge) * n / levels
+                after, power = step(i * spacing, asked, hours, battery)
+                x = money(power, others[k] - fall * power, hours, wear)
+                best = max(best, x + read(left[k + 1], spacing, after))
+            left[k, i] = best
+    for k in range(steps):
+        best, chosen = read(left[k + 1], spacing, s) + _ROUNDING, 0.0
+        for n in range(-levels, levels + 1):
+            asked = (discharge if n > 0 else charge) * n / levels
+            after, power = step(s, asked, hours, battery)
+            x = money(power, others[k] - fall * power, hours, wear)
+            x += read(left[k + 1], spacing, after)
+            if x > best:
+                best, chosen = x, power
+        s, out[k] = step(s, chosen, hours, battery)
