@@ -8,6 +8,7 @@ rounded away from trade and joined bands take the more careful price: a bid neve
 than the energy is worth.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 from itertools import pairwise
@@ -55,8 +56,8 @@ def bid_curve(
     soc: float,
     bands: Bands,
     *,
-    scaling: float = 1.0,
-    margin: float = 0.0,
+    promised: tuple[float, float] = (0.0, 0.0),
+    decide: Callable[[Floats], Floats] | None = None,
 ) -> tuple[Segment, ...]:
     """Return the segments to offer in one step of the horizon.
 
@@ -65,15 +66,16 @@ def bid_curve(
         step: of the horizon.
         soc: state of charge at the step's beginning, 0..1.
         bands: what the product allows.
-        scaling: factor on the values.
-        margin: money per MWh that each direction must earn beside its value.
+        promised: MWh to keep, and MWh that must be in store, above the least; see `position.cover`.
+        decide: the power at each of some prices, where something else than the values decides it.
 
     Returns:
         Discharging segments from the lowest price up, then charging segments from the highest
         price down. Their sums keep to the power and to the energy that the step can move.
     """
     prices = _tried_prices(values, step, bands)
-    power = _response(values, step, soc, prices, (scaling, margin))
+    power = decide(prices) if decide else _response(values, step, soc, prices, promised)
+    power = np.maximum.accumulate(power)
     worth = values.marginal(step, float(values.base[step]), soc)
     out: list[Segment] = []
     for direction, sign in ((Direction.DISCHARGE, 1.0), (Direction.CHARGE, -1.0)):
@@ -95,27 +97,26 @@ def _tried_prices(values: Values, step: int, bands: Bands) -> Floats:
 
 
 def _response(
-    values: Values, step: int, soc: float, prices: Floats, adjusted: tuple[float, float]
+    values: Values, step: int, soc: float, prices: Floats, promised: tuple[float, float]
 ) -> Floats:
-    """Power that is best at each price, never falling as the price rises."""
+    """Power that is best at each price."""
     from cloud.market.bidding.kernels import best_power  # noqa: PLC0415 - needs numba
 
-    battery, (scaling, margin) = physics(values.battery), adjusted
+    battery = physics(values.battery)
     energy, hours = energy_of(values.battery, soc), values.step_min / 60
     power = [
         best_power(
-            np.ascontiguousarray(values.at_price(step, price) * scaling),
+            np.ascontiguousarray(values.at_price(step, price)),
             energy,
             float(price),
             hours,
             battery,
-            margin,
             0.0,
-            0.0,
+            *promised,
         )
         for price in prices
     ]
-    return np.maximum.accumulate(np.array(power))
+    return np.array(power)
 
 
 def _bands(prices: Floats, power: Floats, sign: float) -> list[_Band]:

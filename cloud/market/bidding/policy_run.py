@@ -5,9 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from cloud.market.bid import Segment
+from cloud.market.bidding.curves import Bands, bid_curve
 from cloud.market.bidding.policy_course import Course
 from cloud.market.bidding.policy_features import MarketType, market_code
-from cloud.market.bidding.value import physics
+from cloud.market.bidding.value import Values, energy_of, physics
 
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
@@ -57,6 +59,51 @@ def run_policy(
         energy, given[t] = step(energy, float(power.max()), course.hours, battery)
         earned[t] = money(given[t], price, course.hours, battery[5])
     return earned, given
+
+
+def policy_curve(
+    actions: Actions,
+    values: Values,
+    step: int,
+    soc: float,
+    bands: Bands,
+    *,
+    seen: Floats32,
+    measure: float,
+    kind: MarketType = MarketType.SPOT,
+    promised: tuple[float, float] = (0.0, 0.0),
+) -> tuple[Segment, ...]:
+    """Return the segments that a policy offers in one step of a horizon.
+
+    Args:
+        actions: the policy.
+        values: of the energy left.
+        step: of the horizon.
+        soc: at the step's beginning, 0..1.
+        bands: what the product allows.
+        seen: of the market before the bid is due (`market_features`), shape (features,).
+        measure: of the policy's card.
+        kind: of market.
+        promised: see `bid_curve`.
+    """
+    one = slice(step, step + 1)
+    course = Course(
+        price=np.zeros(1),
+        base=values.base[one],
+        offset=values.chain.offset,
+        means=values.chain.means[values.chain.block(values.minutes[one])],
+        left=values.left[one].astype(np.float32),
+        seen=seen[None],
+        measure=measure,
+        hours=values.step_min / 60,
+        battery=values.battery,
+    )
+    energy, policy = energy_of(values.battery, soc), (market_code(kind), actions)
+
+    def decide(prices: Floats) -> Floats:
+        return _answers(course, 0, energy, prices, policy=policy, promised=promised)
+
+    return bid_curve(values, step, soc, bands, decide=decide)
 
 
 def _answers(

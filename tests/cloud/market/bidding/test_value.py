@@ -82,13 +82,13 @@ VALUES = _values()
     step=st.integers(0, 47),
     soc=st.floats(0, 1),
     most=st.integers(1, 10),
-    scaling=st.floats(0.3, 3),
-    margin=st.floats(0, 20),
+    keep=st.floats(0, 2),
+    share=st.floats(0, 1),
 )
-def test_every_curve_can_be_submitted_and_followed(step, soc, most, scaling, margin):
+def test_every_curve_can_be_submitted_and_followed(step, soc, most, keep, share):
     bands = Bands(most, BANDS.floor, BANDS.cap, BANDS.price_step, BANDS.power_step_mw)
 
-    curve = bid_curve(VALUES, step, soc, bands, scaling=scaling, margin=margin)
+    curve = bid_curve(VALUES, step, soc, bands, promised=(keep, share * keep))
 
     assert problems(curve, bands, BATTERY, soc, 1.0) == []
     assert all(one.price % bands.price_step == 0 and one.why for one in curve)
@@ -102,9 +102,18 @@ def test_a_full_battery_does_not_buy_and_an_empty_one_does_not_sell():
     assert {one.direction for one in empty} == {Direction.CHARGE}
 
 
-def test_what_is_worth_more_is_sold_at_a_higher_price():
-    plain = bid_curve(VALUES, 5, 0.5, BANDS)
-    dear = bid_curve(VALUES, 5, 0.5, BANDS, scaling=1.5)
+def test_energy_that_is_promised_is_not_offered_and_what_lacks_is_bought_at_any_price():
+    kept = bid_curve(VALUES, 5, 0.5, BANDS, promised=(1.5, 0.0))
+    lacking = bid_curve(VALUES, 5, 0.5, BANDS, promised=(1.5, 1.5))
 
-    assert plain[0].direction is dear[0].direction is Direction.DISCHARGE
-    assert dear[0].price > plain[0].price
+    assert {one.direction for one in kept} <= {Direction.CHARGE}
+    assert lacking[0].direction is Direction.CHARGE
+    assert lacking[0].price == BANDS.cap
+
+
+def test_what_runs_short_is_sold_at_a_higher_price():
+    much = bid_curve(VALUES, 5, 0.9, BANDS)
+    little = bid_curve(VALUES, 5, 0.2, BANDS)
+
+    assert much[0].direction is little[0].direction is Direction.DISCHARGE
+    assert little[0].price > much[0].price

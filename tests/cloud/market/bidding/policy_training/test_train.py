@@ -7,17 +7,19 @@ import pytest
 
 from cloud.market.backtest.basic import bid_values
 from cloud.market.backtest.case import Case, Wanted
+from cloud.market.backtest.checked import problems
 from cloud.market.backtest.learnt import course_of
 from cloud.market.backtest.prices import Prices
 from cloud.market.backtest.rolling import roll_values
 from cloud.market.backtest.strategies import STRATEGIES
+from cloud.market.bidding.curves import bid_curve
 from cloud.market.bidding.policy import BadPolicy, load_policy
-from cloud.market.bidding.policy_run import run_policy
+from cloud.market.bidding.policy_run import policy_curve, run_policy
 from cloud.market.bidding.policy_training.gate import judge
 from cloud.market.bidding.policy_training.practice import Practice
 from cloud.market.bidding.policy_training.train import Kept, Options, Promoted, _train, retrain
 from tests.cloud.market.bidding.made import BATTERY, made_minutes, made_prices
-from tests.cloud.market.bidding.test_value import BANDS
+from tests.cloud.market.bidding.test_value import BANDS, VALUES
 
 ROUND = 64 * 168
 DAYS = 120
@@ -73,6 +75,27 @@ def test_the_written_network_answers_as_the_trained_one_and_the_card_names_it(tr
     assert np.abs(actions).max() <= 1
     assert told[-1] == (0, ROUND, ROUND)
     assert json.loads((folder / "card.json").read_text())["networks"].keys() == {"seed-0.onnx"}
+
+
+def test_a_policy_offers_curves_that_can_be_submitted_and_followed(trained, course):
+    _, folder, _ = trained
+    policy = load_policy(folder)
+
+    for soc in (0.0, 0.4, 1.0):
+        curve = policy_curve(
+            policy.actions, VALUES, 7, soc, BANDS, seen=course.seen[7], measure=policy.measure
+        )
+        assert problems(curve, BANDS, BATTERY, soc, 1.0) == []
+    nothing = policy_curve(
+        lambda seen: np.zeros((len(seen), 2)),
+        VALUES,
+        7,
+        0.4,
+        BANDS,
+        seen=course.seen[7],
+        measure=30.0,
+    )
+    assert nothing == bid_curve(VALUES, 7, 0.4, BANDS)
 
 
 def test_a_policy_that_is_there_is_not_trained_again(trained, course, case):
