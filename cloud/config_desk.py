@@ -20,9 +20,6 @@ class ProductSection(_Section):
 
     id: Id = Field(description="of the product in the market's profile")
     mode: OfferMode = OfferMode.QUANTITY_PRICE
-    block_intervals: int = Field(
-        1, ge=1, le=300, description="intervals of one bid, where each has a gate of its own"
-    )
     ahead_min: float = Field(
         1_800.0, gt=0, description="minutes before its gate from which on a bid is drafted"
     )

@@ -131,9 +131,8 @@ def section(place: MarketPlace, station: str) -> dict[str, Any]:
                     {"id": "day-ahead-energy"},
                     {
                         "id": "minute-energy",
-                        "block_intervals": 10,
-                        "ahead_min": 16.0,
-                        "lead_s": 60.0,
+                        "ahead_min": 5.0,
+                        "lead_s": 30.0,
                     },
                 ],
             }

@@ -34,7 +34,10 @@ class PriceConfig(Strict):
 
 
 class ProductConfig(Strict):
-    """A product; bids are due at a local time days before, or minutes before an interval."""
+    """A product; bids are due at a local time days before, or minutes before an interval.
+
+    Intervals of one stretch of `due_together_min` minutes of the day are due together.
+    """
 
     id: Name
     code: str = ""
@@ -45,6 +48,7 @@ class ProductConfig(Strict):
     due_days_before: Annotated[int, Field(ge=0, le=7)] | None = None
     due_at: dt.time | None = None
     due_minutes_before: Annotated[int, Field(ge=0, le=1440)] | None = None
+    due_together_min: Annotated[int, Field(ge=0, le=1440)] = 0
     price_floor: Decimal
     price_cap: Decimal
     most_segments: Annotated[int, Field(ge=1)] = 10

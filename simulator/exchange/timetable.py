@@ -43,7 +43,11 @@ def day_of(market: MarketConfig, start_ms: int) -> dt.date:
 def due_ms(market: MarketConfig, product: ProductConfig, start_ms: int) -> int:
     """Return when bids of an interval are due."""
     if product.due_minutes_before is not None:
-        return start_ms - product.due_minutes_before * MIN_MS
+        first_ms = start_ms
+        if product.due_together_min:
+            begin_ms = day_ms(market, day_of(market, start_ms))[0]
+            first_ms -= (start_ms - begin_ms) % (product.due_together_min * MIN_MS)
+        return first_ms - product.due_minutes_before * MIN_MS
     before = dt.timedelta(days=product.due_days_before or 0)
     return moment_ms(market.zone, day_of(market, start_ms) - before, product.due_at or dt.time(0))
 

@@ -58,6 +58,7 @@ def test_the_exchange_plays_the_recording_by_the_rules_of_its_profile(tmp_path):
         assert product.price.file == recording
         gate = rules["gate"]["value"]
         assert product.due_minutes_before == gate.get("minutes_before")
+        assert product.due_together_min == gate.get("together_min", 0)
         assert product.due_at == gate.get("at")
         assert product.due_days_before == gate.get("days_before")
     prices = load(market.products[0].price)

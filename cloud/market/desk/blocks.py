@@ -1,12 +1,13 @@
-"""For which time the next bids are due: whole days, or a few intervals where each has its gate."""
+"""For which time the next bids are due: what one gate closes for is one bid."""
 
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from cloud.market.exchanges import DayGate, Product
+from cloud.market.exchanges import Product
 
 _MS_PER_MINUTE: Final = 60_000
 
@@ -28,29 +29,25 @@ class Block:
     gate_ms: int
 
 
-def open_blocks(
-    product: Product, now_ms: int, *, intervals: int, lead_ms: int, ahead_ms: int
-) -> tuple[Block, ...]:
+def open_blocks(product: Product, now_ms: int, *, lead_ms: int, ahead_ms: int) -> tuple[Block, ...]:
     """Return the blocks whose gate closes after `now + lead` and not after `now + ahead`.
 
     Args:
         product: with its gates.
         now_ms: the present.
-        intervals: of a block, where each has a gate of its own.
         lead_ms: a bid that cannot be looked at in time is not drafted.
         ahead_ms: nor one for which too little is known yet.
     """
     zone = ZoneInfo(product.calendar.zone)
     today = dt.datetime.fromtimestamp(now_ms / 1e3, zone).date()
     days = (today + dt.timedelta(days=number) for number in range(-1, ahead_ms // 86_400_000 + 9))
-    found = (block for day in days for block in _blocks(product, day, intervals))
+    found = (block for day in days for block in _blocks(product, day))
     return tuple(block for block in found if now_ms + lead_ms < block.gate_ms <= now_ms + ahead_ms)
 
 
-def _blocks(product: Product, day: dt.date, intervals: int) -> Iterator[Block]:
+def _blocks(product: Product, day: dt.date) -> Iterator[Block]:
     starts = product.intervals_ms(day)
-    size = len(starts) if isinstance(product.gate, DayGate) else intervals
-    for first in range(0, len(starts), size):
-        part = starts[first : first + size]
-        end_ms = part[-1] + product.interval_min * _MS_PER_MINUTE
-        yield Block(day, part[0], end_ms, product.gate_closure_ms(part[0]))
+    for gate_ms, part in groupby(starts, product.gate_closure_ms):
+        inside = list(part)
+        end_ms = inside[-1] + product.interval_min * _MS_PER_MINUTE
+        yield Block(day, inside[0], end_ms, gate_ms)

@@ -119,7 +119,6 @@ class Drafter:
             blocks = open_blocks(
                 rules,
                 self._clock(),
-                intervals=product.block_intervals,
                 lead_ms=round(product.lead_s * 1e3),
                 ahead_ms=round(product.ahead_min * 6e4),
             )

@@ -22,9 +22,16 @@ class DayGate:
 
 @dataclass(frozen=True, slots=True)
 class IntervalGate:
-    """Bids of an interval are due so many minutes before it begins."""
+    """Bids of an interval are due so many minutes before it begins.
+
+    Attributes:
+        minutes_before: the interval, or the stretch that it lies in.
+        together_min: intervals of one stretch of so many minutes, counted from the beginning of
+            the delivery day, are due together, as the quarter-hours of an hour; 0: each alone.
+    """
 
     minutes_before: int
+    together_min: int = 0
 
 
 Gate = DayGate | IntervalGate
@@ -78,8 +85,12 @@ class Calendar:
         match gate:
             case DayGate(days_before, at):
                 return self.at_ms(self.day_of(start_ms) - dt.timedelta(days=days_before), at)
-            case IntervalGate(minutes_before):
-                return start_ms - minutes_before * MS_PER_MIN
+            case IntervalGate(minutes_before, together_min):
+                first_ms = start_ms
+                if together_min:
+                    begin_ms = self.day_bounds_ms(self.day_of(start_ms))[0]
+                    first_ms -= (start_ms - begin_ms) % (together_min * MS_PER_MIN)
+                return first_ms - minutes_before * MS_PER_MIN
 
     def local(self, moment_ms: int) -> dt.datetime:
         """Return a moment in local time, aware of its zone."""

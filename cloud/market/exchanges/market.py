@@ -302,7 +302,7 @@ def _product(
 def _gate(given: DayGateFile | IntervalGateFile) -> Gate:
     if isinstance(given, DayGateFile):
         return DayGate(given.days_before, given.at)
-    return IntervalGate(given.minutes_before)
+    return IntervalGate(given.minutes_before, given.together_min)
 
 
 def _or(stated: Stated[V] | None, *, default: V) -> V:

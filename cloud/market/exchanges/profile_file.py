@@ -49,9 +49,10 @@ class DayGateFile(Strict):
 
 
 class IntervalGateFile(Strict):
-    """Due minutes before each interval."""
+    """Due minutes before each interval, or before a stretch of them that are due together."""
 
     minutes_before: Annotated[int, Field(ge=0, le=1440)]
+    together_min: Annotated[int, Field(ge=0, le=1440)] = 0
 
 
 class ProductFile(Strict):

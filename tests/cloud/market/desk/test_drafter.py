@@ -46,7 +46,7 @@ def section(*products: dict[str, object], **more: object) -> DeskSection:
 
 
 AHEAD = {"id": "day-ahead-energy"}
-MINUTES = {"id": "minute-energy", "block_intervals": 30, "ahead_min": 25.0, "lead_s": 60.0}
+MINUTES = {"id": "minute-energy", "ahead_min": 6.0, "lead_s": 180.0}
 
 
 async def sold(_: DeskSection) -> StationBattery:
@@ -114,7 +114,7 @@ async def test_a_block_of_minutes_is_drafted_at_the_prices_that_are_known_by_the
     assert await works.run() == 1
 
     (bid,) = await all_bids(pool, vault)
-    assert (bid.day, bid.begin_ms, bid.end_ms) == (day, begin_ms, begin_ms + 30 * 60_000)
+    assert (bid.day, bid.begin_ms, bid.end_ms) == (day, begin_ms, begin_ms + 3 * 60_000)
     assert bid.gate_ms == bid.begin_ms - 60_000
     content = bid.versions[0].content
     assert (from_record(content.inputs["forecast"]).mean == came[DAYS - 2]).all()
@@ -177,7 +177,7 @@ async def clear(pool: Pool, vault: Vault, bid: Bid, cleared: Cleared, now_ms: in
 async def test_a_desk_whose_prices_are_missing_is_told_and_keeps_no_other(pool: Pool, vault: Vault):
     await store(pool, DAYS)
     _, now_ms = day_of(DAYS - 1)
-    poor = section(MINUTES | {"ahead_min": 60.0}, price="tx.unknown")
+    poor = section(MINUTES | {"ahead_min": 9.0}, price="tx.unknown")
     works = Drafter(pool, vault, (poor, section(AHEAD)), sold=sold, clock=lambda: now_ms)
 
     with pytest.raises(BadSeries, match=r"tx\.unknown"):

@@ -63,3 +63,13 @@ def test_the_australian_trading_day_begins_at_four_and_knows_no_summer_time():
     assert rules.calendar.day_of(starts[0] - 1) == dt.date(2026, 1, 9)
     assert rules.calendar.day_of(starts[-1]) == dt.date(2026, 1, 10)
     assert rules.gate_closure_ms(starts[3]) == starts[3] - 300_000
+
+
+def test_intervals_of_one_stretch_are_due_together_before_the_first_of_them():
+    gate = IntervalGate(60, together_min=60)
+    begin = _utc("2026-03-10T09:00")
+
+    closures = {BRUSSELS.closure_ms(gate, begin + quarter * 900_000) for quarter in range(4)}
+
+    assert closures == {_utc("2026-03-10T08:00")}
+    assert BRUSSELS.closure_ms(gate, begin + 3_600_000) == _utc("2026-03-10T09:00")
