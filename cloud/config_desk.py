@@ -29,6 +29,10 @@ class ProductSection(_Section):
     held: dict[Id, Id] = Field(
         {}, description="regulation or reserve products offered beside it: id = series of its price"
     )
+    side: dict[Id, Id] = Field(
+        {}, description="other products of energy sold beside it, as a regional one: id = series"
+    )
+    side_most_mw: float = Field(1e6, gt=0, description="greatest power at each of them, MW")
     used: dict[Id, float] = Field(
         {}, description="MWh that a MW of such a product moves in an hour; measure your own"
     )

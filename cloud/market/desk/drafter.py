@@ -199,6 +199,10 @@ class Drafter:
             name: await desk_price(desk, self._pool, series, block, now_ms)
             for name, series in task.product.held.items()
         }
+        side = {
+            name: await desk_price(desk, self._pool, series, block, now_ms)
+            for name, series in task.product.side.items()
+        }
         return DraftRequest(
             station=section.station,
             market=desk.market,
@@ -208,6 +212,8 @@ class Drafter:
             sold=replace(sold, battery=battery),
             energy=forecast,
             held=held,
+            side=side,
+            side_most_mw=task.product.side_most_mw,
             used=task.product.used,
             mode=task.product.mode,
             committed=committed_mw(trades, task.rules.intervals_ms(block.day)),
@@ -218,7 +224,7 @@ class Drafter:
 
 
 async def desk_price(desk: Desk, pool: Pool, series: str, block: Block, now_ms: int) -> Forecast:
-    """Forecast a price of capacity by what the last days have paid."""
+    """Forecast the price of another product by what the last days have paid."""
     forecaster = Forecaster(
         desk.market,
         Sources(series),

@@ -6,7 +6,7 @@ price; no interval promises the same power or stored energy twice.
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from cloud.market.plans import (
     IntervalReason,
     Plan,
     PlanRequest,
+    SideMarket,
     Wish,
     explain,
     make_plan,
@@ -49,6 +50,8 @@ class DraftRequest:
         sold: what the station can sell, with its SOC as expected when the day begins.
         energy: forecast of the energy price; longer steps are held over the product's intervals.
         held: by id of a regulation or reserve product, the forecast of its price per MW and hour.
+        side: by id of another product of energy, as a regional market, the forecast of its price.
+        side_most_mw: greatest power sold or bought at each of them.
         used: by id, MWh that a MW held is expected to move in an hour.
         mode: how much is left to the market.
         committed: by beginning of an interval, MW that is sold (positive) or bought already; only
@@ -68,6 +71,8 @@ class DraftRequest:
     sold: StationBattery
     energy: Forecast
     held: Mapping[str, Forecast] = field(default_factory=dict)
+    side: Mapping[str, Forecast] = field(default_factory=dict)
+    side_most_mw: float = float("inf")
     used: Mapping[str, float] = field(default_factory=dict)
     mode: OfferMode = OfferMode.QUANTITY_PRICE
     committed: Mapping[int, float] = field(default_factory=dict)
@@ -114,14 +119,20 @@ def draft(request: DraftRequest) -> Draft:
         price=price,
         step_h=step_h,
         capacity=products,
+        side=_side(request, starts),
         wishes=request.wishes,
         end_value=worth_at_end(request, price) if request.end_value is None else request.end_value,
     )
     plan = make_plan(plan_request)
     reasons = explain(plan_request, plan)
     committed = np.array([request.committed.get(start, 0.0) for start in starts])
-    energy = energy_offers(starts, reasons, request.product, request.mode, committed)
+    beside = sum(plan.side_mw.values(), np.zeros(len(starts)))
+    energy = energy_offers(starts, reasons, request.product, request.mode, committed + beside)
     sets = [_set(request, request.product, energy)]
+    for name, power in plan.side_mw.items():
+        product = request.market.product(name)
+        sold = [replace(one, power_mw=float(mw)) for one, mw in zip(reasons, power, strict=True)]
+        sets.append(_set(request, product, energy_offers(starts, sold, product, request.mode)))
     for one in products:
         product = request.market.product(one.id)
         cost = one.used * request.sold.battery.wear_per_mwh
@@ -173,6 +184,19 @@ def _open_starts(request: DraftRequest) -> tuple[int, ...]:
             "no interval is forecast; choose a later day, or import the prices that are missing"
         )
     return starts
+
+
+def _side(request: DraftRequest, starts: tuple[int, ...]) -> tuple[SideMarket, ...]:
+    found = []
+    for name, forecast in request.side.items():
+        product = request.market.product(name)
+        if product.kind is not Kind.ENERGY or product.interval_min != request.product.interval_min:
+            raise NothingToBid(
+                f"{request.market.id}: {name} is no product of energy by "
+                f"{request.product.interval_min} minutes"
+            )
+        found.append(SideMarket(name, at(forecast, starts), request.side_most_mw))
+    return tuple(found)
 
 
 def _capacity(request: DraftRequest, name: str, starts: tuple[int, ...]) -> CapacityProduct:

@@ -83,6 +83,7 @@ def test_the_exchange_of_the_demo_can_be_loaded():
     assert [one.id for one in config.markets[0].products] == [
         "day-ahead-energy",
         "intraday-energy",
+        "local-energy",
         "minute-energy",
         "regulation",
     ]

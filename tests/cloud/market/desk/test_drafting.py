@@ -204,3 +204,32 @@ def test_a_price_that_is_a_little_off_the_forecast_loses_no_trade_that_pays(off:
 
     planned = made.plan.power_mw @ came[0] * 0.25 - made.plan.wear
     assert earned == pytest.approx(planned, rel=0.02)
+
+
+def test_one_run_bids_at_three_kinds_of_market_within_the_stations_power():
+    asked = replace(
+        request(HOURS),
+        held={"regulation": forecast(np.full(24, 12.0))},
+        used={"regulation": 0.2},
+        side={"local-energy": forecast(HOURS * 0.9 + 12.0)},
+        side_most_mw=1.0,
+    )
+
+    made = draft(asked)
+
+    by_product = {bid.product: bid for bid in made.bids}
+    assert set(by_product) == {"day-ahead-energy", "regulation", "local-energy"}
+    for name, bid in by_product.items():
+        assert check(bid, MARKET.product(name), BATTERY) == ()
+    held = {i.start_ms: i.power_mw(Direction.BOTH) for i in by_product["regulation"].intervals}
+    for index, start in enumerate(made.starts_ms):
+        hour = start - start % 3_600_000
+        offered = [
+            part.power_mw * (1 if part.direction is Direction.DISCHARGE else -1)
+            for name in ("day-ahead-energy", "local-energy")
+            for part in by_product[name].intervals[index].segments
+        ]
+        assert abs(sum(offered, Decimal(0))) + held.get(hour, Decimal(0)) <= Decimal("3.45")
+        assert sum(offered, Decimal(0)) == pytest.approx(
+            Decimal(str(round(made.plan.power_mw[index], 6))), abs=Decimal("0.003")
+        )
