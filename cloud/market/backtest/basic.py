@@ -161,5 +161,5 @@ def bid_values(
         energy,
         power,
     )
-    wrong = check_curves(case, rolled, energy) if checked else 0
+    wrong = check_curves(case, rolled, power) if checked else 0
     return Outcome(money, power, wrong, rolled.fallbacks)

@@ -5,6 +5,7 @@ in order and within floor and cap, powers positive, sums within the power and wi
 that the step can move.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
@@ -23,20 +24,35 @@ _APART = 97
 """Steps between checked curves: prime to a day's steps, so that all times of day are met."""
 
 
-def check_curves(case: Case, rolled: Rolled, energy: Floats) -> int:
+Offer = Callable[[Values, int, float], tuple[Segment, ...]]
+"""From values of one step, its number and the SOC to what is offered."""
+
+
+def check_curves(case: Case, rolled: Rolled, power_mw: Floats, offer: Offer | None = None) -> int:
     """Return how many of the curves written out could not be submitted or followed.
 
     Args:
         case: the back-test.
         rolled: values of the tested steps.
-        energy: after each step, shape (steps,), MWh above the least.
+        power_mw: that was given in each step, shape (steps,).
+        offer: what is offered; the curve of the values without it.
     """
     battery, wrong = case.battery, 0
-    for n in range(1, len(energy), _APART):
-        soc = battery.soc_min + energy[n - 1] / battery.energy_mwh
-        curve = bid_curve(_one_step(case, rolled, n), 0, soc, case.bands)
+    socs = _soc_before(case, power_mw)
+    for n in range(0, len(power_mw), _APART):
+        soc, values = float(socs[n]), _one_step(case, rolled, n)
+        curve = offer(values, n, soc) if offer else bid_curve(values, 0, soc, case.bands)
         wrong += bool(problems(curve, case.bands, battery, soc, case.prices.step_min / 60))
     return wrong
+
+
+def _soc_before(case: Case, power_mw: Floats) -> Floats:
+    """Return the SOC before each step, shape (steps,)."""
+    battery, hours = case.battery, case.prices.step_min / 60
+    given, taken = power_mw.clip(min=0), -power_mw.clip(max=0)
+    stored = taken * battery.charge_efficiency - given / battery.discharge_efficiency
+    moved = np.concatenate([[0.0], np.cumsum(stored[:-1] * hours)])
+    return np.clip(battery.soc + moved / battery.energy_mwh, battery.soc_min, battery.soc_max)
 
 
 def problems(

@@ -14,12 +14,14 @@ import numpy.typing as npt
 from cloud.market.backtest.ahead import WARM_UP_DAYS, choose_position, sell, with_money, words
 from cloud.market.backtest.basic import bid_values
 from cloud.market.backtest.case import Case, Outcome, believe
+from cloud.market.backtest.checked import check_curves
 from cloud.market.backtest.rolling import Rolled, base_price, roll_values
+from cloud.market.bid import Segment
 from cloud.market.bidding.policy import load_policy
 from cloud.market.bidding.policy_course import Course
 from cloud.market.bidding.policy_features import Seen, market_features
-from cloud.market.bidding.policy_run import run_policy
-from cloud.market.bidding.value import energy_of
+from cloud.market.bidding.policy_run import policy_curve, run_policy
+from cloud.market.bidding.value import Values, energy_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,14 +77,21 @@ def _bid(case: Case, keep: Floats | None, must: Floats | None) -> Outcome:
     loaded = load_policy(folder)
     if not loaded.promoted:
         return replace(values, notes=(f"fall-back: the Markov-SDP bids; the policy {gate}",))
+    course = course_of(case, rolled, loaded.measure)
     money, power = run_policy(
-        course_of(case, rolled, loaded.measure),
+        course,
         loaded.actions,
         energy=energy_of(case.battery, case.battery.soc),
         keep=keep,
         must=must,
     )
-    return Outcome(money, power, values.infeasible, values.fallbacks, (f"the policy {gate}",))
+
+    def offer(values: Values, step: int, soc: float) -> tuple[Segment, ...]:
+        seen, measure = course.seen[step], loaded.measure
+        return policy_curve(loaded.actions, values, 0, soc, case.bands, seen=seen, measure=measure)
+
+    wrong = check_curves(case, rolled, power, offer)
+    return Outcome(money, power, wrong, values.fallbacks, (f"the policy {gate}",))
 
 
 def _trained(case: Case, first: int, folder: Path, measure: float) -> str:

@@ -29,7 +29,7 @@ Progress = Callable[[int, int, int], None]
 _BATTERIES, _STEPS, _BATCH, _EPOCHS = 64, 168, 2688, 5
 _DISCOUNT, _GAE = 0.985, 0.93
 """Short: the change of the hindsight value has told a step already what comes of it."""
-_LEARNING_RATE, _LEAST_RATE = 3e-4, 1e-5
+_LEARNING_RATE, _LEAST_RATE = 1e-4, 1e-5
 _NEURONS = [96, 96]
 _FIRST_LOG_STD = -1.6
 _FIRST_ACTION_SHARE = 0.01
