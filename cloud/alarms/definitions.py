@@ -30,7 +30,9 @@ from contract.words import Words
 SHIPPED: Final = Path(__file__).with_name("definitions.toml")
 LINK_LOST: Final = "cloud.link_lost"
 """A station that is cut off cannot tell it."""
-BID_CODES: Final = frozenset({"cloud.bid_deadline", "cloud.bid_missed", "cloud.bid_unclear"})
+BID_CODES: Final = frozenset(
+    {"cloud.bid_deadline", "cloud.bid_missed", "cloud.bid_unclear", "cloud.settlement_differs"}
+)
 """What the market desk finds about a station's bids."""
 RESTARTED: Final = "station.started"
 """A controller that starts anew tells again what stands; what it does not tell again is over."""

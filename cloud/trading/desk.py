@@ -30,7 +30,7 @@ from cloud.market.statement import Statement
 from cloud.trading.exchanges import market_of, party_of, shortest_min
 from cloud.trading.meter import StationMeter
 from cloud.trading.orders import order_schedules
-from cloud.trading.settling import Day, checked, part_of
+from cloud.trading.settling import Day, SettledDay, checked, part_of
 from cloud.vault.vault import Vault
 
 _LIVE: Final = (
@@ -55,7 +55,7 @@ class TradingDesk:
     ) -> None:
         self._pool, self._vault, self._keys = pool, vault, keys
         self._meter, self._clock = meter, clock
-        self._checked: dict[tuple[str, str, dt.date, bytes], str] = {}
+        self._checked: dict[tuple[str, str, dt.date, bytes], SettledDay] = {}
         self._series: Mapping[str, Mapping[str, str]] = {
             one.market: one.settlement_prices for one in section.exchanges
         }
@@ -111,7 +111,7 @@ class TradingDesk:
             self._checked[place] = await self._check(bid, told)
         return part_of(bid, told, self._checked[place])
 
-    async def _check(self, bid: Bid, told: Statement) -> str:
+    async def _check(self, bid: Bid, told: Statement) -> SettledDay:
         """Settle the bid's day here and say how that lies to the statement."""
         market = market_of(bid.market)
         begin_ms, end_ms = market.calendar.day_bounds_ms(bid.day)

@@ -5,7 +5,7 @@ the meter and the published prices; every line that differs is named, with the m
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -16,14 +16,26 @@ from cloud.db import Pool, connection
 from cloud.errors import CloudError
 from cloud.market import bids, prices
 from cloud.market.award import Award
-from cloud.market.bids import Bid, Cleared, Settlement, State
-from cloud.market.desk.metering import Metered
+from cloud.market.bids import Bid, Cleared, Differs, Explained, Settlement, State
+from cloud.market.desk.metering import Metered, flag_zh
 from cloud.market.exchanges import Market
-from cloud.market.settlement import DayRecord, Reading, Reconciliation, reconcile, settle
-from cloud.market.statement import Statement
+from cloud.market.settlement import (
+    Course,
+    DayRecord,
+    Deviation,
+    Difference,
+    Reading,
+    Reconciliation,
+    explain,
+    reconcile,
+    settle,
+)
+from cloud.market.statement import Item, Line, Statement
 from cloud.vault.vault import Vault
 
 _SHOWN: Final = 3
+_CENT: Final = Decimal("0.01")
+_UNEVEN: Final = frozenset({Item.IMBALANCE, Item.DEVIATION})
 _CLEARED: Final = (State.CLEARED, State.SCHEDULED, State.DELIVERED, State.SETTLED)
 
 
@@ -49,35 +61,110 @@ class Day:
     now_ms: int
 
 
-def part_of(bid: Bid, told: Statement, checked: str) -> Settlement:
-    """Return what a statement says of a bid's product in its time.
+@dataclass(frozen=True)
+class SettledDay:
+    """A day as it was settled here, beside its statement.
+
+    Attributes:
+        words: how the two lie to one another, or why it could not be settled here.
+        ours: our settlement; None: there is none.
+        found: the comparison, line by line; None as `ours`.
+        deviations: intervals that went otherwise than awarded.
+    """
+
+    words: str
+    ours: Statement | None = None
+    found: Reconciliation | None = None
+    deviations: tuple[Deviation, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether any line of the day, or its total, is off by more than a cent."""
+        if self.found is None:
+            return False
+        off = [self.found.money, *(one.money for one in self.found.differences)]
+        return any(abs(money) > _CENT for money in off)
+
+
+def part_of(bid: Bid, told: Statement, day: SettledDay) -> Settlement:
+    """Return what a statement says of a bid's product in its time, and what we say of that time.
 
     Args:
         bid: the bid.
         told: the statement of its station's day.
-        checked: what came of settling the day here, in words.
+        day: what came of settling the day here.
     """
     lines: dict[str, Decimal] = {}
     for line in told.lines:
-        within = line.start_ms is None or bid.begin_ms <= line.start_ms < bid.end_ms
-        if line.detail == bid.product and within:
+        if line.detail == bid.product and _within(bid, line.start_ms):
             lines[line.item.value] = lines.get(line.item.value, Decimal(0)) + line.amount
     amount = sum(lines.values(), Decimal(0))
     rest = told.total - amount
     words = f"{rest} {told.currency} of the day's statement are for something else"
-    return Settlement(amount, told.currency, lines, (*((words,) if rest else ()), checked))
+    found = () if day.found is None else day.found.differences
+    return Settlement(
+        amount,
+        told.currency,
+        lines,
+        (*((words,) if rest else ()), day.words),
+        theirs=_lines_of(bid, told),
+        ours=None if day.ours is None else _lines_of(bid, day.ours),
+        theirs_day=told.total,
+        ours_day=None if day.ours is None else day.ours.total,
+        differences=tuple(_named(one) for one in found if _within(bid, one.start_ms)),
+        deviations=tuple(_explained(bid, day)),
+        differs=day.differs,
+    )
 
 
-async def checked(pool: Pool, vault: Vault, day: Day, told: Statement) -> str:
+def _within(bid: Bid, start_ms: int | None) -> bool:
+    return start_ms is None or bid.begin_ms <= start_ms < bid.end_ms
+
+
+def _lines_of(bid: Bid, statement: Statement) -> tuple[Line, ...]:
+    """Return the lines of a bid's product and of deviations in its time, and those of the day."""
+    return tuple(
+        one
+        for one in statement.lines
+        if _within(bid, one.start_ms)
+        and (one.start_ms is None or one.detail == bid.product or one.item in _UNEVEN)
+    )
+
+
+def _named(one: Difference) -> Differs:
+    return Differs(
+        *(one.start_ms, one.item.value, one.detail, one.fault.value, one.ours, one.theirs),
+        *(one.money, one.both_words),
+    )
+
+
+def _explained(bid: Bid, day: SettledDay) -> Iterator[Explained]:
+    lines = () if day.ours is None else day.ours.lines
+    prices = {one.start_ms: one.price for one in lines if one.item is Item.IMBALANCE}
+    for one in day.deviations:
+        if one.course is not Course.AS_AWARDED and _within(bid, one.start_ms):
+            yield Explained(
+                *(one.start_ms, one.minutes, one.awarded_mwh, one.delivered_mwh),
+                *(one.imbalance_mwh, prices.get(one.start_ms), one.cost, one.course.value),
+                one.both_words,
+            )
+
+
+async def checked(pool: Pool, vault: Vault, day: Day, told: Statement) -> SettledDay:
     """Settle the day here and say how that lies to the statement."""
     if day.readings is None:
-        return "not settled here: the meter has not told the whole day"
+        return SettledDay("not settled here: the meter has not told the whole day")
+    causes = {
+        one.start_ms: {"en": one.flag, "zh": flag_zh(one.flag)} for one in day.readings if one.flag
+    }
     try:
         record = await _record(pool, vault, day, day.readings)
         ours = settle(record, day.market)
-        return _said(reconcile(ours, told), told.currency)
+        found = reconcile(ours, told)
+        deviations = explain(record, day.market, ours.lines, causes)
     except CloudError as error:  # what is missing for it: a price, a profile's rule
-        return f"not settled here: {error}"
+        return SettledDay(f"not settled here: {error}")
+    return SettledDay(_said(found, told.currency), ours, found, deviations)
 
 
 async def _record(pool: Pool, vault: Vault, day: Day, readings: Sequence[Metered]) -> DayRecord:

@@ -46,7 +46,7 @@ from cloud.market.statement import Item, Line, Statement, total_of
 from cloud.trading import TradingDesk, open_exchanges
 from cloud.trading.exchanges import shortest_min
 from cloud.trading.meter import StationMeter
-from cloud.trading.settling import part_of
+from cloud.trading.settling import SettledDay, part_of
 from cloud.vault.vault import Vault
 from contract import layouts
 from contract.frame import Frame
@@ -322,7 +322,7 @@ async def test_a_statement_is_split_by_product_and_the_rest_is_said(parts):
     )
     told = Statement("1", MARKET.id, "haibin-1", DAY, MARKET.currency, lines, total_of(lines))
 
-    settled = part_of(bid, told, "checked")
+    settled = part_of(bid, told, SettledDay("checked"))
 
     assert settled.amount == Decimal("100.30")
     assert settled.lines == {"energy": Decimal("100.30")}
@@ -421,8 +421,14 @@ async def test_a_bid_is_moved_through_the_whole_cloud_and_settled_here_too(pool,
     assert settled.amount == pytest.approx(Decimal(48 * 150), abs=Decimal(8))
     if Decimal(off):
         assert "1 lines differ, 1.25 EUR in all" in settled.notes[-1]
+        assert settled.differs
+        (off_by,) = settled.differences
+        assert (off_by.fault, off_by.money) == ("amount", Decimal("1.25"))
+        assert "金额不同" in off_by.words.zh
     else:
         assert "lines agree to the cent" in settled.notes[-1]
+        assert (settled.differs, settled.differences) == (False, ())
+        assert settled.ours == settled.theirs
 
 
 def section_of(folder, **more: Any) -> MarketSection:

@@ -6,6 +6,8 @@ from cloud.market.bids.content import (
     Approver,
     Content,
     Delivery,
+    Differs,
+    Explained,
     Judgement,
     Measured,
     Reason,
@@ -38,11 +40,12 @@ from cloud.market.bids.rows import (
     paper_of,
 )
 from cloud.market.bids.states import State, may_follow
-from cloud.market.bids.watch import DEADLINE, MISSED, UNCLEAR, any_open, conditions
+from cloud.market.bids.watch import DEADLINE, DIFFERS, MISSED, UNCLEAR, any_open, conditions
 from cloud.market.bids.worker import Worker
 
 __all__ = [
     "DEADLINE",
+    "DIFFERS",
     "MISSED",
     "UNCLEAR",
     "Accepted",
@@ -53,8 +56,10 @@ __all__ = [
     "Content",
     "Delivery",
     "Desk",
+    "Differs",
     "Document",
     "Exchange",
+    "Explained",
     "Judgement",
     "Listed",
     "Measured",

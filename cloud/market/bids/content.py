@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from cloud.market.bid import BidSet
+from cloud.market.statement import Line
 from contract.words import Words
 
 _T = TypeVar("_T")
@@ -108,20 +109,85 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Differs:
+    """A line in which the exchange's statement is not what we have computed.
+
+    Attributes:
+        start_ms: the interval; None: the whole day.
+        item, detail: of the line.
+        fault: in what, as `cloud.market.settlement.Fault` names it.
+        ours, theirs: the values that differ.
+        money: theirs minus ours.
+        words: the difference in both languages.
+    """
+
+    start_ms: int | None
+    item: str
+    detail: str
+    fault: str
+    ours: Decimal
+    theirs: Decimal
+    money: Decimal
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An interval in which something else was delivered than awarded.
+
+    Attributes:
+        start_ms: UTC epoch.
+        minutes: length.
+        awarded_mwh, delivered_mwh, imbalance_mwh: to the grid positive.
+        price: of the imbalance per MWh; None: none was paid or charged.
+        cost: what the imbalance cost; negative: what it brought.
+        course: how they lie to one another, as `cloud.market.settlement.Course` names it.
+        words: all of it with its cause, in both languages.
+    """
+
+    start_ms: int
+    minutes: int
+    awarded_mwh: Decimal
+    delivered_mwh: Decimal
+    imbalance_mwh: Decimal
+    price: Decimal | None
+    cost: Decimal
+    course: str
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """What a bid came to: positive is paid to us.
 
+    `amount` and `lines` are the exchange's. What we have computed stands beside it, for the bid's
+    own time line by line and for the whole day as totals; papers of old have nothing of that.
+
     Attributes:
-        amount: to the cent.
+        amount: of the bid's product, to the cent.
         currency: ISO 4217.
         lines: parts of the amount by name; they add up to it.
         notes: deviations from the plan or the statement, in words.
+        theirs: lines of the exchange's statement in the bid's time.
+        ours: lines that the market's rules make of awards, meter and prices; None: they could not
+            be computed, and the notes say why.
+        theirs_day, ours_day: totals of the station's day in this market.
+        differences: in the bid's time and of the whole day.
+        deviations: intervals of the bid that went otherwise than awarded.
+        differs: whether any line of the day is off by more than a cent.
     """
 
     amount: Decimal
     currency: str
     lines: Mapping[str, Decimal] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    theirs: tuple[Line, ...] = ()
+    ours: tuple[Line, ...] | None = None
+    theirs_day: Decimal | None = None
+    ours_day: Decimal | None = None
+    differences: tuple[Differs, ...] = ()
+    deviations: tuple[Explained, ...] = ()
+    differs: bool = False
 
 
 _adapters: dict[type[Any], TypeAdapter[Any]] = {}

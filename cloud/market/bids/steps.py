@@ -213,6 +213,10 @@ class Steps:
             await rows.lock(conn, bid.id)
             for paper in (document, settled):
                 await rows.put_paper(conn, keys, bid.id, version.number, paper, at_ms=now_ms)
+            if settled.differs:
+                await conn.execute(
+                    "INSERT INTO bid_differences (bid, at_ms) VALUES (%s, %s)", (bid.id, now_ms)
+                )
             await rows.move(conn, keys, bid.id, step)
 
     async def _results(self, bid: Bid) -> list[Cleared]:

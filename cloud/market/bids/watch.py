@@ -1,8 +1,9 @@
 """The deadline watch: at which stations people must be called, and why.
 
-Three conditions, each of a station, each gone by itself when its cause is: a gate is near and
+Four conditions, each of a station, each gone by itself when its cause is: a gate is near and
 nothing is approved (or what is approved does not get out); a gate has closed and nothing stands;
-the exchange does not say what became of a request.
+the exchange does not say what became of a request; its statement is off by more than a cent (for a
+week, in which it is contested; the settled bid says so for ever).
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ from cloud.market.bids.decide import Times
 DEADLINE: Final = "cloud.bid_deadline"
 MISSED: Final = "cloud.bid_missed"
 UNCLEAR: Final = "cloud.bid_unclear"
+DIFFERS: Final = "cloud.settlement_differs"
+_CONTESTED_MS: Final = 7 * 86_400_000
+"""After a week the alarm has been seen or never will be."""
 _UNCLEAR_MS: Final = 120_000
 """An exchange answers in seconds; after two minutes somebody should ring it up."""
 
@@ -39,6 +43,9 @@ _ASKED: Final = """
 SELECT DISTINCT b.station FROM bid_outbox o JOIN bids b ON b.id = o.bid
 WHERE o.answer IS NULL AND o.written_ms < %s
 """
+_DIFFERENT: Final = """
+SELECT DISTINCT b.station FROM bid_differences d JOIN bids b ON b.id = d.bid WHERE d.at_ms > %s
+"""
 
 
 async def any_open(pool: Pool) -> bool:
@@ -49,13 +56,15 @@ async def any_open(pool: Pool) -> bool:
 
 
 async def conditions(pool: Pool, now_ms: int, times: Times) -> Mapping[str, frozenset[str]]:
-    """Return the stations where each of the three conditions stands, by its event code."""
+    """Return the stations where each of the conditions stands, by its event code."""
     given = {"now": now_ms, "escalate": times.escalate_ms, "fallback": times.fallback_ms}
     async with connection(pool) as conn:
         rows = await (await conn.execute(_STATES, given)).fetchall()
         asked = await (await conn.execute(_ASKED, [now_ms - _UNCLEAR_MS])).fetchall()
+        off = await (await conn.execute(_DIFFERENT, [now_ms - _CONTESTED_MS])).fetchall()
     return {
         DEADLINE: frozenset(row[0] for row in rows if row[1]),
         MISSED: frozenset(row[0] for row in rows if row[2]),
         UNCLEAR: frozenset(row[0] for row in asked),
+        DIFFERS: frozenset(row[0] for row in off),
     }

@@ -5,6 +5,7 @@ taken to run evenly between the samples around it, and that is said: such an int
 but when in the gap its energy flowed is not known.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,13 @@ Millis = npt.NDArray[np.int64]
 
 NEAR_MS: Final = 90_000
 """A sample so near an end stands for it: minutes are kept for ever, samples only for a time."""
+_NOTHING_BEFORE: Final = "the meter had told nothing before the interval began"
+_WENT_BACK: Final = "a counter of the meter went back: it was replaced or reset"
+_GAP: Final = re.compile(r"no sample of the meter for (\d+) min")
+_CHINESE: Final = {
+    _NOTHING_BEFORE: "时段开始前计量无数据",
+    _WENT_BACK: "计量读数回退：电表被更换或清零",
+}
 _KWH: Final = Decimal("0.001")
 _DIGITS: Final = Decimal("0.000001")
 
@@ -83,7 +91,7 @@ def _net(counters: Counters, at_ms: int) -> tuple[float, str]:
     net = counters.exported_kwh - counters.imported_kwh
     value = float(np.interp(at_ms, counters.times_ms, net))
     if at_ms < counters.times_ms[0]:
-        return value, "the meter had told nothing before the interval began"
+        return value, _NOTHING_BEFORE
     place = int(np.searchsorted(counters.times_ms, at_ms, side="right"))
     near = counters.times_ms[max(place - 1, 0) : place + 1]
     width_ms = int(near[-1] - near[0])
@@ -100,4 +108,15 @@ def _went_back(counters: Counters, start_ms: int, end_ms: int) -> list[str]:
     falls = (np.diff(counters.exported_kwh[inside]) < 0) | (
         np.diff(counters.imported_kwh[inside]) < 0
     )
-    return ["a counter of the meter went back: it was replaced or reset"] if falls.any() else []
+    return [_WENT_BACK] if falls.any() else []
+
+
+def flag_zh(flag: str) -> str:
+    """Return in Chinese what is uncertain about an interval."""
+    found = []
+    for part in flag.split("; "):
+        gap = _GAP.match(part)
+        found.append(
+            f"计量 {gap[1]} 分钟无样本，电量按均匀分摊" if gap else _CHINESE.get(part, part)
+        )
+    return "；".join(found)

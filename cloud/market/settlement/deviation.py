@@ -9,6 +9,7 @@ from cloud.market.exchanges import Market
 from cloud.market.settlement.record import DayRecord
 from cloud.market.settlement.schemes import scheduled_mwh
 from cloud.market.statement import Item, Line
+from contract.words import Words
 
 
 class Course(StrEnum):
@@ -78,6 +79,11 @@ class Deviation:
         tail = f"; cause: {cause}" if cause else "; cause not known"
         text = f"awarded {awarded} MWh, delivered {delivered} MWh, {rest} MWh {brought} {money}"
         return f"{said}: {text}" + ("" if self.course is Course.AS_AWARDED else tail)
+
+    @property
+    def both_words(self) -> Words:
+        """The sentence in both languages."""
+        return Words(self.words("en"), self.words("zh"))
 
 
 def explain(

@@ -8,6 +8,7 @@ from enum import StrEnum
 from cloud.market.errors import BadDocument
 from cloud.market.settlement.money import same_quantity
 from cloud.market.statement import Item, Line, Statement
+from contract.words import Words
 
 _CENT = Decimal("0.01")
 
@@ -69,6 +70,11 @@ class Difference:
         """Return the difference as words, in English or (zh) in Chinese."""
         text = _TEXTS[self.fault][language.startswith("zh")]
         return text.format(ours=f"{self.ours:f}", theirs=f"{self.theirs:f}")
+
+    @property
+    def both_words(self) -> Words:
+        """The words in both languages."""
+        return Words(self.words("en"), self.words("zh"))
 
 
 @dataclass(frozen=True, slots=True)

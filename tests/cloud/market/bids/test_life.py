@@ -10,6 +10,7 @@ from cloud.market.bids import Approver, Judgement, Settlement
 from cloud.market.bids.exchange import Cleared
 from cloud.market.errors import BidRefused
 from contract.words import Words
+from tests.cloud.market.bids.conftest import TIMES
 from tests.cloud.market.bids.trade_hall import BEGIN_MS, GATE_MS, HOUR_MS, NOON_MS, content
 
 AFTER_MS = BEGIN_MS + 24 * HOUR_MS
@@ -42,6 +43,24 @@ async def test_a_small_bid_goes_from_draft_to_the_cent_by_itself_and_says_who_mo
     settled = await bids.paper_of(floor.pool, floor.vault, await floor.load(bid), 1, Settlement)
     assert settled is not None
     assert str(settled.amount) == "1234.56"
+
+
+async def test_a_statement_that_differs_calls_people_for_a_week(floor, monkeypatch):
+    await floor.draft()
+    settle = floor.desk.settle
+
+    async def off(*given: object) -> Settlement:
+        return replace(await settle(*given), differs=True)
+
+    monkeypatch.setattr(floor.desk, "settle", off)
+    for now_ms in (None, GATE_MS, AFTER_MS):
+        await floor.run(now_ms)
+
+    async def called(now_ms: int) -> frozenset[str]:
+        return (await bids.conditions(floor.pool, now_ms, TIMES))[bids.DIFFERS]
+
+    assert await called(AFTER_MS) == {"haibin-1"}
+    assert await called(AFTER_MS + 7 * 24 * HOUR_MS) == frozenset()
 
 
 async def test_a_bid_keeps_what_it_was_made_from_to_the_digit(floor):
@@ -239,7 +258,7 @@ async def test_near_the_gate_people_are_called_and_then_the_fall_back_goes(floor
     assert standing[bids.DEADLINE] == {"haibin-1"}
     assert await floor.states(bid) == ["withdrawn", "accepted"]
     assert (await floor.load(bid)).versions[1].approved_by == "rule:fall-back"
-    assert safe == {bids.DEADLINE: set(), bids.MISSED: set(), bids.UNCLEAR: set()}
+    assert set().union(*safe.values()) == set()
 
 
 async def test_a_fall_back_that_is_not_needed_lapses_at_the_gate(floor):
