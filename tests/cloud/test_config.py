@@ -82,3 +82,15 @@ def test_a_port_in_use_is_named_with_its_file(tmp_path: Path):
             bind(load(path))
 
     assert str(caught.value.of(path)).startswith(f"{path}: web.port = ")
+
+
+def test_the_section_of_the_guide_of_bids_is_read(tmp_path: Path):
+    guide = Path(__file__).parents[2] / "docs" / "market-bids.md"
+    section = guide.read_text("utf-8").split("```toml\n")[1].split("```")[0]
+    path = tmp_path / "cloud.toml"
+    path.write_text(f'data_dir = "data"\n{section}', "utf-8")
+
+    market = load(path).market
+
+    assert market.exchanges[0].report_meter
+    assert market.exchanges[0].token_file == tmp_path / "exchange.token"

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from cloud.market.bids import Accepted, Cleared, Document, NotYet, Unclear, Unknown, Withdrawn
+from cloud.market.bids import (
+    Accepted,
+    Cleared,
+    Document,
+    NotYet,
+    Replaced,
+    Unclear,
+    Unknown,
+    Withdrawn,
+)
 from cloud.market.exchanges import (
     FileDrop,
     Party,
@@ -55,7 +64,7 @@ async def test_a_bid_lives_by_files_from_submission_to_statement(exchange: TestE
 
     await port.submit(BID, KEY)
     await _until(lambda: port.state(BID, KEY), Accepted)
-    await port.submit(MORE, NEXT, replaces=KEY)
+    await port.submit(MORE, NEXT, replaces=Replaced(KEY))
     await _until(lambda: port.state(MORE, NEXT), Accepted)
     replaced = await port.state(BID, KEY)
     early = await port.clearing(MORE, NEXT)
