@@ -101,6 +101,10 @@ class CloudClient:
         """All models, and what has become of each at the stations."""
         return list(self._call("GET", "/api/v1/models")["models"])
 
+    def set_limits(self, desk: str, limits: dict[str, float], why: str) -> None:
+        """Set the limits of a market desk, as a head of trading."""
+        self._call("PUT", f"/api/v1/desks/{desk}/limits", {"limits": limits, "why": why})
+
     def commands(
         self, station: str, start_ms: int, end_ms: int, limit: int = 1000
     ) -> list[dict[str, Any]]:

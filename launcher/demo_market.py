@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import tomli_w
 
+from launcher.demo_config import CONTAINERS, PCS_RATED_KW
 from launcher.errors import LauncherError
 from launcher.paths import DATA
 
@@ -28,6 +29,7 @@ MARKET: Final = "test-exchange"
 PRICE: Final = "demo.day_ahead"
 TIMEZONE: Final = "Asia/Shanghai"
 PARTICIPANT: Final = "demo-desk"
+DESK: Final = "demo"
 _RECORDING: Final = DATA / "market" / "epf_de.parquet"
 _EXCHANGE: Final = DATA / "simulator" / "exchange.toml"
 _PLAYED: Final = {"column": "price", "at": "start"}
@@ -104,6 +106,20 @@ def _kept(price: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in price.items() if name in {"scale", "ripple"}}
 
 
+def limits() -> dict[str, float]:
+    """Return what the demo's desk may do: a trader alone up to the station's power.
+
+    The sums are those of a station whose good day brings some hundred EUR.
+    """
+    power_mw = CONTAINERS * PCS_RATED_KW / 1e3
+    return {
+        "max_power_mw": power_mw,
+        "max_cvar": 2_000.0,
+        "trader_power_mw": power_mw,
+        "trader_cvar": 500.0,
+    }
+
+
 def section(place: MarketPlace, station: str) -> dict[str, Any]:
     """Return the section `[market]` of the cloud's configuration."""
     return {
@@ -119,7 +135,7 @@ def section(place: MarketPlace, station: str) -> dict[str, Any]:
         ],
         "desks": [
             {
-                "desk": "demo",
+                "desk": DESK,
                 "station": station,
                 "market": MARKET,
                 "price": PRICE,

@@ -103,9 +103,15 @@ class Stack:
         return address
 
     def import_prices(self) -> int:
-        """Let the running cloud know what the market has published until now; return the rows."""
+        """Let the running cloud know what the market has published until now; return the rows.
+
+        With the prices the desk begins to draft, so its limits are set first.
+        """
         if self.place is None:
             raise LauncherError("there is no exchange: start it before the cloud.")
+        if self.sign_in is not None:
+            with self.client() as client:
+                client.set_limits(demo_market.DESK, demo_market.limits(), "limits of the demo")
         return demo_market.import_recording(self.folders.cloud / "cloud.toml", self.place)
 
     def start_cloud(self) -> dict[str, str]:

@@ -4,15 +4,19 @@ from fastapi import APIRouter
 
 from cloud.api import (
     alarms,
+    bids,
     cell_map,
     commands,
     control,
+    desks,
     events,
     health,
     history,
     history_plan,
     life,
+    markets,
     models,
+    prices,
     schedules,
     session,
     signals,
@@ -39,6 +43,10 @@ for _part in (
     cell_map,
     worst_cells,
     stream,
+    markets,
+    bids,
+    desks,
+    prices,
     users,
 ):
     router.include_router(_part.router)

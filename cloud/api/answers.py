@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from cloud.access.sign_in import TooManyAttempts
 from cloud.alarms import ActRefused, Refusal, Why
 from cloud.errors import Refused, Unavailable
+from cloud.market.errors import BadProfile, MarketError
 
 _INVALID, _UNAVAILABLE = 422, 503
 _RETRY_AFTER_S = "2"
@@ -19,7 +20,7 @@ _REMEDIES = {
     403: "ask an administrator for the role, or sign in as somebody who has it",
     404: "check the name; GET /api/v1/stations lists the stations",
     405: "see /api/openapi.json for the methods of this address",
-    409: "choose another id",
+    409: "choose another id, or look at what has changed and repeat the request",
     413: "send less at once",
     422: "correct the request as the message says and repeat it",
     429: "wait as long as the header Retry-After says",
@@ -118,7 +119,13 @@ def install(app: FastAPI, page: PageMaker) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
         return told(request, error.status_code, "http_error", str(error.detail))
 
+    async def market(request: Request, error: Exception) -> Response:
+        unknown = isinstance(error, BadProfile)
+        status, code = (404, "not_found") if unknown else (_INVALID, "market_refused")
+        return told(request, status, code, str(error))
+
     app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(MarketError, market)
     app.add_exception_handler(Unavailable, unavailable)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)

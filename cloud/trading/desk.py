@@ -8,7 +8,6 @@ from typing import Final
 from cloud.config_market import MarketSection
 from cloud.db import Pool
 from cloud.keys import KeyStore
-from cloud.market import bids
 from cloud.market.bids import (
     Bid,
     Cleared,
@@ -19,24 +18,18 @@ from cloud.market.bids import (
     NotYet,
     Scheduled,
     Settlement,
-    State,
     Version,
 )
-from cloud.market.desk.judging import Context, judge
-from cloud.market.desk.limits import limits_of
-from cloud.market.exchanges import Party, Role
+from cloud.market.desk.judging import judge
 from cloud.market.exchanges.statements import read_statement
 from cloud.market.statement import Statement
-from cloud.trading.exchanges import market_of, party_of, shortest_min
+from cloud.trading.context import context_of
+from cloud.trading.exchanges import market_of, shortest_min
 from cloud.trading.meter import StationMeter
 from cloud.trading.orders import order_schedules
 from cloud.trading.settling import Day, SettledDay, checked, part_of
 from cloud.vault.vault import Vault
 
-_LIVE: Final = (
-    *(State.CHECKED, State.APPROVED, State.SUBMITTED, State.ACCEPTED),
-    *(State.CLEARED, State.SCHEDULED),
-)
 _DAYS_KEPT: Final = 64
 
 
@@ -54,30 +47,15 @@ class TradingDesk:
         clock: Callable[[], int],
     ) -> None:
         self._pool, self._vault, self._keys = pool, vault, keys
-        self._meter, self._clock = meter, clock
+        self._meter, self._clock, self._section = meter, clock, section
         self._checked: dict[tuple[str, str, dt.date, bytes], SettledDay] = {}
         self._series: Mapping[str, Mapping[str, str]] = {
             one.market: one.settlement_prices for one in section.exchanges
         }
-        self._parties = {one.market: party_of(one) for one in section.exchanges}
-        self._roles = {(one.station, one.market): Role(one.role) for one in section.desks}
 
     async def judge(self, bid: Bid, version: Version, now_ms: int) -> Judgement:
         """Check a version by the market's rules and the desk's limits as they are now."""
-        limits = await limits_of(self._pool, bid.desk)
-        context = Context(
-            market=market_of(bid.market),
-            limits=limits,
-            party=self._parties.get(bid.market, Party(bid.station, bid.station)),
-            others_cvar=0.0 if limits.max_book_cvar is None else await self._others_cvar(bid),
-            now_ms=now_ms,
-            role=self._roles.get((bid.station, bid.market), Role.INDEPENDENT),
-            others=tuple(
-                live.content.bid_set
-                for other in await bids.beside(self._pool, self._vault, bid)
-                if (live := other.newest(*_LIVE)) is not None
-            ),
-        )
+        context = await context_of(self._pool, self._vault, self._section, bid, now_ms)
         return judge(bid, version, context)
 
     async def schedule(self, bid: Bid, results: Sequence[Cleared], now_ms: int) -> Scheduled:
@@ -124,9 +102,3 @@ class TradingDesk:
             now_ms=self._clock(),
         )
         return await checked(self._pool, self._vault, day, told)
-
-    async def _others_cvar(self, bid: Bid) -> float:
-        """Return the sum of what the other bids of the desk and day were weighed at."""
-        judged = await bids.others_judged(self._pool, self._vault, bid)
-        worst = (max(one.figures.get("cvar", 0.0) for one in each) for each in judged.values())
-        return sum(max(one, 0.0) for one in worst)

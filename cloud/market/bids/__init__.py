@@ -13,6 +13,7 @@ from cloud.market.bids.content import (
     Reason,
     Scheduled,
     Settlement,
+    fingerprint,
 )
 from cloud.market.bids.decide import Times
 from cloud.market.bids.exchange import (
@@ -38,6 +39,7 @@ from cloud.market.bids.rows import (
     log_of,
     others_judged,
     paper_of,
+    papers_of,
 )
 from cloud.market.bids.states import State, may_follow
 from cloud.market.bids.watch import DEADLINE, DIFFERS, MISSED, UNCLEAR, any_open, conditions
@@ -84,12 +86,14 @@ __all__ = [
     "conditions",
     "draft",
     "edit",
+    "fingerprint",
     "listed",
     "load",
     "log_of",
     "may_follow",
     "others_judged",
     "paper_of",
+    "papers_of",
     "weigh_again",
     "withdraw",
 ]

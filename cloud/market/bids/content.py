@@ -4,11 +4,12 @@ All of it is sealed as JSON whose decimals are strings: to the digit what a pers
 is submitted, and what the exchange said is what is settled.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -17,6 +18,7 @@ from cloud.market.statement import Line
 from contract.words import Words
 
 _T = TypeVar("_T")
+_FINGERPRINT_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,3 +210,8 @@ def from_bytes(kind: type[_T], raw: bytes) -> _T:
     """Return the value that `to_bytes` has written."""
     value: _T = _adapter(kind).validate_json(raw)
     return value
+
+
+def fingerprint(bid_set: BidSet) -> str:
+    """Return sixteen hex digits that name exactly these offers, shown before and after approval."""
+    return hashlib.sha256(to_bytes(bid_set)).hexdigest()[:_FINGERPRINT_DIGITS]

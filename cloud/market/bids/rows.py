@@ -295,6 +295,22 @@ async def beside(pool: Pool, vault: Vault, bid: Bid) -> list[Bid]:
     return [await load(pool, vault, row[0]) for row in names]
 
 
+async def papers_of(pool: Pool, vault: Vault, bid: Bid) -> dict[int, dict[type[Any], Any]]:
+    """Return all that was added to a bid, by version and kind."""
+    async with connection(pool) as conn:
+        cursor = await conn.execute(
+            "SELECT version, kind, sealed FROM bid_papers WHERE bid = %s", [bid.id], binary=True
+        )
+        there = await cursor.fetchall()
+    keys = await vault.keys(bid.station)
+    kinds = {name: kind for kind, name in _KINDS.items()}
+    found: dict[int, dict[type[Any], Any]] = {}
+    for version, name, sealed in there:
+        raw = keys.open(_paper_place(bid.id, version, name), sealed)
+        found.setdefault(version, {})[kinds[name]] = from_bytes(kinds[name], raw)
+    return found
+
+
 async def wake(conn: Connection, bid: str) -> None:
     """Have the worker look at a bid at once."""
     await conn.execute(

@@ -14,7 +14,7 @@ import numpy as np
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet, Direction
 from cloud.market.bids import Approver, Bid, Judgement, State, Version
-from cloud.market.exchanges import Market, Party, Role, check_everything
+from cloud.market.exchanges import Market, Party, Role, Violation, check_everything
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.risk import (
     Limits,
@@ -68,18 +68,7 @@ def judge(bid: Bid, version: Version, context: Context) -> Judgement:
             "投标未附电池参数，无法校核；请重新编制",
         )
         return Judgement(violations=(words,), approver=Approver.HEAD_TRADER)
-    standing = bid.newest(State.ACCEPTED)
-    wrong = check_everything(
-        offers,
-        context.market,
-        battery,
-        party=context.party,
-        role=context.role,
-        now_ms=context.now_ms,
-        before=None if standing is None else standing.content.bid_set,
-        reason=version.why,
-        others=context.others,
-    )
+    wrong = violations_of(bid, version, context, battery)
     figures = figures_of(offers, battery, forecast_of(inputs), seed=crc32(bid.id.encode()))
     if "cvar" in figures:
         figures["book_cvar"] = figures["cvar"] + max(context.others_cvar, 0.0)
@@ -91,6 +80,24 @@ def judge(bid: Bid, version: Version, context: Context) -> Judgement:
         figures=figures,
         approver=enough,
         rule="within the desk's limits for rules" if enough is Approver.RULE else "",
+    )
+
+
+def violations_of(
+    bid: Bid, version: Version, context: Context, battery: Battery
+) -> tuple[Violation, ...]:
+    """Return the market's rules that a version breaks, each with its interval."""
+    standing = bid.newest(State.ACCEPTED)
+    return check_everything(
+        version.content.bid_set,
+        context.market,
+        battery,
+        party=context.party,
+        role=context.role,
+        now_ms=context.now_ms,
+        before=None if standing is None else standing.content.bid_set,
+        reason=version.why,
+        others=context.others,
     )
 
 

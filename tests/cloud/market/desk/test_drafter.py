@@ -14,7 +14,7 @@ from cloud.market.battery import Battery
 from cloud.market.bid import BidSet, Direction
 from cloud.market.bids import Award, Bid, Cleared, State, Step
 from cloud.market.bids.rows import move, put_paper
-from cloud.market.desk import Drafter
+from cloud.market.desk.drafter import Drafter
 from cloud.market.desk.position import carried, committed_mw, traded
 from cloud.market.errors import BadSeries
 from cloud.market.exchanges import check

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from cloud.market.battery import Battery
 from cloud.market.bid import Direction, OfferMode
-from cloud.market.desk import DraftRequest, draft
-from cloud.market.desk.drafting import NothingToBid
+from cloud.market.desk.drafting import DraftRequest, NothingToBid, draft
 from cloud.market.exchanges import check, load_market
 from cloud.market.forecast import Forecast
 from cloud.market.plans import EndSoc

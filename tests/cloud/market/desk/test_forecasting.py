@@ -1,7 +1,7 @@
 import pytest
 
 from cloud.db import Pool
-from cloud.market.desk import Forecaster, Sources
+from cloud.market.desk.forecasting import Forecaster, Sources
 from cloud.market.errors import BadSeries, TooLittleHistory
 from cloud.market.forecasts import naive_members
 from tests.cloud.market.desk.market_days import MARKET, day_of, store

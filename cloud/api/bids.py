@@ -1,0 +1,352 @@
+"""Bids of a station: look, draft, ask what-if, change, approve, withdraw."""
+
+import asyncio
+import datetime as dt
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, Field
+
+from cloud import fleet
+from cloud.access import Action, Resource, authorize
+from cloud.api.answers import ERRORS, ErrorAnswer
+from cloud.api.bid_answers import (
+    BidAnswer,
+    BidList,
+    Intervals,
+    JudgementAnswer,
+    Why,
+    bid_answer,
+    judgement_answer,
+    listed_answer,
+    offers_of,
+)
+from cloud.api.context import BidApprover, BidEditor, Desk, DeskOf, MarketReader
+from cloud.api.image import now_ms
+from cloud.api.life import WordsAnswer
+from cloud.api.stations import StationId
+from cloud.errors import NotFound
+from cloud.market import bids
+from cloud.market.bid import BidSet, OfferMode
+from cloud.market.bids import Bid, Content, NewBid, Version, fingerprint
+from cloud.market.desk.what_if import WhatIf, what_if
+from cloud.market.errors import BidRefused
+from cloud.market.exchanges import load_market
+from cloud.market.wear import DEFAULT_WEAR, read_wear
+from cloud.sold import sold_now
+from cloud.trading.context import context_of
+
+_CHANGED: dict[int | str, dict[str, object]] = {
+    409: {"model": ErrorAnswer, "description": "The bid is not what the caller saw."}
+}
+router = APIRouter(prefix="/stations/{station}/bids", tags=["bids"], responses=ERRORS | _CHANGED)
+
+BidId = Annotated[UUID, Path(description="id of the bid")]
+_MOST_DAYS = 92
+
+
+class OffersRequest(BaseModel):
+    """Offers in the place of a version's."""
+
+    version: int = Field(ge=1, description="that was changed; its battery and forecast are used")
+    mode: OfferMode | None = Field(None, description="null: as it is")
+    intervals: Intervals = Field(description="all of the bid, not only what changes")
+    why: Why = ""
+
+
+class EditRequest(OffersRequest):
+    """A new version of a bid."""
+
+    newest: int = Field(ge=1, description="last version that the editor has seen")
+    fallback: bool = False
+
+
+class ApproveRequest(BaseModel):
+    """That a person has looked at exactly these offers."""
+
+    version: int = Field(ge=1, description="that was looked at")
+    fingerprint: str = Field(description="of the version that was looked at")
+    why: Why = ""
+
+
+class WithdrawRequest(BaseModel):
+    """Why a bid is taken back."""
+
+    why: Why = Field(min_length=3)
+
+
+class DraftRequest(BaseModel):
+    """A bid of a person or a program. The same again changes nothing."""
+
+    market: str = Field(description="id of the market's profile")
+    product: str
+    day: dt.date = Field(description="of delivery, in the market's time")
+    desk: str = Field("desk", pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="whose limits")
+    mode: OfferMode = OfferMode.QUANTITY_PRICE
+    intervals: Intervals
+    why: Why = ""
+
+
+class ViolationAnswer(BaseModel):
+    """A rule of the market that is broken, and where."""
+
+    rule: str
+    start_ms: int | None = Field(description="null: the whole bid")
+    segment: int | None = Field(description="index of the segment; null: the whole interval")
+    words: WordsAnswer
+    origin: str = Field(description="where the rule is published, or why it is assumed")
+
+
+class HistogramAnswer(BaseModel):
+    """How possible days spread over revenue."""
+
+    edges: list[float] = Field(description="one more than counts")
+    counts: list[int]
+
+
+class WhatIfAnswer(BaseModel):
+    """What edited offers would come to; nothing is stored."""
+
+    fingerprint: str
+    judgement: JudgementAnswer
+    violations: list[ViolationAnswer]
+    histogram: HistogramAnswer | None = Field(
+        description="null: there is no forecast to weigh with"
+    )
+    scenarios: int
+    missed_mwh: float = Field(description="clears and cannot be followed, on average")
+    may_approve: bool = Field(description="whether the asker may approve it")
+
+
+class BidForecast(BaseModel):
+    """The forecast that a version was made on."""
+
+    series: str
+    version: str
+    known_ms: int = Field(description="nothing that became known later went into it")
+    start_ms: int
+    step_min: int
+    unit: str
+    levels: list[float]
+    mean: list[float]
+    quantiles: list[list[float]] = Field(description="by interval, rising along levels")
+    flags: list[str]
+
+
+@router.get("")
+async def list_bids(
+    parts: DeskOf,
+    _: MarketReader,
+    station: StationId,
+    first: Annotated[dt.date | None, Query(alias="from", description="delivery day")] = None,
+    last: Annotated[dt.date | None, Query(alias="to", description="last day, included")] = None,
+) -> BidList:
+    """The bids of a station by delivery day; by default of today and tomorrow."""
+    found = await fleet.find(parts.services.pool, station)
+    today = dt.datetime.now(found.zone).date()
+    begin = first or today
+    end = last or begin + dt.timedelta(days=1)
+    end = min(end, begin + dt.timedelta(days=_MOST_DAYS))
+    there = await bids.listed(parts.services.pool, begin, end, station=station)
+    return BidList(bids=[listed_answer(one) for one in there])
+
+
+@router.get("/{bid}")
+async def show_bid(parts: DeskOf, _: MarketReader, station: StationId, bid: BidId) -> BidAnswer:
+    """One bid whole: versions, log, judgements, clearing, delivery, settlement."""
+    return await _whole(parts, await load(parts, station, bid))
+
+
+@router.get("/{bid}/forecast")
+async def show_forecast(
+    parts: DeskOf,
+    _: MarketReader,
+    station: StationId,
+    bid: BidId,
+    version: Annotated[int | None, Query(ge=1, description="default: the first")] = None,
+) -> BidForecast:
+    """The forecast of the price that a version was made on, with its bands."""
+    found = await load(parts, station, bid)
+    made = _version(found, version or 1)
+    record = made.content.inputs.get("forecast")
+    if record is None:
+        raise NotFound(f"version {made.number} of bid {bid} was made without a forecast")
+    product = load_market(found.market).product(found.product)
+    names = set(BidForecast.model_fields) - {"unit"}
+    return BidForecast(unit=product.price_unit, **{name: record[name] for name in names})
+
+
+@router.post("", status_code=201)
+async def draft_bid(
+    parts: DeskOf, session: BidEditor, station: StationId, body: DraftRequest, response: Response
+) -> BidAnswer:
+    """Draft a bid; where exactly this one is there already it is answered with 200.
+
+    It is checked and weighed with what the station can sell now, and with the forecast of another
+    bid of its day, where there is one.
+    """
+    present, services = now_ms(), parts.services
+    product = load_market(body.market).product(body.product)
+    offers = BidSet(
+        *(station, body.market, body.product, body.day, product.interval_min, body.mode),
+        intervals=tuple(one.interval() for one in body.intervals),
+    )
+    sold = await sold_now(services.pool, services.live, station, read_wear(DEFAULT_WEAR))
+    beside = await bids.listed(services.pool, body.day, body.day, station=station)
+    for one in beside:
+        if (one.product, one.begin_ms) == (body.product, offers.intervals[0].start_ms):
+            there = await bids.load(services.pool, services.vault, one.id)
+            if there.versions[0].content.bid_set == offers:
+                response.status_code = 200
+                return await _whole(parts, there)
+    inputs: dict[str, Any] = {"battery": asdict(sold.battery), "notes": list(sold.notes)}
+    forecasts: tuple[str, ...] = ()
+    if beside:
+        other = await bids.load(services.pool, services.vault, beside[0].id)
+        known = other.versions[0].content
+        forecasts = known.forecasts
+        inputs |= {name: known.inputs[name] for name in ("forecast",) if name in known.inputs}
+    gate_ms = product.gate_closure_ms(offers.intervals[0].start_ms)
+    new = NewBid(body.desk, gate_ms, Content(offers, inputs, forecasts))
+    made = await bids.draft(
+        services.pool, services.vault, new, who=session.user.name, why=body.why, now_ms=present
+    )
+    return await _whole(parts, await bids.load(services.pool, services.vault, made))
+
+
+@router.post("/{bid}/what-if")
+async def weigh_offers(
+    parts: DeskOf, session: MarketReader, station: StationId, bid: BidId, body: OffersRequest
+) -> WhatIfAnswer:
+    """Check and weigh edited offers as the desk would, without storing them."""
+    found = await load(parts, station, bid)
+    base = _version(found, body.version)
+    offers = offers_of(base.content.bid_set, body.intervals, body.mode)
+    services = parts.services
+    section = services.config.market
+    context = await context_of(services.pool, services.vault, section, found, now_ms())
+    told = await asyncio.to_thread(what_if, found, base, offers, context, body.why)
+    enough = told.judgement.approver is not bids.Approver.HEAD_TRADER
+    wanted = Action.APPROVE_BID if enough else Action.APPROVE_LARGE_BID
+    may = authorize(session.user, wanted, Resource("station", station)).allowed
+    return _what_if(offers, told, may=may and not told.judgement.blocked)
+
+
+@router.post("/{bid}/versions", status_code=201)
+async def edit_bid(
+    parts: DeskOf, session: BidEditor, station: StationId, bid: BidId, body: EditRequest
+) -> BidAnswer:
+    """Make a new version; it is checked, weighed and approved anew."""
+    found = await load(parts, station, bid)
+    if found.versions[-1].number != body.newest:
+        raise BidRefused(
+            f"bid {bid} has version {found.versions[-1].number} by now; you have changed one that "
+            "is no longer the newest: open it again and repeat the change"
+        )
+    base = _version(found, body.version)
+    offers = offers_of(base.content.bid_set, body.intervals, body.mode)
+    services = parts.services
+    await bids.edit(
+        services.pool,
+        services.vault,
+        found,
+        replace(base.content, bid_set=offers),
+        who=session.user.name,
+        why=body.why,
+        now_ms=now_ms(),
+        fallback=body.fallback,
+    )
+    return await _whole(parts, await load(parts, station, bid))
+
+
+@router.post("/{bid}/approve")
+async def approve_bid(
+    parts: DeskOf, session: BidApprover, station: StationId, bid: BidId, body: ApproveRequest
+) -> BidAnswer:
+    """Approve exactly the version that was looked at; it is handed to the exchange at once."""
+    found = await load(parts, station, bid)
+    looked_at = _version(found, body.version)
+    if fingerprint(looked_at.content.bid_set) != body.fingerprint:
+        raise BidRefused(
+            f"the fingerprint {body.fingerprint!r} is not that of version {body.version} of "
+            f"bid {bid}; look at it again"
+        )
+    large = authorize(session.user, Action.APPROVE_LARGE_BID, Resource("station", station))
+    services = parts.services
+    await bids.approve(
+        services.pool,
+        services.vault,
+        found,
+        body.version,
+        who=session.user.name,
+        why=body.why,
+        may_large=large.allowed,
+        now_ms=now_ms(),
+    )
+    return await _whole(parts, await load(parts, station, bid))
+
+
+@router.post("/{bid}/withdraw")
+async def withdraw_bid(
+    parts: DeskOf, session: BidEditor, station: StationId, bid: BidId, body: WithdrawRequest
+) -> BidAnswer:
+    """Take a bid back: open versions at once, one that stands by asking the exchange."""
+    services, found = parts.services, await load(parts, station, bid)
+    await bids.withdraw(
+        services.pool,
+        services.vault,
+        found,
+        who=session.user.name,
+        why=body.why,
+        now_ms=now_ms(),
+    )
+    return await _whole(parts, await load(parts, station, bid))
+
+
+async def load(parts: Desk, station: str, bid: UUID) -> Bid:
+    """Read a bid of a station.
+
+    Raises:
+        NotFound: the station has no such bid.
+    """
+    found = await bids.load(parts.services.pool, parts.services.vault, str(bid))
+    if found.station != station:
+        raise NotFound(f"station {station} has no bid {bid}; GET its bids for those it has")
+    return found
+
+
+def _version(bid: Bid, number: int) -> Version:
+    try:
+        return bid.of(number)
+    except KeyError as error:
+        raise NotFound(f"bid {bid.id} has no version {number}") from error
+
+
+async def _whole(parts: Desk, bid: Bid) -> BidAnswer:
+    pool, vault = parts.services.pool, parts.services.vault
+    papers = await bids.papers_of(pool, vault, bid)
+    return bid_answer(bid, papers, await bids.log_of(pool, vault, bid))
+
+
+def _what_if(offers: BidSet, told: WhatIf, *, may: bool) -> WhatIfAnswer:
+    histogram = HistogramAnswer(edges=list(told.edges), counts=list(told.counts))
+    return WhatIfAnswer(
+        fingerprint=fingerprint(offers),
+        judgement=judgement_answer(told.judgement),
+        violations=[
+            ViolationAnswer(
+                rule=one.rule,
+                start_ms=one.start_ms,
+                segment=one.segment,
+                words=WordsAnswer(en=one.words("en"), zh=one.words("zh")),
+                origin=one.origin,
+            )
+            for one in told.violations
+        ],
+        histogram=histogram if told.counts else None,
+        scenarios=told.scenarios,
+        missed_mwh=told.missed_mwh,
+        may_approve=may,
+    )
