@@ -84,7 +84,7 @@ class Kernel:
         if fit is None or not 0 <= (day - fit.day).days < self._refit_days:
             fit = self._fitted = self._fit(inputs, table, row)
         asked = inputs.seen(slice(row, row + 1), fit.scale_in) - fit.centre
-        like = self._like(asked, fit.days, fit.median)
+        like = self._like(asked, fit.days, _distance(asked, fit.days) / fit.median)
         return fit.scale_out.back((like @ fit.weights)[0] + fit.usual)
 
     def _fit(self, inputs: "_Inputs", table: DayTable, row: int) -> _Fit:
@@ -98,16 +98,17 @@ class Kernel:
         days = seen - centre
         wanted = scale_out.to(table.price[span])
         usual = wanted.mean(axis=0)
-        median = float(np.median(_distance(days, days))) + 1e-9
-        like = self._like(days, days, median)
+        distance = _distance(days, days)
+        median = float(np.median(distance)) + 1e-9
+        like = self._like(days, days, distance / median)
         age = row - np.arange(span.start, row)
         like[np.diag_indices_from(like)] += _NOISE * 2.0 ** (age / _HALF_LIFE_DAYS)
         weights = cho_solve(cho_factor(like, check_finite=False), wanted - usual)
         return _Fit(table.dates[row], scale_in, scale_out, centre, days, median, weights, usual)
 
-    def _like(self, one: Floats, other: Floats, median: float) -> Floats:
+    def _like(self, one: Floats, other: Floats, distance: Floats) -> Floats:
         size = float((other**2).sum(axis=1).mean()) + 1e-9
-        return self._likeness(_distance(one, other) / median, one @ other.T / size)
+        return self._likeness(distance, one @ other.T / size)
 
 
 @dataclass(frozen=True)
