@@ -69,9 +69,19 @@ class Kernel:
     """
 
     def __init__(
-        self, name: str, likeness: Likeness, *, window: int = 1456, refit_days: int = 7
+        self,
+        name: str,
+        likeness: Likeness,
+        *,
+        window: int = 1456,
+        refit_days: int = 7,
+        by_level: bool = False,
     ) -> None:
-        self.name, self._likeness = name, likeness
+        """Take a shape; `by_level`: learn what prices are off the week's level, not prices.
+
+        Prices that have doubled are like no day before, what they are off their level may be.
+        """
+        self.name, self._likeness, self._by_level = name, likeness, by_level
         self._window, self._refit_days = window, refit_days
         self._fitted: _Fit | None = None
         self._inputs: tuple[DayTable, _Inputs] | None = None
@@ -79,24 +89,26 @@ class Kernel:
     def forecast(self, table: DayTable, row: int) -> Floats:
         """Return a day's forecast, shape (points,); fits where that is due."""
         if self._inputs is None or self._inputs[0] is not table:
-            self._inputs = table, _Inputs.of(table)
+            self._inputs = table, _Inputs.of(table, by_level=self._by_level)
         inputs, day, fit = self._inputs[1], table.dates[row], self._fitted
         if fit is None or not 0 <= (day - fit.day).days < self._refit_days:
             fit = self._fitted = self._fit(inputs, table, row)
         asked = inputs.seen(slice(row, row + 1), fit.scale_in) - fit.centre
         like = self._like(asked, fit.days, _distance(asked, fit.days) / fit.median)
-        return fit.scale_out.back((like @ fit.weights)[0] + fit.usual)
+        said = fit.scale_out.back((like @ fit.weights)[0] + fit.usual)
+        return np.asarray(said + inputs.level[row])
 
     def _fit(self, inputs: "_Inputs", table: DayTable, row: int) -> _Fit:
         from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 - slow to load
 
         span = slice(max(FIRST_ROW, row - self._window), row)
         scale_in = Asinh.of(inputs.values[span])
-        scale_out = Asinh.of(table.price[span])
+        prices = table.price[span] - inputs.level[span, None]
+        scale_out = Asinh.of(prices)
         seen = inputs.seen(span, scale_in)
         centre = seen.mean(axis=0)
         days = seen - centre
-        wanted = scale_out.to(table.price[span])
+        wanted = scale_out.to(prices)
         usual = wanted.mean(axis=0)
         distance = _distance(days, days)
         median = float(np.median(distance)) + 1e-9
@@ -113,15 +125,24 @@ class Kernel:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """LEAR's inputs of every day, those that are not transformed, and how they are stretched."""
+    """LEAR's inputs of every day, those that are not transformed, and how they are stretched.
+
+    Level is what prices are taken off, shape (days,): the mean of the week before, or nothing.
+    """
 
     values: Floats
     marks: Floats
     stretch: Floats
+    level: Floats
 
     @staticmethod
-    def of(table: DayTable) -> "_Inputs":
+    def of(table: DayTable, *, by_level: bool) -> "_Inputs":
         inputs = lear_inputs(table)
+        level = np.zeros(len(inputs))
+        if by_level:
+            daily = np.concatenate([np.repeat(table.price[0].mean(), 7), table.price.mean(axis=1)])
+            level = np.convolve(daily[:-1], np.full(7, 1 / 7), "valid")[: len(inputs)]
+            inputs[:, : len(_PRICE_STRETCH) * _HOURS] -= level[:, None]
         angle = 2 * np.pi / _YEAR_DAYS * np.array([day.timetuple().tm_yday for day in table.dates])
         season = _SEASON_STRETCH * np.stack([np.sin(angle), np.cos(angle)], axis=1)
         marks = np.hstack([_WEEKDAY_STRETCH * inputs[:, -_WEEKDAYS:], season])
@@ -131,7 +152,7 @@ class _Inputs:
                 np.full(len(table.settled), _SETTLED_STRETCH),
             ]
         )
-        return _Inputs(inputs[:, :-_WEEKDAYS], marks, stretch)
+        return _Inputs(inputs[:, :-_WEEKDAYS], marks, stretch, level)
 
     def seen(self, rows: slice, scale: Asinh) -> Floats:
         """Return rows as points whose distances count, shape (days, inputs)."""

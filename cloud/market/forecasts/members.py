@@ -42,8 +42,12 @@ def lear_members() -> tuple[Member, ...]:
 
 
 def kernel_members() -> tuple[Member, ...]:
-    """Return kernel regressions of two shapes."""
-    return Kernel("kernel.rough", rough), Kernel("kernel.smooth", smooth)
+    """Return kernel regressions of two shapes, and one of what prices are off their level."""
+    return (
+        Kernel("kernel.rough", rough),
+        Kernel("kernel.smooth", smooth),
+        Kernel("kernel.level", smooth, by_level=True),
+    )
 
 
 def quick_members() -> tuple[Member, ...]:
