@@ -147,8 +147,8 @@ def section(place: MarketPlace, station: str) -> dict[str, Any]:
                     {"id": "day-ahead-energy"},
                     {
                         "id": "minute-energy",
-                        "ahead_min": 5.0,
-                        "lead_s": 30.0,
+                        "ahead_min": 4.0,
+                        "lead_s": 20.0,
                     },
                 ],
             }

@@ -46,7 +46,7 @@ def section(*products: dict[str, object], **more: object) -> DeskSection:
 
 
 AHEAD = {"id": "day-ahead-energy"}
-MINUTES = {"id": "minute-energy", "ahead_min": 6.0, "lead_s": 180.0}
+MINUTES = {"id": "minute-energy", "ahead_min": 5.5, "lead_s": 180.0}
 
 
 async def sold(_: DeskSection) -> StationBattery:
@@ -114,7 +114,7 @@ async def test_a_block_of_minutes_is_drafted_at_the_prices_that_are_known_by_the
     assert await works.run() == 1
 
     (bid,) = await all_bids(pool, vault)
-    assert (bid.day, bid.begin_ms, bid.end_ms) == (day, begin_ms, begin_ms + 3 * 60_000)
+    assert (bid.day, bid.begin_ms, bid.end_ms) == (day, begin_ms, begin_ms + 2 * 60_000)
     assert bid.gate_ms == bid.begin_ms - 60_000
     content = bid.versions[0].content
     assert (from_record(content.inputs["forecast"]).mean == came[DAYS - 2]).all()
