@@ -36,6 +36,11 @@ class ExchangeSection(_Section):
         description="tell it the station's readings of a day that is over: for an exchange without"
         " a meter of its own, as the test exchange",
     )
+    provisional: bool = Field(
+        default=False,
+        description="ask for statements while their day lasts, and settle each bid by what they say"
+        " of its time: for exchanges whose statements grow",
+    )
     settlement_prices: dict[str, str] = Field(
         {},
         description="series that our own settlement takes: imbalance, or a product's id = series",

@@ -131,6 +131,8 @@ def section(place: MarketPlace, station: str) -> dict[str, Any]:
                 "url": place.address,
                 "participant": PARTICIPANT,
                 "token_file": str(place.token_file),
+                "report_meter": True,
+                "provisional": True,
             }
         ],
         "desks": [

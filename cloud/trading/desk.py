@@ -82,6 +82,8 @@ class TradingDesk:
         """Return the bid's part of the statement, and whether our own settlement agrees with it."""
         del cleared, delivery
         told = read_statement(statement.body, market_of(bid.market))
+        if self._clock() < _end_of(bid) and _reaches(told) < bid.end_ms:
+            return NotYet()
         place = bid.station, bid.market, bid.day, sha256(statement.body).digest()
         if place not in self._checked:  # many bids share a day
             if len(self._checked) >= _DAYS_KEPT:
@@ -93,12 +95,25 @@ class TradingDesk:
         """Settle the bid's day here and say how that lies to the statement."""
         market = market_of(bid.market)
         begin_ms, end_ms = market.calendar.day_bounds_ms(bid.day)
+        if self._clock() < end_ms:  # the statement of a day that lasts
+            end_ms = _reaches(told)
         day = Day(
             station=bid.station,
             day=bid.day,
             market=market,
             readings=await self._meter.energy(bid.station, begin_ms, end_ms, shortest_min(market)),
+            until_ms=end_ms,
             series=self._series.get(bid.market, {}),
             now_ms=self._clock(),
         )
         return await checked(self._pool, self._vault, day, told)
+
+
+def _end_of(bid: Bid) -> int:
+    return market_of(bid.market).calendar.day_bounds_ms(bid.day)[1]
+
+
+def _reaches(told: Statement) -> int:
+    """Return the end of the last interval that a statement has a line of; 0: it has none."""
+    starts = [line.start_ms for line in told.lines if line.start_ms is not None]
+    return max(starts) + shortest_min(market_of(told.market)) * 60_000 if starts else 0

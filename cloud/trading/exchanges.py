@@ -7,13 +7,19 @@ day that is over, before its statement is asked for.
 import datetime as dt
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Final
 
 from cloud.config_market import ExchangeSection, MarketSection
 from cloud.market.bids import Document, Exchange, NotYet, Unclear
+from cloud.market.desk.metering import Metered
 from cloud.market.exchanges import Market, Party, load_market
 from cloud.market.exchanges.client import ExchangeClient, Patience
 from cloud.market.exchanges.port import MarketExchange
 from cloud.trading.meter import StationMeter
+
+_MINUTE_MS: Final = 60_000
+_LAG_MIN: Final = 5
+"""Minutes that the store may be behind the present: a minute is rolled up when it is over."""
 
 
 @lru_cache(maxsize=16)
@@ -49,7 +55,7 @@ def _opened(one: ExchangeSection, meter: StationMeter, clock: Callable[[], int])
     client = ExchangeClient(one.url, one.token_file, patience)
     market, party = market_of(one.market), party_of(one)
     if one.report_meter:
-        return _Told(client, market, party, clock, meter)
+        return _Told(client, market, party, clock, meter, provisional=one.provisional)
     return MarketExchange(client, market, party, clock)
 
 
@@ -63,26 +69,47 @@ class _Told(MarketExchange):
         party: Party,
         clock: Callable[[], int],
         meter: StationMeter,
+        *,
+        provisional: bool,
     ) -> None:
         super().__init__(client, market, party, clock)
         self._to, self._of, self._clock, self._meter = client, market, clock, meter
-        self._told: set[tuple[str, dt.date]] = set()
+        self._provisional = provisional
+        self._told: set[tuple[str, dt.date, int]] = set()
 
     async def statement(
         self, station: str, product: str, day: dt.date
     ) -> Document | NotYet | Unclear:
         """Tell the day's readings once, then ask for its statement."""
         begin_ms, end_ms = self._of.calendar.day_bounds_ms(day)
-        if self._clock() < end_ms:
+        now_ms = self._clock()
+        if now_ms < end_ms and not self._provisional:
             return NotYet()
-        if (station, day) not in self._told:
-            minutes = shortest_min(self._of)
-            readings = await self._meter.energy(station, begin_ms, end_ms, minutes)
+        minutes = shortest_min(self._of)
+        step_ms = minutes * _MINUTE_MS
+        until_ms = min(end_ms, now_ms - now_ms % step_ms)
+        if (station, day, until_ms) not in self._told:
+            readings = await self._known(station, begin_ms, until_ms, minutes)
             if readings is None:
                 return NotYet()
             rows = [(one.start_ms, minutes, one.energy_mwh) for one in readings]
             refused = await self._to.report_meter(self._of.id, station, rows)
             if refused is not None:
                 return Unclear(f"the meter's readings were not taken: {refused}")
-            self._told.add((station, day))
+            self._told = {one for one in self._told if one[1] >= day}
+            self._told.add((station, day, until_ms))
         return await super().statement(station, product, day)
+
+    async def _known(
+        self, station: str, begin_ms: int, until_ms: int, minutes: int
+    ) -> tuple[Metered, ...] | None:
+        """Return the readings up to a time, or of a day that lasts, up to what is stored."""
+        step_ms = minutes * _MINUTE_MS
+        tries = _LAG_MIN // minutes + 1 if self._provisional else 1
+        for late in range(tries):
+            end_ms = until_ms - late * step_ms
+            if end_ms > begin_ms:
+                found = await self._meter.energy(station, begin_ms, end_ms, minutes)
+                if found is not None:
+                    return found
+        return None

@@ -47,7 +47,8 @@ class Day:
         station: its id.
         day: of delivery.
         market: the rules.
-        readings: of the meter over the whole day; None: not told.
+        readings: of the meter up to `until_ms`; None: not told.
+        until_ms: what is settled: the whole day, or as far as a provisional statement reaches.
         series: ids of the series of prices, by the name that the rules give them: "imbalance",
             or a product's id.
         now_ms: prices that became known later are not seen.
@@ -57,6 +58,7 @@ class Day:
     day: dt.date
     market: Market
     readings: Sequence[Metered] | None
+    until_ms: int
     series: Mapping[str, str]
     now_ms: int
 
@@ -192,6 +194,8 @@ async def _awards(pool: Pool, vault: Vault, day: Day) -> tuple[Award, ...]:
         bid = await bids.load(pool, vault, name)
         cleared = await bids.paper_of(pool, vault, bid, number, Cleared)
         for one in cleared.awards if cleared is not None else ():
+            if one.start_ms >= day.until_ms:
+                continue
             price = one.price if one.price is not None else Decimal(0)
             awards.append(
                 Award(

@@ -117,14 +117,19 @@ def cleared(book: Book, held: Held, market: MarketConfig, now_ms: int) -> tuple[
 def statement(
     book: Book, market: MarketConfig, prices: Prices, station: str, bounds: tuple[int, int]
 ) -> tuple[Line, ...] | None:
-    """Return the lines of a delivery day; None: the meter has not told the whole day yet."""
+    """Return the lines of a delivery day; None: the meter has not told the whole day yet.
+
+    In a provisional market what the meter has told is enough; awards of later intervals are not in.
+    """
     begin, end = bounds
     meter = {
         start: told
         for start, told in book.meters.get((market.id, station), {}).items()
         if begin <= start < end
     }
-    if sum(minutes for minutes, _ in meter.values()) * MIN_MS != end - begin:
+    if market.provisional and meter:
+        end = max(start + minutes * MIN_MS for start, (minutes, _) in meter.items())
+    elif sum(minutes for minutes, _ in meter.values()) * MIN_MS != end - begin:
         return None
     won = [
         award

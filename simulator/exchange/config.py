@@ -69,6 +69,7 @@ class MarketConfig(Strict):
         settle: "net": awards at their prices and the rest at the imbalance price; "gross": all
             metered energy at the price of the only energy product, times `loss_factor`.
         imbalance: prices of the rest; without it, those of the last energy product.
+        provisional: a statement is given while its day lasts, for what the meter has told so far.
     """
 
     id: Name
@@ -78,6 +79,7 @@ class MarketConfig(Strict):
     settle: Literal["net", "gross"] = "net"
     loss_factor: Decimal = Decimal(1)
     imbalance: PriceConfig | None = None
+    provisional: bool = False
     products: Annotated[tuple[ProductConfig, ...], Field(min_length=1)]
 
     @field_validator("zone")
