@@ -50,7 +50,7 @@ class BidJob:
         return Worker(
             self._pool,
             self._vault,
-            exchanges=open_exchanges(self._section, meter, _now_ms),
+            exchanges=open_exchanges(self._section, self._pool, meter, _now_ms),
             desk=TradingDesk(*rooms, section=self._section, clock=_now_ms),
             clock=_now_ms,
             times=times,

@@ -133,6 +133,15 @@ def section(place: MarketPlace, station: str) -> dict[str, Any]:
                 "token_file": str(place.token_file),
                 "report_meter": True,
                 "provisional": True,
+                "settlement_prices": {
+                    name: f"{MARKET}.{name}"
+                    for name in (
+                        "imbalance",
+                        "day-ahead-energy",
+                        "intraday-energy",
+                        "minute-energy",
+                    )
+                },
             }
         ],
         "desks": [

@@ -10,12 +10,14 @@ from functools import lru_cache
 from typing import Final
 
 from cloud.config_market import ExchangeSection, MarketSection
+from cloud.db import Pool
 from cloud.market.bids import Document, Exchange, NotYet, Unclear
 from cloud.market.desk.metering import Metered
 from cloud.market.exchanges import Market, Party, load_market
 from cloud.market.exchanges.client import ExchangeClient, Patience
 from cloud.market.exchanges.port import MarketExchange
 from cloud.trading.meter import StationMeter
+from cloud.trading.published import PublishedPrices
 
 _MINUTE_MS: Final = 60_000
 _LAG_MIN: Final = 5
@@ -29,7 +31,7 @@ def market_of(name: str) -> Market:
 
 
 def open_exchanges(
-    section: MarketSection, meter: StationMeter, clock: Callable[[], int]
+    section: MarketSection, pool: Pool, meter: StationMeter, clock: Callable[[], int]
 ) -> Mapping[str, Exchange]:
     """Return the configured exchanges by their market.
 
@@ -37,7 +39,7 @@ def open_exchanges(
         BadProfile: there is no such market.
         BadDocument: a token cannot be read.
     """
-    return {one.market: _opened(one, meter, clock) for one in section.exchanges}
+    return {one.market: _opened(one, pool, meter, clock) for one in section.exchanges}
 
 
 def party_of(one: ExchangeSection) -> Party:
@@ -50,17 +52,30 @@ def shortest_min(market: Market) -> int:
     return min(one.interval_min for one in market.products)
 
 
-def _opened(one: ExchangeSection, meter: StationMeter, clock: Callable[[], int]) -> Exchange:
+def _opened(
+    one: ExchangeSection, pool: Pool, meter: StationMeter, clock: Callable[[], int]
+) -> Exchange:
     patience = Patience(timeout_s=one.timeout_s, attempts=1)  # the outbox tries again
     client = ExchangeClient(one.url, one.token_file, patience)
     market, party = market_of(one.market), party_of(one)
     if one.report_meter:
-        return _Told(client, market, party, clock, meter, provisional=one.provisional)
+        published = PublishedPrices(pool, market, one.settlement_prices)
+        told = _Told(client, market, party, clock, meter)
+        told.published, told.provisional = published, one.provisional
+        return told
     return MarketExchange(client, market, party, clock)
 
 
 class _Told(MarketExchange):
-    """An exchange that has to be told what the meter says."""
+    """An exchange that has to be told what the meter says.
+
+    Attributes:
+        published: keeps the prices that our own settlement takes; None: it takes none.
+        provisional: statements are asked for while their day lasts.
+    """
+
+    published: PublishedPrices | None = None
+    provisional: bool = False
 
     def __init__(
         self,
@@ -69,12 +84,9 @@ class _Told(MarketExchange):
         party: Party,
         clock: Callable[[], int],
         meter: StationMeter,
-        *,
-        provisional: bool,
     ) -> None:
         super().__init__(client, market, party, clock)
         self._to, self._of, self._clock, self._meter = client, market, clock, meter
-        self._provisional = provisional
         self._told: set[tuple[str, dt.date, int]] = set()
 
     async def statement(
@@ -83,7 +95,7 @@ class _Told(MarketExchange):
         """Tell the day's readings once, then ask for its statement."""
         begin_ms, end_ms = self._of.calendar.day_bounds_ms(day)
         now_ms = self._clock()
-        if now_ms < end_ms and not self._provisional:
+        if now_ms < end_ms and not self.provisional:
             return NotYet()
         minutes = shortest_min(self._of)
         step_ms = minutes * _MINUTE_MS
@@ -98,6 +110,10 @@ class _Told(MarketExchange):
                 return Unclear(f"the meter's readings were not taken: {refused}")
             self._told = {one for one in self._told if one[1] >= day}
             self._told.add((station, day, until_ms))
+        if self.published is not None:
+            wrong = await self.published.keep(self._to, day, now_ms)
+            if wrong:
+                return Unclear(wrong)
         return await super().statement(station, product, day)
 
     async def _known(
@@ -105,7 +121,7 @@ class _Told(MarketExchange):
     ) -> tuple[Metered, ...] | None:
         """Return the readings up to a time, or of a day that lasts, up to what is stored."""
         step_ms = minutes * _MINUTE_MS
-        tries = _LAG_MIN // minutes + 1 if self._provisional else 1
+        tries = _LAG_MIN // minutes + 1 if self.provisional else 1
         for late in range(tries):
             end_ms = until_ms - late * step_ms
             if end_ms > begin_ms:

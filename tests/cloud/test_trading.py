@@ -468,7 +468,7 @@ async def test_a_near_gate_becomes_an_alarm_and_ends_as_one(parts, monkeypatch):
 def test_configured_exchanges_are_opened_with_their_tokens(tmp_path, report_meter):
     section = section_of(tmp_path, report_meter=report_meter)
 
-    opened = open_exchanges(section, StationMeter(None, None), lambda: 0)
+    opened = open_exchanges(section, None, StationMeter(None, None), lambda: 0)
     answer = asyncio.run(opened[MARKET.id].state(content().bid_set, "k"))
     early = asyncio.run(opened[MARKET.id].statement("haibin-1", product().id, DAY))
 
