@@ -9,17 +9,22 @@ from launcher.errors import CloudAnswerError
 
 _TIMEOUT_S = 30.0
 _UNAVAILABLE = 503
+_NOT_SIGNED_IN = 401
 _PATIENCE_S = 15.0
 _AGAIN_S = 0.3
 
 
 class CloudClient:
-    """Signed in as one user; cookies and the CSRF token are kept."""
+    """Signed in as one user; cookies and the CSRF token are kept.
+
+    A session that nobody has used for a while ends; the next call then signs in again.
+    """
 
     def __init__(self, base_url: str) -> None:
         self._http = httpx.Client(
             base_url=base_url, timeout=_TIMEOUT_S, headers={"Origin": base_url}
         )
+        self._who: tuple[str, str] | None = None
 
     def __enter__(self) -> Self:
         """Use the connection for a while."""
@@ -35,8 +40,10 @@ class CloudClient:
         Raises:
             CloudAnswerError: wrong user or password.
         """
+        self._who = None
         answer = self._call("POST", "/api/v1/session", {"user": user, "password": password})
         self._http.headers["X-CSRF-Token"] = answer["csrf_token"]
+        self._who = user, password
 
     def create_station(self, facts: dict[str, Any]) -> str:
         """Create a station and return its one-time enrolment token."""
@@ -132,6 +139,9 @@ class CloudClient:
                 _AGAIN_S
             )  # a database that comes back says so, and a reading can be repeated
             answer = self._http.request(method, path, params=query)
+        if answer.status_code == _NOT_SIGNED_IN and self._who is not None:
+            self.sign_in(*self._who)
+            answer = self._http.request(method, path, json=body, params=query)
         if answer.is_error:
             raise CloudAnswerError(method, path, answer.status_code, answer.text)
         return answer.json() if answer.content else {}
