@@ -148,6 +148,9 @@ def backtest(
         int, typer.Option(min=1, help="Steps that each seed practises.")
     ] = 4_000_000,
     policy_seeds: Annotated[int, typer.Option(min=1, help="Policies trained and averaged.")] = 2,
+    policy_as_is: Annotated[
+        bool, typer.Option("--policy-as-is", help="Take the folder's policy; train nothing.")
+    ] = False,
     shock: Annotated[
         float, typer.Option(min=0.0, max=0.9, help="Shake prices: 0.3 is by up to 30 %.")
     ] = 0.0,
@@ -176,6 +179,7 @@ def backtest(
         policy,
         policy_steps,
         policy_seeds,
+        policy_as_is,
         shock,
         spoilt,
         seed,

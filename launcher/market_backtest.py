@@ -33,6 +33,7 @@ class Wishes:
     policy: Path | None
     policy_steps: int
     policy_seeds: int
+    policy_as_is: bool
     shock: float
     spoilt: bool
     seed: int
@@ -65,6 +66,7 @@ def run_market_backtest(wishes: Wishes, out: Path) -> int:
             policy=wishes.policy,
             policy_steps=wishes.policy_steps,
             policy_seeds=wishes.policy_seeds,
+            policy_as_is=wishes.policy_as_is,
             shock=wishes.shock,
             spoilt=wishes.spoilt,
             seed=wishes.seed,

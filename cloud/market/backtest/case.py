@@ -31,6 +31,7 @@ class Wanted:
         policy: folder in which a policy is trained and kept; None: none is.
         policy_steps: of practice for each seed.
         policy_seeds: how many are trained and averaged.
+        policy_as_is: the policy in the folder bids as it was trained and judged before.
         tell: told of long work: what, done, of how much.
     """
 
@@ -38,6 +39,7 @@ class Wanted:
     policy: Path | None = None
     policy_steps: int = 4_000_000
     policy_seeds: int = 2
+    policy_as_is: bool = False
     tell: Callable[[str, int, int], None] | None = None
 
 

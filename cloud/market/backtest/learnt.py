@@ -35,6 +35,11 @@ def policy(case: Case) -> Outcome:
     return _bid(case, None, None)
 
 
+def policy_ungated(case: Case) -> Outcome:
+    """Bid by the policy whatever the gate says: what the gate withheld or let through."""
+    return _bid(case, None, None, gated=False)
+
+
 def policy_and_position(case: Case) -> Outcome:
     """The same beside the day-ahead position that did best on the training period."""
     position = choose_position(case)
@@ -64,18 +69,20 @@ def course_of(case: Case, rolled: Rolled, measure: float) -> Course:
     )
 
 
-def _bid(case: Case, keep: Floats | None, must: Floats | None) -> Outcome:
+def _bid(case: Case, keep: Floats | None, must: Floats | None, *, gated: bool = True) -> Outcome:
     rolled = roll_values(case, case.first, case.last)
     values = bid_values(case, rolled, keep=keep, must=must)
     folder, first = case.wanted.policy, int(case.prices.day[0]) + WARM_UP_DAYS
-    if folder is None or case.train_to - first < _LEAST_DAYS + UNSEEN_DAYS:
+    short = case.train_to - first < _LEAST_DAYS + UNSEEN_DAYS
+    if folder is None or (short and not case.wanted.policy_as_is):
         lacking = f"a policy is trained on {_LEAST_DAYS + UNSEEN_DAYS} days after {WARM_UP_DAYS}"
         return replace(values, notes=(f"fall-back: the Markov-SDP bids; {lacking}",))
-    believed = believe(case).profile[case.training]
-    measure = max(float(np.median(np.abs(believed))), 1.0)
-    gate = _trained(case, first, folder, measure)
+    if not case.wanted.policy_as_is:
+        believed = believe(case).profile[case.training]
+        _train(case, first, folder, max(float(np.median(np.abs(believed))), 1.0))
     loaded = load_policy(folder)
-    if not loaded.promoted:
+    gate = loaded.card["gate"]["reason"]
+    if gated and not loaded.promoted:
         return replace(values, notes=(f"fall-back: the Markov-SDP bids; the policy {gate}",))
     course = course_of(case, rolled, loaded.measure)
     money, power = run_policy(
@@ -94,8 +101,8 @@ def _bid(case: Case, keep: Floats | None, must: Floats | None) -> Outcome:
     return Outcome(money, power, wrong, values.fallbacks, (f"the policy {gate}",))
 
 
-def _trained(case: Case, first: int, folder: Path, measure: float) -> str:
-    """Train, unless the folder holds the same policy; return what the gate says."""
+def _train(case: Case, first: int, folder: Path, measure: float) -> None:
+    """Train and judge, unless the folder holds the same policy."""
     # Only who learns needs PyTorch.
     from cloud.market.bidding.policy_training.train import (  # noqa: PLC0415
         Options,
@@ -107,7 +114,7 @@ def _trained(case: Case, first: int, folder: Path, measure: float) -> str:
     whole = course_of(past, roll_values(past, past.first, past.last), measure)
     cut = case.prices.first_of(case.train_to + 1 - UNSEEN_DAYS) - past.span.start
     end = past.span.stop - past.span.start
-    outcome = retrain(
+    retrain(
         whole.cut(0, cut),
         whole.cut(cut, end),
         case.prices.day[past.span][cut:end],
@@ -115,7 +122,6 @@ def _trained(case: Case, first: int, folder: Path, measure: float) -> str:
         options=Options(wanted.policy_steps, tuple(range(wanted.policy_seeds))),
         progress=_told(case),
     )
-    return outcome.verdict.reason
 
 
 def _told(case: Case) -> Callable[[int, int, int], None]:

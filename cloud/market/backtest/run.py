@@ -58,6 +58,7 @@ class Request:
     policy: Path | None = None
     policy_steps: int = 4_000_000
     policy_seeds: int = 2
+    policy_as_is: bool = False
     shock: float = 0.0
     spoilt: bool = False
     seed: int = 1
@@ -134,6 +135,7 @@ def make_case(
             policy=request.policy or out.with_name(out.stem + "-policy"),
             policy_steps=request.policy_steps,
             policy_seeds=request.policy_seeds,
+            policy_as_is=request.policy_as_is,
             tell=progress,
         ),
     )

@@ -27,6 +27,7 @@ STRATEGIES: dict[str, Strategy] = {
     "markov-sdp+da-100-naked": partial(ahead.naked, position=Position(1.0, -1e9, buys=True)),
     "markov-sdp+da": ahead.value_and_position,
     "ppo": learnt.policy,
+    "ppo-ungated": learnt.policy_ungated,
     "ppo+da": learnt.policy_and_position,
 }
 """In the order of the table. None sees a price before it was known, but `perfect`."""
