@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.market.errors import BadSeries
-from cloud.market.forecasts.residual_chain import ResidualChain
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -105,6 +104,9 @@ def fit_chain(
     Returns:
         The chain; that of one state if too few steps are usable.
     """
+    # The forecasts load scipy, which only who fits needs.
+    from cloud.market.forecasts.residual_chain import ResidualChain  # noqa: PLC0415
+
     residual = (price - base) / (offset + np.abs(base))
     shares = tuple(np.diff(quantiles).tolist())
     try:
