@@ -6,6 +6,7 @@ and where an exchange is reached. Tokens stay in files of their own.
 """
 
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -51,8 +52,19 @@ class ExchangeSection(_Section):
         return self.model_copy(update={"token_file": base / self.token_file})
 
 
+class InvestmentSection(_Section):
+    """What the desk costs and when it shall have paid for itself; as it comes the guide's."""
+
+    initial: Decimal = Field(Decimal(1_500_000), gt=0, description="at the start")
+    yearly: Decimal = Field(Decimal(250_000), ge=0, description="in every year")
+    currency: str = Field("CNY", pattern="^[A-Z]{3}$", description="ISO 4217")
+    reference_years: Decimal = Field(Decimal("2.0"), gt=0, description="return that is aimed at")
+
+
 class MarketSection(_Section):
     """The market desk."""
+
+    investment: InvestmentSection = Field(default_factory=InvestmentSection)
 
     exchanges: tuple[ExchangeSection, ...] = Field((), description="none: nothing is submitted")
     desks: tuple[DeskSection, ...] = Field((), description="none: nothing is drafted")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cloud.access import Action, Resource, authorize
 from cloud.alarms.lists import Counts
 from cloud.web import format as form
 from cloud.web.alarm_banner import banner
@@ -56,7 +57,13 @@ async def frame(
             for look in looks
         ],
         "banner": await banner(visit, looks, counted),
+        "may_trade": may_read_market(visit),
     }
+
+
+def may_read_market(visit: Visit) -> bool:
+    """Whether the reader sees the pages of the market desk."""
+    return authorize(visit.session.user, Action.READ_MARKET, Resource("market")).allowed
 
 
 def zone_of(looks: list[StationLook], here: str) -> ZoneInfo:

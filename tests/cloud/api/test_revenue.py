@@ -1,0 +1,146 @@
+"""What was earned, as programs and people ask for it, from settled bids of the store."""
+
+import csv
+import datetime as dt
+import io
+from decimal import Decimal
+
+import pytest
+
+from cloud.access import Role
+from cloud.app import open_worker
+from cloud.config import CloudConfig
+from cloud.web.user_app import create_user_app
+from tests.cloud.api.conftest import Cloud
+from tests.cloud.settled import MARKET, PRODUCT, SERIES, price_of, settle_day, store_prices
+from tests.cloud.stations import create_station
+from tests.cloud.web.console import quick_passwords
+
+FIRST, LAST = dt.date(2026, 3, 3), dt.date(2026, 3, 5)
+SPAN = f"from={FIRST}&to={LAST}"
+QUARTERS = [quarter / 4 for quarter in range(8)]
+
+
+@pytest.fixture
+async def market_cloud(dsn, tmp_path):
+    desk = {
+        "station": "s1",
+        "market": MARKET.id,
+        "price": SERIES,
+        "products": [{"id": PRODUCT.id}],
+    }
+    config = CloudConfig(data_dir=tmp_path, market={"desks": [desk]})
+    async with open_worker(config, dsn) as worker:
+        pool, vault = worker.services.pool, worker.services.vault
+        await create_station(pool, "s1")
+        await store_prices(pool, FIRST, LAST)
+        for number in range(3):
+            await settle_day(pool, vault, "s1", FIRST + dt.timedelta(days=number))
+        yield Cloud(worker, create_user_app(worker.services, passwords=quick_passwords()))
+
+
+def by_hand(day: dt.date) -> Decimal:
+    """Return energy times price of a day, less the missing MWh at 30 above the day-ahead price."""
+    total = Decimal(0)
+    for hour in QUARTERS:
+        total -= 2 * Decimal(f"{price_of(day, 2 + hour):.2f}")
+        total += 2 * Decimal(f"{price_of(day, 18 + hour):.2f}")
+    return total - (Decimal(f"{price_of(day, 19.75):.2f}") + 30)
+
+
+async def test_a_settled_day_is_price_times_energy_less_wear_to_the_cent(market_cloud):
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        answer = await trader.get(f"/api/v1/revenue?from={FIRST}&to={FIRST}")
+
+    (book,) = answer.json()["ledgers"]
+    wear = Decimal(15) * 60  # 15 MWh discharged
+    charged = Decimal(book["by_item"].get("deviation", "0"))
+    assert Decimal(book["total"]) == by_hand(FIRST) + charged
+    assert Decimal(book["wear"]) == wear
+    assert Decimal(book["net"]) == Decimal(book["total"]) - wear
+    steps = {one["step"]: Decimal(one["amount"]) for one in book["waterfall"]}
+    assert sum(steps.values()) == Decimal(book["total"])
+    assert abs(steps["price"]) <= Decimal("0.02")  # believed 10 below, as many MWh in as out
+    assert steps["imbalance"] < 0
+    assert (Decimal(book["charged_mwh"]), Decimal(book["lost_mwh"])) == (16, 1)
+
+
+async def test_days_add_up_and_stand_against_plan_and_foresight(market_cloud):
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        book = (await trader.get(f"/api/v1/revenue?{SPAN}&station=s1")).json()["ledgers"][0]
+
+    assert len(book["days"]) == book["compared_days"] == 3
+    for kind in ("by_market", "by_station", "by_hour", "by_item"):
+        assert sum(map(Decimal, book[kind].values())) == Decimal(book["total"]), kind
+    assert Decimal(book["compared_net"]) < Decimal(book["compared_perfect"])
+    assert 0 < book["share_of_perfect"] < 1
+    roi = book["roi"]
+    assert (roi["days"], roi["reference_years"], roi["initial"]) == (3, "2.0", "1500000")
+    assert float(roi["half_width"]) > 0
+    assert not any(one["differs"] for one in book["days"])
+
+
+async def test_lines_are_exported_with_times_in_utc(market_cloud):
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        answer = await trader.get(f"/api/v1/revenue.csv?{SPAN}")
+
+    table = list(csv.DictReader(io.StringIO(answer.text)))
+    first = next(one for one in table if one["day"] == str(FIRST))
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert first["start_utc"] == "2026-03-02T18:00:00Z"  # 2:00 in Shanghai
+    assert (first["currency"], first["unit"]) == ("CNY", "MWh")
+    total = sum(Decimal(one["amount"]) for one in table)
+    assert total == sum(by_hand(FIRST + dt.timedelta(days=k)) for k in range(3)) + sum(
+        Decimal(one["amount"]) for one in table if one["item"] == "deviation"
+    )
+
+
+async def test_kept_forecasts_are_scored_against_the_prices_that_came(market_cloud):
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        (found,) = (await trader.get(f"/api/v1/forecasts/quality?{SPAN}")).json()
+
+    ensemble, best, worst = found["scores"]
+    assert (ensemble["member"], best["member"], worst["member"]) == (
+        *("ensemble", "lear.84", "naive.week"),
+    )
+    assert ensemble["mae"] == pytest.approx(10.0, abs=0.01)
+    assert best["mae"] == pytest.approx(5.0, abs=0.01)
+    assert ensemble["coverage"]["0.5"] == 0.0  # the median lies 10 below all that came
+    assert ensemble["coverage"]["0.95"] == 1.0
+    assert found["weights"][str(FIRST)] == {"naive.week": 0.25, "lear.84": 0.75}
+    assert (len(found["days"]), found["left_out"]) == (3, 0)
+
+
+async def test_only_who_reads_the_market_sees_its_money(market_cloud):
+    async with market_cloud.signed_in(Role.OPERATOR) as operator:
+        answers = [
+            (await operator.get(path)).status_code
+            for path in ("/api/v1/revenue", "/api/v1/revenue.csv", "/revenue", "/forecasts")
+        ]
+        fleet = await operator.get("/")
+
+    assert answers == [403, 403, 403, 403]
+    assert 'href="/revenue"' not in fleet.text
+
+
+async def test_too_many_days_are_refused_with_the_remedy(market_cloud):
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        answer = await trader.get("/api/v1/revenue?from=2020-01-01&to=2026-01-01")
+
+    assert answer.status_code == 422
+    assert "ask for 1 to 370" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hans"])
+async def test_the_pages_show_it_in_both_languages(market_cloud, language):
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        trader.cookies.set("sm_language", language)
+        revenue = await trader.get(f"/revenue?{SPAN}")
+        forecasts = await trader.get(f"/forecasts?{SPAN}")
+        nothing = await trader.get("/revenue?from=2025-01-01&to=2025-01-02")
+
+    assert (revenue.status_code, forecasts.status_code, nothing.status_code) == (200, 200, 200)
+    wanted = ("From plan to paid", "Coverage") if language == "en" else ("从计划到实付", "覆盖率")
+    assert wanted[0] in revenue.text
+    assert wanted[1] in forecasts.text
+    assert "data-roi" in revenue.text
