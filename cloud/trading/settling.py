@@ -161,7 +161,8 @@ async def checked(pool: Pool, vault: Vault, day: Day, told: Statement) -> Settle
     }
     try:
         record = await _record(pool, vault, day, day.readings)
-        ours = settle(record, day.market)
+        lasts = day.until_ms < day.market.calendar.day_bounds_ms(day.day)[1]
+        ours = settle(record, day.market, provisional=lasts)
         found = reconcile(ours, told)
         deviations = explain(record, day.market, ours.lines, causes)
     except CloudError as error:  # what is missing for it: a price, a profile's rule
