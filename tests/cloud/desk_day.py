@@ -17,7 +17,7 @@ from cloud.market.risk import Limits
 
 MARKET = load_market("test-exchange")
 PRODUCT = MARKET.product("day-ahead-energy")
-BATTERY = Battery(3.45, 3.45, 7.0, 0.95, 0.94, wear_per_mwh=4.0, soc=0.5)
+BATTERY = Battery(3.45, 3.45, 7.0, 0.95, 0.94, wear_per_mwh=4.0, soc=0.2)
 LIMITS = Limits(
     max_power_mw=3.45,
     max_cvar=2_000.0,

@@ -32,7 +32,8 @@ export class Chart {
    *   lines?: () => {y: number, label?: string}[], dayEnd?: () => number, percent?: boolean,
    *   timeless?: boolean, bands?: {edges: number[], colour: string}[]}} spec; a series with `percent`
    *   is drawn on an axis of its own, 0 to 100 %; a band lies between two series, counted from 0,
-   *   which have no line of their own where their `width` is 0
+   *   which have no line of their own where their `width` is 0; `unscaled` turns a value that is
+   *   drawn to another scale back into what the legend tells
    */
   constructor(id, spec) {
     this.host = document.getElementById(id);
@@ -146,9 +147,10 @@ export class Chart {
     const free = left == null || left < 0;
     const at = free ? Math.min(this.spec.now?.() ?? this.x[1], this.x[1]) : this.plot.posToVal(left, "x");
     if (!this.spec.timeless) write(this.when, clock(at * 1e3, this.spec.zone, this.x[1] - this.x[0] < 7200));
-    this.spec.series.forEach(({ digits = 2 }, i) => {
+    this.spec.series.forEach(({ digits = 2, unscaled = (v) => v }, i) => {
       const [times, values] = this.tables[i] ?? [[], []];
-      if (this.values[i]) write(this.values[i].value, number(times.length ? valueAt(times, values, at) : null, typeof digits === "function" ? digits() : digits));
+      const value = times.length ? valueAt(times, values, at) : null;
+      if (this.values[i]) write(this.values[i].value, number(value == null ? null : unscaled(value), typeof digits === "function" ? digits() : digits));
     });
   }
 

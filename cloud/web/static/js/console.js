@@ -103,7 +103,7 @@ function keys() {
     if (event.key === "g") { armed = event.timeStamp; return; }
     if (event.timeStamp - armed < KEY_WINDOW_MS) event.preventDefault();
     const station = location.pathname.match(/^\/stations\/[^/]+/)?.[0] ?? one(".rail .l2")?.getAttribute("href");
-    const places = { f: "/", a: "/alarms", s: station, p: station && `${station}/schedule`, h: station && `${station}/history` };
+    const places = { f: "/", a: "/alarms", d: one('.rail a[href="/desk"]') && "/desk", s: station, p: station && `${station}/schedule`, h: station && `${station}/history` };
     const to = places[event.key];
     if (to && event.timeStamp - armed < KEY_WINDOW_MS) location.href = to;
     armed = -Infinity;

@@ -1,0 +1,286 @@
+"""The desk as its page shows it: gates of the day, the life and log of a bid, the position now."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from cloud.fleet import Station
+from cloud.market import bids
+from cloud.market.bid import BidSet, Direction
+from cloud.market.bids import Bid, Judgement, Settlement, State, Step
+from cloud.market.desk.awards import Traded
+from cloud.market.desk.gates import GateSeen
+from cloud.market.desk.metering import Metered
+from cloud.market.exchanges import DayGate
+from cloud.web import format as form
+from cloud.web.desk_words import (
+    PATH,
+    blocked_words,
+    money_unit,
+    product_name,
+    state_words,
+    waits_words,
+    who_words,
+    why_words,
+)
+from cloud.web.visit import Visit, digest
+
+_MINUTE_MS: Final = 60_000
+_MINUTES: Final = 60
+_NEXT: Final = 8
+_PAST: Final = 3
+_LABELS: Final = 3
+_LATE_SHARE: Final = 70.0
+_TICK_H: Final = 4
+_HOUR_MS: Final = 3_600_000
+
+Papers = Mapping[str, tuple[Bid, Mapping[int, Mapping[type[Any], Any]]]]
+
+
+def shown(gates: Sequence[GateSeen], now_ms: int) -> list[GateSeen]:
+    """The gates that the table has room for: the next ones, and the last that have closed."""
+    ahead = [one for one in gates if one.gate_ms > now_ms]
+    days = [one for one in ahead if isinstance(one.product.gate, DayGate)]
+    near = [one for one in ahead if one not in days][: max(_NEXT - len(days), 1)]
+    past = [one for one in gates if one.gate_ms <= now_ms and one.bid is not None][-_PAST:]
+    return [*sorted([*near, *days[:_NEXT]], key=lambda one: one.gate_ms), *reversed(past)]
+
+
+def gates_view(
+    visit: Visit, station: Station, seen: Sequence[GateSeen], papers: Papers, day: tuple[int, int]
+) -> dict[str, Any]:
+    """Timeline and table of the gates around now."""
+    rows = [_gate(visit, station, one, papers) for one in seen]
+    ahead = [row for row in rows if row["left_ms"]]
+    return {
+        "rows": rows,
+        "station": station.id,
+        "next": ahead[0] if ahead else None,
+        "marks": _marks(visit, station, seen, day),
+        "ticks": _ticks(station, day),
+        "now": _share(visit.now_ms, day),
+        "clock": form.clock(visit.now_ms, station.zone)[:5],
+        "url": f"/fragments/stations/{station.id}/gates",
+        "digest": digest([rows, visit.now_ms // _MINUTE_MS]),
+    }
+
+
+def life_view(
+    visit: Visit, station: Station, bid: Bid, log: Sequence[Step], papers: Mapping[int, Any]
+) -> dict[str, Any]:
+    """The life of the version that counts, and the log of the whole bid, newest first."""
+    version = counting(bid)
+    times = {step.after: step.at_ms for step in log if step.version == version.number}
+    steps = [
+        {
+            "words": state_words(visit.t, state),
+            "cls": _step_class(version.state, state),
+            "at": _moment(visit, station.zone, times.get(state)),
+        }
+        for state in PATH
+    ]
+    rows = [
+        {
+            "at": _moment(visit, station.zone, step.at_ms),
+            "utc": dt.datetime.fromtimestamp(step.at_ms / 1e3, dt.UTC).isoformat(
+                timespec="seconds"
+            ),
+            "words": state_words(visit.t, step.after),
+            "version": step.version,
+            "who": who_words(visit.t, step.who),
+            "why": why_words(visit.t, step.why),
+        }
+        for step in reversed(log)
+    ]
+    settled = papers.get(version.number, {}).get(Settlement)
+    return {
+        "number": version.number,
+        "state": version.state.value,
+        "state_words": state_words(visit.t, version.state),
+        "blocked": blocked_words(visit.t, version.blocked),
+        "reference": version.reference,
+        "steps": steps if version.state in PATH else [],
+        "rows": rows,
+        "amount": None if settled is None else form.number(float(settled.amount), 2),
+        "currency": "" if settled is None else money_unit(visit.language, settled.currency),
+        "url": f"/fragments/stations/{station.id}/bids/{bid.id}/life",
+        "digest": digest([rows, version.state]),
+    }
+
+
+def position_view(  # noqa: PLR0917 - a view has so many sources
+    visit: Visit,
+    station: Station,
+    trades: Sequence[Traded],
+    meter: Sequence[Metered],
+    explained: Mapping[int, bids.Explained],
+    step_min: int,
+) -> dict[str, Any]:
+    """Awarded against delivered by interval, newest first."""
+    rows: list[dict[str, Any]] = []
+    for one in reversed(meter):
+        end_ms = one.start_ms + step_min * _MINUTE_MS
+        awarded = awarded_mwh(trades, one.start_ms, end_ms)
+        told = explained.get(one.start_ms)
+        rows.append(
+            {
+                "span": span(one.start_ms, end_ms, station.zone),
+                "awarded": form.number(awarded, 3),
+                "delivered": form.number(float(one.energy_mwh), 3),
+                "off": form.number(float(one.energy_mwh) - awarded, 3, signed=True),
+                "off_mwh": float(one.energy_mwh) - awarded,
+                "price": form.number(None if told is None else _float(told.price), 2),
+                "cost": form.number(None if told is None else float(told.cost), 2),
+                "cause": one.flag if told is None else told.words.text(visit.language),
+            }
+        )
+    most = max((abs(float(row["off_mwh"])) for row in rows), default=0.0)
+    return {
+        "rows": rows,
+        "most": max(most, 1e-3),
+        "step_min": step_min,
+        "url": f"/fragments/stations/{station.id}/position",
+        "digest": digest(rows),
+    }
+
+
+def awarded_mwh(trades: Sequence[Traded], start_ms: int, end_ms: int) -> float:
+    """Energy that is sold (positive) or bought in a stretch of time."""
+    return sum(
+        one.power_mw * max(min(one.end_ms, end_ms) - max(one.start_ms, start_ms), 0) / _HOUR_MS
+        for one in trades
+    )
+
+
+def counting(bid: Bid) -> bids.Version:
+    """The version that stands or is on its way, else the newest that is no fall-back."""
+    standing = bid.newest(*PATH[3:])
+    if standing is not None:
+        return standing
+    return bid.draft or bid.fallback or bid.versions[-1]
+
+
+def span(begin_ms: int, end_ms: int, zone: ZoneInfo) -> str:
+    """A stretch of a day in market time: 18:00-18:15."""
+    begin, end = (form.clock(at, zone)[:5] for at in (begin_ms, end_ms))
+    return f"{begin}\N{EN DASH}{end}"
+
+
+def volume(offers: BidSet) -> tuple[float, float]:
+    """Energy that is bought and sold at most, MWh."""
+    hours = Decimal(offers.interval_min) / _MINUTES
+    bought, sold = (
+        sum((one.power_mw(way) for one in offers.intervals), Decimal(0)) * hours
+        for way in (Direction.CHARGE, Direction.DISCHARGE)
+    )
+    return float(bought), float(sold)
+
+
+def _gate(visit: Visit, station: Station, one: GateSeen, papers: Papers) -> dict[str, Any]:
+    ahead = one.gate_ms > visit.now_ms
+    row: dict[str, Any] = {
+        "name": product_name(visit.language, one.product),
+        "for": _for(visit, station, one),
+        "closes": _moment(visit, station.zone, one.gate_ms, seconds=False),
+        "gate_ms": one.gate_ms,
+        "left_ms": one.gate_ms if ahead else 0,
+        "bid": "",
+        "short": "",
+        "volume": "",
+        "state": "",
+        "fallback": False,
+        "words": visit.t("no bid yet"),
+        "waits": waits_words(visit.t, None, "", None),
+    }
+    found = papers.get(one.bid.id) if one.bid is not None else None
+    if found is None:
+        return row
+    bid, told = found
+    version = counting(bid)
+    judged = told.get(version.number, {}).get(Judgement)
+    bought, sold = volume(version.content.bid_set)
+    return row | {
+        "bid": bid.id,
+        "short": bid.id[:8],
+        "volume": f"{form.number(bought)} / {form.number(sold)}",
+        "state": version.state.value,
+        "fallback": version.fallback,
+        "words": blocked_words(visit.t, version.blocked) or state_words(visit.t, version.state),
+        "waits": waits_words(
+            visit.t, version.state, version.blocked, judged.approver if judged else None
+        ),
+    }
+
+
+def _for(visit: Visit, station: Station, one: GateSeen) -> str:
+    del visit
+    day = form.day(one.begin_ms, station.zone)
+    if isinstance(one.product.gate, DayGate):
+        return day
+    return span(one.begin_ms, one.end_ms, station.zone)
+
+
+def _marks(
+    visit: Visit, station: Station, seen: Sequence[GateSeen], day: tuple[int, int]
+) -> list[dict[str, Any]]:
+    """Gates of today on the time axis; the next one of each product is named."""
+    named: set[str] = set()
+    marks: list[dict[str, Any]] = []
+    for one in sorted(seen, key=lambda gate: gate.gate_ms):
+        if not day[0] <= one.gate_ms < day[1]:
+            continue
+        ahead = one.gate_ms > visit.now_ms
+        at = _share(one.gate_ms, day)
+        label = ""
+        if ahead and one.product.id not in named and len(named) < _LABELS:
+            named.add(one.product.id)
+            clock = form.clock(one.gate_ms, station.zone)[:5]
+            label = f"{product_name(visit.language, one.product)} {clock}"
+        marks.append(
+            {
+                "at": at,
+                "label": label,
+                "row": len(named) - 1,
+                "end": at > _LATE_SHARE,
+                "next": ahead and len(named) == 1 and bool(label),
+            }
+        )
+    return marks
+
+
+def _ticks(station: Station, day: tuple[int, int]) -> list[dict[str, Any]]:
+    every_ms = _TICK_H * _HOUR_MS
+    return [
+        {
+            "at": _share(at, day),
+            "label": form.clock(at, station.zone)[:5] if at < day[1] else "24:00",
+        }
+        for at in range(day[0], day[1] + 1, every_ms)
+    ]
+
+
+def _share(at_ms: int, day: tuple[int, int]) -> float:
+    return 1 + 98 * (at_ms - day[0]) / (day[1] - day[0])
+
+
+def _step_class(reached: State, state: State) -> str:
+    if reached not in PATH:
+        return ""
+    place, here = PATH.index(state), PATH.index(reached)
+    return "done" if place <= here else "now" if place == here + 1 else ""
+
+
+def _moment(visit: Visit, zone: ZoneInfo, at_ms: int | None, *, seconds: bool = True) -> str:
+    """Time of day; with its date where it is another day's."""
+    if at_ms is None:
+        return form.NO_VALUE
+    clock = form.clock(at_ms, zone) if seconds else form.clock(at_ms, zone)[:5]
+    if form.day(at_ms, zone) == form.day(visit.now_ms, zone):
+        return clock
+    return f"{form.day(at_ms, zone)[5:]} {clock[:5]}"
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)

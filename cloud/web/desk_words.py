@@ -1,0 +1,123 @@
+"""Words of the market desk: states, what a bid waits for, names of products and money."""
+
+import re
+from typing import Final
+
+from cloud.market.bids import Approver, State
+from cloud.market.exchanges import Market, Product
+from cloud.web.language import Words
+
+PATH: Final = (
+    *(State.DRAFTED, State.CHECKED, State.APPROVED, State.SUBMITTED, State.ACCEPTED),
+    *(State.CLEARED, State.SCHEDULED, State.DELIVERED, State.SETTLED),
+)
+"""The life of a version that goes all the way."""
+
+
+def state_words(t: Words, state: State) -> str:
+    """Where a version of a bid is, in words."""
+    return {
+        State.DRAFTED: t("drafted"),
+        State.CHECKED: t("checked"),
+        State.APPROVED: t("signed"),
+        State.SUBMITTED: t("handed over"),
+        State.ACCEPTED: t("accepted by the exchange"),
+        State.REJECTED: t("rejected by the exchange"),
+        State.AMENDED: t("replaced at the exchange"),
+        State.CLEARED: t("cleared by the market"),
+        State.SCHEDULED: t("scheduled at the station"),
+        State.DELIVERED: t("delivered at the meter"),
+        State.SETTLED: t("settled"),
+        State.WITHDRAWN: t("withdrawn"),
+        State.LAPSED: t("lapsed"),
+    }[state]
+
+
+def blocked_words(t: Words, blocked: str) -> str:
+    """What keeps a draft from going on; empty: nothing."""
+    return {
+        "rules": t("breaks a rule of the market"),
+        "limits": t("breaks a limit of the desk"),
+    }.get(blocked, "")
+
+
+def who_words(t: Words, who: str) -> str:
+    """Who has moved a bid: a person by name, a program by what it does."""
+    return {
+        "drafting": t("the drafting"),
+        "check": t("the check"),
+        "watch": t("the watch of deadlines"),
+        "exchange": t("the exchange"),
+        "meter": t("the meter"),
+        "desk": t("the desk"),
+        "rule:fall-back": t("the rule of the fall-back"),
+    }.get(who, who)
+
+
+def why_words(t: Words, why: str) -> str:
+    """Why, in the reader's language where a program has said it; people are quoted."""
+    fixed = {
+        "keeps the market's rules and the desk's limits": t("keeps rules and limits"),
+        "drafted in time": t("drafted in time"),
+        "the gate closed": t("the gate closed"),
+        "the gate closed; it was not needed": t("the gate closed; it was not needed"),
+        "within what the desk lets a rule approve": t("within what a rule may approve"),
+        "its plan stays as it is": t("its plan stays as it is"),
+    }
+    if why in fixed:
+        return fixed[why]
+    patterns = (
+        (r"the fall-back of version (?P<n>\d+)", t("the fall-back of version {n}")),
+        (r"replaced by version (?P<n>\d+)", t("replaced by version {n}")),
+        (r"handed over under (?P<key>\S+)", t("handed over under {key}")),
+        (
+            r"(?P<n>\d+) of (?P<all>\d+) intervals have an award",
+            t("{n} of {all} intervals cleared"),
+        ),
+        (r"orders (?P<ids>.+)", t("orders {ids}")),
+        (r"(?P<energy>\S+) MWh net at the meter", t("{energy} MWh net at the meter")),
+    )
+    for pattern, words in patterns:
+        found = re.fullmatch(pattern, why)
+        if found:
+            return words.format(**found.groupdict())
+    return why
+
+
+def waits_words(t: Words, state: State | None, blocked: str, approver: Approver | None) -> str:
+    """For whom or what a bid waits."""
+    if state is None:
+        return t("the drafting, in time")
+    if blocked:
+        return t("trader: edit it") if blocked == "rules" else t("trader, or head of trading")
+    if state is State.CHECKED:
+        large = approver is Approver.HEAD_TRADER
+        return t("head of trading: sign it") if large else t("trader: sign it")
+    return {
+        State.DRAFTED: t("the check"),
+        State.APPROVED: t("the exchange"),
+        State.SUBMITTED: t("the exchange"),
+        State.ACCEPTED: t("the clearing"),
+        State.CLEARED: t("the order to the station"),
+        State.SCHEDULED: t("the delivery"),
+        State.DELIVERED: t("the statement"),
+    }.get(state, "\N{EN DASH}")
+
+
+def product_name(language: str, product: Product) -> str:
+    """A product in the reader's language."""
+    return product.name.get(_short(language), product.id)
+
+
+def market_name(language: str, market: Market) -> str:
+    """A market in the reader's language."""
+    return market.name.get(_short(language), market.id)
+
+
+def money_unit(language: str, unit: str) -> str:
+    """A currency, or a price in it, as the reader writes it."""
+    return unit.replace("CNY", "元") if _short(language) == "zh" else unit
+
+
+def _short(language: str) -> str:
+    return language.partition("-")[0]

@@ -1,0 +1,131 @@
+"""The market desk: a trader sees the bid with its reasons and risk, changes it, signs it."""
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from cloud.access import Role, users
+from tests.cloud.desk_day import day_ahead
+from tests.cloud.web.console import quick_passwords
+from tests.cloud.web.market import draft_day, running_market
+from tests.cloud.web.test_pages_in_chromium import OVERFLOW
+
+PASSWORD = "right horse battery"
+NUMBER = re.compile(r"[\d,]+")
+
+
+@pytest.fixture(scope="module")
+def exchange(console, tmp_path_factory):
+    with running_market(console, tmp_path_factory.mktemp("market")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bid(console, exchange) -> str:
+    return console.do(draft_day(console))
+
+
+@pytest.fixture(scope="module")
+def trader(console) -> str:
+    """The cookie of a session of a trader."""
+    pool = console.worker.services.pool
+    roles = frozenset({Role.TRADER})
+    console.do(users.create(pool, quick_passwords(), "lin", PASSWORD, roles))
+    credentials = {"user": "lin", "password": PASSWORD}
+    answer = httpx.post(f"{console.url}/api/v1/session", json=credentials)
+    return answer.cookies["sm_session"]
+
+
+@pytest.mark.parametrize(
+    ("language", "theme", "size"),
+    [
+        *(("en", "dark", "desk"), ("zh-Hans", "light", "desk")),
+        *(("en", "light", "tablet"), ("zh-Hans", "dark", "phone")),
+    ],
+)
+def test_the_pages_are_whole_in_both_languages_and_every_size(visit, bid, language, theme, size):
+    pages = {
+        "/desk": {"en": "Day-ahead energy", "zh-Hans": "日前电能量"},
+        f"/bids?date={day_ahead()}": {"en": "Day-ahead energy", "zh-Hans": "日前电能量"},
+        f"/stations/haibin-1/bids/{bid}": {"en": "Offers by interval", "zh-Hans": "分时段报价"},
+    }
+    problems = []
+    with visit(language, theme, size) as visitor:
+        for path, words in pages.items():
+            page = visitor.open(path)
+            expect(page.locator("main")).to_contain_text(words[language])
+            if path == "/desk":
+                expect(page.locator("[data-risk=expected] [data-value]")).to_have_text(NUMBER)
+                expect(page.locator("#hist .step")).to_have_count(1)
+            problems += [f"{path}: {found}" for found in page.evaluate(OVERFLOW)]
+
+    assert problems == []
+
+
+def test_a_trader_changes_a_band_sees_what_it_does_signs_and_sees_it_accepted(
+    console, visit, trader, bid, exchange
+):
+    with visit() as visitor:
+        cookie = {"name": "sm_session", "value": trader, "url": console.url}
+        visitor.page.context.add_cookies([cookie])
+        page = visitor.open("/")
+        page.click(".rail a:has-text('Desk')")
+        page.wait_for_url(re.compile("/desk$"))
+        expect(page.locator("#gates tbody tr").first).to_contain_text("trader: sign it")
+        expect(page.locator("#bands")).to_contain_text("sells at 62.50 or more")
+        expect(page.locator("[data-check]")).to_contain_text("Keeps every rule")
+        revenue = page.locator("[data-risk=expected]")
+        before = revenue.locator("[data-value]").text_content()
+
+        power = page.locator("#bands [data-field=power_mw]").last
+        power.fill("30")
+        expect(page.locator("[data-check]")).to_contain_text("max_power_mw")
+        expect(power).to_have_attribute("aria-invalid", "true")
+        expect(page.locator("[data-act=sign]")).to_be_disabled()
+
+        power.fill("0.5")
+        expect(revenue.locator("[data-was]")).to_have_text(f"was {before}")
+        expect(page.locator("#bands")).to_contain_text("set by hand; it was 2.00 MW at 62.50")
+        page.click("[data-act=spread]")
+        expect(page.locator("[data-changed]")).to_have_text("8")
+        expect(page.locator("[data-sold]")).to_have_text("1.00")
+
+        page.click("[data-act=sign]:not(:disabled)")
+        dialog = page.locator("#sign")
+        expect(dialog).to_contain_text("4.00 / 1.00 MWh")
+        mark = dialog.locator("[data-sign=fingerprint]").text_content().replace(" ", "")
+        dialog.locator("[name=why]").fill("the rack is warm")
+        dialog.locator("#send").click()
+
+        expect(page.locator("#told")).to_contain_text("Signed.")
+        expect(page.locator("#life")).to_have_attribute("data-state", "accepted")
+        expect(page.locator("#life .log")).to_contain_text("the rack is warm")
+        expect(page.locator("#gates tbody tr").first).to_contain_text("the clearing")
+
+        page.click("#which-bid a.link")
+        expect(page.locator("#versions")).to_contain_text("lin")
+        expect(page.locator("#offers td.b").first).to_contain_text("0.500 @ 62.50")
+    whole = httpx.get(
+        f"{console.url}/api/v1/stations/haibin-1/bids/{bid}", cookies={"sm_session": trader}
+    ).json()
+    assert (whole["versions"][-1]["fingerprint"], len(exchange.taken())) == (mark, 1)
+
+
+def test_who_does_not_trade_sees_neither_the_desk_nor_the_way_to_it(console, visit):
+    pool = console.worker.services.pool
+    roles = frozenset({Role.OPERATOR})
+    console.do(users.create(pool, quick_passwords(), "wu", PASSWORD, roles))
+    answer = httpx.post(f"{console.url}/api/v1/session", json={"user": "wu", "password": PASSWORD})
+    with visit() as visitor:
+        page = visitor.page
+        page.context.add_cookies(
+            [{"name": "sm_session", "value": answer.cookies["sm_session"], "url": console.url}]
+        )
+        page.goto(f"{visitor.url}/")
+        expect(page.locator(".rail a[href='/desk']")).to_have_count(0)
+        refused = page.goto(f"{visitor.url}/desk")
+        visitor.complaints.clear()  # Chromium reports the 403 itself
+
+    assert refused.status == 403
