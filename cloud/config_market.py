@@ -8,12 +8,28 @@ and where an exchange is reached. Tokens stay in files of their own.
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.config_desk import DeskSection
 
+StepName = Literal[
+    "drafted",
+    "checked",
+    "approved",
+    "submitted",
+    "accepted",
+    "rejected",
+    "amended",
+    "cleared",
+    "scheduled",
+    "delivered",
+    "settled",
+    "withdrawn",
+    "lapsed",
+]
+"""The states of a bid, written out: whoever reads a configuration loads nothing of the desk."""
 MarketId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 
 
@@ -61,8 +77,44 @@ class InvestmentSection(_Section):
     reference_years: Decimal = Field(Decimal("2.0"), gt=0, description="return that is aimed at")
 
 
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
+
+
+class WebhookSection(_Section):
+    """A system that is told every step of a bid's life."""
+
+    name: Name = Field(description="for queues and logs")
+    url: str = Field(pattern=r"^https?://[^@/]+(/.*)?$", description="address it is posted to")
+    secret_file: Path = Field(description="file of mode 0600 with the secret that signs messages")
+    steps: tuple[StepName, ...] = Field((), description="states that are told; none: all")
+    timeout_s: float = Field(10.0, gt=0, le=60, description="wait for an answer")
+    give_up_h: float = Field(24.0, gt=0, le=720, description="a step is tried so long")
+
+    def beside(self, base: Path) -> Self:
+        """Return the section with its relative paths counted from `base`."""
+        return self.model_copy(update={"secret_file": base / self.secret_file})
+
+
+class SenderSection(_Section):
+    """A system that may hand in bids by file."""
+
+    name: Name = Field(description="as its files name it")
+    kind: Literal["ed25519", "hmac"] = Field(description="of its signatures")
+    key_file: Path = Field(description="public key (PEM), or the secret that both sides know")
+    desk: str = Field("desk", description="whose limits count")
+    stations: tuple[str, ...] = Field((), description="none: all")
+
+    def beside(self, base: Path) -> Self:
+        """Return the section with its relative paths counted from `base`."""
+        return self.model_copy(update={"key_file": base / self.key_file})
+
+
 class MarketSection(_Section):
     """The market desk."""
+
+    webhooks: tuple[WebhookSection, ...] = Field((), description="none: nobody is told")
+    inbox: Path | None = Field(None, description="folder of bids by file; none: they come not so")
+    senders: tuple[SenderSection, ...] = Field((), description="who may bid by file")
 
     investment: InvestmentSection = Field(default_factory=InvestmentSection)
 
@@ -87,6 +139,10 @@ class MarketSection(_Section):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        names = [one.name for one in self.webhooks], [one.name for one in self.senders]
+        for what, named in zip(("webhooks", "senders"), names, strict=True):
+            if len(set(named)) < len(named):
+                raise ValueError(f"{what} share a name; name each once")
         twice = [
             m for m, count in Counter(one.market for one in self.exchanges).items() if count > 1
         ]
@@ -102,5 +158,8 @@ class MarketSection(_Section):
             update={
                 "exchanges": tuple(one.beside(base) for one in self.exchanges),
                 "desks": tuple(one.beside(base) for one in self.desks),
+                "webhooks": tuple(one.beside(base) for one in self.webhooks),
+                "senders": tuple(one.beside(base) for one in self.senders),
+                "inbox": None if self.inbox is None else base / self.inbox,
             }
         )

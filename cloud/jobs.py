@@ -34,6 +34,9 @@ from cloud.history.retention import policy
 from cloud.history.retention.sweep import Retention
 from cloud.history.rollups.cells import roll_up_cells
 from cloud.history.rollups.job import merge_spans, roll_up
+from cloud.hook_job import HookJobs
+from cloud.inbox_job import EVERY_S as INBOX_EVERY_S
+from cloud.inbox_job import InboxJob
 from cloud.keys import open_keys
 from cloud.live import Live, intake
 from cloud.market import prices
@@ -72,6 +75,8 @@ class Jobs:
         live = Live(pool, epochs, layouts, News(task.dsn))
         self._drafts = DraftJob(pool, vault, live, task.config.market)
         self._bids = BidJob(pool, vault, keys, history, task.config.market)
+        self._files = InboxJob(pool, vault, live, task.config.market)
+        self._hooks = HookJobs(pool, vault, task.config.market)
         self._restorer = Restorer(pool, vault, layouts, self._reader)
         self._retention: Retention | None = None
         self._failing: set[str] = set()
@@ -97,6 +102,8 @@ class Jobs:
             ("drafts", self._drafts.work, self._whole.market.draft_every_s),
             ("bids", self._bids.work, self._whole.market.work_every_s),
             ("alarms", self.work_alarms, _ALARMS_EVERY_S),
+            ("inbox", self._files.work, INBOX_EVERY_S),
+            *self._hooks.jobs(),
             *self._channels(),
         ):
             scheduler.add_job(

@@ -31,7 +31,13 @@ SHIPPED: Final = Path(__file__).with_name("definitions.toml")
 LINK_LOST: Final = "cloud.link_lost"
 """A station that is cut off cannot tell it."""
 BID_CODES: Final = frozenset(
-    {"cloud.bid_deadline", "cloud.bid_missed", "cloud.bid_unclear", "cloud.settlement_differs"}
+    {
+        "cloud.bid_deadline",
+        "cloud.bid_missed",
+        "cloud.bid_unclear",
+        "cloud.settlement_differs",
+        "cloud.webhook_failed",
+    }
 )
 """What the market desk finds about a station's bids."""
 RESTARTED: Final = "station.started"

@@ -1,0 +1,13 @@
+"""Every step of a bid's life, told to the systems that an installation names."""
+
+from cloud.market.webhooks.message import headers_of, signature
+from cloud.market.webhooks.queue import FAILED, failed_stations, hand_over, send_due
+
+__all__ = [
+    "FAILED",
+    "failed_stations",
+    "hand_over",
+    "headers_of",
+    "send_due",
+    "signature",
+]
