@@ -108,6 +108,19 @@ class CloudClient:
         """All models, and what has become of each at the stations."""
         return list(self._call("GET", "/api/v1/models")["models"])
 
+    def bids(self, station: str) -> list[dict[str, Any]]:
+        """The bids of a station for today and tomorrow."""
+        return list(self._call("GET", f"/api/v1/stations/{station}/bids")["bids"])
+
+    def bid(self, station: str, bid: str) -> dict[str, Any]:
+        """One bid whole."""
+        return dict(self._call("GET", f"/api/v1/stations/{station}/bids/{bid}"))
+
+    def approve_bid(self, station: str, bid: str, version: int, fingerprint: str) -> None:
+        """Approve exactly the version that this fingerprint names."""
+        body = {"version": version, "fingerprint": fingerprint, "why": "looked at"}
+        self._call("POST", f"/api/v1/stations/{station}/bids/{bid}/approve", body)
+
     def set_limits(self, desk: str, limits: dict[str, float], why: str) -> None:
         """Set the limits of a market desk, as a head of trading."""
         self._call("PUT", f"/api/v1/desks/{desk}/limits", {"limits": limits, "why": why})

@@ -123,8 +123,8 @@ def limits() -> dict[str, float]:
 def section(place: MarketPlace, station: str) -> dict[str, Any]:
     """Return the section `[market]` of the cloud's configuration."""
     return {
-        "escalate_min": 30.0,
-        "fallback_min": 10.0,
+        "escalate_min": 1.0,  # bids by the minute are drafted four minutes before their gate
+        "fallback_min": 0.25,
         "exchanges": [
             {
                 "market": MARKET,

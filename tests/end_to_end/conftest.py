@@ -21,6 +21,7 @@ def house() -> Iterator[House]:
         stack = Stack(Folders(Path(folder)), scenario.find("normal-day"), workers=2)
         try:
             ports = stack.start_plant()
+            stack.start_exchange()
             stack.start_cloud()
             client: CloudClient = stack.client()
             stack.enrol_station(ports, client)
