@@ -21,6 +21,8 @@ from cloud.market.forecasts import Ensemble, History, Member
 
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
+_KEPT_MS: Final = 900_000
+"""A forecast stands for a quarter of an hour: what becomes known meanwhile is seen by the next."""
 _YEARS: Final = 4
 """Four years are read: the longest window of the models, with what they look back at first."""
 
@@ -63,19 +65,25 @@ class Forecaster:
             members=members, allow_short=allow_short, warm_up_days=warm_up_days
         )
         self._busy = asyncio.Lock()
+        self._kept: dict[dt.date, Forecast] = {}
 
     async def day(self, pool: Pool, day: dt.date, known_ms: int) -> Forecast:
-        """Forecast a market day by what was known at a time.
+        """Forecast a market day by what was known at a time, or some minutes before it.
 
         Raises:
             TooLittleHistory: less than three years are stored, and that was not allowed.
             BadSeries: there is no such series, or the series do not share a step.
         """
+        kept = self._kept.get(day)
+        if kept is not None and 0 <= known_ms - kept.known_ms < _KEPT_MS:
+            return kept
         start_ms, end_ms = self._calendar.day_bounds_ms(day)
         zone = self._calendar.zone
         history = await read_history(pool, self._sources, zone, known_ms, end_ms)
         async with self._busy:
-            return await asyncio.to_thread(self._forecast, history, start_ms, known_ms)
+            made = await asyncio.to_thread(self._forecast, history, start_ms, known_ms)
+        self._kept = {one: kept for one, kept in self._kept.items() if one >= day} | {day: made}
+        return made
 
     def _forecast(self, history: History, start_ms: int, known_ms: int) -> Forecast:
         self._ensemble.fit(history)
