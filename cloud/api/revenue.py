@@ -23,6 +23,7 @@ from cloud.market.money import (
     settled_days,
     with_perfect,
 )
+from cloud.market.risk.kupiec import Kupiec
 from cloud.market.settlement import Investment
 
 if TYPE_CHECKING:  # forecasts load scipy, which workers do without until they are asked
@@ -97,6 +98,15 @@ class RoiAnswer(BaseModel):
     roi: Decimal = Field(description="net gain over the initial cost after the reference's time")
 
 
+class VarAnswer(BaseModel):
+    """How often settled bids lost more than the VaR (95 %) that they were weighed at (Kupiec)."""
+
+    bids: int
+    breaches: int
+    expected: float = Field(description="breaches of a right VaR on average")
+    p_value: float = Field(description="below 0.05 something speaks against the VaR")
+
+
 class DayAnswer(BaseModel):
     """One settled day of a station in a market."""
 
@@ -134,6 +144,7 @@ class LedgerAnswer(BaseModel):
     compared_perfect: Decimal | None
     share_of_perfect: float | None
     roi: RoiAnswer | None = Field(description="null: the investment is in another currency")
+    var: VarAnswer | None = Field(description="null: no bid was weighed")
     days: list[DayAnswer]
 
 
@@ -287,7 +298,14 @@ def _ledger(book: Ledger, asked: Investment) -> LedgerAnswer:
         compared_perfect=None if compared is None else compared.perfect,
         share_of_perfect=None if compared is None else compared.share_of_perfect,
         roi=None if year is None else _roi(year),
+        var=None if book.var_test is None else _var(book.var_test),
         days=[_day(one) for one in book.days],
+    )
+
+
+def _var(test: Kupiec) -> VarAnswer:
+    return VarAnswer(
+        bids=test.days, breaches=test.breaches, expected=test.expected, p_value=test.p_value
     )
 
 

@@ -47,6 +47,7 @@ def view(visit: Visit, book: Ledger, year: Annual | None, asked: Investment) -> 
         "execution": None if compared is None else money(compared.execution, signed=True),
         "roi": None if year is None else _roi(year),
         "other_currency": asked.currency if year is None else "",
+        "var": _var(book),
         "rows": [_day(one) for one in reversed(book.days)],
     }
 
@@ -129,6 +130,19 @@ def _roi(year: Annual) -> dict[str, Any]:
         "line": float(asked.reference_years),
         "most": most,
         "course": [(number, form.number(float(sum_), 0)) for number, sum_ in expected.course],
+    }
+
+
+def _var(book: Ledger) -> dict[str, Any] | None:
+    test = book.var_test
+    if test is None:
+        return None
+    return {
+        "bids": test.days,
+        "breaches": test.breaches,
+        "expected": form.number(test.expected, 1),
+        "p": form.number(test.p_value, 3),
+        "right": test.is_right,
     }
 
 

@@ -76,7 +76,7 @@ async def settle_day(pool: Pool, vault: Vault, station: str, day: dt.date) -> st
     document = Document("s.csv", "text/csv", write_statement(told, MARKET))
     paid = Settlement(told.total, told.currency, {"energy": told.total}, ours_day=told.total)
     papers = {
-        State.CHECKED: Judgement(),
+        State.CHECKED: Judgement(figures={"var": 1_000.0, "cvar": 1_500.0}),
         State.CLEARED: cleared,
         State.SCHEDULED: Scheduled(()),
         State.DELIVERED: Delivery(tuple(measured)),

@@ -12,7 +12,7 @@ from cloud.db import Pool, connection
 from cloud.market import bids, prices
 from cloud.market.battery import Battery
 from cloud.market.bid import BidInterval, Direction, Segment
-from cloud.market.bids import Bid, Cleared, Content, Delivery, Document, Settlement
+from cloud.market.bids import Bid, Cleared, Content, Delivery, Document, Judgement, Settlement
 from cloud.market.errors import MarketError
 from cloud.market.exchanges import Market, load_market
 from cloud.market.exchanges.settlement_file import AemoFile
@@ -45,6 +45,7 @@ class Kept:
     delivery: Delivery
     document: Document
     settlement: Settlement
+    judgement: Judgement | None = None
 
 
 async def settled_days(
@@ -89,7 +90,9 @@ async def _kept(pool: Pool, vault: Vault, name: str, version: int) -> Kept | Non
     settlement = await bids.paper_of(pool, vault, bid, version, Settlement)
     if cleared is None or delivery is None or document is None or settlement is None:
         return None
-    return Kept(bid, bid.of(version).content, cleared, delivery, document, settlement)
+    judged = await bids.paper_of(pool, vault, bid, version, Judgement)
+    content = bid.of(version).content
+    return Kept(bid, content, cleared, delivery, document, settlement, judged)
 
 
 def station_day(group: Sequence[Kept], market: Market) -> StationDay:
@@ -112,7 +115,18 @@ def station_day(group: Sequence[Kept], market: Market) -> StationDay:
         battery=battery,
         ours=group[-1].settlement.ours_day,
         differs=any(kept.settlement.differs for kept in group),
+        weighed=tuple(one for one in map(weighed, group) if one is not None),
     )
+
+
+def weighed(kept: Kept) -> tuple[float, float] | None:
+    """Return the VaR that a bid was weighed at and what it has earned, wear taken off; or None."""
+    var = None if kept.judgement is None else kept.judgement.figures.get("var")
+    battery = _battery(kept.content.inputs)
+    if var is None or battery is None:
+        return None
+    out = sum((max(one.energy_mwh, Decimal(0)) for one in kept.delivery.measured), Decimal(0))
+    return var, float(kept.settlement.amount) - float(out) * battery.wear_per_mwh
 
 
 def _hours(one: Offer) -> Decimal:

@@ -9,6 +9,7 @@ from typing import Final
 from cloud.market.battery import Battery
 from cloud.market.forecast import Floats
 from cloud.market.money.waterfall import Waterfall, add_up
+from cloud.market.risk.kupiec import Kupiec, kupiec
 from cloud.market.settlement import (
     Comparison,
     Profit,
@@ -44,6 +45,7 @@ class StationDay:
         perfect: most that could have been earned with the day's prices known, net of wear; None:
             not computed.
         prices: what came, shape (steps,), with their step in minutes; None: not stored.
+        weighed: of each bid that was weighed, its VaR at 95 % and what it has earned, net of wear.
     """
 
     statement: Statement
@@ -58,6 +60,7 @@ class StationDay:
     differs: bool = False
     perfect: Decimal | None = None
     prices: tuple[Floats, int] | None = None
+    weighed: tuple[tuple[float, float], ...] = ()
 
     @property
     def profit(self) -> Profit:
@@ -95,6 +98,7 @@ class Ledger:
         compared: net against plan and perfect foresight, over the days that have all three.
         compared_days: how many these are.
         net_by_day: of each calendar day, oldest first.
+        var_test: how often bids lost more than their VaR; None: none was weighed.
     """
 
     currency: str
@@ -115,6 +119,7 @@ class Ledger:
     compared: Comparison | None
     compared_days: int
     net_by_day: Mapping[dt.date, Decimal]
+    var_test: Kupiec | None
 
 
 def ledgers(days: Iterable[StationDay]) -> tuple[Ledger, ...]:
@@ -160,7 +165,13 @@ def _ledger(currency: str, days: Sequence[StationDay]) -> Ledger:
         compared=_compared(both) if both else None,
         compared_days=len(both),
         net_by_day=net_by_day,
+        var_test=_tested([pair for one in ordered for pair in one.weighed]),
     )
+
+
+def _tested(weighed: Sequence[tuple[float, float]]) -> Kupiec | None:
+    breaches = sum(-earned > var for var, earned in weighed)
+    return kupiec(breaches, len(weighed)) if weighed else None
 
 
 def _compared(days: Sequence[StationDay]) -> Comparison:

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+import math
 from decimal import Decimal
 
 import pytest
@@ -78,6 +79,13 @@ async def test_days_add_up_and_stand_against_plan_and_foresight(market_cloud):
     assert (roi["days"], roi["reference_years"], roi["initial"]) == (3, "2.0", "1500000")
     assert float(roi["half_width"]) > 0
     assert not any(one["differs"] for one in book["days"])
+    chance = math.erfc(math.sqrt(-3 * math.log(0.95)))  # Kupiec: no breach of three
+    assert book["var"] == {
+        "bids": 3,
+        "breaches": 0,
+        "expected": pytest.approx(0.15),
+        "p_value": pytest.approx(chance),
+    }
 
 
 async def test_lines_are_exported_with_times_in_utc(market_cloud):
