@@ -45,3 +45,7 @@ class BidRefused(Refused):
 
     code = "bid_refused"
     status = 409
+
+
+class BidTooLate(BidRefused):
+    """The gate has closed, or such a bid is there already: for a program, nothing to tell."""

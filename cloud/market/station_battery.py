@@ -15,7 +15,7 @@ from cloud.market.battery import Battery
 # The same planning value as that of schedules (cloud.fleet.ROUND_TRIP_EFFICIENCY).
 PLANNED_ROUND_TRIP: Final = 0.88
 _LEAST_EFFICIENCY: Final = 0.5
-_HORIZONS: Final = (("4h", 4.0), ("1h", 1.0), ("15min", 0.25))
+_HORIZONS: Final = ("4h", "1h", "15min")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _efficiencies(
 
 def _reach(points: Mapping[str, float | None], device: str, way: str) -> float | None:
     """Return the most energy that any horizon promises, kWh: longer ones are bound by charge."""
-    told = [points.get(f"{device}:{way}_energy_{name}_kwh") for name, _hours in _HORIZONS]
+    told = [points.get(f"{device}:{way}_energy_{name}_kwh") for name in _HORIZONS]
     known = [one for one in told if one is not None]
     return max(known) if known else None
 

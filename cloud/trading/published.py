@@ -13,7 +13,7 @@ from cloud.market.prices import Row, Series
 IMBALANCE: Final = "imbalance"
 _NEWEST: Final = (
     "SELECT max(v.start_ms) FROM market_values v JOIN market_series s ON s.key = v.series"
-    " WHERE s.id = %s"
+    " WHERE s.id = %s AND v.start_ms >= %s AND v.start_ms < %s"
 )
 _KINDS: Final = {
     Stage.DAY_AHEAD: prices.Kind.DAY_AHEAD,
@@ -44,7 +44,7 @@ class PublishedPrices:
             told = await client.prices(self._market.id, name, day)
             if isinstance(told, Denied | Unclear):
                 return f"prices of {name}: {told}"
-            newest = await self._newest(series)
+            newest = await self._newest(series, day)
             rows = [Row(start, float(price), now_ms) for start, price in told if start > newest]
             if rows:
                 report = await prices.import_rows(
@@ -57,9 +57,11 @@ class PublishedPrices:
                     return f"prices of {name}: {' '.join(report.lines())}"
         return ""
 
-    async def _newest(self, series: str) -> int:
+    async def _newest(self, series: str, day: dt.date) -> int:
+        """Return the beginning of the newest price kept of a day; days may come in any order."""
+        bounds = self._market.calendar.day_bounds_ms(day)
         async with connection(self._pool) as conn:
-            row = await (await conn.execute(_NEWEST, [series])).fetchone()
+            row = await (await conn.execute(_NEWEST, [series, *bounds])).fetchone()
         return -1 if row is None or row[0] is None else int(row[0])
 
     def _of(self, name: str, series: str) -> Series:

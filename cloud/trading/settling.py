@@ -24,6 +24,7 @@ from cloud.market.settlement import (
     DayRecord,
     Deviation,
     Difference,
+    Incomplete,
     Reading,
     Reconciliation,
     explain,
@@ -197,11 +198,12 @@ async def _awards(pool: Pool, vault: Vault, day: Day) -> tuple[Award, ...]:
         for one in cleared.awards if cleared is not None else ():
             if one.start_ms >= day.until_ms:
                 continue
-            price = one.price if one.price is not None else Decimal(0)
+            if one.price is None:
+                raise Incomplete(f"{bid.product}: the price of an award is not told yet")
             awards.append(
                 Award(
                     *(bid.product, one.start_ms, cleared.interval_min if cleared else 0),
-                    *(one.direction, one.power_mw, price),
+                    *(one.direction, one.power_mw, one.price),
                 )
             )
     return tuple(awards)

@@ -36,7 +36,7 @@ from cloud.market.bids import (
 )
 from cloud.market.desk.limits import limits_of, past_limits, set_limits
 from cloud.market.errors import MarketError
-from cloud.market.exchanges import load_market
+from cloud.market.exchanges import ExchangeClient, Patience, load_market
 from cloud.market.exchanges.statements import write_statement
 from cloud.market.forecast import LEVELS, Forecast
 from cloud.market.forecasts import as_record
@@ -46,6 +46,7 @@ from cloud.market.statement import Item, Line, Statement, total_of
 from cloud.trading import TradingDesk, open_exchanges
 from cloud.trading.exchanges import shortest_min
 from cloud.trading.meter import StationMeter
+from cloud.trading.published import PublishedPrices
 from cloud.trading.settling import SettledDay, part_of
 from cloud.vault.vault import Vault
 from contract import layouts
@@ -53,6 +54,7 @@ from contract.frame import Frame
 from tests.cloud.history.conftest import open_store
 from tests.cloud.market.bids.trade_hall import HallExchange, trade_hall
 from tests.cloud.stations import create_station
+from tests.exchange_market import running_exchange, write_config
 
 MARKET = load_market("test-exchange")
 BATTERY = Battery(10, 10, 20, 0.94, 0.94, wear_per_mwh=20, soc=0.5)
@@ -436,6 +438,22 @@ def section_of(folder, **more: Any) -> MarketSection:
     token.write_text("secret\n", "utf-8")
     address = {"url": "http://127.0.0.1:9", "participant": "p", "token_file": token}
     return MarketSection(exchanges=(ExchangeSection(market=MARKET.id, **address, **more),))
+
+
+async def test_prices_that_are_published_are_kept_whatever_the_order_of_the_days(pool, tmp_path):
+    series = {"day-ahead-energy": "published.ahead"}
+    today, tomorrow = dt.date(2026, 3, 10), dt.date(2026, 3, 11)
+    with running_exchange(write_config(tmp_path)) as exchange:
+        exchange.move_to("2026-03-10T16:00:00Z")
+        client = ExchangeClient(exchange.address, exchange.token_file, Patience(10, 1, 0))
+        kept = PublishedPrices(pool, MARKET, series)
+        wrong = [await kept.keep(client, day, NOW_MS) for day in (tomorrow, today, today)]
+
+    begin_ms, end_ms = (MARKET.calendar.day_bounds_ms(day) for day in (today, tomorrow))
+    read = await prices.read(pool, "published.ahead", begin_ms[0], end_ms[1], NOW_MS)
+    assert wrong == ["", "", ""]
+    assert len(read.value) == 2 * 96
+    assert set(read.value.tolist()) == {50.0, 100.0}
 
 
 async def test_a_near_gate_becomes_an_alarm_and_ends_as_one(parts, monkeypatch):

@@ -18,7 +18,7 @@ from cloud.market.bids.bid import Bid, Version
 from cloud.market.bids.content import Approver, Content, Judgement
 from cloud.market.bids.rows import Overtaken, Step
 from cloud.market.bids.states import State
-from cloud.market.errors import BidRefused
+from cloud.market.errors import BidRefused, BidTooLate
 from cloud.vault.vault import Vault
 
 _MINUTE_MS: Final = 60_000
@@ -39,12 +39,13 @@ async def draft(pool: Pool, vault: Vault, new: NewBid, *, who: str, why: str, no
     """Make a bid; return its id.
 
     Raises:
-        BidRefused: the gate is closed, the offers are none, or there is such a bid already.
+        BidTooLate: the gate is closed, or there is such a bid already.
+        BidRefused: the offers are none, or the fall-back is for something else.
     """
     offers = new.content.bid_set
     begin_ms, end_ms = _time_of(offers)
     if now_ms >= new.gate_ms:
-        raise BidRefused(f"the gate of {offers.product} for {offers.day} is closed")
+        raise BidTooLate(f"the gate of {offers.product} for {offers.day} is closed")
     if new.fallback is not None:
         _require_same(offers, new.fallback.bid_set)
     bid = str(uuid.uuid4())
@@ -66,7 +67,7 @@ async def draft(pool: Pool, vault: Vault, new: NewBid, *, who: str, why: str, no
                 await rows.insert_version(conn, keys, bid, spare, "the fall-back of version 1")
             await audit.write(conn, who, "draft_bid", bid, {"station": offers.station})
     except psycopg.errors.UniqueViolation as error:
-        raise BidRefused(
+        raise BidTooLate(
             f"there is a bid of {offers.station} for {offers.product} on {offers.day} that begins "
             "at that time; edit it"
         ) from error
@@ -141,7 +142,8 @@ async def approve(
         now_ms: the present.
 
     Raises:
-        BidRefused: it is not checked, above what this person may approve, or not the newest.
+        BidRefused: it is not checked, above what this person may approve, its gate is closed, or
+            somebody has changed it meanwhile.
     """
     version = bid.of(number)
     if version.state is not State.CHECKED:
@@ -183,6 +185,12 @@ async def withdraw(pool: Pool, vault: Vault, bid: Bid, *, who: str, why: str, no
     """
     if now_ms >= bid.gate_ms:
         raise BidRefused(f"the gate of bid {bid.id} is closed; it cannot be withdrawn")
+    sent = bid.newest(State.SUBMITTED)
+    if sent is not None:
+        raise BidRefused(
+            f"version {sent.number} of bid {bid.id} is on its way to the exchange; withdraw "
+            "the bid when the exchange has answered"
+        )
     standing = bid.newest(State.ACCEPTED)
     if standing is None and not bid.open:
         raise BidRefused(f"bid {bid.id} has no version that could be withdrawn")

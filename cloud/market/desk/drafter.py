@@ -21,7 +21,7 @@ from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid, draft
 from cloud.market.desk.forecasting import Forecaster, Sources, anchored
 from cloud.market.desk.position import carried, committed_mw, traded
 from cloud.market.desk.record import content_of
-from cloud.market.errors import BidRefused
+from cloud.market.errors import BidTooLate
 from cloud.market.exchanges import DayGate, Market, Product, load_market
 from cloud.market.forecast import Forecast
 from cloud.market.forecasts import Member, naive_members, quick_members
@@ -92,7 +92,7 @@ class Drafter:
         """
         self._pool, self._vault, self._sold, self._clock = pool, vault, sold, clock
         self._desks = [Desk(section) for section in desks]
-        self._resting: set[tuple[str, str, int]] = set()
+        self._resting: set[tuple[str, str, str, int]] = set()
 
     async def run(self) -> int:
         """Draft all that is due; return how many bids were made.
@@ -127,7 +127,7 @@ class Drafter:
                 _Task(desk.section, product, rules, block)
                 for block in blocks
                 if not any(block.begin_ms <= begin < block.end_ms for begin in taken)
-                and (desk.section.station, rules.id, block.begin_ms) not in self._resting
+                and _place(desk.section, rules, block) not in self._resting
             ]
         return found
 
@@ -159,8 +159,8 @@ class Drafter:
 
     def _rest(self, task: _Task, now_ms: int) -> None:
         """Remember that nothing pays in a block, so that it is not planned at every look."""
-        self._resting = {one for one in self._resting if one[2] > now_ms}
-        self._resting.add((task.section.station, task.rules.id, task.block.begin_ms))
+        self._resting = {one for one in self._resting if one[-1] > now_ms}
+        self._resting.add(_place(task.section, task.rules, task.block))
 
     async def _keep(
         self, task: _Task, made: Draft, bid: BidSet, spare: Draft, forecast: Forecast
@@ -176,7 +176,7 @@ class Drafter:
             await bids.draft(
                 self._pool, self._vault, new, who=WHO, why="drafted in time", now_ms=self._clock()
             )
-        except BidRefused:  # another jobs worker was faster, or the gate closed meanwhile
+        except BidTooLate:  # another jobs worker was faster, or the gate closed meanwhile
             return 0
         return 1
 
@@ -244,6 +244,11 @@ def careful(request: DraftRequest) -> DraftRequest:
     battery: Battery = request.sold.battery
     half = replace(battery, charge_mw=battery.charge_mw / 2, discharge_mw=battery.discharge_mw / 2)
     return replace(request, energy=energy, sold=replace(request.sold, battery=half))
+
+
+def _place(section: DeskSection, rules: Product, block: Block) -> tuple[str, str, str, int]:
+    """Return what there is one bid for: two markets may name a product alike."""
+    return section.station, section.market, rules.id, block.begin_ms
 
 
 def _wishes(section: DeskSection, battery: Battery) -> tuple[EndSoc, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cloud.market.bid import BidInterval, BidSet, Direction, OfferMode
 from cloud.market.desk.offers import energy_offers, held_offers
-from cloud.market.errors import MarketError
+from cloud.market.errors import BadProfile, MarketError
 from cloud.market.exchanges import Kind, Market, Product
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.plans import (
@@ -108,6 +108,7 @@ def draft(request: DraftRequest) -> Draft:
 
     Raises:
         NothingToBid: no interval of the day is open and forecast.
+        BadProfile: a product beside it is not of the kind that it is named as.
         PlanFailed: no plan was found in time.
     """
     starts = _open_starts(request)
@@ -191,9 +192,9 @@ def _side(request: DraftRequest, starts: tuple[int, ...]) -> tuple[SideMarket, .
     for name, forecast in request.side.items():
         product = request.market.product(name)
         if product.kind is not Kind.ENERGY or product.interval_min != request.product.interval_min:
-            raise NothingToBid(
+            raise BadProfile(
                 f"{request.market.id}: {name} is no product of energy by "
-                f"{request.product.interval_min} minutes"
+                f"{request.product.interval_min} minutes; name another one as side, or none"
             )
         found.append(SideMarket(name, at(forecast, starts), request.side_most_mw))
     return tuple(found)
@@ -202,7 +203,10 @@ def _side(request: DraftRequest, starts: tuple[int, ...]) -> tuple[SideMarket, .
 def _capacity(request: DraftRequest, name: str, starts: tuple[int, ...]) -> CapacityProduct:
     product = request.market.product(name)
     if product.kind not in {Kind.REGULATION, Kind.RESERVE}:
-        raise NothingToBid(f"{request.market.id}: {name} is no product that pays for power held")
+        raise BadProfile(
+            f"{request.market.id}: {name} is no product that pays for power held; name another one "
+            "as held, or none"
+        )
     direction = product.directions[0] if product.directions else Direction.BOTH
     return CapacityProduct(
         id=name,

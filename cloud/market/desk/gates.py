@@ -53,7 +53,7 @@ def gates(
         back_ms: and those that closed earlier.
     """
     found = [_of_bid(one) for one in listed if now_ms - back_ms <= one.gate_ms <= now_ms + ahead_ms]
-    taken = [(one.product.id, one.begin_ms, one.end_ms) for one in found]
+    taken = [(one.market.id, one.product.id, one.begin_ms, one.end_ms) for one in found]
     for section in sections:
         market = load_market(section.market)
         for product in section.products:
@@ -61,8 +61,10 @@ def gates(
                 gate
                 for gate in _awaited(section, product, market, now_ms, ahead_ms)
                 if not any(
-                    name == gate.product.id and begin < gate.end_ms and end > gate.begin_ms
-                    for name, begin, end in taken
+                    tuple(place) == (gate.market.id, gate.product.id)
+                    and begin < gate.end_ms
+                    and end > gate.begin_ms
+                    for *place, begin, end in taken
                 )
             ]
     return tuple(sorted(found, key=lambda one: (one.gate_ms, one.begin_ms, one.product.id)))

@@ -1,8 +1,9 @@
 """What the meter says of each interval: energy out less energy in, from its two counters.
 
-A counter is read at the ends of an interval. Where no sample lies near an end, the counter is
-taken to run evenly between the samples around it, and that is said: such an interval is measured,
-but when in the gap its energy flowed is not known.
+A counter is read at the ends of an interval. Where it goes back (the meter was replaced or reset)
+it is taken to go on from where it stood. Where no sample lies near an end, the counter is taken to
+run evenly between the samples around it. Either is said: such an interval is measured, but when in
+the gap its energy flowed, or what the old meter counted last, is not known.
 """
 
 import re
@@ -88,7 +89,7 @@ def _interval(counters: Counters, start_ms: int, end_ms: int) -> Metered:
 
 def _net(counters: Counters, at_ms: int) -> tuple[float, str]:
     """Return exported less imported energy at a time, kWh, and what is uncertain about it."""
-    net = counters.exported_kwh - counters.imported_kwh
+    net = _risen(counters.exported_kwh) - _risen(counters.imported_kwh)
     value = float(np.interp(at_ms, counters.times_ms, net))
     if at_ms < counters.times_ms[0]:
         return value, _NOTHING_BEFORE
@@ -101,6 +102,12 @@ def _net(counters: Counters, at_ms: int) -> tuple[float, str]:
         value,
         f"no sample of the meter for {width_ms / 60_000:.0f} min: its energy is spread evenly",
     )
+
+
+def _risen(counter: Floats) -> Floats:
+    """Return how far a counter has risen since its first sample; a fall is no energy."""
+    risen: Floats = np.concatenate([[0.0], np.cumsum(np.maximum(np.diff(counter), 0.0))])
+    return risen
 
 
 def _went_back(counters: Counters, start_ms: int, end_ms: int) -> list[str]:

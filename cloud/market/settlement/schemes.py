@@ -14,6 +14,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
+from typing import Final
 
 from cloud.market.award import Award
 from cloud.market.exchanges import Kind, Market, Stage
@@ -23,6 +25,7 @@ from cloud.market.settlement.money import Rounding, as_decimal
 from cloud.market.settlement.record import IMBALANCE, DayRecord, Reading
 from cloud.market.statement import Item, Line
 
+_MIN_MS: Final = 60_000
 _AHEAD = {Stage.DAY_AHEAD, Stage.INTRADAY}
 
 
@@ -45,7 +48,7 @@ def two_settlements(record: DayRecord, market: Market, rounding: Rounding) -> It
 def imbalance(record: DayRecord, market: Market, rounding: Rounding) -> Iterator[Line]:
     """Settle as European balance groups are; lines by reading."""
     ahead = _ahead(record, market)
-    shortest = min(one.interval_min for one in market.products)
+    grid = _grid(record, min(one.interval_min for one in market.products))
     for reading in record.readings:
         position = Fraction(0)
         for award, begins, mwh in sold(ahead, reading):
@@ -54,7 +57,7 @@ def imbalance(record: DayRecord, market: Market, rounding: Rounding) -> Iterator
             position += mwh
         rest = Fraction(reading.energy_mwh) - position
         if rest:
-            price = record.price(IMBALANCE, reading.start_ms, _grid(record, shortest))
+            price = record.price(IMBALANCE, reading.start_ms, grid)
             what = (Item.IMBALANCE, "", "MWh")
             yield line(reading.start_ms, what, rest, price, rounding)
     yield from capacity_lines(record, market, rounding)
@@ -152,11 +155,10 @@ def _award_line(award: Award, rounding: Rounding) -> Line:
 
 
 def _grid(record: DayRecord, shortest: int) -> int:
-    """Return the step of the imbalance prices, minutes: that between the first two known."""
-    known = sorted(record.prices.get(IMBALANCE, {}))[:2]
-    if len(known) < len(("one", "another")):
-        return shortest
-    return (known[1] - known[0]) // 60_000
+    """Return the step of the imbalance prices, minutes: the least between two that are known."""
+    known = sorted(record.prices.get(IMBALANCE, {}))
+    steps = (later - one for one, later in pairwise(known))
+    return min(steps, default=shortest * _MIN_MS) // _MIN_MS
 
 
 def scheduled_mwh(record: DayRecord, market: Market, start_ms: int, minutes: int) -> Decimal:

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from cloud.market import bids
-from cloud.market.bids import Approver, Judgement, Settlement
+from cloud.market.bids import Approver, Judgement, NewBid, Settlement
 from cloud.market.bids.exchange import Cleared
-from cloud.market.errors import BidRefused
+from cloud.market.errors import BidRefused, BidTooLate
 from contract.words import Words
 from tests.cloud.market.bids.conftest import TIMES
 from tests.cloud.market.bids.trade_hall import BEGIN_MS, GATE_MS, HOUR_MS, NOON_MS, content
@@ -210,6 +210,23 @@ async def test_a_bid_is_withdrawn_at_the_exchange_too(floor):
     assert (await floor.log(bid))[-1].who == "ann"
 
 
+async def test_a_bid_on_its_way_is_not_said_to_be_withdrawn(floor):
+    floor.book.stumble.append("break")
+    bid = await floor.draft(fallback="2")
+    await floor.run()
+
+    with pytest.raises(BidRefused, match="on its way to the exchange"):
+        await floor.withdraw(bid)
+    unchanged = await floor.states(bid)
+    await floor.run(NOON_MS + 1_000)
+    await floor.withdraw(bid)
+    await floor.run()
+
+    assert unchanged == ["submitted", "checked"]
+    assert await floor.states(bid) == ["withdrawn", "withdrawn"]
+    assert floor.book.standing() == []
+
+
 @pytest.mark.parametrize("trouble", ["break", "fail"])
 async def test_after_an_unclear_answer_the_exchange_is_asked_and_nothing_goes_twice(floor, trouble):
     floor.book.stumble.append(trouble)
@@ -323,8 +340,19 @@ async def test_a_state_without_a_name_that_approved_it_cannot_be_stored(floor, d
 async def test_there_is_one_bid_for_a_product_and_a_time(floor):
     await floor.draft()
 
-    with pytest.raises(BidRefused, match="edit it"):
+    with pytest.raises(BidTooLate, match="edit it"):
         await floor.draft()
+
+
+async def test_a_fall_back_for_another_time_is_a_mistake_that_is_told(floor):
+    whole = content()
+    part = replace(whole.bid_set, intervals=whole.bid_set.intervals[1:])
+    new = NewBid("east", GATE_MS, whole, replace(whole, bid_set=part))
+
+    with pytest.raises(BidRefused, match="for another time") as refused:
+        await bids.draft(floor.pool, floor.vault, new, who="ann", why="", now_ms=floor.now_ms)
+
+    assert not isinstance(refused.value, BidTooLate)
 
 
 async def test_all_that_is_cleared_for_a_station_is_scheduled_together(floor):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cloud.market.battery import Battery
 from cloud.market.bid import Direction, OfferMode
 from cloud.market.desk.drafting import DraftRequest, NothingToBid, draft
+from cloud.market.errors import BadProfile
 from cloud.market.exchanges import check, load_market
 from cloud.market.forecast import Forecast
 from cloud.market.plans import EndSoc
@@ -114,6 +115,15 @@ def test_closed_intervals_are_left_out():
     assert made.starts_ms[0] == noon + 10 * 60_000
     with pytest.raises(NothingToBid, match="every gate has closed"):
         draft(replace(late, now_ms=STARTS[-1] + 3_600_000))
+
+
+def test_a_product_that_is_named_as_another_kind_is_a_mistake_that_is_told():
+    beside = forecast(np.full(24, 40.0))
+
+    with pytest.raises(BadProfile, match="intraday-energy is no product that pays for power held"):
+        draft(replace(request(HOURS), held={"intraday-energy": beside}))
+    with pytest.raises(BadProfile, match="regulation is no product of energy by 15 minutes"):
+        draft(replace(request(HOURS), side={"regulation": beside}))
 
 
 def test_a_self_schedule_names_no_price():

@@ -52,12 +52,14 @@ def test_unknown_samples_are_gaps_too():
     assert "8 min" in first.flag
 
 
-def test_a_meter_that_was_replaced_is_told():
-    counters = minutes([1000.0] * 8 + [0.0] * 8, [0.0] * 16)
+def test_a_meter_that_was_replaced_is_told_and_its_fall_is_no_energy():
+    before, after = [1000.0 + 10 * m for m in range(8)], [10.0 * m for m in range(8)]
+    counters = minutes(before + after, [0.0] * 16)
 
     (only,) = metered(counters, [0], STEP) or ()
 
     assert "went back" in only.flag
+    assert only.energy_mwh == Decimal("0.140000")
 
 
 @pytest.mark.parametrize("step", [MINUTE, 5 * MINUTE, STEP])

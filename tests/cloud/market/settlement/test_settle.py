@@ -228,6 +228,16 @@ def test_a_gap_in_the_meter_or_the_prices_is_named():
     )
 
 
+def test_a_price_that_is_missing_is_not_that_of_the_interval_before():
+    told = dict.fromkeys(STARTS, Decimal(50))
+    del told[STARTS[1]]
+    metered = tuple(Reading(start, 15, Decimal("0.5")) for start in STARTS)
+    record = DayRecord("s1", DAY, (), metered, {IMBALANCE: told})
+
+    with pytest.raises(Incomplete, match="imbalance"):
+        settle(record, MARKET)
+
+
 @pytest.mark.parametrize(
     ("awarded", "delivered", "course"),
     [
