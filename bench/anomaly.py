@@ -66,7 +66,6 @@ def _seconds() -> list[Inputs]:
             innovation=np.zeros(cells, np.float32),
             rack_voltage_v=np.full(_RACKS, 3.3 * _CELLS, np.float32),
             rack_power_kw=unknown,
-            stack_current_a=unknown[:2],
         )
         for second in range(60)
     ]

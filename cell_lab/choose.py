@@ -19,7 +19,7 @@ from station.estimators.cell_model import (
 from station.estimators.cell_parameters import CellParameters, load_cell_parameters
 
 DOES_NOT_FIT_V = 0.08
-"""A make that is off by so much (rms) is another one: those that fit reach 10 to 50 mV."""
+"""A make that is off by so much (rms) is another one: those that fit reach 2 to 30 mV."""
 _MOST = 6
 """So many recordings of a cell decide."""
 _FULL, _EMPTY = 0.95, 0.1

@@ -144,7 +144,7 @@ def _line(path: Path) -> SohBaselines:
         first = str(error).splitlines()[0]
         raise TrainingError(
             f"{path}: {first}; train the set again: "
-            "stationmaster train life --data FOLDER --out FOLDER"
+            "./stationmaster train life --data FOLDER --out FOLDER"
         ) from error
 
 

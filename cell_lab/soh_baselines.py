@@ -78,7 +78,7 @@ def read_baselines(folder: Path) -> dict[str, SohBaselines]:
         first = str(error).splitlines()[0]
         raise TrainingError(
             f"{path}: {first}; delete it and train the sets of this folder again: "
-            "stationmaster train soh --data FOLDER --out FOLDER"
+            "./stationmaster train soh --data FOLDER --out FOLDER"
         ) from error
 
 
@@ -91,6 +91,6 @@ def baselines_of(name: str, folder: Path) -> SohBaselines:
     if (found := read_baselines(folder).get(name)) is None:
         raise TrainingError(
             f"{folder / BASELINES_FILE}: no baselines of the set {name}; train it again: "
-            "stationmaster train soh --data FOLDER --out FOLDER"
+            "./stationmaster train soh --data FOLDER --out FOLDER"
         )
     return found

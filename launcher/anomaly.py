@@ -119,7 +119,7 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
 def _print_alarms(alarms: "FalseAlarms", totals: dict[str, Any]) -> None:
     verdict = "kept" if totals["budget_is_proven"] else "not proven by so few hours"
     print(
-        f"Healthy racks of 416 and of 64 cells, {alarms.rack_hours:.0f} rack-hours: "
+        f"Healthy racks, {alarms.rack_hours:.0f} rack-hours: "
         f"{alarms.notices} notices, {alarms.warnings} of them warnings or more: "
         f"{totals['false_alarms_per_rack_year']:.1f} warnings a rack-year, at most "
         f"{totals['false_alarms_per_rack_year_at_most_95']:.1f} with 95 % confidence; "

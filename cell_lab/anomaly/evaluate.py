@@ -164,7 +164,7 @@ def _watch(
 ) -> list[Trial]:
     place, faults = racks.place, racks.faults
     state = start(racks.model, place)
-    thresholds = Thresholds(limits_of_cells=False)
+    thresholds = Thresholds()
     forest = Forest()
     scores = np.zeros((racks.blocks, place.racks), np.float32)
     plain = np.zeros((racks.blocks, place.racks), np.float32)

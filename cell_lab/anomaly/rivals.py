@@ -1,7 +1,7 @@
 """What the detector is measured against: plain thresholds, and an isolation forest.
 
-The thresholds are those of the station's protection: spread of voltages and temperatures within a
-rack, limits of cells, and a fast rise of temperature. The isolation forest (Liu, Ting and Zhou
+The thresholds are those of the station's protection that compare cells: spread of voltages and
+temperatures within a rack, and a fast rise of temperature. The isolation forest (Liu, Ting and Zhou
 2008, IEEE ICDM) sees what the detector sees of a cell, a quarter hour at a time, without models of
 cells or of tails.
 """
@@ -17,7 +17,6 @@ Floats = npt.NDArray[np.float32]
 
 _SPREAD_V, _SPREAD_K = 0.3, 10.0
 _RISE_K_PER_MIN = 2.0
-_MOST_V, _LEAST_V, _HOT_C = 3.6, 2.8, 45.0
 _QUARTER_BLOCKS = 56
 _TREES = 100
 _LEARN_FROM = 40_000
@@ -26,9 +25,8 @@ _LEARN_FROM = 40_000
 class Thresholds:
     """The largest of value over limit, for each rack and block."""
 
-    def __init__(self, *, limits_of_cells: bool) -> None:
-        """Say whether limits of an LFP cell's voltage and heat count, or only spreads and rises."""
-        self._limits = limits_of_cells
+    def __init__(self) -> None:
+        """Begin with no minute of temperatures."""
         self._minute: list[Floats] = []
 
     def look(self, block: Block, place: Place) -> Floats:
@@ -42,12 +40,6 @@ class Thresholds:
             np.ptp(warm, axis=1) / _SPREAD_K,
             rise / _RISE_K_PER_MIN,
         ]
-        if self._limits:
-            ratios += [
-                1 + (volts.max(axis=1) - _MOST_V),
-                1 + (_LEAST_V - volts.min(axis=1)),
-                warm.max(axis=1) / _HOT_C,
-            ]
         highest: Floats = np.max(ratios, axis=0).astype(np.float32)
         return highest
 

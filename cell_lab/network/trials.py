@@ -27,7 +27,7 @@ class Trial:
         error: what it told minus the truth, a share of 1; NaN where a series has ended.
         sd: what it expected of itself.
         before: error of the belief that it was given.
-        soc, temperature: the truth, and the input of temperature.
+        soc: the truth.
     """
 
     error: npt.NDArray[np.float32]

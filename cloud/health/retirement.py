@@ -159,10 +159,7 @@ def outlook(history: Sequence[HealthPoint], rule: RetirementRule, today: datetim
     crossings = []
     for name, bound, values, widths, sign in wanted:
         known = np.isfinite(values) & np.isfinite(widths) & (days >= -rule.outlook.trend_days)
-        long_enough = (
-            known.sum() >= _LEAST_POINTS and np.ptp(days[known]) >= rule.outlook.least_days
-        )
-        if bound is not None and long_enough:
+        if bound is not None and _long_enough(days[known], rule):
             line = _line(days[known], values[known], widths[known])
             crossings.append(_crossing(name, bound, line, sign, today))
     return _judged(tuple(crossings), rule, today)

@@ -18,10 +18,8 @@ import numpy.typing as npt
 
 from station.estimators.cell_model import NORMAL_90, OCV_COLUMN, CellModel, Floats
 from station.estimators.meter import Meter, clock, hours_between
-from station.estimators.samples import Flags, Indices
+from station.estimators.samples import Flags, Halves, Indices
 from station.estimators.visit import Visit, put
-
-Halves = npt.NDArray[np.float16]
 
 _PRIOR_SD = 0.04
 """Cells as delivered lie so near their type plate, and no BMS is believed to know better."""

@@ -187,7 +187,6 @@ class Balance:
     Attributes:
         out, into: at the meter, auxiliaries included.
         stored: by how much the cells' store has grown.
-        seconds: behind them.
     """
 
     out: npt.NDArray[np.float64]

@@ -145,7 +145,6 @@ def _judged(
         innovation=(innovation.volts / np.sqrt(innovation.variance)).astype(np.float32),
         rack_voltage_v=facts.voltage_v,
         rack_power_kw=(facts.rack_power_kw / settings.parallel).astype(np.float32),
-        stack_current_a=np.full(settings.place.stack.max() + 1, np.nan, np.float32),
     )
     after, told = anomaly.step(
         settings.anomaly, settings.model, settings.place, state.anomaly, inputs

@@ -183,7 +183,10 @@ class ModelStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self._folder).free
         if free < 2 * size + _SPARE_BYTES:
-            raise NoRoom(f"the disk has {free >> 20} MB left; models leave 64 MB for telemetry")
+            raise NoRoom(
+                f"the disk has {free >> 20} MB left; "
+                f"models leave {_SPARE_BYTES >> 20} MB for telemetry"
+            )
 
     def _sweep(self, package: str) -> None:
         """Remove pieces and half-written bundles of packages that nobody waits for any more."""

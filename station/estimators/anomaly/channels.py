@@ -8,12 +8,12 @@ and cells of a delivered system differ by). What happens to all cells alike is n
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from station.estimators.anomaly import differences
 from station.estimators.anomaly.differences import DifferenceState, Surprise
 from station.estimators.anomaly.inputs import Block, Place
 from station.estimators.cell_model import Floats
+from station.estimators.samples import Halves
 
 CELL_CHANNELS = (
     "voltage_step",
@@ -70,8 +70,6 @@ _MAD_TO_SD = np.float32(1.4826)
 _MOST = np.float32(1e3)
 _MOST_RATIO = np.float32(30.0)
 
-Halves = npt.NDArray[np.float16]
-
 
 @dataclass(frozen=True)
 class ChannelState:
@@ -84,7 +82,6 @@ class ChannelState:
         contact: sum of those that go with the current, fading likewise, shape (cells,).
         contact_weight: its variance over healthy cells, shape (racks,).
         scatter: of each channel, shape (channels, racks).
-        model: mean of the rack's innovation over its last hours, shape (racks,).
         offset: means of the rack channels, which sensors' offsets shift, shape (4, racks).
         seen_s: shape (racks,).
     """

@@ -26,7 +26,6 @@ class Inputs:
         innovation: of the SOC filter over its expected deviation, shape (cells,).
         rack_voltage_v: measured at the rack's terminals, shape (racks,).
         rack_power_kw: as the rack tells it, over its parallel cells, shape (racks,).
-        stack_current_a: what flows between each stack and its converter, shape (stacks,).
     """
 
     elapsed_s: Floats
@@ -39,7 +38,6 @@ class Inputs:
     innovation: Floats
     rack_voltage_v: Floats
     rack_power_kw: Floats
-    stack_current_a: Floats
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def test_trials_of_the_shipped_detector_find_large_faults_in_a_recorded_rack_and
 def test_plain_thresholds_say_nothing_of_healthy_racks():
     model, duty = real_duties(RECORDINGS / "esc26650_25c.parquet")[0]
     made = Racks(model, [duty], 24, stack=3, seed=1)
-    plain = Thresholds(limits_of_cells=False)
+    plain = Thresholds()
 
     highest = max(plain.look(made.advance(), made.place).max() for _ in range(400))
 

@@ -23,3 +23,10 @@ def test_a_promise_of_which_a_part_is_not_known_is_not_known():
 
     assert math.isnan(row["discharge_energy_1h_kwh"])
     assert math.isnan(combined([{"soc_estimate": math.nan}] * 2, [1.0, 1.0])["soc_estimate"])
+
+
+def test_what_binds_is_what_binds_most_of_the_capacity_and_not_the_highest_code():
+    rows = [{"discharge_bound_by": reason} for reason in (9.0, 1.0, 1.0)]
+
+    assert combined(rows, [100.0, 60.0, 60.0])["discharge_bound_by"] == 1.0
+    assert combined(rows[:2], [100.0, 60.0])["discharge_bound_by"] == 9.0

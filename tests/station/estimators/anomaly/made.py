@@ -66,7 +66,6 @@ class Station:
             innovation=np.zeros(cells, np.float32),
             rack_voltage_v=voltage_v.reshape(RACKS, -1).sum(axis=1),
             rack_power_kw=np.full(RACKS, np.nan, np.float32),
-            stack_current_a=np.full(1, np.nan, np.float32),
         )
 
 
