@@ -184,6 +184,7 @@ class SettlementAnswer(BaseModel):
     ours_day: Decimal | None = Field(None, description="by our own settlement of the day")
     differs: bool = Field(False, description="whether any line of the day is off by over a cent")
     deviations: list[dict[str, Any]] = Field([], description="intervals that went otherwise")
+    differences: list[dict[str, Any]] = Field([], description="lines in which both differ")
 
 
 class BidAnswer(BaseModel):

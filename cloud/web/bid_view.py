@@ -10,6 +10,7 @@ from cloud.market.bids import Bid, Cleared, Delivery, Judgement, Version, finger
 from cloud.web import format as form
 from cloud.web.desk_view import counting, span
 from cloud.web.desk_words import blocked_words, state_words, who_words
+from cloud.web.settlement_view import settlement
 from cloud.web.visit import Visit
 
 _MINUTE_MS: Final = 60_000
@@ -32,6 +33,7 @@ def whole(
         "battery": _battery(visit, version.content.inputs.get("battery")),
         "forecasts": list(version.content.forecasts),
         "models": list(version.content.models),
+        "settled": settlement(visit, station.zone, papers),
     }
 
 

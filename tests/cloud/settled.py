@@ -21,7 +21,6 @@ from cloud.market.bids import (
     Measured,
     NewBid,
     Scheduled,
-    Settlement,
     State,
     rows,
 )
@@ -29,7 +28,8 @@ from cloud.market.exchanges import load_market
 from cloud.market.exchanges.statements import write_statement
 from cloud.market.forecast import LEVELS, Forecast
 from cloud.market.forecasts import as_record
-from cloud.market.settlement import DayRecord, Reading, settle
+from cloud.market.settlement import DayRecord, Reading, explain, reconcile, settle
+from cloud.trading.settling import SettledDay, part_of
 from cloud.vault.vault import Vault
 
 MARKET = load_market("cn-shandong")
@@ -72,9 +72,13 @@ async def settle_day(pool: Pool, vault: Vault, station: str, day: dt.date) -> st
         Measured(one.start_ms, _delivered(one, last=one is last)) for one in offers.intervals
     ]
     cleared = Cleared(PRODUCT.interval_min, awards, MARKET.currency)
-    told = settle(_record(station, day, awards, measured), MARKET)
+    record = _record(station, day, awards, measured)
+    told = settle(record, MARKET)
+    agreed = SettledDay(
+        "all lines agree", told, reconcile(told, told), explain(record, MARKET, told.lines)
+    )
     document = Document("s.csv", "text/csv", write_statement(told, MARKET))
-    paid = Settlement(told.total, told.currency, {"energy": told.total}, ours_day=told.total)
+    paid = part_of(await bids.load(pool, vault, bid), told, agreed)
     papers = {
         State.CHECKED: Judgement(figures={"var": 1_000.0, "cvar": 1_500.0}),
         State.CLEARED: cleared,

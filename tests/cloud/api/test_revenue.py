@@ -152,3 +152,21 @@ async def test_the_pages_show_it_in_both_languages(market_cloud, language):
     assert wanted[0] in revenue.text
     assert wanted[1] in forecasts.text
     assert "data-roi" in revenue.text
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hans"])
+async def test_a_settled_bid_shows_what_was_missed_and_what_it_cost(market_cloud, language):
+    async with market_cloud.worker.services.pool.connection() as conn:
+        (bid,) = await (await conn.execute("SELECT id::text FROM bids ORDER BY day")).fetchone()
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        trader.cookies.set("sm_language", language)
+        page = (await trader.get(f"/stations/s1/bids/{bid}")).text
+        told = (await trader.get(f"/api/v1/stations/s1/bids/{bid}")).json()["settlement"]
+
+    (late,) = told["deviations"]
+    assert (Decimal(late["imbalance_mwh"]), late["course"]) == (-1, "less")
+    assert told["differences"] == []
+    assert "data-deviations" in page
+    assert "data-differences" not in page
+    wanted = "delivered less than awarded" if language == "en" else "执行少于中标"
+    assert wanted in page
