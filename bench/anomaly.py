@@ -5,10 +5,13 @@ looks at a quarter of the racks then; the mean is what a station pays.
 """
 
 import time
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cell_lab.parameter_files import parameters_of
 from station.estimators.anomaly import (
@@ -17,7 +20,6 @@ from station.estimators.anomaly import (
     load_detector,
     place_of,
     start,
-    state_to_arrays,
     step,
 )
 from station.estimators.cell_model import build_cell_model
@@ -73,8 +75,17 @@ def _seconds() -> list[Inputs]:
 
 def _bytes(state: AnomalyState) -> float:
     cells = _RACKS * _CELLS
-    arrays = state_to_arrays(state).values()
-    return sum(each.nbytes for each in arrays if each.shape and each.shape[-1] == cells) / cells
+    return sum(each.nbytes for each in _arrays(state) if each.shape[-1:] == (cells,)) / cells
+
+
+def _arrays(part: Any) -> Iterator[npt.NDArray[Any]]:
+    """Yield every array of nested dataclasses."""
+    for each in fields(part):
+        value = getattr(part, each.name)
+        if is_dataclass(value):
+            yield from _arrays(value)
+        elif isinstance(value, np.ndarray):
+            yield value
 
 
 def _row(name: str, value: float, unit: str, target: float | None) -> dict[str, Any]:

@@ -6,11 +6,9 @@ from station.estimators.anomaly.detector import (
     AnomalyState,
     judge,
     start,
-    state_from_arrays,
-    state_to_arrays,
     step,
 )
-from station.estimators.anomaly.errors import AnomalyModelError, AnomalyStateError
+from station.estimators.anomaly.errors import AnomalyModelError
 from station.estimators.anomaly.findings import Finding
 from station.estimators.anomaly.fuse import Kind
 from station.estimators.anomaly.inputs import Block, Inputs, Place, place_of
@@ -20,7 +18,6 @@ __all__ = [
     "Anomalies",
     "AnomalyModelError",
     "AnomalyState",
-    "AnomalyStateError",
     "Block",
     "Detector",
     "DetectorCard",
@@ -33,7 +30,5 @@ __all__ = [
     "load_detector",
     "place_of",
     "start",
-    "state_from_arrays",
-    "state_to_arrays",
     "step",
 ]

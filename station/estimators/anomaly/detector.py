@@ -5,15 +5,13 @@ Readings are gathered each second and judged every sixteen; the network looks at
 racks each time.
 """
 
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from station.estimators.anomaly import channels, differences, gather, windows
 from station.estimators.anomaly.card import Detector
-from station.estimators.anomaly.errors import AnomalyStateError
 from station.estimators.anomaly.findings import (
     Finding,
     FindingState,
@@ -27,7 +25,6 @@ from station.estimators.cell_model import CellModel, Floats
 from station.estimators.samples import Indices
 
 _NETWORK_TURNS = 4
-_STATE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Anomalies:
     """What is told of a moment.
 
     Attributes:
-        score: of each cell; healthy cells of a rack reach 1 once a month, shape (cells,).
+        score: of each cell; 1 is the level of a warning, shape (cells,).
         rack_score: the largest of its cells and of the rack's own, shape (racks,).
         kind, level: numbers of ANOMALY_KIND and ANOMALY_LEVEL, shape (racks,).
         cell: number of the cell within its rack, from 0; -1: the rack itself, or none, (racks,).
@@ -175,47 +172,3 @@ def _told(
         cell=found.cell.astype(np.intp),
         findings=begun,
     )
-
-
-def state_to_arrays(state: AnomalyState) -> dict[str, npt.NDArray[Any]]:
-    """Return the state as named arrays, to be kept in a file."""
-    arrays: dict[str, npt.NDArray[Any]] = {"version": np.asarray(_STATE_VERSION)}
-    _flatten(state, "", arrays)
-    return arrays
-
-
-def state_from_arrays(
-    model: CellModel, place: Place, arrays: dict[str, npt.NDArray[Any]]
-) -> AnomalyState:
-    """Return a state that was kept.
-
-    Raises:
-        AnomalyStateError: it is of another version, or of other racks.
-    """
-    if int(arrays.get("version", np.asarray(0))) != _STATE_VERSION:
-        raise AnomalyStateError(f"is not of version {_STATE_VERSION}")
-    state: AnomalyState = _filled(start(model, place), "", arrays)
-    return state
-
-
-def _flatten(part: Any, prefix: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
-    for field in fields(part):
-        value = getattr(part, field.name)
-        if is_dataclass(value):
-            _flatten(value, f"{prefix}{field.name}.", arrays)
-        else:
-            arrays[f"{prefix}{field.name}"] = value
-
-
-def _filled(part: Any, prefix: str, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    found: dict[str, Any] = {}
-    for field in fields(part):
-        name, value = f"{prefix}{field.name}", getattr(part, field.name)
-        if is_dataclass(value):
-            found[field.name] = _filled(value, f"{name}.", arrays)
-            continue
-        kept = arrays.get(name)
-        if kept is None or kept.shape != value.shape or kept.dtype != value.dtype:
-            raise AnomalyStateError(f"{name} does not fit")
-        found[field.name] = kept
-    return replace(part, **found)

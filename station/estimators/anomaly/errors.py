@@ -15,11 +15,3 @@ class AnomalyModelError(EstimatorError):
             f"./stationmaster train anomaly --out {path.parent}"
         )
         self.path = path
-
-
-class AnomalyStateError(EstimatorError):
-    """A kept state is not one of this detector at these racks."""
-
-    def __init__(self, problem: str) -> None:
-        """Say what does not fit, and that starting anew costs nothing but time."""
-        super().__init__(f"state of the anomaly detector: {problem}; start it anew")

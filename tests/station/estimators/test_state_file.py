@@ -14,6 +14,7 @@ from station.estimators import (
     state_to_bytes,
     tick,
 )
+from tests.station.estimators.anomaly.made import arrays_of, detector
 from tests.station.estimators.stations import facts_of, samples_at, settings_of
 
 
@@ -40,6 +41,19 @@ def test_a_state_that_was_bytes_goes_on_as_if_it_never_was(settings):
         np.testing.assert_array_equal(found.cells[name], values, err_msg=name)
     for name, values in expected.racks.items():
         np.testing.assert_array_equal(found.racks[name], values, err_msg=name)
+
+
+def test_what_the_detector_of_anomalies_learnt_is_kept_with_the_rest(settings):
+    watched = replace(settings, anomaly=detector())
+    state, _ = after_seconds(watched, 40)
+
+    restored = state_from_bytes(watched, state_to_bytes(state))
+
+    kept, fresh = arrays_of(restored.anomaly), arrays_of(start(watched, np.zeros(12)).anomaly)
+    found = arrays_of(state.anomaly)
+    assert any(not np.array_equal(found[name], fresh[name]) for name in found)
+    for name, value in found.items():
+        np.testing.assert_array_equal(kept[name], value, err_msg=name)
 
 
 def test_a_damaged_byte_anywhere_is_refused(settings):

@@ -1,6 +1,6 @@
 """A small station of two racks whose sensors are honest, and a detector that calls rare what is."""
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 
@@ -74,3 +74,13 @@ def with_cell(inputs: Inputs, name: str, cell: int, value: float) -> Inputs:
     values = getattr(inputs, name).copy()
     values[cell] = value
     return replace(inputs, **{name: values})
+
+
+def arrays_of(part: object, prefix: str = "") -> dict[str, np.ndarray]:
+    """Every array and number of nested dataclasses by its dotted name."""
+    if not is_dataclass(part):
+        return {prefix: np.asarray(part)}
+    found: dict[str, np.ndarray] = {}
+    for each in fields(part):
+        found |= arrays_of(getattr(part, each.name), f"{prefix}.{each.name}".lstrip("."))
+    return found

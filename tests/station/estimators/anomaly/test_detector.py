@@ -4,12 +4,9 @@ import numpy as np
 import pytest
 
 from station.estimators.anomaly import (
-    AnomalyStateError,
     Kind,
     place_of,
     start,
-    state_from_arrays,
-    state_to_arrays,
     step,
 )
 from tests.station.estimators.anomaly.made import (
@@ -18,6 +15,7 @@ from tests.station.estimators.anomaly.made import (
     PLACE,
     RACKS,
     Station,
+    arrays_of,
     detector,
     with_cell,
 )
@@ -189,41 +187,18 @@ def test_readings_that_are_no_numbers_or_not_good_leave_every_score_finite():
     state, told, _ = run(100, broken)
 
     assert np.isfinite(told.score).all()
-    assert all(np.isfinite(each).all() for each in state_to_arrays(state).values())
-
-
-def test_a_state_that_was_kept_goes_on_as_if_nothing_had_happened():
-    station = Station(3)
-    state, _, _ = run(100, station=station)
-    kept = state_from_arrays(MODEL, PLACE, state_to_arrays(state))
-    inputs = station.next()
-
-    straight, told = step(detector(), MODEL, PLACE, state, inputs)
-    resumed, told_again = step(detector(), MODEL, PLACE, kept, inputs)
-
-    assert np.array_equal(told.score, told_again.score)
-    for name, value in state_to_arrays(straight).items():
-        assert np.array_equal(value, state_to_arrays(resumed)[name]), name
-
-
-def test_a_state_of_other_racks_is_refused():
-    other = place_of(np.repeat(np.arange(2), 5), 2)
-
-    with pytest.raises(AnomalyStateError, match="does not fit"):
-        state_from_arrays(MODEL, other, state_to_arrays(start(MODEL, PLACE)))
-    with pytest.raises(AnomalyStateError, match="version"):
-        state_from_arrays(MODEL, PLACE, {})
+    assert all(np.isfinite(each).all() for each in arrays_of(state).values())
 
 
 def test_a_step_leaves_the_state_before_it_as_it_was():
     state = start(MODEL, PLACE)
-    before = {name: value.copy() for name, value in state_to_arrays(state).items()}
+    before = {name: value.copy() for name, value in arrays_of(state).items()}
     station = Station()
     after = state
     for _ in range(40):
         after, _ = step(detector(), MODEL, PLACE, after, station.next())
 
-    for name, value in state_to_arrays(state).items():
+    for name, value in arrays_of(state).items():
         assert np.array_equal(value, before[name]), name
 
 
@@ -232,7 +207,7 @@ def test_what_is_kept_of_a_cell_is_little():
     cells = len(PLACE.rack)
     per_cell = sum(
         value.nbytes / cells
-        for value in state_to_arrays(state).values()
+        for value in arrays_of(state).values()
         if value.shape and value.shape[-1] == cells
     )
 
