@@ -95,11 +95,6 @@ class Bid:
         )
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing is left to do."""
-        return all(one.state in ENDS for one in self.versions)
-
-    @property
     def after_clearing(self) -> Version | None:
         """The version that the market has cleared and that is not settled yet."""
         return next(self._in(_AFTERWARDS), None)

@@ -14,7 +14,8 @@ Times = npt.NDArray[np.int64]
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
 LEAST_DAYS = 3 * 365
-"""Three years of trading: what a model may be trained on without being flagged."""
+"""Three trading years (guide on storage stations, annex 1, 9): what a model may be trained on
+without being flagged."""
 
 _STEPS = (5, 10, 15, 20, 30, 60)
 

@@ -1,6 +1,5 @@
 """Prices and what drives them: for which interval, and known since when."""
 
-from cloud.market.prices.depth import NEED_DAYS, require_history
 from cloud.market.prices.files import Layout
 from cloud.market.prices.findings import ACCEPTABLE, Code, Finding, Report
 from cloud.market.prices.importing import Row, import_file, import_rows
@@ -11,7 +10,6 @@ from cloud.market.prices.table import Reading
 
 __all__ = [
     "ACCEPTABLE",
-    "NEED_DAYS",
     "Code",
     "Finding",
     "Kept",
@@ -29,5 +27,4 @@ __all__ = [
     "import_rows",
     "list_series",
     "read",
-    "require_history",
 ]

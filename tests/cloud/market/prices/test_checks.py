@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cloud.market.errors import BadSeries, TooLittleHistory
-from cloud.market.prices import Code, Kind, Publication, Series, require_history
+from cloud.market.errors import BadSeries
+from cloud.market.prices import Code, Kind, Publication, Series
 from cloud.market.prices.checks import Past, check
 from cloud.market.prices.series import conversion
 from cloud.market.prices.table import Table
@@ -216,13 +216,3 @@ def test_a_day_ahead_price_is_known_at_a_local_time_of_the_day_before():
     assert known.tolist() == [
         *(at("2024-03-30T12:45"), at("2024-03-30T12:45"), at("2024-03-31T12:45")),
     ]
-
-
-def test_less_than_three_years_are_refused_unless_somebody_allows_it():
-    assert require_history("de-lu.day_ahead", 1_100.0) == ()
-    with pytest.raises(TooLittleHistory, match="reaches back 200 days; at least 1095 are needed"):
-        require_history("de-lu.day_ahead", 200.0)
-
-    flags = require_history("de-lu.day_ahead", 200.0, allow_short=True)
-
-    assert flags == ("short history: 200 of 1,095 days of de-lu.day_ahead",)
