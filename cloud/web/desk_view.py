@@ -12,7 +12,7 @@ from cloud.market.bid import BidSet, Direction
 from cloud.market.bids import Bid, Judgement, Settlement, State, Step
 from cloud.market.desk.awards import Traded
 from cloud.market.desk.gates import GateSeen
-from cloud.market.desk.metering import Metered
+from cloud.market.desk.metering import NOTHING_BEFORE, Metered, flag_zh
 from cloud.market.exchanges import DayGate
 from cloud.web import format as form
 from cloud.web.desk_words import (
@@ -120,7 +120,7 @@ def position_view(  # noqa: PLR0917 - a view has so many sources
 ) -> dict[str, Any]:
     """Awarded against delivered by interval, newest first."""
     rows: list[dict[str, Any]] = []
-    for one in reversed(meter):
+    for one in reversed([one for one in meter if NOTHING_BEFORE not in one.flag]):
         end_ms = one.start_ms + step_min * _MINUTE_MS
         awarded = awarded_mwh(trades, one.start_ms, end_ms)
         told = explained.get(one.start_ms)
@@ -133,7 +133,9 @@ def position_view(  # noqa: PLR0917 - a view has so many sources
                 "off_mwh": float(one.energy_mwh) - awarded,
                 "price": form.number(None if told is None else _float(told.price), 2),
                 "cost": form.number(None if told is None else float(told.cost), 2),
-                "cause": one.flag if told is None else told.words.text(visit.language),
+                "cause": _flag(visit, one.flag)
+                if told is None
+                else told.words.text(visit.language),
             }
         )
     most = max((abs(float(row["off_mwh"])) for row in rows), default=0.0)
@@ -280,6 +282,10 @@ def _moment(visit: Visit, zone: ZoneInfo, at_ms: int | None, *, seconds: bool = 
     if form.day(at_ms, zone) == form.day(visit.now_ms, zone):
         return clock
     return f"{form.day(at_ms, zone)[5:]} {clock[:5]}"
+
+
+def _flag(visit: Visit, flag: str) -> str:
+    return flag_zh(flag) if visit.language.startswith("zh") else flag
 
 
 def _float(value: Decimal | None) -> float | None:

@@ -21,11 +21,11 @@ Millis = npt.NDArray[np.int64]
 
 NEAR_MS: Final = 90_000
 """A sample so near an end stands for it: minutes are kept for ever, samples only for a time."""
-_NOTHING_BEFORE: Final = "the meter had told nothing before the interval began"
+NOTHING_BEFORE: Final = "the meter had told nothing before the interval began"
 _WENT_BACK: Final = "a counter of the meter went back: it was replaced or reset"
 _GAP: Final = re.compile(r"no sample of the meter for (\d+) min")
 _CHINESE: Final = {
-    _NOTHING_BEFORE: "时段开始前计量无数据",
+    NOTHING_BEFORE: "时段开始前计量无数据",
     _WENT_BACK: "计量读数回退：电表被更换或清零",
 }
 _KWH: Final = Decimal("0.001")
@@ -92,7 +92,7 @@ def _net(counters: Counters, at_ms: int) -> tuple[float, str]:
     net = _risen(counters.exported_kwh) - _risen(counters.imported_kwh)
     value = float(np.interp(at_ms, counters.times_ms, net))
     if at_ms < counters.times_ms[0]:
-        return value, _NOTHING_BEFORE
+        return value, NOTHING_BEFORE
     place = int(np.searchsorted(counters.times_ms, at_ms, side="right"))
     near = counters.times_ms[max(place - 1, 0) : place + 1]
     width_ms = int(near[-1] - near[0])

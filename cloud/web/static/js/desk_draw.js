@@ -76,7 +76,7 @@ export function histogram(host, told, varLoss, words) {
   const [low, high] = [edges[0], edges[edges.length - 1]];
   const x = (v) => 8 + ((v - low) / (high - low || 1)) * (width - 16);
   const floor = height - BOTTOM;
-  const y = (count) => floor - (count / Math.max(...counts)) * (floor - TOP - 14);
+  const y = (count) => floor - (count / Math.max(...counts)) * (floor - TOP - 20);
   const marks = ticks(low, high, Math.max(2, Math.floor(width / 80)));
   for (const v of marks.found) text(host, number(v, marks.step < 1 ? 1 : 0), Math.min(Math.max(x(v), 14), width - 14), height - 3, "mid");
   let path = `M${x(low)} ${floor}`;
