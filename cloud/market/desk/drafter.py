@@ -155,23 +155,14 @@ class Drafter:
             return 0
         if not made.bids:
             self._rest(task, now_ms)
-        return sum([await self._keep(task, made, bid, spare, forecast) for bid in made.bids])
+        return sum([await self._keep(_new(task, asked, made, spare, bid)) for bid in made.bids])
 
     def _rest(self, task: _Task, now_ms: int) -> None:
         """Remember that nothing pays in a block, so that it is not planned at every look."""
         self._resting = {one for one in self._resting if one[-1] > now_ms}
         self._resting.add(_place(task.section, task.rules, task.block))
 
-    async def _keep(
-        self, task: _Task, made: Draft, bid: BidSet, spare: Draft, forecast: Forecast
-    ) -> int:
-        beside = next((one for one in spare.bids if one.product == bid.product), None)
-        new = NewBid(
-            desk=task.section.desk,
-            gate_ms=task.block.gate_ms,
-            content=content_of(made, bid, forecast),
-            fallback=None if beside is None else content_of(spare, beside, forecast),
-        )
+    async def _keep(self, new: NewBid) -> int:
         try:
             await bids.draft(
                 self._pool, self._vault, new, who=WHO, why="drafted in time", now_ms=self._clock()
@@ -249,6 +240,20 @@ def careful(request: DraftRequest) -> DraftRequest:
 def _place(section: DeskSection, rules: Product, block: Block) -> tuple[str, str, str, int]:
     """Return what there is one bid for: two markets may name a product alike."""
     return section.station, section.market, rules.id, block.begin_ms
+
+
+def _new(task: _Task, asked: DraftRequest, made: Draft, spare: Draft, bid: BidSet) -> NewBid:
+    """Return one bid of a draft with its fall-back; both are weighed by the same forecast."""
+    beside = next((one for one in spare.bids if one.product == bid.product), None)
+    spare_on = careful(asked).energy.version
+    return NewBid(
+        desk=task.section.desk,
+        gate_ms=task.block.gate_ms,
+        content=content_of(made, bid, asked.energy),
+        fallback=None
+        if beside is None
+        else content_of(spare, beside, asked.energy, planned_on=spare_on),
+    )
 
 
 def _wishes(section: DeskSection, battery: Battery) -> tuple[EndSoc, ...]:

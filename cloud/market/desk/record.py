@@ -12,20 +12,23 @@ from cloud.market.forecast import Forecast
 from cloud.market.forecasts import as_record
 
 
-def content_of(made: Draft, bid: BidSet, forecast: Forecast) -> Content:
+def content_of(
+    made: Draft, bid: BidSet, forecast: Forecast, *, planned_on: str | None = None
+) -> Content:
     """Return what is kept with a bid of a draft.
 
     Args:
         made: the draft.
         bid: one of its bids.
-        forecast: of the energy price that it was made on.
+        forecast: of the energy price; by it the bid is weighed.
+        planned_on: version of what it was planned on, where that is another one.
     """
     known = dt.datetime.fromtimestamp(forecast.known_ms / 1e3, dt.UTC)
     offered = {one.start_ms for one in bid.intervals}
     return Content(
         bid_set=bid,
         inputs=_inputs(made, forecast),
-        forecasts=(f"{forecast.version} known {known:%Y-%m-%dT%H:%MZ}",),
+        forecasts=(f"{planned_on or forecast.version} known {known:%Y-%m-%dT%H:%MZ}",),
         models=(f"plans, HiGHS {version('highspy')}",),
         explanation=(
             *(Reason(None, note, note) for note in made.notes),

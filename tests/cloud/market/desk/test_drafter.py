@@ -92,6 +92,8 @@ async def test_tomorrow_is_drafted_once_with_its_reasons_and_a_fall_back(pool: P
     assert check(first.content.bid_set, product, BATTERY, now_ms=now_ms) == ()
     assert check(spare.content.bid_set, product, BATTERY, now_ms=now_ms) == ()
     assert largest(spare.content.bid_set) == largest(first.content.bid_set) / 2
+    told = first.content.forecasts[0]
+    assert spare.content.forecasts == (f"naive.profile of {told}",)
     starts = {reason.start_ms for reason in first.content.explanation}
     assert starts == {None, *(one.start_ms for one in first.content.bid_set.intervals)}
     assert all(reason.en and reason.zh for reason in first.content.explanation)
