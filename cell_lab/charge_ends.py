@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from cell_lab.errors import ChargeEndsError
 from station.estimators.soh_features import CHARGE_END, ChargeHistory, Series
@@ -37,7 +38,7 @@ class Life:
         return int(np.count_nonzero(~measured(self.capacity_ah)))
 
 
-def measured(capacity_ah: Series) -> "np.typing.NDArray[np.bool_]":
+def measured(capacity_ah: Series) -> npt.NDArray[np.bool_]:
     """Return which capacities can be compared with."""
     return np.isfinite(capacity_ah) & (np.nan_to_num(capacity_ah) > 0)
 
@@ -83,5 +84,5 @@ def read_lives(path: Path) -> list[Life]:
     return lives
 
 
-def _numbers(column: "np.typing.ArrayLike") -> Series:
+def _numbers(column: npt.ArrayLike) -> Series:
     return np.asarray(column, dtype=np.float64)

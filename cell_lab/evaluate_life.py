@@ -19,7 +19,7 @@ from cell_lab.early_life import (
     read_early_cells,
 )
 from cell_lab.errors import ChargeEndsError, TrainingError
-from cell_lab.evaluate_soh import set_of
+from cell_lab.evaluate_soh import make_of, set_of
 from cell_lab.life_rows import end_of
 from cell_lab.life_scores import LifeScore, score_life
 from cell_lab.soh_baselines import SohBaselines
@@ -107,7 +107,7 @@ def _row(models: Path, name: str, cells: CellSet, lives: list[Life]) -> LifeRow 
     left, told, inside, names = [], [], [], []
     others: dict[str, list[Series]] = {MEAN_LIFE: [], RIDGE: []}
     for life in lives:
-        make = cells.makes.get(life.batch) or next(iter(cells.makes.values()))
+        make = make_of(cells, life.batch)
         end = end_of(life, model.card.end_soh * make.nominal_ah)
         if end is None:
             continue

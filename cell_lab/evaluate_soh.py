@@ -99,7 +99,7 @@ def _row(data: Path, models: Path, name: str, cells: CellSet, lives: list[Life])
     keys = []
     for life in lives:
         good = measured(life.capacity_ah)
-        truth = life.capacity_ah[good] / _make_of(cells, life.batch).nominal_ah
+        truth = life.capacity_ah[good] / make_of(cells, life.batch).nominal_ah
         found = estimate_soh(model, life.history)
         soh.append(truth)
         told.append(found.soh[good])
@@ -123,7 +123,12 @@ def _row(data: Path, models: Path, name: str, cells: CellSet, lives: list[Life])
     )
 
 
-def _make_of(cells: CellSet, batch: str) -> Make:
+def make_of(cells: CellSet, batch: str) -> Make:
+    """Return the make of a batch; of one that the set does not name, the set's first.
+
+    Such a batch was told by the file's name, and then all makes of the set have one nominal
+    capacity (`set_of`).
+    """
     return cells.makes.get(batch) or next(iter(cells.makes.values()))
 
 

@@ -55,7 +55,7 @@ class SohFit:
         return np.asarray(self.soh_mean + self.soh_sd * mixed, dtype=np.float64)
 
 
-def thinned(rows: int) -> "npt.NDArray[np.intp]":
+def thinned(rows: int) -> npt.NDArray[np.intp]:
     """Return the rows that are trained on: all, or every nth of them."""
     return np.arange(0, rows, max(1, round(rows / _MOST_ROWS)))
 

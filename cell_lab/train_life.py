@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from onnx import helper
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import GroupKFold
@@ -137,7 +138,7 @@ def _fit(inputs: Inputs, target: Series, seed: int) -> _Fit:
         )
 
 
-def _mean_life(rows: LifeRows, here: "np.typing.NDArray[np.intp]") -> float:
+def _mean_life(rows: LifeRows, here: npt.NDArray[np.intp]) -> float:
     first = np.unique(rows.cell[here], return_index=True)[1]
     return float(np.mean((rows.left + rows.cycle)[here][first]))
 
