@@ -18,7 +18,7 @@ MADE_UP, RECORDED = "made-up days", "recorded cells"
 _MADE_UP_H, _MADE_UP_AT_H = 24.0, 2.5
 _LEAST_H, _AT_SHARE = 2.0, 0.3
 _SEED = 70_000
-"""Far from the seeds of training: no duty and no cell was seen."""
+"""Far from those of a training by the house's seed, 1: no duty and no cell was seen."""
 
 
 def run_all(
