@@ -47,6 +47,12 @@ def view(visit: Visit, book: Ledger, year: Annual | None, asked: Investment) -> 
         "execution": None if compared is None else money(compared.execution, signed=True),
         "roi": None if year is None else _roi(year),
         "other_currency": asked.currency if year is None else "",
+        "reference": {
+            "years": form.number(float(asked.reference_years), 1),
+            "initial": form.number(float(asked.initial), 0),
+            "yearly": form.number(float(asked.yearly), 0),
+            "currency": asked.currency,
+        },
         "var": _var(book),
         "rows": [_day(one) for one in reversed(book.days)],
     }

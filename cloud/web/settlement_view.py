@@ -30,7 +30,11 @@ def settlement(
         "theirs_day": money(settled.theirs_day),
         "ours_day": money(settled.ours_day),
         "differs": settled.differs,
-        "notes": list(settled.notes),
+        "rest": None
+        if settled.theirs_day is None
+        else money(settled.theirs_day - settled.amount, signed=True),
+        "agrees": settled.ours is not None and not settled.differences and not settled.differs,
+        "why_not": settled.notes[-1] if settled.ours is None and settled.notes else "",
         "differences": [
             {
                 "at": clock(one.start_ms),

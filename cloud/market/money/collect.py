@@ -120,13 +120,18 @@ def station_day(group: Sequence[Kept], market: Market) -> StationDay:
 
 
 def weighed(kept: Kept) -> tuple[float, float] | None:
-    """Return the VaR that a bid was weighed at and what it has earned, wear taken off; or None."""
+    """Return the VaR that a bid was weighed at and what it has earned; None: it was not weighed.
+
+    Wear and the cost of imbalance in its time are taken off; where bids overlap, each bears it.
+    """
     var = None if kept.judgement is None else kept.judgement.figures.get("var")
     battery = _battery(kept.content.inputs)
     if var is None or battery is None:
         return None
     out = sum((max(one.energy_mwh, Decimal(0)) for one in kept.delivery.measured), Decimal(0))
-    return var, float(kept.settlement.amount) - float(out) * battery.wear_per_mwh
+    missed = sum((one.cost for one in kept.settlement.deviations), Decimal(0))
+    earned = kept.settlement.amount - missed
+    return var, float(earned) - float(out) * battery.wear_per_mwh
 
 
 def _hours(one: Offer) -> Decimal:

@@ -1,6 +1,7 @@
 """What was earned, as programs and people ask for it, from settled bids of the store."""
 
 import csv
+import dataclasses
 import datetime as dt
 import io
 import math
@@ -170,3 +171,19 @@ async def test_a_settled_bid_shows_what_was_missed_and_what_it_cost(market_cloud
     assert "data-differences" not in page
     wanted = "delivered less than awarded" if language == "en" else "执行少于中标"
     assert wanted in page
+
+
+async def test_revenue_in_another_currency_than_the_investment_is_not_set_against_it(market_cloud):
+    services = market_cloud.worker.services
+    market = services.config.market
+    euro = market.investment.model_copy(update={"currency": "EUR"})
+    config = services.config.model_copy(
+        update={"market": market.model_copy(update={"investment": euro})}
+    )
+    app = create_user_app(dataclasses.replace(services, config=config), passwords=quick_passwords())
+    async with Cloud(market_cloud.worker, app).signed_in(Role.TRADER) as trader:
+        page = await trader.get(f"/revenue?{SPAN}")
+        (book,) = (await trader.get(f"/api/v1/revenue?{SPAN}")).json()["ledgers"]
+
+    assert book["roi"] is None
+    assert "1,500,000 EUR" in page.text
