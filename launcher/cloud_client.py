@@ -116,6 +116,10 @@ class CloudClient:
         """One bid whole."""
         return dict(self._call("GET", f"/api/v1/stations/{station}/bids/{bid}"))
 
+    def draft_bid(self, station: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Draft a bid; return it whole."""
+        return dict(self._call("POST", f"/api/v1/stations/{station}/bids", body))
+
     def approve_bid(self, station: str, bid: str, version: int, fingerprint: str) -> None:
         """Approve exactly the version that this fingerprint names."""
         body = {"version": version, "fingerprint": fingerprint, "why": "looked at"}
