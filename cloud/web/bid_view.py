@@ -8,8 +8,9 @@ from cloud.fleet import Station
 from cloud.market.bid import BidInterval, Direction
 from cloud.market.bids import Bid, Cleared, Delivery, Judgement, Version, fingerprint
 from cloud.web import format as form
+from cloud.web.desk_log import who_words
 from cloud.web.desk_view import counting, span
-from cloud.web.desk_words import blocked_words, state_words, who_words
+from cloud.web.desk_words import blocked_words, state_words
 from cloud.web.settlement_view import settlement
 from cloud.web.visit import Visit
 

@@ -26,13 +26,13 @@ from cloud.market.exchanges import DayGate, load_market
 from cloud.trading.meter import StationMeter
 from cloud.web import bid_view, desk_view
 from cloud.web import format as form
+from cloud.web.desk_log import who_words
 from cloud.web.desk_words import (
     blocked_words,
     market_name,
     money_unit,
     product_name,
     state_words,
-    who_words,
 )
 from cloud.web.frame_view import Crumb, frame
 from cloud.web.look import StationLook, day_of, look_at_all, pick

@@ -15,6 +15,7 @@ from cloud.market.desk.gates import GateSeen
 from cloud.market.desk.metering import NOTHING_BEFORE, Metered, flag_zh
 from cloud.market.exchanges import DayGate
 from cloud.web import format as form
+from cloud.web.desk_log import who_words, why_words
 from cloud.web.desk_words import (
     PATH,
     blocked_words,
@@ -22,8 +23,6 @@ from cloud.web.desk_words import (
     product_name,
     state_words,
     waits_words,
-    who_words,
-    why_words,
 )
 from cloud.web.visit import Visit, digest
 
@@ -90,7 +89,7 @@ def life_view(
             "words": state_words(visit.t, step.after),
             "version": step.version,
             "who": who_words(visit.t, step.who),
-            "why": why_words(visit.t, step.why),
+            "why": why_words(visit.t, step.why, papers.get(step.version, {}).get(Judgement)),
         }
         for step in reversed(log)
     ]

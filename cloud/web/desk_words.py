@@ -1,6 +1,5 @@
 """Words of the market desk: states, what a bid waits for, names of products and money."""
 
-import re
 from typing import Final
 
 from cloud.market.bids import Approver, State
@@ -39,49 +38,6 @@ def blocked_words(t: Words, blocked: str) -> str:
         "rules": t("breaks a rule of the market"),
         "limits": t("breaks a limit of the desk"),
     }.get(blocked, "")
-
-
-def who_words(t: Words, who: str) -> str:
-    """Who has moved a bid: a person by name, a program by what it does."""
-    return {
-        "drafting": t("the drafting"),
-        "check": t("the check"),
-        "watch": t("the watch of deadlines"),
-        "exchange": t("the exchange"),
-        "meter": t("the meter"),
-        "desk": t("the desk"),
-        "rule:fall-back": t("the rule of the fall-back"),
-    }.get(who, who)
-
-
-def why_words(t: Words, why: str) -> str:
-    """Why, in the reader's language where a program has said it; people are quoted."""
-    fixed = {
-        "keeps the market's rules and the desk's limits": t("keeps rules and limits"),
-        "drafted in time": t("drafted in time"),
-        "the gate closed": t("the gate closed"),
-        "the gate closed; it was not needed": t("the gate closed; it was not needed"),
-        "within what the desk lets a rule approve": t("within what a rule may approve"),
-        "its plan stays as it is": t("its plan stays as it is"),
-    }
-    if why in fixed:
-        return fixed[why]
-    patterns = (
-        (r"the fall-back of version (?P<n>\d+)", t("the fall-back of version {n}")),
-        (r"replaced by version (?P<n>\d+)", t("replaced by version {n}")),
-        (r"handed over under (?P<key>\S+)", t("handed over under {key}")),
-        (
-            r"(?P<n>\d+) of (?P<all>\d+) intervals have an award",
-            t("{n} of {all} intervals cleared"),
-        ),
-        (r"orders (?P<ids>.+)", t("orders {ids}")),
-        (r"(?P<energy>\S+) MWh net at the meter", t("{energy} MWh net at the meter")),
-    )
-    for pattern, words in patterns:
-        found = re.fullmatch(pattern, why)
-        if found:
-            return words.format(**found.groupdict())
-    return why
 
 
 def waits_words(t: Words, state: State | None, blocked: str, approver: Approver | None) -> str:
