@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, Field
 
 from cloud import fleet
 from cloud.access import Action, Resource, authorize
@@ -15,13 +14,21 @@ from cloud.api.answers import ERRORS, ErrorAnswer
 from cloud.api.bid_answers import (
     BidAnswer,
     BidList,
-    Intervals,
-    JudgementAnswer,
-    Why,
     bid_answer,
     judgement_answer,
     listed_answer,
     offers_of,
+)
+from cloud.api.bid_requests import (
+    ApproveRequest,
+    BidForecast,
+    DraftRequest,
+    EditRequest,
+    HistogramAnswer,
+    OffersRequest,
+    ViolationAnswer,
+    WhatIfAnswer,
+    WithdrawRequest,
 )
 from cloud.api.context import BidApprover, BidEditor, Desk, DeskOf, MarketReader
 from cloud.api.image import now_ms
@@ -29,7 +36,7 @@ from cloud.api.life import WordsAnswer
 from cloud.api.stations import StationId
 from cloud.errors import NotFound
 from cloud.market import bids
-from cloud.market.bid import BidSet, OfferMode
+from cloud.market.bid import BidSet
 from cloud.market.bids import Bid, Content, NewBid, Version, fingerprint
 from cloud.market.desk.what_if import WhatIf, what_if
 from cloud.market.errors import BidRefused
@@ -45,94 +52,6 @@ router = APIRouter(prefix="/stations/{station}/bids", tags=["bids"], responses=E
 
 BidId = Annotated[UUID, Path(description="id of the bid")]
 _MOST_DAYS = 92
-
-
-class OffersRequest(BaseModel):
-    """Offers in the place of a version's."""
-
-    version: int = Field(ge=1, description="that was changed; its battery and forecast are used")
-    mode: OfferMode | None = Field(None, description="null: as it is")
-    intervals: Intervals = Field(description="all of the bid, not only what changes")
-    why: Why = ""
-
-
-class EditRequest(OffersRequest):
-    """A new version of a bid."""
-
-    newest: int = Field(ge=1, description="last version that the editor has seen")
-    fallback: bool = False
-
-
-class ApproveRequest(BaseModel):
-    """That a person has looked at exactly these offers."""
-
-    version: int = Field(ge=1, description="that was looked at")
-    fingerprint: str = Field(description="of the version that was looked at")
-    why: Why = ""
-
-
-class WithdrawRequest(BaseModel):
-    """Why a bid is taken back."""
-
-    why: Why = Field(min_length=3)
-
-
-class DraftRequest(BaseModel):
-    """A bid of a person or a program. The same again changes nothing."""
-
-    market: str = Field(description="id of the market's profile")
-    product: str
-    day: dt.date = Field(description="of delivery, in the market's time")
-    desk: str = Field("desk", pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="whose limits")
-    mode: OfferMode = OfferMode.QUANTITY_PRICE
-    intervals: Intervals
-    why: Why = ""
-
-
-class ViolationAnswer(BaseModel):
-    """A rule of the market that is broken, and where."""
-
-    rule: str
-    start_ms: int | None = Field(description="null: the whole bid")
-    segment: int | None = Field(description="index of the segment; null: the whole interval")
-    words: WordsAnswer
-    origin: str = Field(description="where the rule is published, or why it is assumed")
-
-
-class HistogramAnswer(BaseModel):
-    """How possible days spread over revenue."""
-
-    edges: list[float] = Field(description="one more than counts")
-    counts: list[int]
-
-
-class WhatIfAnswer(BaseModel):
-    """What edited offers would come to; nothing is stored."""
-
-    fingerprint: str
-    judgement: JudgementAnswer
-    violations: list[ViolationAnswer]
-    histogram: HistogramAnswer | None = Field(
-        description="null: there is no forecast to weigh with"
-    )
-    scenarios: int
-    missed_mwh: float = Field(description="clears and cannot be followed, on average")
-    may_approve: bool = Field(description="whether the asker may approve it")
-
-
-class BidForecast(BaseModel):
-    """The forecast that a version was made on."""
-
-    series: str
-    version: str
-    known_ms: int = Field(description="nothing that became known later went into it")
-    start_ms: int
-    step_min: int
-    unit: str
-    levels: list[float]
-    mean: list[float]
-    quantiles: list[list[float]] = Field(description="by interval, rising along levels")
-    flags: list[str]
 
 
 @router.get("")
