@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from launcher.cloud_client import CloudClient
 from tests.end_to_end.house import House
 from tests.waiting import wait_until
 
@@ -20,6 +21,8 @@ WHOLE_LIFE_S = 300
 """Half a minute and two to the gate, two of delivery, half a one for the statement."""
 OFFER = [{"direction": "discharge", "power_mw": "0.6", "price": "-100"}]
 """So cheap that it clears in every hour of the recording."""
+
+PASSWORD = "a second pair of eyes"
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -58,6 +61,7 @@ def offered(house: House) -> dict[str, Any]:
 def checked(house: House) -> dict[str, Any]:
     """A bid by the minute that keeps the market's rules and the desk's limits."""
     house.stack.import_prices()
+    house.client.set_limits("demo", {"max_power_mw": 3.45}, "no forecast weighs a trader's own bid")
     wait_until(
         lambda: any(one["state"] == "checked" for one in house.client.bids("demo")),
         "the desk's own first bid, for which it trains its forecast",
@@ -72,8 +76,17 @@ def checked(house: House) -> dict[str, Any]:
     return house.client.bid("demo", drafted["id"])
 
 
+@pytest.fixture(scope="module")
+def head(house: House) -> CloudClient:
+    """A second person: what one person has drafted without a forecast another one approves."""
+    house.client.create_user("lin", PASSWORD, ["head_trader"])
+    client = CloudClient(house.stack.addresses["web"])
+    client.sign_in("lin", PASSWORD)
+    return client
+
+
 def test_a_bid_is_approved_accepted_cleared_followed_and_settled(
-    house: House, checked: dict[str, Any]
+    house: House, head: CloudClient, checked: dict[str, Any]
 ):
     name, looked_at = checked["id"], version(checked)
     number = looked_at["number"]
@@ -81,7 +94,7 @@ def test_a_bid_is_approved_accepted_cleared_followed_and_settled(
     assert (judged["violations"], judged["breaches"]) == ([], [])
     assert judged["figures"]["power_mw"] > 0
 
-    house.client.approve_bid("demo", name, number, looked_at["fingerprint"])
+    head.approve_bid("demo", name, number, looked_at["fingerprint"])
     wait_until(
         lambda: version(house.client.bid("demo", name))["state"] == "settled",
         "the bid's settlement",

@@ -24,6 +24,7 @@ from cloud.vault.vault import StationKeys, Vault
 CHECK: Final = "check"
 WATCH: Final = "watch"
 DESK: Final = "desk"
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 FALLBACK_RULE: Final = "rule:fall-back"
 
 
@@ -174,12 +175,16 @@ class Steps:
         await self._move(bid, step, paper=answer)
 
     async def _schedule(self, bid: Bid, version: Version, now_ms: int) -> None:
-        results = await self._results(bid)
-        ordered = await self._tools.desk.schedule(bid, results, now_ms)
-        self._point("ordered")
-        why = f"orders {', '.join(ordered.orders)}" if ordered.orders else "its plan stays as it is"
-        step = Step(version.number, version.state, State.SCHEDULED, now_ms, DESK, why)
-        await self._move(bid, step, paper=ordered)
+        async with connection(self._pool) as held, held.transaction():
+            # Of two bids that clear at once, the later one orders the sum of both.
+            await held.execute(_ONE_AT_A_TIME, [f"orders of {bid.station}"])
+            results = await self._results(bid)
+            ordered = await self._tools.desk.schedule(bid, results, now_ms)
+            self._point("ordered")
+            orders = ", ".join(ordered.orders)
+            why = f"orders {orders}" if orders else "its plan stays as it is"
+            step = Step(version.number, version.state, State.SCHEDULED, now_ms, DESK, why)
+            await self._move(bid, step, paper=ordered)
 
     async def _measure(self, bid: Bid, version: Version, now_ms: int) -> None:
         cleared = await self._paper(bid, version, Cleared)
