@@ -9,6 +9,7 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -30,6 +31,7 @@ StepName = Literal[
     "lapsed",
 ]
 """The states of a bid, written out: whoever reads a configuration loads nothing of the desk."""
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 MarketId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 
 
@@ -62,6 +64,16 @@ class ExchangeSection(_Section):
         {},
         description="series that our own settlement takes: imbalance, or a product's id = series",
     )
+
+    @model_validator(mode="after")
+    def _sealed(self) -> Self:
+        address = urlsplit(self.url)
+        if address.scheme == "http" and address.hostname not in _THIS_MACHINE:
+            raise ValueError(
+                f"{self.url} would carry the token in clear; write https://, or reach an exchange"
+                " on this machine"
+            )
+        return self
 
     def beside(self, base: Path) -> Self:
         """Return the section with its relative paths counted from `base`."""

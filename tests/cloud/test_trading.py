@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -438,6 +439,23 @@ def section_of(folder, **more: Any) -> MarketSection:
     token.write_text("secret\n", "utf-8")
     address = {"url": "http://127.0.0.1:9", "participant": "p", "token_file": token}
     return MarketSection(exchanges=(ExchangeSection(market=MARKET.id, **address, **more),))
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://exchange.example:8700", True),
+        ("https://exchange.example", False),
+        ("http://127.0.0.1:8700", False),
+    ],
+)
+def test_a_token_never_travels_in_clear_beyond_this_machine(url: str, *, refused: bool):
+    facts = {"market": MARKET.id, "url": url, "participant": "p", "token_file": Path("token")}
+    if not refused:
+        assert ExchangeSection(**facts).url == url
+        return
+    with pytest.raises(ValueError, match="in clear; write https"):
+        ExchangeSection(**facts)
 
 
 async def test_prices_that_are_published_are_kept_whatever_the_order_of_the_days(pool, tmp_path):

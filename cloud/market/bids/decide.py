@@ -88,17 +88,22 @@ def _before_gate(
         judgement = judged.get(draft.number)
         if judgement is not None and judgement.approver is Approver.RULE:
             return Todo(Do.APPROVE, draft)
-    return Wait(bid.gate_ms) if bid.is_safe else _in_time(bid, now_ms, times)
+    return Wait(bid.gate_ms) if bid.is_safe else _in_time(bid, judged, now_ms, times)
 
 
-def _in_time(bid: Bid, now_ms: int, times: Times) -> Todo | Wait:
-    """Nothing is approved: call people, and let the fall-back go when nobody has decided."""
+def _in_time(bid: Bid, judged: Mapping[int, Judgement], now_ms: int, times: Times) -> Todo | Wait:
+    """Nothing is approved: call people, and let the fall-back go when nobody has decided.
+
+    A fall-back that only a head of trading could approve does not go by itself.
+    """
     call_ms, spare_ms = bid.gate_ms - times.escalate_ms, bid.gate_ms - times.fallback_ms
     if now_ms >= call_ms and bid.called_ms is None:
         return Todo(Do.CALL, bid.versions[-1])
     spare = bid.fallback
     if now_ms >= spare_ms and spare is not None and spare.state is State.CHECKED:
-        return Todo(Do.FALL_BACK, spare)
+        judgement = judged.get(spare.number)
+        if judgement is not None and judgement.approver is not Approver.HEAD_TRADER:
+            return Todo(Do.FALL_BACK, spare)
     return Wait(min(one for one in (call_ms, spare_ms, bid.gate_ms) if one > now_ms))
 
 

@@ -278,6 +278,19 @@ async def test_near_the_gate_people_are_called_and_then_the_fall_back_goes(floor
     assert set().union(*safe.values()) == set()
 
 
+async def test_a_fall_back_that_only_a_head_could_approve_does_not_go_by_itself(floor):
+    floor.desk.judgement = LARGE
+    bid = await floor.draft(fallback="2")
+    await floor.run()
+
+    await floor.run(GATE_MS - 60_000)
+    before = await floor.states(bid)
+    await floor.run(GATE_MS)
+
+    assert before == ["checked", "checked"]
+    assert await floor.states(bid) == ["lapsed", "lapsed"]
+
+
 async def test_a_fall_back_that_is_not_needed_lapses_at_the_gate(floor):
     bid = await floor.draft(fallback="2")
 
