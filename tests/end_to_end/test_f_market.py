@@ -14,11 +14,11 @@ from tests.end_to_end.house import House
 from tests.waiting import wait_until
 
 STRETCH_MS = 120_000
-"""Minutes are due by twos, when the first of them begins."""
-LOOK_MS = 30_000
-"""A person who looks at a bid before its gate closes needs so long."""
-WHOLE_LIFE_S = 300
-"""Half a minute and two to the gate, two of delivery, half a one for the statement."""
+"""Minutes are due by twos, a minute before the first of them."""
+LOOK_MS = 80_000
+"""A person who looks at a bid before its gate closes needs twenty seconds."""
+WHOLE_LIFE_S = 360
+"""Three minutes to delivery at the most, two of it, a half for the statement."""
 OFFER = [{"direction": "discharge", "power_mw": "0.6", "price": "-100"}]
 """So cheap that it clears in every hour of the recording."""
 

@@ -117,7 +117,7 @@ async def test_a_block_of_minutes_is_drafted_at_the_prices_that_are_known_by_the
 
     (bid,) = await all_bids(pool, vault)
     assert (bid.day, bid.begin_ms, bid.end_ms) == (day, begin_ms, begin_ms + 2 * 60_000)
-    assert bid.gate_ms == bid.begin_ms
+    assert bid.gate_ms == bid.begin_ms - 60_000
     content = bid.versions[0].content
     assert (from_record(content.inputs["forecast"]).mean == came[DAYS - 2]).all()
     directions = {one.direction for i in content.bid_set.intervals for one in i.segments}
