@@ -19,8 +19,9 @@ LOOK_MS = 80_000
 """A person who looks at a bid before its gate closes needs twenty seconds."""
 WHOLE_LIFE_S = 360
 """Three minutes to delivery at the most, two of it, a half for the statement."""
-OFFER = [{"direction": "discharge", "power_mw": "0.6", "price": "-100"}]
-"""So cheap that it clears in every hour of the recording."""
+OFFER = [{"direction": "discharge", "power_mw": "3", "price": "-100"}]
+"""So cheap that it clears in every hour of the recording, and large beside the regulation signal
+of 0.3 MW that rides on it."""
 
 PASSWORD = "a second pair of eyes"
 
