@@ -21,7 +21,7 @@ async def test_every_signal_is_listed_with_unit_label_and_number_of_cells(feeder
         "实际功率",
     )
     assert devices["C1-R07"] == [
-        *("estimate", f"estimate.cells/{CELLS}"),
+        *("estimate", f"estimate.cells/{CELLS}", "estimate.limit"),
         *("rack", f"rack.cells/{CELLS}"),
     ]
     assert layouts[f"rack.cells/{CELLS}"]["cell_voltage_v"]["cells"] == CELLS
