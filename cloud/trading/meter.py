@@ -54,9 +54,11 @@ class StationMeter:
             resolution=Resolution.MINUTE,
         )
         out, taken = told.series
-        times = np.union1d(out.times_ms, taken.times_ms)
+        # The newest minute may still be filling: what it holds is not its end.
+        times = np.union1d(out.times_ms, taken.times_ms)[:-1]
         values = np.full((2, len(times)), np.nan)
         for row, series in enumerate((out, taken)):
             last = series.values if series.last is None else series.last
-            values[row, np.searchsorted(times, series.times_ms)] = last
+            over = np.isin(series.times_ms, times)
+            values[row, np.searchsorted(times, series.times_ms[over])] = last[over]
         return Counters(times + _MINUTE_MS, values[0], values[1])

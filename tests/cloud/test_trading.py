@@ -303,6 +303,33 @@ async def test_the_stored_meter_tells_what_was_delivered_and_nothing_before_it_k
     assert isinstance(late.measured[0], Measured)
 
 
+async def test_a_minute_that_is_still_filling_is_no_end_of_an_interval(pool, tmp_path):
+    stored = await open_store(pool, tmp_path)
+    keys = open_keys(tmp_path)
+    vault = Vault(pool, keys)
+    desk = desk_of(pool, vault, keys, stored.history)
+    whole = content().bid_set
+    offers = dataclasses.replace(whole, station="alpha", intervals=whole.intervals[:1])
+    given = dataclasses.replace(content(), bid_set=offers)
+    bid, now_ms = await drafted((pool, vault), given)
+
+    def net(times: Array) -> Array:
+        return np.maximum(times - bid.begin_ms, 0) / 600.0  # 6 MW
+
+    until_20_s_before = (bid.end_ms - 20_000 - (bid.begin_ms - 300_000)) // 10_000
+    await stored.put([meter(bid.begin_ms - 300_000, 10, until_20_s_before, net)])
+    await stored.compact()
+    await stored.roll_up()
+    early = await desk.measure(bid, Cleared(15, (), "EUR"), now_ms)
+    await stored.put([meter(bid.end_ms - 20_000, 10, 12, net)])
+    await stored.compact()
+    await stored.roll_up()
+    late = await desk.measure(bid, Cleared(15, (), "EUR"), now_ms)
+
+    assert early == NotYet()
+    assert [float(one.energy_mwh) for one in late.measured] == pytest.approx([1.5], abs=0.02)
+
+
 async def test_a_station_without_a_meter_is_named(parts, desk):
     bid, now_ms = await drafted(parts, content())
 
