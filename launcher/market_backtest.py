@@ -1,14 +1,14 @@
 """`./stationmaster market backtest`, from the shell."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launcher.errors import WrongInput
 from launcher.lab_errors import check_file
+from launcher.market_errors import told_as_wrong_market_input
 
 if TYPE_CHECKING:
     from cloud.market.backtest import Row
@@ -47,7 +47,7 @@ def run_market_backtest(wishes: Wishes, out: Path) -> int:
         WrongInput: a file, a date or a name cannot be used.
     """
     check_file(out)
-    with _told():
+    with told_as_wrong_market_input():
         from rich.progress import Progress
 
         from cloud.market.backtest import Request, run_backtest
@@ -81,23 +81,6 @@ def run_market_backtest(wishes: Wishes, out: Path) -> int:
             rows = run_backtest(request, out, show)
     _print(rows)
     return 0
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell what the market desk refuses as the command line tells wrong input."""
-    try:
-        from cloud.market.errors import MarketError
-    except ModuleNotFoundError as error:
-        raise WrongInput(f"{error.name} is missing: pip install -e '.[market]'") from error
-    try:
-        yield
-    except MarketError as error:
-        raise WrongInput(str(error)) from error
-    except ModuleNotFoundError as error:
-        raise WrongInput(f"{error.name} is missing: pip install -e '.[market]'") from error
-    except OSError as error:
-        raise WrongInput(f"{error.filename}: {error.strerror}") from error
 
 
 def _date(option: str, text: str) -> dt.date:

@@ -2,14 +2,14 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launcher.errors import WrongInput
 from launcher.lab_errors import check_file
+from launcher.market_errors import told_as_wrong_market_input
 from launcher.progress import progress
 
 if TYPE_CHECKING:
@@ -34,21 +34,6 @@ class Wishes:
     members: str
     allow_short: bool
     teaching_days: int = _TEACHING_DAYS
-
-
-@contextmanager
-def told_as_wrong_market_input() -> Iterator[None]:
-    """Tell what the market desk refuses as the command line tells wrong input."""
-    try:
-        from cloud.market.errors import MarketError
-    except ModuleNotFoundError as error:
-        raise WrongInput(f"{error.name} is missing: pip install -e '.[market]'") from error
-    try:
-        yield
-    except MarketError as error:
-        raise WrongInput(str(error)) from error
-    except ModuleNotFoundError as error:
-        raise WrongInput(f"{error.name} is missing: pip install -e '.[market]'") from error
 
 
 def run_forecast_eval(wishes: Wishes, output: Path, reference: Path | None) -> int:
