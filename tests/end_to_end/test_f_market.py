@@ -120,6 +120,7 @@ def test_a_bid_is_approved_accepted_cleared_followed_and_settled(
     lines = sum(Decimal(amount) for amount in settlement["lines"].values())
     assert Decimal(settlement["amount"]) == lines
     assert settlement["ours_day"] is not None
+    assert settlement["differs"] is False
 
 
 def taken(house: House) -> list[str]:
