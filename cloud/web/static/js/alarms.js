@@ -43,11 +43,13 @@ function choose() {
 }
 
 // While something else is asked for, what the part renews itself with comes too late to be shown.
+// Each part asks from the place that holds it: the library keeps one question waiting for each asker
+// and forgets the one before, so that a part that asked for another would never be answered.
 const asked = new Map();
 async function instead(part, path) {
   asked.set(part, path);
   try {
-    await window.htmx.ajax("GET", path, { target: part, swap: "outerHTML" });
+    await window.htmx.ajax("GET", path, { source: one(part).parentElement, target: part, swap: "outerHTML" });
   } finally {
     if (asked.get(part) === path) asked.delete(part);
   }

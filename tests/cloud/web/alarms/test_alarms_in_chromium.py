@@ -108,6 +108,30 @@ def test_a_flood_of_5000_alarms_leaves_the_page_usable_and_the_first_out_on_top(
         expect(page.locator("#alarms")).to_contain_text("4,989 more")
 
 
+def test_a_page_is_turned_while_the_details_of_alarms_are_still_awaited(visit, console):
+    happen(
+        console,
+        *[
+            event("rack.alarm", "C1-R07", 60_000 - n * 10, tag=f"rack_alarms.{n}")
+            for n in range(150)
+        ],
+    )
+
+    def awaited(_route):
+        """Let the page wait for this answer until it is left."""
+
+    with visit() as visitor:
+        page = visitor.open("/alarms")
+        expect(page.locator("[data-range]")).to_have_text("1 to 100 of 150")
+        page.route("**/fragments/alarms/*", awaited)
+        with page.expect_request("**/fragments/alarms/*"):
+            page.locator(ROWS).nth(1).click()
+        page.click("[data-turn=after]")
+        page.locator(ROWS).nth(2).click()
+        expect(page.locator("[data-range]")).to_have_text("101 to 150 of 150")
+        page.unroute_all(behavior="ignoreErrors")
+
+
 def test_the_banner_shows_the_highest_unacknowledged_first_and_never_what_is_put_aside(
     visit, console
 ):
