@@ -185,7 +185,7 @@ def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
         estimators = estimators.model_copy(update={**of_all, "makes": makes})
     devices = tuple(
         device.model_copy(update={"profile": str(folder / device.profile)})
-        if (folder / device.profile).is_file()
+        if (folder / device.profile.partition("#")[0]).is_file()
         else device
         for device in config.devices
     )

@@ -23,6 +23,8 @@ class ProfileError(ProtocolError):
         super().__init__(f"{file}: {key}: {problem}; {remedy}")
         self.file = file
         self.key = key
+        self.problem = problem
+        self.remedy = remedy
 
 
 class UnknownDriver(ProtocolError):  # noqa: N818 - reads as a fact: unknown driver

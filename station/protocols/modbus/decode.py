@@ -15,8 +15,10 @@ import numpy.typing as npt
 from contract import layouts
 from contract.frame import Quality
 from contract.layouts import Layout
+from station.protocols.modbus.place import Order, Place, RegisterType
 from station.protocols.modbus.plan import Plan
-from station.protocols.modbus.profile import Place, Point, Profile, RegisterType
+from station.protocols.modbus.point import Point
+from station.protocols.modbus.profile import Profile
 
 Registers = npt.NDArray[np.uint16]
 Indices = npt.NDArray[np.intp]
@@ -30,33 +32,39 @@ _VIEWS: Mapping[RegisterType, str] = {
     RegisterType.U32: ">u4",
     RegisterType.S32: ">i4",
     RegisterType.U64: ">u8",
+    RegisterType.S64: ">i8",
     RegisterType.F32: ">f4",
+    RegisterType.F64: ">f8",
 }
 _MAX_POWER = 10  # the SunSpec specification bounds scale factors to -10..10
 _NO_INDEX = -1
 
 
-def indices(plan: Plan, profile: Profile, place: Place, repeat: int = 1) -> Indices:
-    """Return where the words of each value lie, high word first: shape (repeat, words)."""
+def indices(plan: Plan, profile: Profile, place: Place, offsets: Sequence[int] = (0,)) -> Indices:
+    """Return where the words of each value lie, high word first: shape (values, words)."""
     words = place.type.words
     space = profile.space_of(place)
     order = range(words) if place.word_order == "hi-lo" else range(words - 1, -1, -1)
     rows = [
-        [plan.index(space, place.address + value * words + word) for word in order]
-        for value in range(repeat)
+        [plan.index(space, place.address + offset + word) for word in order] for offset in offsets
     ]
     return np.array(rows, dtype=np.intp)
 
 
-def gather(registers: Registers, index: Indices, kind: RegisterType) -> npt.NDArray[np.generic]:
+def gather(
+    registers: Registers, index: Indices, kind: RegisterType, byte_order: Order = "hi-lo"
+) -> npt.NDArray[np.generic]:
     """Return the values at `index` (shape (n, words)) in the type's own dtype, shape (n,)."""
-    values: npt.NDArray[np.generic] = registers[index].astype(">u2").view(_VIEWS[kind])[:, 0]
+    words = registers[index]
+    if byte_order == "lo-hi":
+        words = words.byteswap()
+    values: npt.NDArray[np.generic] = words.astype(">u2").view(_VIEWS[kind])[:, 0]
     return values
 
 
 @dataclass(frozen=True)
 class _Numbers:
-    """Numbers of one register type, decoded together; all arrays have n rows.
+    """Numbers of one register type and byte order, decoded together; all arrays have n rows.
 
     Attributes:
         index: where the words of each value lie, shape (n, words).
@@ -68,6 +76,7 @@ class _Numbers:
     """
 
     kind: RegisterType
+    byte_order: Order
     index: Indices
     target: Indices
     markers: Floats
@@ -79,11 +88,12 @@ class _Numbers:
 
     def decode(self, registers: Registers) -> tuple[Floats, Bools]:
         """Return values in raw layout units and which of them are valid, shape (n,)."""
-        values = gather(registers, self.index, self.kind).astype(np.float64)
+        values = gather(registers, self.index, self.kind, self.byte_order).astype(np.float64)
         valid = np.isfinite(values) & ~(values[:, None] == self.markers).any(axis=1)
         has_factor = self.factor != _NO_INDEX
         if has_factor.any():
-            power = registers[self.factor].astype(np.int16).astype(np.float64)
+            places = self.factor[:, None]
+            power = gather(registers, places, RegisterType.S16, self.byte_order).astype(np.float64)
             power[~has_factor] = 0.0
             sane = np.abs(power) <= _MAX_POWER
             valid &= sane
@@ -100,7 +110,8 @@ def _numbers(profile: Profile, plan: Plan, layout: Layout, signal: str, point: P
         factor = int(indices(plan, profile, point.scale_factor)[0, 0])
     return _Numbers(
         kind=point.type,
-        index=indices(plan, profile, point, n),
+        byte_order=point.byte_order,
+        index=indices(plan, profile, point, point.offsets()),
         target=np.arange(start, stop),
         markers=np.tile(np.array(point.markers, np.float64), (n, 1)),
         ratio=np.full(n, point.scale / scale),
@@ -120,6 +131,7 @@ def _joined(parts: Sequence[_Numbers]) -> _Numbers:
     ]
     return _Numbers(
         kind=parts[0].kind,
+        byte_order=parts[0].byte_order,
         index=np.concatenate([p.index for p in parts]),
         target=np.concatenate([p.target for p in parts]),
         markers=np.concatenate(markers),
@@ -138,23 +150,37 @@ class _Code:
     point: Point
     index: Indices
     target: int
+    states: Mapping[int, int]
+    bits: Mapping[int, int]
 
     def decode(self, registers: Registers) -> int | None:
         """Return the layout's value, None when the device says none or an unknown code."""
         if self.point.type is RegisterType.BIT:
             raw = sum(int(bit) << number for number, bit in enumerate(registers[self.index[:, 0]]))
         else:
-            raw = int(gather(registers, self.index, self.point.type)[0])
+            raw = int(gather(registers, self.index, self.point.type, self.point.byte_order)[0])
         if raw in self.point.markers:
             return None
         if self.point.states is not None:
-            return self.point.states.get(raw)
+            return self.states.get(self._masked(raw))
         if self.point.all_bits is not None:
             return int(all(raw >> bit & 1 for bit in self.point.all_bits))
         word = 0
-        for source, target in (self.point.bits or {}).items():
+        for source, target in self.bits.items():
             word |= (raw >> source & 1) << target
         return word
+
+    def _masked(self, raw: int) -> int:
+        """Return the bits of the mask, shifted down to bit 0."""
+        mask = self.point.mask
+        return raw if mask is None else (raw & mask) >> (mask & -mask).bit_length() - 1
+
+
+def _code(point: Point, index: Indices, target: int) -> _Code:
+    """Compile one point whose words are replaced by numbers."""
+    states = {code: int(state) for code, state in (point.states or {}).items()}
+    bits = {source: int(bit) for source, bit in (point.bits or {}).items()}
+    return _Code(point, index, target, states, bits)
 
 
 class LayoutDecoder:
@@ -167,16 +193,16 @@ class LayoutDecoder:
         self.layout: Layout = layouts.get(name)
         self._absent = np.full(self.layout.width, Quality.MISSING, np.uint8)
         self._codes: list[_Code] = []
-        by_kind: dict[RegisterType, list[_Numbers]] = {}
+        by_kind: dict[tuple[RegisterType, Order], list[_Numbers]] = {}
         for signal, point in points.items():
             start, stop = self.layout.offset(signal)
             self._absent[start:stop] = Quality.GOOD
             if point.is_code:
-                index = indices(plan, profile, point, point.bit_width)
-                self._codes.append(_Code(point, index, start))
+                index = indices(plan, profile, point, point.offsets())
+                self._codes.append(_code(point, index, start))
             else:
                 part = _numbers(profile, plan, self.layout, signal, point)
-                by_kind.setdefault(point.type, []).append(part)
+                by_kind.setdefault((point.type, point.byte_order), []).append(part)
         self._groups = [_joined(parts) for parts in by_kind.values()]
         self._low, self._high, self._whole = _bounds(self.layout)
 

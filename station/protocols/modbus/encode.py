@@ -3,7 +3,8 @@
 import numpy as np
 
 from station.protocols.errors import ProtocolError
-from station.protocols.modbus.profile import RegisterType, Write
+from station.protocols.modbus.place import RegisterType
+from station.protocols.modbus.write import Write
 
 _DTYPES = {
     RegisterType.U16: ">u2",
@@ -11,8 +12,12 @@ _DTYPES = {
     RegisterType.U32: ">u4",
     RegisterType.S32: ">i4",
     RegisterType.U64: ">u8",
+    RegisterType.S64: ">i8",
     RegisterType.F32: ">f4",
+    RegisterType.F64: ">f8",
 }
+_STEP_SLACK = 1e-9
+"""Share of a step by which arithmetic may miss a bound of the range."""
 
 
 class OutOfRange(ProtocolError):  # noqa: N818 - reads as a fact: out of range
@@ -32,13 +37,37 @@ def registers_for(write: Write, value: float, power_of_ten: int = 0) -> list[int
     """
     if write.value is not None:
         return _words(write, float(write.value))
+    granted = allowed(write, value)
+    return _words(write, (granted - write.offset) / (write.scale * 10.0**power_of_ten))
+
+
+def allowed(write: Write, value: float) -> float:
+    """Return the value that is written for a command's value: inside the range, on a step.
+
+    Raises:
+        OutOfRange: the value is no number or outside the allowed range.
+    """
     if not np.isfinite(value):
         raise OutOfRange(f"{value} is no number")
     low = -np.inf if write.low is None else write.low
     high = np.inf if write.high is None else write.high
     if not low <= value <= high:
         raise OutOfRange(f"{value:g} is outside the allowed range {low:g}..{high:g}")
-    return _words(write, value / (write.scale * 10.0**power_of_ten))
+    return value if write.step is None else _stepped(value, write.step, low, high)
+
+
+def _stepped(value: float, step: float, low: float, high: float) -> float:
+    """Return the nearest multiple of the step that lies inside the range.
+
+    Raises:
+        OutOfRange: no multiple does.
+    """
+    count = np.rint(value / step)
+    count = min(count, np.floor(high / step + _STEP_SLACK))
+    count = max(count, np.ceil(low / step - _STEP_SLACK))
+    if not low - step * _STEP_SLACK <= count * step <= high + step * _STEP_SLACK:
+        raise OutOfRange(f"no multiple of the step {step:g} lies in {low:g}..{high:g}")
+    return float(count * step)
 
 
 def _words(write: Write, register_value: float) -> list[int]:
@@ -52,4 +81,6 @@ def _words(write: Write, register_value: float) -> list[int]:
             raise OutOfRange(f"a {write.type} register cannot hold {register_value:g}")
     words = np.array([register_value]).astype(dtype).view(">u2")
     ordered = words if write.word_order == "hi-lo" else words[::-1]
+    if write.byte_order == "lo-hi":
+        ordered = ordered.byteswap()
     return [int(word) for word in ordered]

@@ -45,7 +45,7 @@ class FastPlan:
         if self.clock is None:
             return None
         place, index = self.clock
-        raw = int(gather(registers, index, place.type)[0])
+        raw = int(gather(registers, index, place.type, place.byte_order)[0])
         if raw == 0 or raw in place.markers:
             return None
         return raw * 1000 if place.unit == "s" else raw
@@ -96,7 +96,7 @@ def _points(file: str, profile: Profile, fast: Fast) -> tuple[str, Mapping[str, 
     for name, points in filled.items():
         if set(fast.signals) <= set(points):
             wanted = {signal: points[signal] for signal in fast.signals}
-            arrays = [signal for signal, point in wanted.items() if point.repeat != 1]
+            arrays = [signal for signal, point in wanted.items() if point.count != 1]
             if arrays:
                 raise ProfileError(
                     file, "fast.signals", f"{arrays[0]} is an array", "take single values"

@@ -64,13 +64,22 @@ def spans_of(profile: Profile, place: Place) -> list[Span]:
     words = place.type.words
     if not isinstance(place, Point):
         return [Span(space, place.address, words, words)]
-    repeat = place.repeat if isinstance(place.repeat, int) else profile.parameters[place.repeat]
-    if place.is_code:
-        repeat = place.bit_width
-    spans = [Span(space, place.address, words * repeat, words)]
+    spans = _runs(space, place.address, words, place.offsets())
     if place.scale_factor is not None:
         spans += spans_of(profile, place.scale_factor)
     return spans
+
+
+def _runs(space: Space, address: int, words: int, offsets: Iterable[int]) -> list[Span]:
+    """Join values that lie side by side, whatever order they are meant in."""
+    runs: list[Span] = []
+    for offset in sorted(set(offsets)):
+        start = address + offset
+        if runs and runs[-1].address + runs[-1].count == start:
+            runs[-1] = Span(space, runs[-1].address, runs[-1].count + words, words)
+        else:
+            runs.append(Span(space, start, words, words))
+    return runs
 
 
 def coalesce(spans: Iterable[Span], *, max_gap: int, max_registers: int) -> list[Block]:

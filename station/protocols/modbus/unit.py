@@ -9,6 +9,7 @@ asked for and not got whole is told by name.
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from enum import Enum
 
 import numpy as np
@@ -22,6 +23,7 @@ from station.protocols.modbus.decode import LayoutDecoder, Registers, gather, in
 from station.protocols.modbus.encode import registers_for
 from station.protocols.modbus.plan import Plan, plan_for, spans_of
 from station.protocols.modbus.profile import Place, Profile, Space, Write
+from station.protocols.modbus.read_back import see
 from station.protocols.modbus.turn import Urgency
 
 TORN_ATTEMPTS = 3
@@ -134,21 +136,30 @@ class Unit:
         """Write one command point and return when the device has confirmed it.
 
         Raises:
-            ProtocolError: out of range, refused, or without an answer.
+            ProtocolError: out of range, refused, without an answer, or not shown afterwards.
         """
         power = 0
         urgency = Urgency.ROUTINE if write.routine else Urgency.COMMAND
         if write.scale_factor is not None:
             power = int(await self._read_place(connection, write.scale_factor, urgency))
+        registers = registers_for(write, value, power)
+        timeout_s = self.profile.polling.timeout_s
         await connection.write(
             self.spec.unit,
             write.space or Space.HOLDING,
             write.address,
-            registers_for(write, value, power),
-            self.profile.polling.timeout_s,
+            registers,
+            timeout_s,
             single=write.single,
             urgency=urgency,
         )
+
+        def read(space: Space, address: int, count: int) -> Awaitable[Registers]:
+            return connection.read(
+                self.spec.unit, space, address, count, timeout_s, urgency=urgency
+            )
+
+        await see(read, write, registers, value)
 
     async def verify(self, connection: Connection) -> None:
         """Compare the registers that tell who this device is.
@@ -179,7 +190,7 @@ class Unit:
         )
         order = 1 if place.word_order == "hi-lo" else -1
         index = np.arange(place.type.words)[::order][None, :]
-        return float(gather(registers, index, place.type)[0])
+        return float(gather(registers, index, place.type, place.byte_order)[0])
 
     async def _fetch(self, connection: Connection, number: int, registers: Registers) -> None:
         """Read one block into its part of the register vector."""
@@ -196,7 +207,8 @@ class Unit:
         place = self.profile.time
         if place is None:
             return cycle_ms
-        raw = int(gather(registers, indices(self._plan, self.profile, place), place.type)[0])
+        index = indices(self._plan, self.profile, place)
+        raw = int(gather(registers, index, place.type, place.byte_order)[0])
         return self._checked_ms(raw, place.unit)
 
     def _checked_ms(self, raw: int, unit: str) -> int:

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from station.protocols.modbus import profile as profiles
@@ -14,6 +14,7 @@ spans = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(spans, min_size=1, max_size=20), st.integers(0, 30), st.integers(4, 125))
 def test_every_value_lies_whole_in_one_block_of_allowed_size(wanted, max_gap, limit):
     blocks = coalesce(wanted, max_gap=max_gap, max_registers=limit)
@@ -29,6 +30,7 @@ def test_every_value_lies_whole_in_one_block_of_allowed_size(wanted, max_gap, li
             )
 
 
+@settings(deadline=None)
 @given(st.lists(spans, min_size=1, max_size=20), st.integers(0, 30))
 def test_no_request_reads_more_for_nothing_than_the_gap_allows(wanted, max_gap):
     blocks = coalesce(wanted, max_gap=max_gap, max_registers=125)

@@ -1,3 +1,5 @@
+import tomllib
+
 import pytest
 
 from station.protocols.errors import ProfileError
@@ -43,6 +45,40 @@ def test_a_shipped_profile_loads_and_can_be_planned(name):
         (GOOD.replace("scale = 0.1", "low = 5, high = 5"), "supply", "below"),
         (GOOD.replace("scale = 0.1", "scale = 2, bits = { 0 = 0 }"), "supply", "bits"),
         (GOOD + "[polling]\ntimeout_s = 3", "polling.timeout_s", "1"),
+        (GOOD.replace("scale = 0.1", "sclae = 1"), "sclae", "'scale'"),
+        (GOOD.replace("scale = 0.1", 'unit = "kW"'), "coolant_supply_c", "degF"),
+        (GOOD.replace("scale = 0.1", "repeat = 2, stride = [1, 1]"), "supply", "level"),
+        (
+            GOOD + 'chiller_state = { address = 1, type = "u16", states = { 0 = "on" } }',
+            "chiller_state",
+            "'running'",
+        ),
+        (
+            GOOD + 'chiller_state = { address = 1, type = "f32", states = { 0 = 0 } }',
+            "chiller_state",
+            "floating",
+        ),
+        (GOOD + 'ambient_c = { address = 1, type = "u16", mask = 3 }', "ambient_c", "states"),
+        (
+            GOOD + '[writes]\nstart = { address = 1, type = "u16", unit = "kW" }',
+            "writes.start.unit",
+            "contract",
+        ),
+        (
+            GOOD + '[writes]\nx = { space = "input", address = 1, type = "u16" }',
+            "writes.x.space",
+            "holding",
+        ),
+        (
+            GOOD + '[writes]\nx = { space = "coil", address = 1, type = "u16" }',
+            "writes.x.type",
+            "bit",
+        ),
+        (
+            GOOD + "[writes]\nx = { address = 1, type = 'u16', read_back = { adress = 2 } }",
+            "writes.x.read_back",
+            "address",
+        ),
     ],
 )
 def test_a_wrong_profile_is_refused_naming_file_key_and_remedy(tmp_path, text, key, words):
@@ -60,3 +96,23 @@ def test_a_wrong_profile_is_refused_naming_file_key_and_remedy(tmp_path, text, k
 def test_a_missing_profile_lists_what_ships():
     with pytest.raises(ProfileError, match=r"bms-416\.toml"):
         profiles.load("bms-417.toml")
+
+
+def test_everything_that_is_wrong_is_told_at_once():
+    raw = tomllib.loads(
+        GOOD.replace("coolant_supply_c", "coolant_suply_c")
+        + """
+ambient_c = { address = 4, type = "s16", unit = "V" }
+coolant_flow_lpm = { address = 5, type = "bit" }
+[layouts.rack]
+voltage_v = { address = 6, type = "u16", repeat = "n" }
+"""
+    )
+
+    _, problems = profiles.of_document("device.toml", raw)
+
+    assert [problem.key.removeprefix("layouts.") for problem in problems] == [
+        "chiller.coolant_suply_c", "chiller.ambient_c", "chiller.coolant_flow_lpm.type",
+        "rack.voltage_v.repeat",
+    ]  # fmt: skip
+    assert "did you mean 'coolant_supply_c'?" in problems[0].remedy

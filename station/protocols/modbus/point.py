@@ -1,0 +1,186 @@
+"""A point: one signal of a layout on a Modbus device, and how its registers become the signal."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from contract.signal import Signal
+from station.protocols.modbus.place import ADDRESSES, Place, RegisterType
+from station.protocols.units import conversion
+
+Count = int | str
+"""A number, or the name of an entry of ``[parameters]``."""
+
+
+def _levels(counts: Count | tuple[Count, ...]) -> tuple[Count, ...]:
+    return counts if isinstance(counts, tuple) else (counts,)
+
+
+class Point(Place):
+    """One signal of a layout.
+
+    signal = (register * scale * 10**scale_factor + offset) in `unit`, converted to the
+    signal's own unit.
+
+    Attributes:
+        scale, offset: to `unit`.
+        unit: of the device's value; the signal's own when left out.
+        scale_factor: register with a power of ten that multiplies the value (SunSpec "sf").
+        repeat: number of values (cells), or the name of a parameter; a list counts from the
+            outermost level to the innermost (modules, cells of a module).
+        stride: addresses from one value to the next, for each level of `repeat`; side by side
+            when left out. 0 at a level: one register stands for all its values.
+        low, high: plausible range in the signal's unit; outside, quality is questionable.
+        states: device code -> state code of the signal, or its English word; other codes are
+            invalid.
+        mask: the bits of the register that hold the code of `states`, shifted down to bit 0.
+        bits: device bit -> bit of the signal, or its English words; other bits are dropped.
+            With type ``bit``, device bit n is the one at ``address + n``.
+        all_bits: the value is 1 when all of these device bits are set, else 0.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str | None = None
+    scale_factor: Place | None = None
+    repeat: Count | tuple[Count, ...] = 1
+    stride: Count | tuple[Count, ...] | None = None
+    low: float | None = None
+    high: float | None = None
+    states: Mapping[int, int | str] | None = None
+    mask: int | None = Field(default=None, gt=0)
+    bits: Mapping[int, int | str] | None = None
+    all_bits: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> "Point":
+        given = [x for x in (self.states, self.bits, self.all_bits) if x is not None]
+        if len(given) > 1:
+            raise ValueError("at most one of states, bits, all_bits can be meant")
+        scaled = self.scale != 1.0 or self.offset or self.scale_factor or self.unit
+        if given and (scaled or self.repeat != 1):
+            raise ValueError("codes and bits have no scale, offset, unit, scale_factor or repeat")
+        if given and self.type.is_float:
+            raise ValueError("codes and bits do not lie in floating-point registers")
+        if self.mask is not None and self.states is None:
+            raise ValueError("mask belongs to states")
+        if self.scale == 0.0:
+            raise ValueError("a scale of 0 makes every value 0")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError("low must be below high")
+        if self.stride is not None and len(_levels(self.stride)) != len(_levels(self.repeat)):
+            raise ValueError("stride needs one number for each level of repeat")
+        return self
+
+    @property
+    def is_code(self) -> bool:
+        """Whether bits or codes are translated, instead of a number scaled."""
+        return not (self.states is None and self.bits is None and self.all_bits is None)
+
+    @property
+    def bit_width(self) -> int:
+        """How many addresses of single bits make up the code; 1 for registers."""
+        if self.type is not RegisterType.BIT:
+            return 1
+        return 1 + max([*(self.bits or {}), *(self.all_bits or ()), 0])
+
+    @property
+    def count(self) -> int:
+        """How many values it has; of a point whose parameters are filled in."""
+        return math.prod(int(n) for n in _levels(self.repeat))
+
+    def offsets(self) -> list[int]:
+        """Return how far each value lies from `address`, in the order of the signal's values.
+
+        Parameters must be filled in (`resolved`).
+        """
+        if self.is_code:
+            return list(range(self.bit_width))
+        counts = [int(n) for n in _levels(self.repeat)]
+        if self.stride is None:
+            return list(range(0, self.count * self.type.words, self.type.words))
+        levels = [
+            range(0, count * int(step), int(step)) if step else [0] * count
+            for count, step in zip(counts, _levels(self.stride), strict=True)
+        ]
+        return [sum(steps) for steps in itertools.product(*levels)]
+
+    def resolved(self, signal: Signal | None, parameters: Mapping[str, int]) -> "Point":
+        """Return the point with parameters, words and unit replaced by numbers.
+
+        Args:
+            signal: what it becomes; None when nobody knows it, and then nothing is converted.
+            parameters: the profile's ``[parameters]``.
+
+        Raises:
+            KeyError: a parameter is not defined; its name is the argument.
+            ValueError: a unit or a word does not belong to the signal, or a count is not
+                positive, or values reach past the last address; the text says what.
+        """
+        changes: dict[str, object] = {"repeat": _filled(self.repeat, parameters)}
+        if self.stride is not None:
+            changes["stride"] = _filled(self.stride, parameters)
+        if signal is not None:
+            if self.unit is not None:
+                factor, shift = conversion(self.unit, signal.unit)
+                changes |= {"scale": self.scale * factor, "unit": None}
+                changes["offset"] = self.offset * factor + shift
+            changes["states"] = _numbers(self.states, signal)
+            changes["bits"] = _numbers(self.bits, signal)
+        point = self.model_copy(update=changes)
+        _check_addresses(point)
+        return point
+
+
+def _check_addresses(point: Point) -> None:
+    if any(int(n) < 1 for n in _levels(point.repeat)):
+        raise ValueError(f"repeat {point.repeat} counts nothing; give numbers from 1 on")
+    offsets = point.offsets()
+    first, last = point.address + min(offsets), point.address + max(offsets) + point.type.words
+    if first < 0 or last > ADDRESSES:
+        raise ValueError("its values reach past the addresses 0 to 65535; mend repeat or stride")
+
+
+def _filled(
+    counts: Count | tuple[Count, ...], parameters: Mapping[str, int]
+) -> int | tuple[int, ...]:
+    numbers = tuple(n if isinstance(n, int) else parameters[n] for n in _levels(counts))
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+def _numbers(codes: Mapping[int, int | str] | None, signal: Signal) -> Mapping[int, int] | None:
+    """Return codes with the signal's English words replaced by its numbers."""
+    if codes is None:
+        return None
+    by_word = {english: number for number, english, _ in signal.states}
+    unknown = [word for word in codes.values() if isinstance(word, str) and word not in by_word]
+    if unknown:
+        known = ", ".join(repr(word) for word in by_word)
+        raise ValueError(f"{unknown[0]!r} is no word of {signal.name}; take one of {known}")
+    return {code: by_word[word] if isinstance(word, str) else word for code, word in codes.items()}
+
+
+class DeviceTime(Place):
+    """The register with the device's clock: the identity of a sample.
+
+    Attributes:
+        unit: of the register.
+        max_error_s: a clock that differs more from the station's makes values questionable.
+        holds_s: reading this register makes the device answer the reads that follow on the
+            same connection from the picture of that moment, for so long; 0 where the device
+            keeps no such picture.
+    """
+
+    unit: Literal["s", "ms"] = "s"
+    max_error_s: float = Field(default=60.0, gt=0)
+    holds_s: float = Field(default=0.0, ge=0)
+
+
+class Expectation(Place):
+    """A register that tells whether this is the device that the profile describes."""
+
+    equals: int
+    meaning: str
