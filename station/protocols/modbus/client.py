@@ -1,68 +1,53 @@
-"""One Modbus TCP connection, asked one request at a time, every reply checked.
+"""One Modbus TCP connection: so many requests at once as the device allows, each reply checked.
 
-pymodbus carries the protocol; it accepts short replies and replies to another function, so
-what it returns is compared with what was asked, and a reply that does not match costs the
-connection: after it, nobody knows which bytes belong to which question.
+A reply that does not match its question costs the connection. docs/adr/0014 tells why the
+protocol is spoken here and not by a library.
 """
 
-import logging
+import asyncio
 from collections.abc import Awaitable, Sequence
 
 import numpy as np
-import numpy.typing as npt
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException, ModbusIOException
-from pymodbus.pdu import ModbusPDU
 
-from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
+from station.protocols.errors import DeviceUnreachable
+from station.protocols.modbus.exchange import Exchange
+from station.protocols.modbus.mbap import DeviceRefused, Question, Registers, reading, writing
 from station.protocols.modbus.profile import Space
-from station.protocols.modbus.turn import Turn, Urgency
+from station.protocols.modbus.turn import Urgency
 
-log = logging.getLogger(__name__)
-
-EXCEPTIONS = {
-    1: "illegal function",
-    2: "illegal data address",
-    3: "illegal data value",
-    4: "server device failure",
-    5: "acknowledged, still working",
-    6: "server device busy",
-    8: "memory parity error",
-    10: "gateway path unavailable",
-    11: "gateway target device failed to respond",
-}
-"""Modbus application protocol V1.1b3, section 7."""
-
-_READ_FUNCTION = {Space.COIL: 1, Space.DISCRETE: 2, Space.HOLDING: 3, Space.INPUT: 4}
-_ERROR_FLAG = 0x80
-_NEVER_BY_COUNT = 1 << 30
-
-
-class DeviceRefused(ProtocolError):  # noqa: N818 - reads as a fact: device refused
-    """The device answered with a Modbus exception; `code` is the exception's."""
-
-    def __init__(self, question: str, code: int) -> None:
-        """Say what was asked and what the device answered."""
-        words = EXCEPTIONS.get(code, "unknown exception")
-        super().__init__(f"{question}: the device refuses: {words} (exception {code})")
-        self.code = code
+__all__ = ["Connection", "DeviceRefused"]
 
 
 class Connection:
-    """A connection to one server; the unit ids behind it share it."""
+    """A connection to one server; the unit ids behind it share it.
 
-    def __init__(self, host: str, port: int) -> None:
-        """Prepare; `connect` opens it."""
+    Attributes:
+        opened: how often it was opened; tells one standing connection from the next.
+    """
+
+    def __init__(self, host: str, port: int, *, in_flight: int = 1) -> None:
+        """Prepare; `connect` opens it.
+
+        Args:
+            host: address of the server.
+            port: its TCP port.
+            in_flight: most questions under way at once; the rest wait for their turn.
+        """
         self.host = host
         self.port = port
-        self.requests = 0
-        self._client: AsyncModbusTcpClient | None = None
-        self._turn = Turn()
+        self.opened = 0
+        self._in_flight = in_flight
+        self._exchange: Exchange | None = None
 
     @property
     def connected(self) -> bool:
         """Whether the connection stands."""
-        return self._client is not None and self._client.connected
+        return self._exchange is not None and not self._exchange.lost
+
+    @property
+    def load(self) -> int:
+        """Questions under way and wishes that wait: how long a command would have to."""
+        return 0 if self._exchange is None else self._exchange.load
 
     async def connect(self, timeout_s: float) -> None:
         """Open the connection afresh.
@@ -71,25 +56,23 @@ class Connection:
             DeviceUnreachable: nobody accepts it in time.
         """
         self.close()
-        client = AsyncModbusTcpClient(
-            self.host,
-            port=self.port,
-            timeout=timeout_s,
-            retries=0,
-            reconnect_delay=0,  # this house reconnects with its own jittered pauses
-        )
-        # Silent units must not cost their neighbours the connection: the driver decides that.
-        client.set_max_no_responses(_NEVER_BY_COUNT)
-        if not await client.connect():
-            client.close()
-            raise DeviceUnreachable(f"{self.host}:{self.port} accepts no connection")
-        self._client = client
+        peer = f"{self.host}:{self.port}"
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, exchange = await loop.create_connection(
+                    lambda: Exchange(peer, self._in_flight), self.host, self.port
+                )
+        except (OSError, TimeoutError) as error:
+            raise DeviceUnreachable(f"{peer} accepts no connection") from error
+        self.opened += 1
+        self._exchange = exchange
 
     def close(self) -> None:
         """Close the connection, if any."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._exchange is not None:
+            self._exchange.close("the connection was given up")
+            self._exchange = None
 
     async def read(
         self,
@@ -100,7 +83,7 @@ class Connection:
         timeout_s: float,
         *,
         urgency: Urgency = Urgency.POLL,
-    ) -> npt.NDArray[np.uint16]:
+    ) -> Registers:
         """Return `count` registers (or bits as 0 and 1).
 
         Args:
@@ -116,23 +99,10 @@ class Connection:
             DeviceRefused: the device answered with an exception.
             BadReply: the answer does not match the question.
         """
-        question = f"unit {unit} {space} {address}..{address + count - 1}"
-        async with self._turn.take(urgency):
-            client = self._standing(question)
-            ask = {
-                Space.COIL: client.read_coils,
-                Space.DISCRETE: client.read_discrete_inputs,
-                Space.HOLDING: client.read_holding_registers,
-                Space.INPUT: client.read_input_registers,
-            }[space]
-            client.comm_params.timeout_connect = timeout_s
-            reply = await self._ask(ask(address, count=count, device_id=unit), question)
-            self._check(client, reply, unit, _READ_FUNCTION[space], question)
-            values = list(reply.bits[:count] if space.is_bit else reply.registers)
-            whole = len(values) == count and (not space.is_bit or len(reply.bits) < count + 8)
-            if not whole:
-                self._distrust(f"{question}: {len(values)} values came back")
-        return np.array(values, dtype=np.uint16)
+        values = np.empty(count, np.uint16)
+        question = reading(unit, space, address, count)
+        await self.ask((question,), values, timeout_s, urgency)
+        return values
 
     async def write(
         self,
@@ -150,60 +120,29 @@ class Connection:
         Raises:
             DeviceUnreachable, DeviceRefused, BadReply: as in `read`.
         """
-        question = f"unit {unit} write {space} {address}"
-        async with self._turn.take(urgency):
-            client = self._standing(question)
-            client.comm_params.timeout_connect = timeout_s
-            if space is Space.COIL:
-                bits = [bool(value) for value in values]
-                function = 5 if single else 15
-                call = (
-                    client.write_coil(address, bits[0], device_id=unit)
-                    if single
-                    else client.write_coils(address, bits, device_id=unit)
-                )
-            else:
-                function = 6 if single else 16
-                call = (
-                    client.write_register(address, values[0], device_id=unit)
-                    if single
-                    else client.write_registers(address, list(values), device_id=unit)
-                )
-            reply = await self._ask(call, question)
-            self._check(client, reply, unit, function, question)
-            if reply.address != address or (not single and reply.count != len(values)):
-                self._distrust(f"{question}: the device confirms another write")
+        question = writing(unit, space, address, values, single=single)
+        await self.ask((question,), None, timeout_s, urgency)
 
-    def _standing(self, question: str) -> AsyncModbusTcpClient:
-        if self._client is None or not self._client.connected:
-            raise DeviceUnreachable(f"{question}: no connection to {self.host}:{self.port}")
-        return self._client
-
-    async def _ask(self, call: Awaitable[ModbusPDU], question: str) -> ModbusPDU:
-        self.requests += 1
-        try:
-            return await call
-        except (ModbusIOException, ConnectionException) as error:
-            raise DeviceUnreachable(f"{question}: no answer in time") from error
-        except (ModbusException, ValueError, IndexError) as error:
-            self.close()
-            raise BadReply(f"{question}: the answer cannot be read: {error}") from error
-
-    def _check(
+    def ask(
         self,
-        client: AsyncModbusTcpClient,
-        reply: ModbusPDU,
-        unit: int,
-        function: int,
-        question: str,
-    ) -> None:
-        if reply.transaction_id != client.ctx.next_tid or reply.dev_id != unit:
-            self._distrust(f"{question}: answers transaction {reply.transaction_id} of another")
-        if reply.function_code == function | _ERROR_FLAG:
-            raise DeviceRefused(question, reply.exception_code)
-        if reply.function_code != function or reply.isError():
-            self._distrust(f"{question}: answers function {reply.function_code}, not {function}")
+        questions: Sequence[Question],
+        into: Registers | None,
+        timeout_s: float,
+        urgency: Urgency = Urgency.POLL,
+    ) -> Awaitable[None]:
+        """Ask several questions of one device; wait for it to have all values in their places.
 
-    def _distrust(self, problem: str) -> None:
-        self.close()
-        raise BadReply(problem)
+        Args:
+            questions: at least one, in the order in which the device is to hear them.
+            into: the vector that takes the values of reads, each from its question's `start` on.
+            timeout_s: for each question, from when it is sent.
+            urgency: who goes first when several wait; a command passes between two questions.
+
+        Raises:
+            DeviceUnreachable, DeviceRefused, BadReply: as in `read`, the first of them; the
+                questions that were not sent by then are not asked.
+        """
+        if self._exchange is None:
+            peer = f"{self.host}:{self.port}"
+            raise DeviceUnreachable(f"{questions[0]}: no connection to {peer}")
+        return self._exchange.ask(questions, into, timeout_s, urgency)

@@ -1,14 +1,15 @@
-"""Whose turn it is on a line: one request at a time, commands before the questions that wait.
+"""Whose turn it is on a line: commands go before the questions that wait.
 
 A Modbus server answers one request after another. A command must not stand behind the poll of
-ten racks, so it takes the next turn; among equals the first come is the first served.
+ten racks, so it takes the next turn; among equals the first come is the first served. Who has
+several questions asks them one after another, and is passed between two of them.
 """
 
-import asyncio
-import contextlib
 import heapq
-from collections.abc import AsyncIterator
 from enum import IntEnum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
 class Urgency(IntEnum):
@@ -19,42 +20,31 @@ class Urgency(IntEnum):
     POLL = 2
 
 
-class Turn:
-    """A lock that is handed to the most urgent of those who wait."""
+class Turns(Generic[T]):
+    """Those who wait, the most urgent first."""
 
     def __init__(self) -> None:
-        """Start free."""
-        self._taken = False
+        """Start with nobody."""
         self._arrived = 0
-        self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Urgency, int, T]] = []
 
-    @contextlib.asynccontextmanager
-    async def take(self, urgency: Urgency) -> AsyncIterator[None]:
-        """Hold the line for the body of the ``with`` block."""
-        if self._taken:
-            await self._wait(urgency)
-        self._taken = True
-        try:
-            yield
-        finally:
-            self._hand_on()
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
 
-    async def _wait(self, urgency: Urgency) -> None:
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    def join(self, urgency: Urgency, who: T) -> None:
+        """Wait, behind all that are as urgent or more."""
         self._arrived += 1
-        heapq.heappush(self._waiting, (urgency, self._arrived, mine))
-        try:
-            await mine
-        except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():
-                self._hand_on()  # the turn came together with the cancellation
-            raise
+        heapq.heappush(self._waiting, (urgency, self._arrived, who))
 
-    def _hand_on(self) -> None:
-        """Give the turn to the next who still waits; it stays taken meanwhile."""
-        while self._waiting:
-            _, _, mine = heapq.heappop(self._waiting)
-            if not mine.done():
-                mine.set_result(None)
-                return
-        self._taken = False
+    def first(self) -> T:
+        """Return whose turn it is; there must be somebody."""
+        return self._waiting[0][2]
+
+    def leave(self) -> T:
+        """Take the one whose turn it is out; there must be somebody."""
+        return heapq.heappop(self._waiting)[2]

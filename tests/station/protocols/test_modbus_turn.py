@@ -5,61 +5,49 @@ import asyncio
 import pytest
 
 from station.protocols.driver import Accepted, DeviceSpec
-from station.protocols.modbus.turn import Turn, Urgency
-from tests.station.protocols.modbus_server import ModbusServer
+from station.protocols.modbus.client import Connection
+from station.protocols.modbus.profile import Space
+from station.protocols.modbus.turn import Turns, Urgency
+from tests.station.protocols.modbus_server import Bank, ModbusServer
 from tests.station.protocols.test_modbus_driver import command, rack_bank, rack_spec, running
 from tests.waiting import wait_for
 
 
-async def hold(turn: Turn, urgency: Urgency, name: str, order: list[str], go: asyncio.Event):
-    async with turn.take(urgency):
-        order.append(name)
-        await go.wait()
-
-
-async def waiting(turn: Turn, order: list[str], go: asyncio.Event, *wanted: tuple[str, Urgency]):
-    """Take the turn with a holder and let others queue in this order; return their tasks."""
-    tasks = []
-    for name, urgency in (("holder", Urgency.POLL), *wanted):
-        tasks.append(asyncio.create_task(hold(turn, urgency, name, order, go)))
-        await asyncio.sleep(0)
-    return tasks
-
-
-async def test_the_most_urgent_goes_next_and_equals_go_in_the_order_they_came():
-    turn, order, go = Turn(), [], asyncio.Event()
-    tasks = await waiting(
-        turn,
-        order,
-        go,
+def test_the_most_urgent_goes_next_and_equals_go_in_the_order_they_came():
+    turns: Turns[str] = Turns()
+    for name, urgency in (
         ("poll", Urgency.POLL),
         ("beat", Urgency.ROUTINE),
         ("first", Urgency.COMMAND),
         ("second", Urgency.COMMAND),
+    ):
+        turns.join(urgency, name)
+
+    assert turns.first() == "first"
+    assert [turns.leave() for _ in range(4)] == ["first", "second", "beat", "poll"]
+    assert not turns
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+async def test_who_gives_up_waiting_blocks_nobody(under_way):
+    async with ModbusServer({1: Bank()}) as server:
+        connection = Connection("127.0.0.1", server.port)
+        await connection.connect(1.0)
+        places = ["holder", "gone", "next"]
+        tasks = [
+            asyncio.create_task(connection.read(1, Space.HOLDING, number, 1, 5.0))
+            for number, _ in enumerate(places)
+        ]
+        await asyncio.sleep(0)
+        tasks[0 if under_way else 1].cancel()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        await connection.read(1, Space.HOLDING, 9, 1, 5.0)
+        connection.close()
+
+    assert [isinstance(one, asyncio.CancelledError) for one in done] == (
+        [True, False, False] if under_way else [False, True, False]
     )
-
-    go.set()
-    await asyncio.gather(*tasks)
-
-    assert order == ["holder", "first", "second", "beat", "poll"]
-
-
-@pytest.mark.parametrize("released_first", [False, True])
-async def test_who_gives_up_waiting_blocks_nobody(released_first):
-    turn, order, go = Turn(), [], asyncio.Event()
-    tasks = await waiting(turn, order, go, ("gone", Urgency.COMMAND), ("next", Urgency.POLL))
-
-    if released_first:
-        go.set()
-        await asyncio.sleep(0)  # the holder hands on in this step; "gone" has not run yet
-    tasks[1].cancel()
-    go.set()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-    assert [name for name in order if name != "gone"] == ["holder", "next"]
-    async with asyncio.timeout(5), turn.take(Urgency.POLL):
-        order.append("free again")
-    assert order[-1] == "free again"
+    assert [r.address for r in server.requests] == ([0, 1, 2, 9] if under_way else [0, 2, 9])
 
 
 async def test_a_command_waits_for_one_request_of_the_poll_and_not_for_all_its_racks():
