@@ -52,6 +52,15 @@ class SimulatorConfig(Strict):
             description="Steps of the plant in a second; what moves fast is shown after each.",
         ),
     ] = 20
+    cell_period_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="How often cells, cooling and battery management are stepped; 0: with "
+            "each step of the plant. With 1, a large plant needs a fifth of the computing.",
+        ),
+    ] = 0.0
     start_soc: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     scenario: str = "normal-day"
     scenario_start_file: Annotated[
@@ -77,6 +86,7 @@ class SimulatorConfig(Strict):
             pcs_rated_kw=self.plant.pcs_rated_kw,
             start_soc=self.start_soc if start.soc is None else start.soc,
             seed=self.seed,
+            cell_period_s=self.cell_period_s,
             unevenness=Unevenness(
                 start.container_soc,
                 start.rack_soc_spread,

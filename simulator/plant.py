@@ -16,9 +16,10 @@ from simulator.dangers import Dangers
 from simulator.energy import EnergyAccount
 from simulator.physics.bms import Bms
 from simulator.physics.bus import BusState, solve_bus
-from simulator.physics.cells import CellBank
+from simulator.physics.cells import CellBank, Equivalent
 from simulator.physics.chiller import ChillerBank
 from simulator.physics.converter import Converter, ConverterParameters, Point
+from simulator.physics.course import SAME_S, Course
 from simulator.physics.grid import Grid
 from simulator.physics.runaway import RunawayBank
 from simulator.physics.safety import HardWired, SitePanel
@@ -50,6 +51,9 @@ class PlantParameters:
     pcs_rated_kw: float = 1725.0
     start_soc: float = 0.5
     seed: int = 1
+    cell_period_s: float = 0.0
+    """Cells, heat and battery management advance when this much time has passed; 0: in each step.
+    Converters, bus and grid follow every step all the same."""
     unevenness: Unevenness = field(default_factory=Unevenness)
 
     @property
@@ -108,7 +112,10 @@ class Plant:
         self.grid_power_w = 0.0
         self.grid_reactive_var = 0.0
         self._charging: Floats = np.zeros(p.racks)
+        self._course = Course(p.racks)
+        self._cell_period_s = 0.0
         self.step(dt_s=1e-3)
+        self._cell_period_s = p.cell_period_s
         self.energy = self.dangers.energy = EnergyAccount()
         self.elapsed_s = 0.0
 
@@ -130,7 +137,8 @@ class Plant:
         self._hard_wired.advance(self.panel, self.dangers.fires, self.dangers.room, dt_s)
         bus = self._electrical(dt_s)
         delivered = self._settle_converters(bus, dt_s)
-        self._thermal_and_bms(dt_s)
+        if self._course.complete:
+            self._thermal_and_bms()
         self._grid(delivered, dt_s)
         self.elapsed_s += dt_s
 
@@ -177,22 +185,27 @@ class Plant:
                 for converter, voltage in zip(self.converters, self.bus_voltage_v, strict=True)
             ]
         )
-        self._charging = np.repeat((wanted < 0).astype(float), p.racks_per_container)
-        self.dangers.leak(self.cell_voltage_v, self.rack_current_a, dt_s)
-        source = self.cells.prepare(self.thermal.temperature_c, self._charging, dt_s)
-        resistance = source.resistance_ohm + _RACK_WIRING_OHM
+        if self._course.elapsed_s == 0:
+            self._charging = np.repeat((wanted < 0).astype(float), p.racks_per_container)
+            self._course.planned_s = max(dt_s, self._cell_period_s)
+            self.dangers.leak(self.cell_voltage_v, self.rack_current_a, self._course.planned_s)
+            self._source = self._prepared(self._course.planned_s)
         bus = solve_bus(
-            source.emf_v.reshape(shape),
-            resistance.reshape(shape),
+            self._source.emf_v.reshape(shape),
+            (self._source.resistance_ohm + _RACK_WIRING_OHM).reshape(shape),
             self.bms.conducting.reshape(shape),
             wanted,
         )
         self.rack_current_a = bus.current_a.reshape(-1)
         self.bus_voltage_v = bus.voltage_v
         self.bus_current_a = bus.current_a.sum(axis=1)
+        self._course.add(self.rack_current_a, dt_s)
         self.rack_charge_as += self.rack_current_a * dt_s
         self.energy.wiring_loss += _RACK_WIRING_OHM * float((self.rack_current_a**2).sum()) * dt_s
         return bus
+
+    def _prepared(self, seconds: float) -> Equivalent:
+        return self.cells.prepare(self.thermal.temperature_c, self._charging, seconds)
 
     def _settle_converters(self, bus: BusState, dt_s: float) -> Floats:
         delivered = np.zeros(len(self.converters))
@@ -203,12 +216,18 @@ class Plant:
             self.energy.converter_loss += loss * dt_s
         return delivered
 
-    def _thermal_and_bms(self, dt_s: float) -> None:
+    def _thermal_and_bms(self) -> None:
+        """Carry cells, heat and management through the course of currents that is complete."""
         p = self.parameters
         temperature = self.thermal.temperature_c
-        self.cell_voltage_v, heat = self.cells.advance(self.rack_current_a, temperature)
+        course = self._course
+        dt_s, current_a = course.elapsed_s, course.mean_a()
+        if abs(dt_s - course.planned_s) > SAME_S:
+            self._prepared(dt_s)
+        self.cell_voltage_v, heat = self.cells.advance(current_a, temperature, course.ripple_a2())
         self.energy.cell_heat += float(heat.sum()) * dt_s
-        self.energy.collapsed -= self.cells.faded_power_w(self.rack_current_a) * dt_s
+        self.energy.collapsed -= self.cells.faded_power_w(current_a) * dt_s
+        course.begin()
         self.dangers.heat(temperature, self.cell_voltage_v, heat, dt_s)
         supply = np.repeat(self.chillers.supply_c, p.racks_per_container)
         flowing = np.repeat(self.chillers.flowing.astype(float), p.racks_per_container)

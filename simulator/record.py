@@ -78,6 +78,11 @@ class Record:
         self._thread = threading.Thread(target=self._write_on, name="record", daemon=True)
         self._thread.start()
 
+    @property
+    def kept(self) -> bool:
+        """Whether there is a file that rows go to."""
+        return self._thread is not None
+
     def served(self, device: str, layout: str, tick: int) -> None:
         """A layout of a device was read out in full at a tick."""
         self._put(_SERVED, (device, layout, tick))
@@ -109,7 +114,7 @@ class Record:
             os.close(self._lock)
 
     def _put(self, statement: str, row: object) -> None:
-        if self._thread is not None:
+        if self.kept:
             self._rows.put((statement, row))
 
     def _write_on(self) -> None:

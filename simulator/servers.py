@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.devices import auxiliaries, bms, meter, pcs, safety
-from simulator.devices.sensors import RackReadings, RackSensors
+from simulator.devices.sensors import RackSensors
 from simulator.iec61850.server import PcsServer
 from simulator.modbus.image import Image
 from simulator.modbus.server import ModbusServer, Served, Span, Unit, Write, refuse_writes
@@ -71,12 +71,17 @@ class Devices:
         self._shown_s = plant.elapsed_s
         states = plant.bms.states(plant.rack_current_a)
         per = plant.parameters.racks_per_container
+        racks = bms.images(
+            plant,
+            readings,
+            states=states,
+            tick=tick,
+            beat=self._beat,
+            written=self._writes.registers,
+        )
         self._show(METER, meter.image(plant, tick))
         for k in range(plant.parameters.containers):
-            self.modbus[f"C{k + 1}-BMS"].publish(
-                (n + 1, self._rack_image(readings, k * per + n, int(states[k * per + n])))
-                for n in range(per)
-            )
+            self.modbus[f"C{k + 1}-BMS"].publish(enumerate(racks[k * per : (k + 1) * per], start=1))
             self._show_container(k, tick)
             self._shown_states[k] = pcs.fingerprint(plant.converters[k])
             self.pcs[f"C{k + 1}-PCS"].publish(tick, pcs.values(plant, k))
@@ -111,18 +116,6 @@ class Devices:
         wanted = bool(plant.dangers.air.ventilated[k])
         fan = safety.ventilation_image(plant.dangers.air.state(k), wanted=wanted, tick=tick)
         self._show(f"{name}-VENT", fan)
-
-    def _rack_image(self, readings: RackReadings, rack: int, state: int) -> Image:
-        command, heartbeat = self._writes.registers[rack]
-        return bms.image(
-            self.plant,
-            readings,
-            rack,
-            state=state,
-            tick=self.tick,
-            beat=self._beat,
-            written=(command, heartbeat),
-        )
 
     def _show(self, tag: str, image: Image) -> None:
         self.modbus[tag].publish([(_SINGLE, image)])

@@ -73,7 +73,7 @@ class Site:
         newest = due // per_s
         if newest - done // per_s > 1:
             _log.warning("event=late_tick seconds=%d", newest - done // per_s)
-        done = max(done, due - _LONGEST_CATCH_UP_S * per_s)
+        done = max(done, (newest - _LONGEST_CATCH_UP_S) * per_s)
         while done < due:
             reached = min((done // per_s + 1) * per_s, due)
             begun = await self._play(reached / per_s)
@@ -81,7 +81,7 @@ class Site:
             self._step((reached - done) / per_s)
             done = reached
             tick, part = divmod(done, per_s)
-            if part == 0:
+            if part == 0 and self.record.kept:
                 self.record.truth(tick, self.plant.measured())
             if part == 0 and tick == newest:
                 self.devices.publish(tick)

@@ -17,8 +17,8 @@ class Writes:
 
     def __init__(self, plant: Plant, record: Record) -> None:
         self.tick = 0
-        self.registers = [[0, 0] for _ in range(plant.parameters.racks)]
-        """Holding registers of each rack: last command, heartbeat of the EMS."""
+        self.registers: NDArray[np.int64] = np.zeros((plant.parameters.racks, 2), np.int64)
+        """Holding registers of each rack, (racks, 2): last command, heartbeat of the EMS."""
         self._plant = plant
         self._record = record
 
@@ -31,7 +31,7 @@ class Writes:
             if register == bms.COMMAND:
                 refused = self._contactor(rack, value)
             if refused is None:
-                self.registers[rack][register] = value
+                self.registers[rack, register] = value
         return refused
 
     def chiller(self, k: int, address: int, values: Sequence[int]) -> Refusal | None:

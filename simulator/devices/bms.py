@@ -1,9 +1,11 @@
 """Register map of a container's battery management: one Modbus unit per rack."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.devices.sensors import RackReadings
-from simulator.modbus.image import INVALID_S16, Area, Image, Registers, Table, array_area
+from simulator.modbus.image import INVALID_S16, Area, Image, Table
+from simulator.modbus.rows import RegisterRows, row_areas
 from simulator.modbus.server import Served, Span
 from simulator.plant import Plant
 
@@ -17,6 +19,8 @@ COMMAND_OPEN = 2
 _SUMMARY = 40
 _STATE_OF_HEALTH = 1.0
 _CLOSED_BITS = 0b011
+_HOTTEST_DC = 0x7FFF
+"""Stands for the temperature of a failed sensor where the coldest is looked for."""
 
 
 def layouts(cells: int) -> tuple[Served, ...]:
@@ -29,77 +33,79 @@ def layouts(cells: int) -> tuple[Served, ...]:
     )
 
 
-def image(
+def images(
     plant: Plant,
     readings: RackReadings,
-    rack: int,
     *,
-    state: int,
+    states: NDArray[np.int64],
     tick: int,
     beat: int,
-    written: tuple[int, int],
-) -> Image:
-    """Build the image of one rack.
+    written: NDArray[np.int64],
+) -> list[Image]:
+    """Build the images of all racks.
 
     Args:
         plant: the plant.
         readings: this tick's sensor readings.
-        rack: index over the whole plant.
-        state: the rack's operating state.
+        states: operating state of each rack, (racks,).
         tick: device time, epoch seconds.
         beat: heartbeat counter.
-        written: holding registers: last command, heartbeat of the EMS.
+        written: holding registers of each rack, (racks, 2): last command, heartbeat of the EMS.
     """
-    holding = array_area(Table.HOLDING, COMMAND, np.array(written))
-    return Image(
-        tick,
-        (
-            _summary(plant, readings, rack, (tick, beat, state)),
-            array_area(Table.INPUT, CELL_VOLTAGES, readings.cell_mv[rack]),
-            array_area(Table.INPUT, CELL_TEMPERATURES, readings.cell_dc[rack]),
-            holding,
-        ),
+    parts = zip(
+        _summaries(plant, readings, (tick, beat), states),
+        row_areas(Table.INPUT, CELL_VOLTAGES, readings.cell_mv),
+        row_areas(Table.INPUT, CELL_TEMPERATURES, readings.cell_dc),
+        row_areas(Table.HOLDING, COMMAND, written.astype(np.uint16)),
+        strict=True,
     )
+    return [Image(tick, areas) for areas in parts]
 
 
-def _summary(plant: Plant, readings: RackReadings, rack: int, head: tuple[int, int, int]) -> Area:
+def _summaries(
+    plant: Plant, readings: RackReadings, head: tuple[int, int], states: NDArray[np.int64]
+) -> list[Area]:
     bms = plant.bms
-    tick, beat, state = head
-    r = Registers(_SUMMARY)
+    racks, cells = readings.cell_mv.shape
+    tick, beat = head
+    r = RegisterRows(racks, _SUMMARY)
     r.u32(0, tick)
     r.u16(2, beat)
-    r.u16(3, state)
-    r.u16(4, readings.voltage_v[rack] * 10)
-    r.s16(5, readings.current_a[rack] * 10)
-    r.s32(6, readings.power_kw[rack] * 10, low_word_first=True)
-    r.u16(8, readings.soc[rack] * 1000)
+    r.u16(3, states)
+    r.u16(4, readings.voltage_v * 10)
+    r.s16(5, readings.current_a * 10)
+    r.s32_low_first(6, readings.power_kw * 10)
+    r.u16(8, readings.soc * 1000)
     r.u16(9, _STATE_OF_HEALTH * 1000)
-    _cells(r, readings, rack)
-    r.u16(20, bms.charge_limit_a[rack] * 10)
-    r.u16(21, bms.discharge_limit_a[rack] * 10)
-    r.u16(22, _CLOSED_BITS if bms.feedback_closed[rack] else 0)
-    r.u32(23, int(bms.warnings[rack]))
-    r.u32(25, int(bms.alarms[rack]))
-    r.u16(27, readings.cell_mv.shape[1])
+    _cells(r, readings)
+    r.u16(20, bms.charge_limit_a * 10)
+    r.u16(21, bms.discharge_limit_a * 10)
+    r.u16(22, np.where(bms.feedback_closed, _CLOSED_BITS, 0))
+    r.u32(23, bms.warnings)
+    r.u32(25, bms.alarms)
+    r.u16(27, cells)
     r.u16(28, plant.parameters.capacity_ah)
     r.s16(29, 0)
-    return r.area(Table.INPUT)
+    return r.areas(Table.INPUT)
 
 
-def _cells(r: Registers, readings: RackReadings, rack: int) -> None:
+def _cells(r: RegisterRows, readings: RackReadings) -> None:
     """Extremes and means; cell numbers start at 1; failed temperature sensors are left out."""
-    mv = readings.cell_mv[rack]
-    r.u16(10, int(mv.max()))
-    r.u16(11, int(mv.argmax()) + 1)
-    r.u16(12, int(mv.min()))
-    r.u16(13, int(mv.argmin()) + 1)
-    r.u16(14, float(mv.mean()))
-    dc = readings.cell_dc[rack]
-    valid = dc != INVALID_S16
-    hottest = np.where(valid, dc, INVALID_S16)
-    coldest = np.where(valid, dc, -INVALID_S16)
-    r.s16(15, int(hottest.max()))
-    r.u16(16, int(hottest.argmax()) + 1)
-    r.s16(17, int(coldest.min()))
-    r.u16(18, int(coldest.argmin()) + 1)
-    r.s16(19, float(dc[valid].mean()) if valid.any() else float("nan"))
+    mv = readings.cell_mv
+    r.u16(10, mv.max(axis=1))
+    r.u16(11, mv.argmax(axis=1) + 1)
+    r.u16(12, mv.min(axis=1))
+    r.u16(13, mv.argmin(axis=1) + 1)
+    r.u16(14, mv.mean(axis=1))
+    hottest, coldest, mean_dc = readings.cell_dc, readings.cell_dc, readings.cell_dc.mean(axis=1)
+    if hottest.min() == INVALID_S16:
+        valid = hottest != INVALID_S16
+        coldest = np.where(valid, coldest, np.int16(_HOTTEST_DC))
+        count = valid.sum(axis=1)
+        total = np.where(valid, hottest, 0).sum(axis=1)
+        mean_dc = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    r.s16(15, hottest.max(axis=1))
+    r.u16(16, hottest.argmax(axis=1) + 1)
+    r.s16(17, coldest.min(axis=1))
+    r.u16(18, coldest.argmin(axis=1) + 1)
+    r.s16(19, mean_dc)

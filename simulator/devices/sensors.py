@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from simulator.physics.tables import SECONDS_PER_HOUR, Floats
 from simulator.plant import Plant
 
-Integers = NDArray[np.int_]
+Integers = NDArray[np.int16]
 
 _POOL = 1 << 18
 """Noise is drawn once and read from a random place each tick: drawing 17,000 normal numbers a
@@ -56,7 +56,7 @@ class RackSensors:
             plant.cell_voltage_v
         ) * 1e3 + _CELL_VOLTAGE_NOISE_MV * self._noise(shape)
         tenths = plant.thermal.temperature_c * 10 + _CELL_TEMPERATURE_NOISE_DC * self._noise(shape)
-        cell_dc = np.rint(tenths).astype(np.int_)
+        cell_dc = np.rint(tenths).astype(np.int16)
         for rack, cell in self.failed_temperature:
             cell_dc[rack, cell] = _INVALID_TEMPERATURE
         racks = shape[0]
@@ -66,7 +66,7 @@ class RackSensors:
         voltage = plant.rack_voltage_v() + _RACK_VOLTAGE_NOISE_V * self._noise((racks,))
         self._count(plant, dt_s)
         return RackReadings(
-            cell_mv=np.rint(millivolt).astype(np.int_),
+            cell_mv=np.rint(millivolt).astype(np.int16),
             cell_dc=cell_dc,
             voltage_v=voltage,
             current_a=current,

@@ -107,8 +107,16 @@ class CellBank:
         rows, columns, amps = self.leak
         np.add.at(self._emf, (rows, columns), -amps * self._inner[rows, columns])
 
-    def advance(self, current_a: Floats, temperature_c: Floats) -> tuple[Floats, Floats]:
-        """Carry the rack currents (racks,) through the prepared step.
+    def advance(
+        self, current_a: Floats, temperature_c: Floats, ripple_a2: Floats | None = None
+    ) -> tuple[Floats, Floats]:
+        """Carry the mean rack currents (racks,) through the prepared step.
+
+        Args:
+            current_a: mean current of each rack over the step, (racks,).
+            temperature_c: cell temperatures, (racks, cells).
+            ripple_a2: variance of each rack's current within the step, (racks,); it heats the
+                cells beyond what the mean does. None: the current was constant.
 
         Returns:
             Mean cell voltage over the step (V) and heat generated (W), each (racks, cells).
@@ -120,6 +128,8 @@ class CellBank:
         current = self._inner_current(current_a)
         mean_ocv = self._ocv - current * self._half_slope
         heat = current * (mean_ocv - voltage - (temperature_c + KELVIN) * self._entropy)
+        if ripple_a2 is not None:
+            heat += ripple_a2[:, None] * self._inner
         rows, columns, amps = self.leak
         np.add.at(heat, (rows, columns), amps * voltage[rows, columns])
         for k, (part, tau) in enumerate(zip(p.relaxation_share, p.relaxation_time_s, strict=True)):
