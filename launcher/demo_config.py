@@ -12,14 +12,15 @@ import tomli_w
 
 from launcher.paths import DATA
 from launcher.ports import free_block
+from launcher.station_devices import PlantShape, devices
 
 CONTAINERS = 2
 RACKS_PER_CONTAINER = 10
 CELLS_PER_RACK = 416
 CAPACITY_AH = 280
 PCS_RATED_KW = 1725.0
-# 20 racks of 416 cells at 3.2 V nominal and 280 Ah (GB/T 36276 names rated energy so).
-CAPACITY_KWH = round(CONTAINERS * RACKS_PER_CONTAINER * CELLS_PER_RACK * 3.2 * CAPACITY_AH / 1e3, 1)
+PLANT = PlantShape(CONTAINERS, RACKS_PER_CONTAINER, CELLS_PER_RACK, CAPACITY_AH, PCS_RATED_KW)
+CAPACITY_KWH = PLANT.capacity_kwh
 REGULATION_KW = 300.0
 STATION_ID = "demo"
 STATION_NAME = "Demo station"
@@ -191,68 +192,9 @@ def write_station(folders: Folders, ports: dict[str, int], neighbours: Neighbour
                 "capacity_kw": REGULATION_KW,
                 "period_s": 4,
             },
-            "devices": _devices(ports),
+            "devices": devices(PLANT, ports),
         },
     )
-
-
-def _devices(ports: dict[str, int]) -> list[dict[str, Any]]:
-    devices = [
-        _modbus("METER", "meter", "meter.toml", ports["METER"]),
-        _modbus("FIRE", "fire", "fire.toml", ports["FIRE"]),
-        _modbus("PANEL", "panel", "panel.toml", ports["PANEL"]),
-    ]
-    for k in range(1, CONTAINERS + 1):
-        container = f"C{k}"
-        devices.append(
-            {
-                "tag": f"{container}-PCS",
-                "role": "pcs",
-                "driver": "iec61850",
-                "profile": str(DATA / "profiles" / "pcs.icd"),
-                "host": "127.0.0.1",
-                "port": ports[f"{container}-PCS"],
-                "ied": f"{container}PCS",
-                "container": container,
-                "rated_kw": PCS_RATED_KW,
-            }
-        )
-        devices += [
-            _modbus(
-                f"{container}-R{rack:02d}",
-                "rack",
-                "bms-416.toml",
-                ports[f"{container}-BMS"],
-                unit=rack,
-                container=container,
-            )
-            for rack in range(1, RACKS_PER_CONTAINER + 1)
-        ]
-        for tag, role, profile in (
-            (f"{container}-CHL", "chiller", "chiller.toml"),
-            (f"{container}-IMD", "insulation", "insulation.toml"),
-            (f"{container}-FIRE", "fire", "fire.toml"),
-            (f"{container}-VENT", "ventilation", "ventilation.toml"),
-        ):
-            devices.append(_modbus(tag, role, profile, ports[tag], container=container))
-    return devices
-
-
-def _modbus(
-    tag: str, role: str, profile: str, port: int, *, unit: int = 1, container: str | None = None
-) -> dict[str, Any]:
-    device: dict[str, Any] = {
-        "tag": tag,
-        "role": role,
-        "driver": "modbus",
-        "profile": profile,
-        "host": "127.0.0.1",
-        "port": port,
-        "unit": unit,
-    }
-    if container is not None:
-        device["container"] = container
-    return device
 
 
 def _write(path: Path, content: dict[str, Any]) -> Path:

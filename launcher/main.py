@@ -68,8 +68,20 @@ def demo(
 
 
 @app.command()
-def simulate(config: ConfigFile) -> None:
+def simulate(
+    config: ConfigFile,
+    station: Annotated[
+        Path | None,
+        typer.Option(help="Write the file of a station that reads this plant, and run nothing."),
+    ] = None,
+) -> None:
     """Run the virtual plant: physics with real Modbus and IEC 61850 servers."""
+    if station is not None:
+        from launcher.plant_station import write_station_of
+
+        write_station_of(config, station)
+        print(f"{station}: a station that reads the plant of {config}")
+        raise typer.Exit(0)
     from launcher.tiers import run_simulator
 
     raise typer.Exit(run_simulator(config))

@@ -14,7 +14,7 @@ from simulator.modbus.server import ModbusServer, Served, Span, Unit, Write, ref
 from simulator.physics.converter import Denial, Point
 from simulator.plant import Plant
 from simulator.record import Record
-from simulator.tags import FIRE, METER, PANEL, rack_tag
+from simulator.tags import FIRE, METER, PANEL, ports_of, rack_tag
 from simulator.writes import Writes
 
 _SINGLE = 1
@@ -46,14 +46,13 @@ class Devices:
 
     async def start(self, host: str, base: int) -> dict[str, int]:
         """Start all servers; return the port of each device tag."""
-        ports: dict[str, int] = {}
+        wanted = ports_of(self.plant.parameters.containers, base)
         for tag, server in self.modbus.items():
-            await server.start(host, base + len(ports) if base else 0)
-            ports[tag] = server.port
+            await server.start(host, wanted[tag])
         for tag, converter in self.pcs.items():
-            converter.start(host, base + len(ports) if base else 0)
-            ports[tag] = converter.port
-        return ports
+            converter.start(host, wanted[tag])
+        modbus = {tag: server.port for tag, server in self.modbus.items()}
+        return modbus | {tag: converter.port for tag, converter in self.pcs.items()}
 
     async def stop(self) -> None:
         """Close all servers."""

@@ -5,6 +5,20 @@ FIRE = "FIRE"
 """Fire panel of the switchgear room; those of the containers are `C1-FIRE`, ..."""
 PANEL = "PANEL"
 
+_OF_CONTAINER = ("BMS", "CHL", "IMD", "FIRE", "VENT")
+
+
+def addresses(containers: int) -> tuple[str, ...]:
+    """Tags of all that listen at an address of their own, in the order of their ports."""
+    numbers = range(1, containers + 1)
+    modbus = (f"C{k}-{kind}" for k in numbers for kind in _OF_CONTAINER)
+    return (METER, FIRE, PANEL, *modbus, *(f"C{k}-PCS" for k in numbers))
+
+
+def ports_of(containers: int, base: int) -> dict[str, int]:
+    """Port of every address from `base` on; 0 everywhere, which is any free one, without a base."""
+    return {tag: base + k if base else 0 for k, tag in enumerate(addresses(containers))}
+
 
 def rack_tag(container: int, rack: int) -> str:
     """Tag of a rack from indices that start at 0."""

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -136,3 +138,48 @@ def test_the_meter_sees_the_converters_less_the_auxiliaries():
     expected = rated_w(plant) - float(plant.auxiliary_w.sum())
 
     assert plant.grid_power_w == pytest.approx(expected, rel=1e-9)
+
+
+def two_plants_of_different_pace(**changes: object) -> tuple[Plant, Plant]:
+    size = {"cells_per_rack": 416, "racks_per_container": 2, "pcs_rated_kw": 345}
+    return small_plant(**size, **changes), small_plant(**size, **changes, cell_period_s=1.0)
+
+
+def test_energy_balances_when_cells_follow_once_a_second():
+    _, plant = two_plants_of_different_pace()
+    before = plant.stored_energy_j()
+
+    for second in range(120):
+        for part in range(20):
+            plant.step(0.05, [(-1) ** second * 300e3 + 10e3 * part])
+
+    turnover = plant.energy.discharged + plant.energy.charged
+    assert turnover > 1e7
+    assert abs(energy_residual_j(plant, before)) < 1e-4 * turnover
+
+
+def test_cells_that_follow_once_a_second_stand_where_those_of_every_step_stand():
+    fine, coarse = two_plants_of_different_pace()
+
+    for second in range(60):
+        for _ in range(20):
+            for plant in (fine, coarse):
+                plant.step(0.05, [300e3 if second < 40 else -150e3])
+
+    assert np.abs(coarse.cell_voltage_v - fine.cell_voltage_v).max() < 1e-3
+    assert np.abs(coarse.thermal.temperature_c - fine.thermal.temperature_c).max() < 0.02
+    assert np.abs(coarse.cells.soc - fine.cells.soc).max() < 1e-5
+
+
+def test_a_converter_ramps_and_the_meter_moves_between_two_steps_of_the_cells():
+    _, plant = two_plants_of_different_pace()
+    plant.step(1.0, [0.0])
+    before_v = plant.cell_voltage_v
+
+    powers = []
+    for _ in range(10):
+        plant.step(0.05, [300e3])
+        powers.append(plant.grid_power_w)
+
+    assert all(later > earlier for earlier, later in itertools.pairwise(powers))
+    assert plant.cell_voltage_v is before_v
