@@ -9,7 +9,7 @@ against limits before it takes memory, and always gives the same bytes for the s
 from collections.abc import Sequence
 
 from contract import layouts
-from contract.codec import batch, columnar, slab
+from contract.codec import batch, columnar, slab, slab_encoding
 from contract.codec.batch import MAX_BATCH_BYTES, MAX_FRAMES, Resolve, Select
 from contract.codec.model import (
     MAX_ROWS,
@@ -39,6 +39,7 @@ __all__ = [
     "encode",
     "encode_batch",
     "encode_columnar",
+    "encode_slabs",
     "is_columnar",
     "join_slabs",
     "merge",
@@ -78,6 +79,15 @@ def decode(blob: bytes, resolve: Resolve = layouts.by_hash) -> Frame:
 def decode_slabs(blob: bytes, resolve: Resolve = layouts.by_hash) -> list[Slab]:
     """Return the content of a batch with like devices side by side; errors as in `decode`."""
     return slab.decode(blob, resolve)
+
+
+def encode_slabs(slabs: Sequence[Slab], level: int = 3) -> bytes:
+    """Return the bytes that `encode_batch` gives the frames of the slabs, without making them.
+
+    Raises:
+        FrameError: an array does not fit its layout, or the batch is over the limits.
+    """
+    return slab_encoding.encode(slabs, level)
 
 
 def join_slabs(slabs: Sequence[Slab]) -> Slab | None:

@@ -8,7 +8,7 @@ group are coded together, so that twenty racks compress as one. The body is one 
 """
 
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -59,15 +59,38 @@ def encode_batch(frames: Sequence[Frame], level: int = 3) -> bytes:
     """Return the bytes of 1..MAX_FRAMES frames; the same frames always give the same bytes."""
     found = directory.of_frames(frames)
     layouts = {f.layout.hash8: f.layout for f in frames}
-    _require_size(found, [layouts[g.layout_hash] for g in found.groups])
     coded = [quality.encode(f.quality) for f in frames]
+    blocks = (
+        block for members in found.members() for block in columns_of([frames[m] for m in members])
+    )
+    return encode_groups(
+        found, [layouts[g.layout_hash] for g in found.groups], coded, blocks, level
+    )
+
+
+def encode_groups(
+    found: Directory,
+    layouts: Sequence[Layout],
+    coded: Sequence[tuple[int, bytes]],
+    blocks: Iterable[Array],
+    level: int,
+) -> bytes:
+    """Return the bytes of a batch.
+
+    Args:
+        found: its directory.
+        layouts: of each group.
+        coded: mode and bytes of the quality of each frame.
+        blocks: every column of every group in turn, (frames, rows, repeat), jitter last.
+        level: of zstd.
+    """
+    _require_size(found, layouts)
     entries = [directory.to_bytes(found), bytes(mode for mode, _ in coded)]
     sections = [body for _, body in coded if body]
-    for members in found.members():
-        for block in columns_of([frames[m] for m in members]):
-            entry, parts = encode_block(block)
-            entries.append(entry)
-            sections += parts
+    for block in blocks:
+        entry, parts = encode_block(block)
+        entries.append(entry)
+        sections += parts
     return _container(b"".join(entries), wire.compress(sections, level), level)
 
 

@@ -1,6 +1,6 @@
 """Frames of some columns of a layout, and the columns of like frames side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,30 @@ def columns_of(group: Sequence[Frame]) -> Iterator[Array]:
     """Yield each column of like frames as one array (frames, rows, repeat), jitter last."""
     head = group[0]
     gaps = [f.quality == Quality.MISSING for f in group]
-    with_gaps = any(g.any() for g in gaps)
-    start = 0
-    for index, column in enumerate(head.layout.columns):
-        stop = start + column.repeat
-        block = np.stack([f.values[index] for f in group])
-        if with_gaps:
-            _bridge(block, np.stack([g[:, start:stop] for g in gaps]))
-        yield block
-        start = stop
+    gap = np.stack(gaps) if any(g.any() for g in gaps) else None
+    blocks = (np.stack([f.values[index] for f in group]) for index in range(len(head.values)))
+    yield from bridged(head.layout, blocks, gap)
     if head.jitter_ms is not None:
         yield np.stack([f.jitter_ms for f in group if f.jitter_ms is not None])[:, :, None]
+
+
+def bridged(
+    layout: Layout, blocks: Iterable[Array], gap: NDArray[np.bool_] | None
+) -> Iterator[Array]:
+    """Yield blocks (frames, rows, repeat) with their gaps filled, in place; None: there are none.
+
+    Args:
+        layout: of the blocks, one a column.
+        blocks: what is filled.
+        gap: which values are MISSING, shape (frames, rows, width).
+    """
+    start = 0
+    for column, block in zip(layout.columns, blocks, strict=True):
+        stop = start + column.repeat
+        if gap is not None:
+            _bridge(block, gap[:, :, start:stop])
+        yield block
+        start = stop
 
 
 def _bridge(block: Array, gap: NDArray[np.bool_]) -> None:

@@ -15,10 +15,13 @@ _MAX_VARINT_BYTES = 9
 _BLOCK_MIN_BYTES = 1024
 """A section of at least this size gets its own entropy table; smaller ones share one."""
 _ZSTD_WINDOW_LOG = 23
+_SHORT = tuple(bytes([number]) for number in range(0x80))
 
 
 def varint(number: int) -> bytes:
     """Return an integer >= 0 in groups of 7 bits, lowest first (LEB128)."""
+    if number < len(_SHORT):
+        return _SHORT[number]
     out = bytearray()
     while number > 0x7F:  # noqa: PLR2004 - seven bits of payload
         out.append(number & 0x7F | 0x80)

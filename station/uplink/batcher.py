@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from contract import frame, layouts
 from contract.commands import CommandRecord
@@ -26,10 +24,10 @@ from contract.events import Event, to_json
 from station.samples import Sample
 from station.uplink.errors import QueueError
 from station.uplink.queue import DurableQueue, NewBatch, StreamKey
+from station.uplink.slabs import GRID_MS, slabs_of
 
 log = logging.getLogger(__name__)
 
-GRID_MS = 1000
 MAX_BATCH_VALUES = 500_000
 """A batch of this many values encodes in about 20 ms; a larger backlog makes several."""
 
@@ -177,14 +175,14 @@ class Batcher:
         return self._queue.put(batches, newest, backlog.resume_points, done)
 
     def _telemetry(self, samples: Sequence[Sample]) -> NewBatch:
-        frames = frames_of(samples)
+        slabs = slabs_of(samples)
         sequence = next(self._sequence)
         return NewBatch(
             epoch=self._sealer.epoch,
             sequence=sequence,
             stream=Stream.TELEMETRY,
-            body=self._sealer.seal(sequence, Stream.TELEMETRY, frame.encode_batch(frames)),
-            layouts=tuple(sorted({f.layout.name for f in frames})),
+            body=self._sealer.seal(sequence, Stream.TELEMETRY, frame.encode_slabs(slabs)),
+            layouts=tuple(sorted({slab.layout.name for slab in slabs})),
             sample_times=Counter(sample.time_ms for sample in samples),
             value_count=sum(len(sample.quality) for sample in samples),
         )
@@ -201,11 +199,11 @@ class Batcher:
 
 
 def _parts(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """Cut a long list so that no batch has more than MAX_BATCH_VALUES values."""
+    """Cut a long list so that no batch has more than MAX_BATCH_VALUES values or too many frames."""
     parts: list[list[Sample]] = []
     room = 0
     for sample in samples:
-        if len(sample.quality) > room:
+        if len(sample.quality) > room or len(parts[-1]) == frame.MAX_FRAMES:
             parts.append([])
             room = MAX_BATCH_VALUES
         parts[-1].append(sample)
@@ -213,37 +211,4 @@ def _parts(samples: Sequence[Sample]) -> list[list[Sample]]:
     return parts
 
 
-def frames_of(samples: Sequence[Sample]) -> list[frame.Frame]:
-    """Return the samples as frames: one per device, layout and run of consecutive seconds."""
-    streams: dict[StreamKey, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        streams[sample.device, sample.layout].append(sample)
-    frames = []
-    for stream in streams.values():
-        stream.sort(key=lambda s: s.time_ms)
-        run = [stream[0]]
-        for sample in stream[1:]:
-            if sample.time_ms // GRID_MS != run[-1].time_ms // GRID_MS + 1:
-                frames.append(_frame(run))
-                run = []
-            run.append(sample)
-        frames.append(_frame(run))
-    return frames
-
-
-def _frame(run: Sequence[Sample]) -> frame.Frame:
-    layout = layouts.get(run[0].layout)
-    t0_ms = run[0].time_ms // GRID_MS * GRID_MS
-    jitter = np.array([s.time_ms % GRID_MS for s in run], dtype=np.int16)
-    return frame.Frame(
-        device=run[0].device,
-        layout=layout,
-        t0_ms=t0_ms,
-        step_ms=GRID_MS,
-        values=tuple(np.stack(rows) for rows in zip(*(s.values for s in run), strict=True)),
-        quality=np.stack([s.quality for s in run]),
-        jitter_ms=jitter if jitter.any() else None,
-    )
-
-
-__all__ = ["Backlog", "Batcher", "Intake", "QueueError", "frames_of"]
+__all__ = ["Backlog", "Batcher", "Intake", "QueueError"]

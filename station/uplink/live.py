@@ -13,11 +13,11 @@ from http import HTTPStatus
 from contract import frame
 from contract.envelope import Sealer, Stream
 from station.samples import Sample
-from station.uplink.batcher import frames_of
 from station.uplink.errors import LinkDown
 from station.uplink.link import CloudLink
 from station.uplink.queue import DurableQueue
 from station.uplink.sender import announce, send_layouts
+from station.uplink.slabs import slabs_of
 from station.uplink.worker import BlockingWorker
 
 log = logging.getLogger(__name__)
@@ -89,5 +89,5 @@ class LiveLane:
             self.lost += 1
 
     def _seal(self, samples: list[Sample]) -> bytes:
-        plain = frame.encode_batch(frames_of(samples), level=1)
+        plain = frame.encode_slabs(slabs_of(samples), level=1)
         return self._sealer.seal(next(self._sequence), Stream.LIVE, plain)

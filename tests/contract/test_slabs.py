@@ -3,15 +3,19 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract import layouts
 from contract.frame import (
     Frame,
+    FrameError,
+    Slab,
     decode_batch,
     decode_slabs,
     encode_batch,
+    encode_slabs,
     join_slabs,
     merge,
 )
@@ -34,6 +38,37 @@ def test_the_slabs_of_a_batch_hold_its_frames(batch):
     assert len(found) == len(batch)
     for frame in batch:
         assert frame in found
+
+
+@settings(max_examples=60)
+@given(st.lists(frames(), min_size=1, max_size=8))
+def test_slabs_are_encoded_as_their_frames_are(batch):
+    slabs = decode_slabs(encode_batch(batch))
+    as_frames = [frame for slab in slabs for frame in slab.frames()]
+
+    assert encode_slabs(slabs) == encode_batch(as_frames)
+
+
+def test_what_lies_under_a_missing_value_is_not_sent():
+    cells = layouts.cells_layout(1)
+    columns = tuple(np.array([[[7]], [[8]]], kind) for kind in cells.dtypes)
+    quality = np.array([[[3, 0]], [[0, 1]]], np.uint8)
+
+    blob = encode_slabs([Slab(("A", "B"), cells, T0_MS, 1000, columns, quality, None)])
+
+    (slab,) = decode_slabs(blob)
+    assert slab.columns[0].ravel().tolist() == [0, 8]
+    assert slab.columns[1].ravel().tolist() == [7, 8]
+    assert slab.quality is not None
+    assert (slab.quality == quality).all()
+
+
+def test_a_slab_whose_arrays_do_not_fit_is_refused():
+    cells = layouts.cells_layout(2)
+    columns = tuple(np.zeros((1, 1, 3), kind) for kind in cells.dtypes)
+
+    with pytest.raises(FrameError, match="do not fit"):
+        encode_slabs([Slab(("A",), cells, T0_MS, 1000, columns, None, None)])
 
 
 @settings(max_examples=60)

@@ -22,8 +22,8 @@ from station.protocols import Accepted, CommandOutcome, Refused, TimedOut
 from station.status import CycleClock, plain_numbers, write_status
 from station.supervise import Supervisor
 from station.telemetry import seconds_until
-from station.uplink.batcher import frames_of
 from station.uplink.latency import LatencyHistogram
+from station.uplink.slabs import slabs_of
 from tests.waiting import wait_for
 
 
@@ -32,7 +32,7 @@ def test_the_station_row_is_a_sample_like_any_other():
     values |= {"scheduled_power_kw": math.nan, "soc": 0.51234, "target_power_kw": 1e12}
 
     row = computed_sample("STATION", STATION, values, Instant(5000, 5500))
-    (found,) = frame.decode_batch(frame.encode_batch(frames_of([row])))
+    (found,) = frame.decode_batch(frame.encode_slabs(slabs_of([row])))
 
     assert (found.device, found.layout.name, found.t0_ms) == ("STATION", "station", 5000)
     assert math.isnan(found.physical("scheduled_power_kw")[0, 0])
