@@ -105,9 +105,9 @@ def _numbers(profile: Profile, plan: Plan, layout: Layout, signal: str, point: P
     """Compile one point."""
     start, stop = layout.offset(signal)
     n, scale = stop - start, layout.signal(signal).scale
-    factor = _NO_INDEX
+    factor = np.full(n, _NO_INDEX, np.intp)
     if point.scale_factor is not None:
-        factor = int(indices(plan, profile, point.scale_factor)[0, 0])
+        factor = indices(plan, profile, point.scale_factor, point.factor_offsets())[:, 0]
     return _Numbers(
         kind=point.type,
         byte_order=point.byte_order,
@@ -118,7 +118,7 @@ def _numbers(profile: Profile, plan: Plan, layout: Layout, signal: str, point: P
         shift=np.full(n, point.offset / scale),
         low=np.full(n, -np.inf if point.low is None else point.low / scale),
         high=np.full(n, np.inf if point.high is None else point.high / scale),
-        factor=np.full(n, factor, np.intp),
+        factor=factor,
     )
 
 

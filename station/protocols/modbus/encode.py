@@ -27,6 +27,8 @@ class OutOfRange(ProtocolError):  # noqa: N818 - reads as a fact: out of range
 def registers_for(write: Write, value: float, power_of_ten: int = 0) -> list[int]:
     """Return the registers (or the coil's bit) of a command, in the order of their addresses.
 
+    They begin at the write's address, less what it has `before` it.
+
     Args:
         write: the command point.
         value: in the signal's unit; ignored by verbs, whose value the profile fixes.
@@ -36,9 +38,10 @@ def registers_for(write: Write, value: float, power_of_ten: int = 0) -> list[int
         OutOfRange: the value is outside the allowed range, or the register cannot hold it.
     """
     if write.value is not None:
-        return _words(write, float(write.value))
+        return [*write.before, *_words(write, float(write.value))]
     granted = allowed(write, value)
-    return _words(write, (granted - write.offset) / (write.scale * 10.0**power_of_ten))
+    register_value = (granted - write.offset) / (write.scale * 10.0**power_of_ten)
+    return [*write.before, *_words(write, register_value)]
 
 
 def allowed(write: Write, value: float) -> float:

@@ -66,7 +66,9 @@ def spans_of(profile: Profile, place: Place) -> list[Span]:
         return [Span(space, place.address, words, words)]
     spans = _runs(space, place.address, words, place.offsets())
     if place.scale_factor is not None:
-        spans += spans_of(profile, place.scale_factor)
+        factor = place.scale_factor
+        own = profile.space_of(factor)
+        spans += _runs(own, factor.address, factor.type.words, place.factor_offsets())
     return spans
 
 

@@ -19,6 +19,17 @@ def _levels(counts: Count | tuple[Count, ...]) -> tuple[Count, ...]:
     return counts if isinstance(counts, tuple) else (counts,)
 
 
+class ScaleFactor(Place):
+    """A register with a power of ten that multiplies a value.
+
+    Attributes:
+        stride: addresses to the next one, for each step of the outermost level of the point's
+            `repeat`; 0: one register for all values.
+    """
+
+    stride: Count = 0
+
+
 class Point(Place):
     """One signal of a layout.
 
@@ -28,7 +39,8 @@ class Point(Place):
     Attributes:
         scale, offset: to `unit`.
         unit: of the device's value; the signal's own when left out.
-        scale_factor: register with a power of ten that multiplies the value (SunSpec "sf").
+        scale_factor: register with a power of ten that multiplies the value (SunSpec "sf");
+            each module may have its own (`ScaleFactor.stride`).
         repeat: number of values (cells), or the name of a parameter; a list counts from the
             outermost level to the innermost (modules, cells of a module).
         stride: addresses from one value to the next, for each level of `repeat`; side by side
@@ -45,7 +57,7 @@ class Point(Place):
     scale: float = 1.0
     offset: float = 0.0
     unit: str | None = None
-    scale_factor: Place | None = None
+    scale_factor: ScaleFactor | None = None
     repeat: Count | tuple[Count, ...] = 1
     stride: Count | tuple[Count, ...] | None = None
     low: float | None = None
@@ -108,6 +120,12 @@ class Point(Place):
         ]
         return [sum(steps) for steps in itertools.product(*levels)]
 
+    def factor_offsets(self) -> list[int]:
+        """Return how far the scale factor of each value lies from that of the first."""
+        stride = 0 if self.scale_factor is None else int(self.scale_factor.stride)
+        inner = self.count // int(_levels(self.repeat)[0])
+        return [number // inner * stride for number in range(self.count)]
+
     def resolved(self, signal: Signal | None, parameters: Mapping[str, int]) -> "Point":
         """Return the point with parameters, words and unit replaced by numbers.
 
@@ -123,6 +141,9 @@ class Point(Place):
         changes: dict[str, object] = {"repeat": _filled(self.repeat, parameters)}
         if self.stride is not None:
             changes["stride"] = _filled(self.stride, parameters)
+        if self.scale_factor is not None:
+            stride = _filled(self.scale_factor.stride, parameters)
+            changes["scale_factor"] = self.scale_factor.model_copy(update={"stride": stride})
         if signal is not None:
             if self.unit is not None:
                 factor, shift = conversion(self.unit, signal.unit)

@@ -26,6 +26,7 @@ from station.protocols.modbus.place import (
 )
 from station.protocols.modbus.point import DeviceTime, Expectation, Point
 from station.protocols.modbus.problems import wrong_layouts, wrong_values, wrong_writes
+from station.protocols.modbus.sunspec.document import compose
 from station.protocols.modbus.tables import INSTANCE_MARK, moved, split_instance, with_orders
 from station.protocols.modbus.write import ReadBack, Write
 from station.protocols.profile_files import PROFILE_FOLDER, find
@@ -168,6 +169,9 @@ def load(name: str) -> Profile:
 def read(name: str) -> tuple[str, dict[str, Any]]:
     """Return a profile's path and what the file holds, moved to the instance asked for.
 
+    A ``[sunspec]`` section is replaced by the points that it stands for; there, the instance is
+    the battery string.
+
     Raises:
         ProfileError: there is no such file or instance, or it is no TOML.
     """
@@ -182,6 +186,8 @@ def read(name: str) -> tuple[str, dict[str, Any]]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProfileError(str(path), "file", f"is no TOML: {error}", "mend the line") from error
+    if "sunspec" in raw:
+        return str(path), compose(str(path), raw, instance)
     if instance == 1:
         return str(path), raw
     try:

@@ -66,10 +66,11 @@ async def see(read: Read, write: Write, registers: Sequence[int], value: float) 
 async def _same(read: Read, write: Write, registers: Sequence[int]) -> str | None:
     """Return what differs in the registers that were written."""
     space = write.space or Space.HOLDING
-    found = [int(word) for word in await read(space, write.address, len(registers))]
+    first = write.address - len(write.before)
+    found = [int(word) for word in await read(space, first, len(registers))]
     if found == list(registers):
         return None
-    return f"{space} {write.address} shows {_text(found)} instead of {_text(registers)}"
+    return f"{space} {first} shows {_text(found)} instead of {_text(registers)}"
 
 
 async def _other(read: Read, write: Write, shown: ReadBack, value: float) -> str | None:

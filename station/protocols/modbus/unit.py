@@ -147,7 +147,7 @@ class Unit:
         await connection.write(
             self.spec.unit,
             write.space or Space.HOLDING,
-            write.address,
+            write.address - len(write.before),
             registers,
             timeout_s,
             single=write.single,

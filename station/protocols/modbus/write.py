@@ -44,6 +44,8 @@ class Write(Place):
         step: the device takes whole multiples of this only, in the signal's unit; values are
             rounded to the nearest that is allowed.
         value: written whatever the command's value is (verbs such as ``start``).
+        before: registers that are written in the same request and lie right before `address`: a
+            mode or an enable without which the device does not follow the value.
         single: use function 6 (5 for coils) instead of 16 (15).
         routine: a sign of life and the like, which lets commands that change something pass.
         read_back: the device must show the written value, in the registers written (true) or
@@ -58,6 +60,7 @@ class Write(Place):
     high: float | None = None
     step: float | None = Field(default=None, gt=0)
     value: int | None = None
+    before: tuple[int, ...] = Field(default=(), max_length=16)
     single: bool = False
     routine: bool = False
     read_back: ReadBack | Literal[True] | None = None
@@ -68,6 +71,10 @@ class Write(Place):
             raise ValueError("a scale of 0 makes every value 0")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError("low must not be above high")
+        if self.before and (self.single or self.type is RegisterType.BIT):
+            raise ValueError("before needs function 16: leave single out, and take a register")
+        if len(self.before) > self.address:
+            raise ValueError("before reaches below address 0")
         shown = self.read_back
         if isinstance(shown, ReadBack) and self.scale_factor is not None and shown.equals is None:
             raise ValueError("read_back at another address cannot be compared with a scale_factor")
