@@ -73,6 +73,7 @@ class PcsServer:
         accept: Accept,
         deny: Deny,
         on_served: OnServed,
+        report_buffer_bytes: int = _REPORT_BUFFER_BYTES,
     ) -> None:
         self.name = name
         self.silent = False
@@ -83,7 +84,7 @@ class PcsServer:
         self._model.set_value(f"{self._domain}ZINV1.WRtg.setMag.f", str(rated_w))
         config = self._lib.IedServerConfig_create()
         self._lib.IedServerConfig_setMaxMmsConnections(config, _MAX_CONNECTIONS)
-        self._lib.IedServerConfig_setReportBufferSize(config, _REPORT_BUFFER_BYTES)
+        self._lib.IedServerConfig_setReportBufferSize(config, report_buffer_bytes)
         self._lib.IedServerConfig_enableFileService(config, False)
         self._server: int = self._lib.IedServer_createWithConfig(self._model.model, None, config)
         self._lib.IedServerConfig_destroy(config)

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from station.protocols.errors import UnknownDriver
 
 ENTRY_POINT_GROUP = "stationmaster.drivers"
+ONLINE = "online"
+"""Given instead of an SCL file: the device is asked what it has when the link stands."""
 
 BUILT_IN: Mapping[str, str] = {
     "modbus": "station.protocols.modbus.driver:ModbusDriver",
@@ -32,7 +34,8 @@ class DeviceSpec:
     Attributes:
         device: the tag of the device in this station, for example ``C1-R03``.
         profile: path of the device profile (Modbus) or SCL file (IEC 61850); a bare file
-            name is looked up among the profiles that ship with the station.
+            name is looked up among the profiles that ship with the station. `ONLINE` instead
+            of an SCL file lets the device tell what it has.
         host: network address of the server.
         port: TCP port of the server.
         unit: Modbus unit id behind that server.

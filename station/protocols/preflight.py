@@ -4,7 +4,7 @@ Nothing is connected to and no protocol library is loaded; a driver that somebod
 checks its own profiles when its process starts.
 """
 
-from station.protocols.driver import DeviceSpec, available_drivers
+from station.protocols.driver import ONLINE, DeviceSpec, available_drivers
 from station.protocols.errors import UnknownDriver
 from station.protocols.iec61850 import mapping as mappings
 from station.protocols.iec61850 import scl
@@ -29,8 +29,9 @@ def check_device(driver: str, spec: DeviceSpec) -> None:
         profiles.load(spec.profile)
     elif driver == "iec61850":
         signal_map = mappings.load(spec.mapping)
-        ied = scl.load(find(spec.profile), spec.ied)
-        mappings.bind(spec.mapping or mappings.STANDARD, signal_map, ied)
+        if spec.profile != ONLINE:
+            ied = scl.load(find(spec.profile), spec.ied)
+            mappings.bind(spec.mapping or mappings.STANDARD, signal_map, ied)
 
 
 def cells_of(driver: str, spec: DeviceSpec) -> int:

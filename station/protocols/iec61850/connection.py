@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 from station.protocols.errors import DeviceUnreachable, ProtocolError
 from station.protocols.iec61850 import lib as m
+from station.protocols.iec61850.ber import Members
 from station.protocols.iec61850.lib import Rcb, Value, library
 
 log = logging.getLogger(__name__)
@@ -40,17 +42,38 @@ class Report:
 
     Attributes:
         rcb: reference of its report control block.
-        values: one value per data set member; None where the report does not include it.
+        members: the data set's members that it includes, encoded.
         entry_id: entry in the device's buffer; empty for unbuffered reports.
         overflow: the device's buffer dropped entries before this one.
         time_ms: when the device made the report, 0 when it does not say.
+        conf_rev: configuration revision of the data set, 0 when the report does not say.
     """
 
     rcb: str
-    values: tuple[Value, ...]
+    members: Members
     entry_id: bytes
     overflow: bool
     time_ms: int
+    conf_rev: int
+
+
+@dataclass(frozen=True)
+class BlockState:
+    """A report control block as the device has it.
+
+    Attributes:
+        rcb: its reference.
+        handle: the library's.
+        conf_rev: configuration revision of its data set.
+        data_set: reference of its data set, empty where the device does not say.
+        enabled: whether it serves a client.
+    """
+
+    rcb: str
+    handle: int
+    conf_rev: int
+    data_set: str
+    enabled: bool
 
 
 def _fail(what: str, error: c.c_int) -> None:
@@ -118,6 +141,91 @@ class Association:
             f"no MMS association with {self._where}: {m.ERRORS.get(error.value, error.value)}"
         )
 
+    def _names(self, what: str, function: str, *arguments: object) -> list[str]:
+        """Call a service that gives a list of names.
+
+        Raises:
+            DeviceUnreachable, ServiceFailed: why not.
+        """
+        error = c.c_int(0)
+        found = getattr(self._lib, function)(self._connection, c.byref(error), *arguments)
+        try:
+            _fail(what, error)
+            return m.texts(found)
+        finally:
+            if found:
+                self._lib.LinkedList_destroy(found)
+
+    def logical_devices(self) -> list[str]:
+        """Return the names of the logical devices, complete with the IED's: ``C1PCSPCS1``.
+
+        Raises:
+            DeviceUnreachable, ServiceFailed: why not.
+        """
+        return self._names("list devices", "IedConnection_getLogicalDeviceList")
+
+    def logical_nodes(self, device: str) -> list[str]:
+        """Return the names of a logical device's nodes.
+
+        Raises:
+            DeviceUnreachable, ServiceFailed: why not.
+        """
+        return self._names(
+            f"list nodes of {device}", "IedConnection_getLogicalDeviceDirectory", device.encode()
+        )
+
+    def variables(self, node: str) -> list[str]:
+        """Return all names below a node, with constraints: ``CO$OutWSet$Oper``.
+
+        Raises:
+            DeviceUnreachable, ServiceFailed: why not.
+        """
+        return self._names(
+            f"list variables of {node}", "IedConnection_getLogicalNodeVariables", node.encode()
+        )
+
+    def data_set_names(self, node: str) -> list[str]:
+        """Return the names of a node's data sets.
+
+        Raises:
+            DeviceUnreachable, ServiceFailed: why not.
+        """
+        return self._names(
+            f"list data sets of {node}",
+            "IedConnection_getLogicalNodeDirectory",
+            node.encode(),
+            m.ACSI_DATA_SET,
+        )
+
+    def data_set_members(self, reference: str) -> list[str]:
+        """Return a data set's members: ``C1PCSPCS1/MMXU1.TotW[MX]``.
+
+        Raises:
+            DeviceUnreachable, ServiceFailed: why not.
+        """
+        return self._names(
+            f"list members of {reference}",
+            "IedConnection_getDataSetDirectory",
+            reference.encode(),
+            None,
+        )
+
+    def type_of(self, reference: str, constraint: str) -> m.Type:
+        """Return the type of an object or attribute.
+
+        Raises:
+            DeviceUnreachable, ServiceFailed: why not.
+        """
+        error = c.c_int(0)
+        found = self._lib.IedConnection_getVariableSpecification(
+            self._connection, c.byref(error), reference.encode(), m.FC[constraint]
+        )
+        _fail(f"read the type of {reference}", error)
+        try:
+            return m.type_of(found)
+        finally:
+            self._lib.MmsVariableSpecification_destroy(found)
+
     @property
     def handle(self) -> int:
         """The library's connection, for control objects."""
@@ -178,8 +286,8 @@ class Association:
             raise ServiceFailed(f"read {reference}", value.code)
         return value
 
-    def read_data_set(self, reference: str) -> tuple[Value, ...]:
-        """Return the values of all members of a data set.
+    def read_data_set(self, reference: str) -> Members:
+        """Return all members of a data set.
 
         Raises:
             DeviceUnreachable, ServiceFailed: why not.
@@ -190,15 +298,39 @@ class Association:
         )
         _fail(f"read data set {reference}", error)
         try:
-            values = m.to_python(self._lib.ClientDataSet_getValues(found))
+            return _whole(self._lib.ClientDataSet_getValues(found))
         finally:
             self._lib.ClientDataSet_destroy(found)
-        return tuple(values) if isinstance(values, list) else ()
+
+    def report_block(self, rcb: str) -> BlockState:
+        """Ask a report control block how it is configured, and whom it serves.
+
+        Args:
+            rcb: reference, for example ``C1PCSPCS1/LLN0.BR.brMeas``.
+
+        Raises:
+            DeviceUnreachable, ServiceFailed: why not.
+        """
+        block: int = self._lib.ClientReportControlBlock_create(rcb.encode())
+        self._blocks.append(block)
+        error = c.c_int(0)
+        self._lib.IedConnection_getRCBValues(self._connection, c.byref(error), rcb.encode(), block)
+        _fail(f"read {rcb}", error)
+        told = self._lib.ClientReportControlBlock_getDataSetReference(block) or b""
+        data_set = told.decode("utf-8", "replace").replace("$", ".")
+        if data_set and "/" not in data_set:
+            data_set = f"{rcb.partition('/')[0]}/{data_set}"
+        return BlockState(
+            rcb,
+            block,
+            int(self._lib.ClientReportControlBlock_getConfRev(block)),
+            data_set,
+            bool(self._lib.ClientReportControlBlock_getRptEna(block)),
+        )
 
     def subscribe(
         self,
-        rcb: str,
-        conf_rev: int,
+        state: BlockState,
         on_report: Callable[[Report], None],
         *,
         buffered: bool,
@@ -207,29 +339,18 @@ class Association:
         """Enable a report control block; return whether it resumes after `entry_id`.
 
         Args:
-            rcb: reference, for example ``C1PCSPCS1/LLN0.BR.brMeas``.
-            conf_rev: configuration revision that the SCL file promises.
+            state: the block as it was read on this association.
             on_report: called from the library's thread with each report.
             buffered: whether the device keeps reports while nobody listens.
             entry_id: last entry received before; empty takes everything the device kept.
 
         Raises:
             DeviceUnreachable, ServiceFailed: why not.
-            ProtocolError: the device's block is in use, or configured in another way.
         """
-        block: int = self._lib.ClientReportControlBlock_create(rcb.encode())
-        self._blocks.append(block)
-        error = c.c_int(0)
-        self._lib.IedConnection_getRCBValues(self._connection, c.byref(error), rcb.encode(), block)
-        _fail(f"read {rcb}", error)
-        if self._lib.ClientReportControlBlock_getRptEna(block):
+        block, rcb = state.handle, state.rcb
+        if state.enabled:
             raise ServiceFailed(f"{rcb} serves another client", m.TEMPORARILY_UNAVAILABLE)
-        found = int(self._lib.ClientReportControlBlock_getConfRev(block))
-        if found != conf_rev:
-            raise ProtocolError(
-                f"{rcb} has configuration revision {found}, the SCL file says {conf_rev}: "
-                "use the SCL file of this device's configuration"
-            )
+        error = c.c_int(0)
         self._configure(block, rcb, buffered=buffered)
         resumed = False
         if buffered:
@@ -295,26 +416,53 @@ class Association:
 
 
 def _copied(rcb: str, report: int) -> Report:
-    """Copy a report while the library still owns it.
-
-    Elements of members that were never included are null pointers; the reason for inclusion
-    tells which members this report is about.
-    """
+    """Copy a report while the library still owns it."""
     lib = library()
-    values = lib.ClientReport_getDataSetValues(report)
-    size = lib.MmsValue_getArraySize(values) if values else 0
     entry = lib.ClientReport_getEntryId(report)
     return Report(
         rcb=rcb,
-        values=tuple(
-            m.to_python(lib.MmsValue_getElement(values, i))
-            if lib.ClientReport_getReasonForInclusion(report, i)
-            else None
-            for i in range(size)
-        ),
+        members=_included(report, lib.ClientReport_getDataSetValues(report)),
         entry_id=m.octets(entry) if entry else b"",
         overflow=bool(lib.ClientReport_hasBufOvfl(report) and lib.ClientReport_getBufOvfl(report)),
         time_ms=int(lib.ClientReport_getTimestamp(report))
         if lib.ClientReport_hasTimestamp(report)
         else 0,
+        conf_rev=int(lib.ClientReport_getConfRev(report))
+        if lib.ClientReport_hasConfRev(report)
+        else 0,
     )
+
+
+def _included(report: int, values: int | None) -> Members:
+    """Encode the members that a report includes.
+
+    Elements of members that were never included are null pointers, which the library's encoder
+    does not survive; the reason for inclusion tells which members this report is about.
+    """
+    lib = library()
+    size = int(lib.MmsValue_getArraySize(values)) if values else 0
+    reasons = list(map(lib.ClientReport_getReasonForInclusion, repeat(report, size), range(size)))
+    if size and all(reasons):
+        return _whole(values)
+    parts = []
+    included = bytearray(size)
+    for member, reason in enumerate(reasons):
+        element = lib.MmsValue_getElement(values, member) if reason else None
+        if element:
+            included[member] = 1
+            parts.append(_encoded(element))
+    return Members(b"".join(parts), size, bytes(included), tuple(map(len, parts)))
+
+
+def _whole(values: int | None) -> Members:
+    if not values:
+        return Members(b"", 0)
+    return Members(_encoded(values), int(library().MmsValue_getArraySize(values)))
+
+
+def _encoded(value: int) -> bytes:
+    lib = library()
+    size = lib.MmsValue_encodeMmsData(value, None, 0, False)
+    buffer = c.create_string_buffer(size)
+    lib.MmsValue_encodeMmsData(value, buffer, 0, True)
+    return buffer.raw

@@ -20,8 +20,8 @@ _STATUS_ONLY, _DIRECT, _SELECT, _DIRECT_ENHANCED, _SELECT_ENHANCED = range(5)
 _AUTOMATIC_STATION = 5  # IEC 61850-7-3, originator category
 _ORIGIN = b"stationmaster"
 
-Setting = bool | float
-"""What a command sets: a switch or a set-point in the device's unit."""
+Setting = bool | int | float
+"""What a command sets: a switch, a choice, or a set-point in the device's unit."""
 
 ADD_CAUSES = (
     "unknown", "not supported", "blocked by switching hierarchy", "select failed",
@@ -153,6 +153,8 @@ class ControlObject:
         """Return the value as the object's type: a boolean, a number, or a structure with it."""
         if isinstance(value, bool):
             plain = int(self._lib.MmsValue_newBoolean(value))
+        elif isinstance(value, int):
+            plain = int(self._lib.MmsValue_newIntegerFromInt32(value))
         else:
             plain = int(self._lib.MmsValue_newFloat(value))
         if not self._structured:

@@ -19,12 +19,10 @@ from station.protocols.driver import (
 )
 from station.protocols.errors import DeviceUnreachable, ProtocolError
 from station.protocols.health import now_ms
-from station.protocols.iec61850 import mapping as mappings
-from station.protocols.iec61850 import scl
+from station.protocols.iec61850.bindings import Bindings
 from station.protocols.iec61850.control import CommandTimedOut
 from station.protocols.iec61850.lib import library
 from station.protocols.iec61850.session import Session
-from station.protocols.profile_files import find
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +33,11 @@ class Iec61850Driver(Driver):
     """Reads every device from its reports and operates its controllable objects."""
 
     def __init__(self, devices: Sequence[DeviceSpec], resume: Mapping[str, str]) -> None:
-        """Bind every device through its SCL file and load the library."""
+        """Bind every device that has an SCL file, and load the library."""
         library()
         self.sessions: dict[str, Session] = {}
         for spec in devices:
-            signal_map = mappings.load(spec.mapping)
-            ied = scl.load(find(spec.profile), spec.ied)
-            binding = mappings.bind(spec.mapping or mappings.STANDARD, signal_map, ied)
-            self.sessions[spec.device] = Session(spec, binding, resume)
+            self.sessions[spec.device] = Session(spec, Bindings(spec), resume)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self, publish: Publish) -> None:
@@ -69,8 +64,8 @@ class Iec61850Driver(Driver):
         session = self.sessions.get(command.device)
         if session is None:
             return Refused(command.id, now_ms(), f"no IEC 61850 device {command.device!r}")
-        if command.point not in session.binding.controls:
-            known = ", ".join(sorted(session.binding.controls)) or "none"
+        if command.point not in session.points:
+            known = ", ".join(sorted(session.points)) or "none"
             reason = f"{command.device} has no command point {command.point!r}; it has: {known}"
             return Refused(command.id, now_ms(), reason)
         remaining_s = (command.deadline_ms - now_ms()) / 1000

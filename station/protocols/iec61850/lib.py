@@ -68,7 +68,19 @@ _DECLARATIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "IedConnection_setRCBValues": (None, (P, Error, P, U32, B)),
     "IedConnection_installReportHandler": (None, (P, S, S, ReportHandler, P)),
     "IedConnection_uninstallReportHandler": (None, (P, S)),
+    "IedConnection_getLogicalDeviceDirectory": (P, (P, Error, S)),
+    "IedConnection_getLogicalNodeDirectory": (P, (P, Error, S, N)),
+    "IedConnection_getLogicalNodeVariables": (P, (P, Error, S)),
+    "IedConnection_getDataSetDirectory": (P, (P, Error, S, c.POINTER(B))),
+    "IedConnection_getVariableSpecification": (P, (P, Error, S, N)),
+    "MmsVariableSpecification_destroy": (None, (P,)),
+    "MmsVariableSpecification_getType": (N, (P,)),
+    "MmsVariableSpecification_getName": (S, (P,)),
+    "MmsVariableSpecification_getSize": (N, (P,)),
+    "MmsVariableSpecification_getChildSpecificationByIndex": (P, (P, N)),
     "LinkedList_destroy": (None, (P,)),
+    "LinkedList_getNext": (P, (P,)),
+    "LinkedList_getData": (P, (P,)),
     "ClientDataSet_getValues": (P, (P,)),
     "ClientDataSet_destroy": (None, (P,)),
     "ClientReport_getDataSetValues": (P, (P,)),
@@ -78,6 +90,8 @@ _DECLARATIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "ClientReport_hasBufOvfl": (B, (P,)),
     "ClientReport_getBufOvfl": (B, (P,)),
     "ClientReport_getEntryId": (P, (P,)),
+    "ClientReport_hasConfRev": (B, (P,)),
+    "ClientReport_getConfRev": (U32, (P,)),
     "ClientReportControlBlock_create": (P, (S,)),
     "ClientReportControlBlock_destroy": (None, (P,)),
     "ClientReportControlBlock_getRptId": (S, (P,)),
@@ -103,6 +117,7 @@ _DECLARATIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "ControlObjectClient_getLastApplError": (LastApplError, (P,)),
     "ControlObjectClient_getLastError": (N, (P,)),
     "ControlObjectClient_setCommandTerminationHandler": (None, (P, TerminationHandler, P)),
+    "MmsValue_encodeMmsData": (N, (P, P, N, B)),
     "MmsValue_getType": (N, (P,)),
     "MmsValue_getArraySize": (N, (P,)),
     "MmsValue_getElement": (P, (P, N)),
@@ -199,6 +214,41 @@ def to_python(value: int | None) -> Value:
         _STRING: _text,
     }
     return copiers[kind](value) if kind in copiers else None
+
+
+class Type(NamedTuple):
+    """An MMS type; `size` is the number of bits of a bit string (negative: at most)."""
+
+    name: str
+    kind: int
+    size: int
+    inside: tuple["Type", ...]
+
+
+ACSI_DATA_SET = 1  # iec61850_common.h, ACSIClass
+BIT_STRING, UTC_TIME = _BITS, _UTC_TIME
+
+
+def type_of(specification: int) -> Type:
+    """Copy a type; an array counts as a leaf."""
+    lib = library()
+    kind = lib.MmsVariableSpecification_getType(specification)
+    size = int(lib.MmsVariableSpecification_getSize(specification))
+    name = (lib.MmsVariableSpecification_getName(specification) or b"").decode("utf-8", "replace")
+    parts = range(size) if kind == _STRUCTURE else ()
+    child = lib.MmsVariableSpecification_getChildSpecificationByIndex
+    return Type(name, int(kind), size, tuple(type_of(child(specification, k)) for k in parts))
+
+
+def texts(names: int | None) -> list[str]:
+    """Copy a linked list of names; its first element holds none."""
+    lib, found = library(), []
+    element = lib.LinkedList_getNext(names) if names else None
+    while element:
+        data = lib.LinkedList_getData(element)
+        found.append(c.string_at(data).decode("utf-8", "replace") if data else "")
+        element = lib.LinkedList_getNext(element)
+    return found
 
 
 def _text(value: int) -> str:

@@ -4,6 +4,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,6 +16,7 @@ from station.protocols.iec61850.scl import DataSet, Ied, ReportBlock
 from station.protocols.profile_files import find
 
 STANDARD = "pcs-iec61850.toml"
+_NUMBER = "{n}"
 
 
 class _Strict(BaseModel):
@@ -25,7 +27,9 @@ class SignalSource(_Strict):
     """Where one signal's value comes from.
 
     Attributes:
-        object: data object, ``MMXU1.PPV.phsAB``, inside the mapping's logical device.
+        object: data object, ``MMXU1.PPV.phsAB``, inside the mapping's logical device. For a
+            signal of many values ``{n}`` stands for the number of each: ``SBAT{n}.Vol``.
+        first: number of the first value.
         value: attribute with the value.
         scale, offset: to the signal's unit.
         states: device value -> state code of the signal; others are invalid. Booleans are 0
@@ -35,6 +39,7 @@ class SignalSource(_Strict):
     """
 
     object: str = ""
+    first: int = Field(default=1, ge=0)
     value: str = "mag.f"
     scale: float = 1.0
     offset: float = 0.0
@@ -49,6 +54,14 @@ class SignalSource(_Strict):
             raise ValueError("either object or bits must be given")
         return self
 
+    def objects(self, repeat: int) -> tuple[str, ...]:
+        """Return the objects of a signal of `repeat` values, or those of its bits."""
+        if self.bits or repeat == 1:
+            return self.bits or (self.object,)
+        return tuple(
+            self.object.replace(_NUMBER, str(n)) for n in range(self.first, self.first + repeat)
+        )
+
 
 class CommandTarget(_Strict):
     """Which controllable object a command point operates.
@@ -56,13 +69,19 @@ class CommandTarget(_Strict):
     Attributes:
         object: controllable data object.
         scale: device unit per signal unit (1000 for kW to W).
-        value: written by verbs whatever the command's value is.
+        percent_of: attribute of the device that is 100 %, in the device's unit
+            (``DSTO1.WMaxRtg.setMag.f``): the object is set in per cent of it. It is read when
+            the link stands.
+        constraint: functional constraint of that attribute.
+        value: written by verbs whatever the command's value is; a whole number for enumerations.
         low, high: allowed range in the signal's unit.
     """
 
     object: str
     scale: float = 1.0
-    value: bool | None = None
+    percent_of: str = ""
+    constraint: Literal["SP", "CF", "MX", "ST"] = "SP"
+    value: bool | int | None = None
     low: float | None = None
     high: float | None = None
 
@@ -78,6 +97,7 @@ class SignalMap(_Strict):
             values: then each report of measurements makes a reading of the report's own time.
         silence_s: after so long without a report the data set is read.
         integrity_s: the data set is read so often anyway, to notice lost reports.
+        max_error_s: a device clock that is further off makes values questionable.
     """
 
     title: str
@@ -86,6 +106,7 @@ class SignalMap(_Strict):
     time: str = ""
     silence_s: float = Field(default=3.0, gt=0)
     integrity_s: float = Field(default=60.0, gt=0)
+    max_error_s: float = Field(default=60.0, gt=0)
     signals: Mapping[str, SignalSource] = Field(min_length=1)
     commands: Mapping[str, CommandTarget] = Field(default_factory=dict)
 
@@ -111,7 +132,7 @@ class Point:
 
 @dataclass(frozen=True)
 class BoundSignal:
-    """A signal with its points: one, or one per bit."""
+    """A signal with its points: one for each of its values, or one per bit."""
 
     column: int
     source: SignalSource
@@ -128,6 +149,7 @@ class Binding:
         reports: report blocks by data set that is used, best first; states come before
             measurements, so that a reading finds the states of its time.
         controls: complete references of controllable objects by command point.
+        bases: complete references of what is 100 %, by command point in per cent.
     """
 
     layout: Layout
@@ -138,6 +160,7 @@ class Binding:
     data_sets: Mapping[str, DataSet]
     reports: Mapping[str, tuple[ReportBlock, ...]]
     controls: Mapping[str, str]
+    bases: Mapping[str, str]
 
 
 def load(name: str) -> SignalMap:
@@ -181,9 +204,15 @@ def bind(file: str, mapping: SignalMap, ied: Ied) -> Binding:
         key = f"signals.{name}"
         if name not in layout:
             raise ProfileError(file, key, f"is no signal of {layout.name}", "see the contract")
-        objects = source.bits or (source.object,)
-        points = tuple(binder.point(key, o, source.value) for o in objects)
-        signals.append(BoundSignal(layout.column(name), source, points))
+        column = layout.column(name)
+        repeat = layout.columns[column].repeat
+        if (_NUMBER in source.object) != (repeat > 1):
+            raise ProfileError(
+                file, key, f"{layout.name} has {repeat} values of it",
+                f"write {_NUMBER} in the object for a signal of many values, and only there",
+            )  # fmt: skip
+        points = tuple(binder.point(key, o, source.value) for o in source.objects(repeat))
+        signals.append(BoundSignal(column, source, points))
     time = binder.point("time", mapping.time, "t").value if mapping.time else None
     counts = Counter(p.value.data_set for s in signals for p in s.points)
     measurements = time.data_set if time is not None else counts.most_common(1)[0][0]
@@ -199,6 +228,11 @@ def bind(file: str, mapping: SignalMap, ied: Ied) -> Binding:
         controls={
             point: binder.control(f"commands.{point}", target.object)
             for point, target in mapping.commands.items()
+        },
+        bases={
+            point: f"{ied.name}{mapping.device}/{target.percent_of}"
+            for point, target in mapping.commands.items()
+            if target.percent_of
         },
     )
 

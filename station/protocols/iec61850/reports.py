@@ -4,34 +4,42 @@ Measurements and states come in different data sets. A reading is made of each r
 brings the time object with a time stamp not seen before; members that a report leaves out
 keep their last value, and states are taken as they were at that time, so that a replay of
 buffered reports tells the past and not the present.
+
+A device's clock may jump. Reports that come when the replay is over are of this moment,
+whatever their stamps say: then a stamp that is far from the station's clock makes values
+questionable, and one that went far back ends what was remembered of the ticks before.
 """
 
 import math
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from contract.frame import Quality
 from station.protocols.driver import FastReading, Reading
 from station.protocols.health import now_ms
-from station.protocols.iec61850.lib import AccessError, BitString, Value
-from station.protocols.iec61850.mapping import Binding, BoundSignal, Leaf, Point, SignalSource
+from station.protocols.iec61850.ber import Codes, Decoded, Decoder, Floats, Members
+from station.protocols.iec61850.history import Newest, Remembered
+from station.protocols.iec61850.mapping import Binding, BoundSignal, Leaf
+from station.protocols.iec61850.signals import SignalTable
 
 _REMEMBERED_TICKS = 8192
 """More than any device buffers; a tick that comes again is recognised among these."""
-_REMEMBERED_STATES = 256
-_END_OF_TIME = 1 << 62
-
-_VALIDITY = (Quality.GOOD, Quality.INVALID, Quality.INVALID, Quality.QUESTIONABLE)
-"""IEC 61850-7-3, Quality: good, reserved, invalid, questionable by the library's number."""
-_TEST_BIT = 11
+_END_OF_TIME = float(1 << 62)
 
 
 class ReadingMaker:
-    """Keeps the newest values of one device and makes readings of them."""
+    """Keeps the newest values of one device and makes readings of them.
+
+    Attributes:
+        newest_ms: the newest tick.
+        floor_ms: ticks up to this time were handed over by an earlier process; until the
+            replay is over.
+        measurements: the data set whose reports make readings.
+        doubted: the binding is not the engineer's: every value is questionable.
+        clock_error_s: how far the device's clock is ahead of the station's, when that is more
+            than the mapping allows; else 0.
+    """
 
     def __init__(self, device: str, binding: Binding, floor_ms: int = 0) -> None:
         """Start without values.
@@ -39,41 +47,128 @@ class ReadingMaker:
         Args:
             device: its tag.
             binding: how signals lie in its data sets.
-            floor_ms: ticks up to this time were handed over by an earlier process.
+            floor_ms: newest tick that an earlier process handed over.
         """
         self.device = device
         self.newest_ms = floor_ms
         self.floor_ms = 0
+        self.measurements = binding.measurements
+        self.doubted = False
+        self.clock_error_s = 0.0
         self._binding = binding
-        self._history: dict[tuple[str, int], deque[tuple[int, Value]]] = {}
         self._ticks: deque[int] = deque(maxlen=_REMEMBERED_TICKS)
         self._known: set[int] = set()
-        self._stamps = _time_leaves(binding)
-        self._states = _state_signals(binding)
+        self._replay_to: dict[str, float] = {}
+        """Until a stamp newer than this comes, a data set's reports may be of the past."""
+        leaves = _leaves(binding)
+        self._decoders = {
+            name: Decoder([(leaf.member, leaf.way, leaf.basic_type) for leaf in found])
+            for name, found in leaves.items()
+        }
+        self._measured = Newest(len(leaves[binding.measurements]))
+        self._states = {
+            name: _remembered(found, binding)
+            for name, found in leaves.items()
+            if name != binding.measurements
+        }
+        order = [leaf for name in leaves for leaf in leaves[name]]
+        places = {leaf: place for place, leaf in enumerate(order)}
+        self._table = SignalTable(binding.layout, binding.signals, places)
+        self._fast = {
+            name: (signals, SignalTable(binding.layout, signals, places))
+            for name, signals in _state_signals(binding).items()
+        }
         self._told: dict[str, tuple[int, dict[str, float]]] = {}
+        measured = leaves[binding.measurements]
+        self._time = None if binding.time is None else measured.index(binding.time)
 
-    def seed(self, data_set: str, values: Sequence[Value]) -> None:
-        """Keep values, without making a reading of them."""
-        for member, value in enumerate(values):
-            if value is not None:
-                self._keep(data_set, member, value)
+    def read(self, data_set: str, members: Members) -> int:
+        """Take what the device holds in a data set when it is asked; return its time stamp.
 
-    def take(self, data_set: str, values: Sequence[Value], report_ms: int = 0) -> Reading | None:
-        """Take the members of a report or a data set; return the reading they complete.
+        What is reported next may be older, until the replay of what the device kept is over.
+
+        Raises:
+            BadReply: the encoding is broken.
+        """
+        decoded = self._decoders[data_set].decode(members)
+        if data_set in self._states:
+            self._states[data_set].keep(decoded, newest=True)
+            self._replay_to[data_set] = self._states[data_set].newest_ms
+            return 0
+        self._measured.read(decoded)
+        stamp = self._stamp(decoded)
+        self._replay_to[data_set] = stamp if self._time is not None else math.inf
+        return stamp
+
+    def resumed(self, data_set: str) -> None:
+        """The device continues where it stopped: nothing comes twice and nothing is missing."""
+        if data_set == self.measurements:
+            self.floor_ms = 0
+            self._measured.go_back()
+
+    def overflowed(self, data_set: str) -> None:
+        """The device dropped reports: what is not sent again may have changed meanwhile."""
+        (self._states.get(data_set) or self._measured).doubt()
+
+    def settled(self) -> None:
+        """The replay has had its time: what comes from now on is of its moment."""
+        self._replay_to = dict.fromkeys(self._decoders, -math.inf)
+        self.floor_ms = 0
+
+    def take(self, data_set: str, members: Members, report_ms: int = 0) -> Reading | None:
+        """Take the members of a report; return the reading they complete.
 
         Args:
             data_set: its reference.
-            values: one per member, None where it is not included.
+            members: those that the report includes.
             report_ms: when the device made the report, for mappings without a time object.
+
+        Raises:
+            BadReply: the encoding is broken.
         """
-        self.seed(data_set, values)
-        if data_set != self._binding.measurements:
+        decoded = self._decoders[data_set].decode(members)
+        replay_to = self._replay_to.get(data_set, -math.inf)
+        if data_set in self._states:
+            states = self._states[data_set]
+            states.keep(decoded, newest=replay_to == -math.inf)
+            if states.newest_ms > replay_to:
+                self._replay_to[data_set] = -math.inf
             return None
-        stamp = self.time_of(values) if self._binding.time is not None else report_ms
-        if stamp <= self.floor_ms or stamp in self._known:
+        stamp = self._stamp(decoded) if self._time is not None else report_ms
+        if stamp > replay_to:
+            self._replay_to[data_set] = replay_to = -math.inf
+            self.floor_ms = 0
+        if replay_to == -math.inf:
+            self._check_clock(stamp)
+        self._measured.keep(decoded)
+        return self._at(stamp)
+
+    def checked(self, data_set: str, members: Members) -> Reading | None:
+        """Take a data set that was asked for beside its reports, which may be newer.
+
+        Returns:
+            A reading, if it holds measurements of a tick that no report has told.
+
+        Raises:
+            BadReply: the encoding is broken.
+        """
+        decoded = self._decoders[data_set].decode(members)
+        if data_set in self._states:
+            self._states[data_set].keep(decoded)
             return None
-        self._remember(stamp)
-        return self._reading(stamp)
+        stamp = self._stamp(decoded)
+        if 0 < stamp < self.newest_ms:
+            return None
+        self._measured.keep(decoded)
+        return self._at(stamp)
+
+    def time_of(self, members: Members) -> int:
+        """Return the time stamp in the measurement data set, 0 when there is none.
+
+        Raises:
+            BadReply: the encoding is broken.
+        """
+        return self._stamp(self._decoders[self.measurements].decode(members))
 
     def states(self, data_set: str) -> FastReading | None:
         """Return the states of the moment in a data set, None when they are told already.
@@ -81,17 +176,18 @@ class ReadingMaker:
         They are the newest by the device's time stamps, so that a replay of buffered reports
         tells nothing twice and no state of the past.
         """
-        signals = self._states.get(data_set, ())
+        signals, table = self._fast.get(data_set, ((), self._table))
+        if not signals:
+            return None
+        values, quality = table.evaluate(*self._leaves_at(_END_OF_TIME))
         found = {}
         for signal in signals:
-            value, quality = self._value(signal, _END_OF_TIME)
             name = self._binding.layout.columns[signal.column].signal.name
-            found[name] = value if quality is Quality.GOOD else math.nan
-        members = {point.value.member for signal in signals for point in signal.points}
-        stamp = max(
-            (past[-1][0] for m in members if (past := self._history.get((data_set, m)))), default=0
-        )
-        if not found or self._told.get(data_set) == (stamp, found):
+            place = self._binding.layout.offset(name)[0]
+            found[name] = float(values[place]) if quality[place] == Quality.GOOD else math.nan
+        stamp = int(self._states[data_set].newest_ms)
+        told = self._told.get(data_set)
+        if told is not None and told[0] == stamp and _same(told[1], found):
             return None
         self._told[data_set] = (stamp, found)
         received_ms = now_ms()
@@ -99,123 +195,84 @@ class ReadingMaker:
             self.device, self._binding.layout.name, stamp or received_ms, received_ms, found
         )
 
-    def time_of(self, values: Sequence[Value]) -> int:
-        """Return the time stamp in values of the measurement data set, 0 when there is none."""
-        time = self._binding.time
-        if time is None or time.member >= len(values):
+    def _stamp(self, decoded: Decoded) -> int:
+        place = self._time
+        if place is None or decoded.status[place] != Quality.GOOD:
             return 0
-        stamp = _walk(values[time.member], time.way)
-        return stamp if isinstance(stamp, int) else 0
+        return int(decoded.numbers[place])
 
-    def _keep(self, data_set: str, member: int, value: Value) -> None:
-        leaf = self._stamps.get((data_set, member))
-        stamp = _walk(value, leaf.way) if leaf is not None else None
-        kept = 1 if data_set == self._binding.measurements else _REMEMBERED_STATES
-        past = self._history.setdefault((data_set, member), deque(maxlen=kept))
-        moment = stamp if isinstance(stamp, int) else 0
-        if past and kept > 1 and moment < past[-1][0]:
-            merged = sorted([*past, (moment, value)], key=lambda entry: entry[0])
-            past.clear()
-            past.extend(merged)
-        else:
-            past.append((moment, value))
+    def _check_clock(self, stamp: int) -> None:
+        """Compare the stamp of a report of this moment with the station's clock."""
+        allowed_s = self._binding.mapping.max_error_s
+        error_s = (stamp - now_ms()) / 1000
+        self.clock_error_s = error_s if abs(error_s) > allowed_s else 0.0
+        if stamp < self.newest_ms - allowed_s * 1000:
+            self._ticks.clear()
+            self._known.clear()
+            self.newest_ms = stamp
+            # States were enabled first: their replay is over, and their stamps went back, too.
+            self._replay_to = dict.fromkeys(self._replay_to, -math.inf)
 
-    def _remember(self, stamp: int) -> None:
+    def _at(self, stamp: int) -> Reading | None:
+        """Return the reading of a tick, None when it was handed over before."""
+        if stamp <= self.floor_ms or stamp in self._known:
+            return None
         if len(self._ticks) == self._ticks.maxlen:
             self._known.discard(self._ticks[0])
         self._ticks.append(stamp)
         self._known.add(stamp)
         self.newest_ms = max(self.newest_ms, stamp)
+        values, quality = self._table.evaluate(*self._leaves_at(stamp))
+        if self.clock_error_s or self.doubted:
+            quality = np.maximum(quality, np.uint8(Quality.QUESTIONABLE))
+        raw, quality = self._table.raw(values, quality)
+        return Reading(self.device, self._binding.layout.name, stamp, now_ms(), raw, quality)
 
-    def _at(self, leaf: Leaf, moment: int) -> Value:
-        """Return a leaf's value as it was at a time (measurements: as it is now)."""
-        past = self._history.get((leaf.data_set, leaf.member))
-        if not past:
-            return None
-        if leaf.data_set == self._binding.measurements:
-            return _walk(past[-1][1], leaf.way)
-        number = bisect_right(past, moment, key=lambda entry: entry[0])
-        return _walk(past[max(0, number - 1)][1], leaf.way)
-
-    def _reading(self, stamp: int) -> Reading:
-        layout = self._binding.layout
-        quality = np.full(layout.width, Quality.MISSING, np.uint8)
-        values: list[npt.NDArray[np.generic]] = [
-            np.zeros(column.repeat, column.signal.dtype) for column in layout.columns
+    def _leaves_at(self, moment_ms: float) -> tuple[Floats, Codes]:
+        """Return all leaves as they were at a time, and a place for what is not sent."""
+        found = [
+            (self._states.get(name) or self._measured).at(moment_ms) for name in self._decoders
         ]
-        for signal in self._binding.signals:
-            column = layout.columns[signal.column]
-            value, found = self._value(signal, stamp)
-            raw = value if column.signal.dtype == "f4" else round(value / column.signal.scale)
-            dtype = np.dtype(column.signal.dtype)
-            if dtype.kind == "i" and not np.iinfo(dtype).min <= raw <= np.iinfo(dtype).max:
-                raw, found = 0, Quality.INVALID
-            values[signal.column][0] = raw
-            quality[layout.offset(column.signal.name)[0]] = found
-        return Reading(self.device, layout.name, stamp, now_ms(), tuple(values), quality)
-
-    def _value(self, signal: BoundSignal, stamp: int) -> tuple[float, Quality]:
-        """Return a signal's physical value (0 when there is none) and its quality."""
-        found = [self._point(point, stamp) for point in signal.points]
-        worst = max(quality for _, quality in found)
-        if worst >= Quality.INVALID:
-            return 0.0, worst
-        numbers = [number for number, _ in found]
-        if signal.source.bits:
-            return float(sum(1 << bit for bit, number in enumerate(numbers) if number)), worst
-        return _physical(signal.source, numbers[0], worst)
-
-    def _point(self, point: Point, stamp: int) -> tuple[float, Quality]:
-        value = self._at(point.value, stamp)
-        if value is None:
-            return 0.0, Quality.MISSING
-        number = _number(value, point.value.basic_type)
-        if number is None:
-            return 0.0, Quality.INVALID
-        quality = self._at(point.quality, stamp) if point.quality is not None else None
-        return number, _quality(quality)
+        numbers = np.concatenate([*(one.numbers for one in found), [0.0]])
+        status = np.concatenate(
+            [*(one.status for one in found), np.array([Quality.GOOD], np.uint8)]
+        )
+        return numbers, status
 
 
-def _physical(source: SignalSource, number: float, quality: Quality) -> tuple[float, Quality]:
-    if source.states is not None:
-        state = source.states.get(int(number))
-        return (0.0, Quality.INVALID) if state is None else (float(state), quality)
-    value = number * source.scale + source.offset
-    low = -math.inf if source.low is None else source.low
-    high = math.inf if source.high is None else source.high
-    return value, quality if low <= value <= high else max(quality, Quality.QUESTIONABLE)
+def _same(one: dict[str, float], other: dict[str, float]) -> bool:
+    """Whether two tellings are equal; what is not known equals itself."""
+    return one.keys() == other.keys() and all(
+        value == other[name] or (math.isnan(value) and math.isnan(other[name]))
+        for name, value in one.items()
+    )
 
 
-def _number(value: Value, basic_type: str) -> float | None:
-    """Return a leaf's value as a number, None when it is none."""
-    if isinstance(value, AccessError):
-        return None
-    if isinstance(value, BitString):
-        if basic_type == "Dbpos":  # the first bit is the more significant
-            return float((value.bits & 1) << 1 | value.bits >> 1 & 1)
-        return float(value.bits)
-    if isinstance(value, bool | int | float) and math.isfinite(value):
-        return float(value)
-    return None
+def _leaves(binding: Binding) -> dict[str, list[Leaf]]:
+    """Return the leaves that are needed, by data set and each once; measurements come last."""
+    found: dict[str, dict[Leaf, None]] = {name: {} for name in binding.reports}
+    if binding.time is not None:
+        found[binding.time.data_set][binding.time] = None
+    for signal in binding.signals:
+        for point in signal.points:
+            for leaf in (point.value, point.quality, point.time):
+                if leaf is not None:
+                    found[leaf.data_set][leaf] = None
+    return {name: list(leaves) for name, leaves in found.items()}
 
 
-def _quality(value: Value) -> Quality:
-    if not isinstance(value, BitString):
-        return Quality.GOOD
-    found = _VALIDITY[value.bits & 3]
-    in_test = value.bits >> _TEST_BIT & 1
-    return max(found, Quality.QUESTIONABLE) if in_test else found
-
-
-def _walk(value: Value, way: tuple[int, ...]) -> Value:
-    """Follow element indices; an access error on the way is the end of it."""
-    for index in way:
-        if isinstance(value, AccessError):
-            return value
-        if not isinstance(value, list) or index >= len(value):
-            return None
-        value = value[index]
-    return value
+def _remembered(leaves: list[Leaf], binding: Binding) -> Remembered:
+    """Return an empty memory of a data set of states."""
+    members: dict[int, list[int]] = {}
+    for place, leaf in enumerate(leaves):
+        members.setdefault(leaf.member, []).append(place)
+    stamps = {
+        point.value.member: leaves.index(point.time)
+        for signal in binding.signals
+        for point in signal.points
+        if point.time in leaves and point.time.member == point.value.member
+    }
+    return Remembered({m: np.array(found, np.intp) for m, found in members.items()}, stamps)
 
 
 def _state_signals(binding: Binding) -> dict[str, tuple[BoundSignal, ...]]:
@@ -223,16 +280,7 @@ def _state_signals(binding: Binding) -> dict[str, tuple[BoundSignal, ...]]:
     found: dict[str, list[BoundSignal]] = {}
     for signal in binding.signals:
         data_sets = {point.value.data_set for point in signal.points}
-        if len(data_sets) == 1 and binding.measurements not in data_sets:
+        one_value = binding.layout.columns[signal.column].repeat == 1
+        if len(data_sets) == 1 and binding.measurements not in data_sets and one_value:
             found.setdefault(data_sets.pop(), []).append(signal)
     return {data_set: tuple(signals) for data_set, signals in found.items()}
-
-
-def _time_leaves(binding: Binding) -> dict[tuple[str, int], Leaf]:
-    """Return where the time stamp of each member lies, for members that have one."""
-    found: dict[tuple[str, int], Leaf] = {}
-    for signal in binding.signals:
-        for point in signal.points:
-            if point.time is not None and point.time.member == point.value.member:
-                found.setdefault((point.value.data_set, point.value.member), point.time)
-    return found

@@ -8,11 +8,13 @@ received; the token for that leaves this process with the readings.
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -20,6 +22,7 @@ from station.processes import end
 from station.protocols.driver import DeviceSpec, Publish, Reading, ResumePoint
 from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
 from station.protocols.health import Health
+from station.protocols.iec61850.bindings import Bindings, Candidate
 from station.protocols.iec61850.connection import Association, Report, ServiceFailed
 from station.protocols.iec61850.control import CommandRefused, Setting
 from station.protocols.iec61850.controls import Controls
@@ -39,40 +42,66 @@ _LOST_AFTER_MS = 2500
 _STUCK_S = 20.0
 """Longer than any chain of the library's own time-outs."""
 _STANDSTILL_CHECKS = 3
+_BROWSE_S = 120.0
+"""A device that is bound on line answers a few hundred questions first."""
+_REPLAY_S = 30.0
+"""The longest time a device needs to send what it kept while nobody listened."""
 _COMMANDS_AT_ONCE = 8
 """Active and reactive power, start and stop, each with one that waits for its turn."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a report block reports, and under which configuration revision."""
+
+    data_set: str
+    buffered: bool
+    conf_rev: int
 
 
 class Session:
     """One device's association, for as long as the driver runs."""
 
-    def __init__(self, spec: DeviceSpec, binding: Binding, resume: Mapping[str, str]) -> None:
+    def __init__(self, spec: DeviceSpec, bindings: Bindings, resume: Mapping[str, str]) -> None:
         """Prepare.
 
         Args:
             spec: the device.
-            binding: how its signals and commands are found.
+            bindings: how its signals and commands are found.
             resume: tokens of all devices by key; this session takes its own.
+
+        Raises:
+            ProfileError: its SCL file is missing or wrong.
         """
         self.spec = spec
-        self.binding = binding
         self.health = Health(spec.device)
+        self.points = sorted(bindings.mapping.commands)
+        self._bindings = bindings
+        self._mapping = bindings.mapping
+        self._binding = bindings.by_file()
+        self._vouched = True
+        self._told_change = ""
         prefix = f"{spec.device}/"
         own = {k.removeprefix(prefix): v for k, v in resume.items() if k.startswith(prefix)}
         self._tokens = {rcb: _entry_of(token) for rcb, token in own.items()}
-        newest_ms = max((time_ms for _, time_ms in self._tokens.values()), default=0)
-        self.maker = ReadingMaker(spec.device, binding, newest_ms)
+        self._newest_ms = max((time_ms for _, time_ms in self._tokens.values()), default=0)
+        self._maker: ReadingMaker | None = None
         self._pool = ThreadPoolExecutor(2, thread_name_prefix=spec.device)
         # Commands have threads of their own: none waits until the data set has been read.
         self._command_pool = ThreadPoolExecutor(
             _COMMANDS_AT_ONCE, thread_name_prefix=f"{spec.device}-command"
         )
-        self._calls: dict[int, float] = {}
+        self._deadlines: dict[int, float] = {}
+        self._association: Association | None = None
         self._controls: Controls | None = None
+        self._bases: dict[str, float] = {}
         self._pending: deque[Report] = deque()
-        self._data_sets: dict[str, str] = {}
-        self._buffered: set[str] = set()
+        self._sources: dict[str, Source] = {}
+        self._overflowing: set[str] = set()
+        self._clock_off = False
         self._heard_s = 0.0
+        self._check_now = False
+        self._fault: ProtocolError | None = None
         self._closed = asyncio.Event()
         self._standstill = 0
         self._jitter = random.Random()  # noqa: S311 - spreads load, guards nothing
@@ -80,7 +109,7 @@ class Session:
     def stuck(self) -> bool:
         """Whether a call into the library has not returned for longer than it may take."""
         now_s = time.monotonic()
-        return any(now_s - since > _STUCK_S for since in list(self._calls.values()))
+        return any(now_s > deadline_s for deadline_s in list(self._deadlines.values()))
 
     async def run(self, publish: Publish) -> None:
         """Serve until cancelled."""
@@ -100,6 +129,7 @@ class Session:
         loop = asyncio.get_running_loop()
         self._closed = closed = asyncio.Event()
         self._heard_s = 0.0
+        self._fault = None
 
         def on_closed() -> None:
             loop.call_soon_threadsafe(closed.set)
@@ -107,173 +137,262 @@ class Session:
         association = await self._call(
             partial(Association, self.spec.host, self.spec.port, on_closed)
         )
-        controls = Controls(association, self.binding.controls.values())
-        self._controls = controls
+        controls: Controls | None = None
         preparing: asyncio.Task[None] | None = None
         try:
-            await self._subscribe(association, publish)
-            preparing = asyncio.create_task(self._prepare(controls))
-            await self._watch(association, closed, publish)
+            binding, maker, candidates = await self._bind(association)
+            controls = Controls(association, binding.controls.values())
+            self._association, self._controls = association, controls
+            await self._subscribe(association, maker, candidates, publish)
+            preparing = asyncio.create_task(self._prepare(binding, controls))
+            await self._watch(association, maker, publish)
         finally:
-            self._controls = None
-            controls.abandon()
+            self._association = self._controls = None
+            if controls is not None:
+                controls.abandon()
             if preparing is not None:
                 await end([preparing])
             await asyncio.shield(self._call(partial(_hang_up, association, controls)))
             self._flush(publish)
 
-    async def _prepare(self, controls: Controls) -> None:
+    async def _bind(
+        self, association: Association
+    ) -> tuple[Binding, ReadingMaker, Mapping[str, tuple[Candidate, ...]]]:
+        """Return a binding that fits the device as it is now, told once when it is another.
+
+        Nothing of another configuration is kept: its entries and the places of its values mean
+        nothing in this one.
+        """
+        bound = await self._ask(
+            association,
+            partial(self._bindings.fit, association, self._binding, vouched=self._vouched),
+            patience_s=_BROWSE_S,
+        )
+        if self._maker is not None:
+            self._newest_ms = self._maker.newest_ms
+        if bound.changed and bound.changed != self._told_change:
+            self._told_change = bound.changed
+            where = f"device={self.spec.device} vouched={bound.vouched}"
+            level = logging.INFO if self._binding is None or bound.vouched else logging.WARNING
+            log.log(level, "%s event=bound_anew reason=%r", where, bound.changed)
+        if bound.changed and self._binding is not None:
+            self._tokens.clear()
+        if bound.changed or self._maker is None:
+            self._maker = ReadingMaker(self.spec.device, bound.binding, self._newest_ms)
+        self._binding, self._vouched = bound.binding, bound.vouched
+        self._maker.doubted = not bound.vouched
+        return bound.binding, self._maker, bound.candidates
+
+    async def _prepare(self, binding: Binding, controls: Controls) -> None:
         """Learn how each object is controlled, beside the reports; a broken link ends it."""
+        self._bases.clear()
+        for point in binding.bases:
+            with contextlib.suppress(ProtocolError):
+                await self._base(point)
         for reference in controls.references:
             with contextlib.suppress(ProtocolError):
                 await self._call(partial(controls.prepare, reference), self._command_pool)
 
-    async def _subscribe(self, association: Association, publish: Publish) -> None:
+    async def _subscribe(
+        self,
+        association: Association,
+        maker: ReadingMaker,
+        candidates: Mapping[str, tuple[Candidate, ...]],
+        publish: Publish,
+    ) -> None:
         """Read the states of the moment, then enable the reports, states first."""
         loop = asyncio.get_running_loop()
 
         def arrived(report: Report) -> None:
-            loop.call_soon_threadsafe(self._on_report, report, publish)
+            loop.call_soon_threadsafe(self._on_report, report, maker, publish)
 
         # Should a device have forgotten the entry, it sends all that it kept, known ticks too.
-        self.maker.floor_ms = self.maker.newest_ms
-        for data_set in self.binding.reports:
-            values = await self._ask(association, partial(association.read_data_set, data_set))
-            self._check_size(data_set, len(values))
-            self.maker.seed(data_set, values)
-            self._tell_states(data_set, publish)
-        for data_set in self.binding.reports:
-            await self._enable(association, data_set, arrived)
+        maker.floor_ms = maker.newest_ms
+        for data_set in candidates:
+            members = await self._ask(association, partial(association.read_data_set, data_set))
+            self._check_size(data_set, members.count)
+            maker.read(data_set, members)
+            self._tell_states(maker, data_set, publish)
+        self._sources.clear()
+        for data_set, blocks in candidates.items():
+            if await self._enable(association, data_set, blocks, arrived):
+                maker.resumed(data_set)
         self._heard_s = time.monotonic()
 
     async def _enable(
-        self, association: Association, data_set: str, arrived: Callable[[Report], None]
-    ) -> None:
-        """Enable the best report block that the device lets us have."""
+        self,
+        association: Association,
+        data_set: str,
+        blocks: Sequence[Candidate],
+        arrived: Callable[[Report], None],
+    ) -> bool:
+        """Enable the best report block that the device lets us have; whether it resumes."""
         problem: ProtocolError = BadReply(f"nothing reports {data_set}")
-        for block in self.binding.reports[data_set]:
-            for rcb in block.references:
-                entry, _ = self._tokens.get(rcb, (b"", 0))
-                self._data_sets[rcb] = data_set
-                if block.buffered:
-                    self._buffered.add(rcb)
-                try:
-                    resumed = await self._ask(
-                        association,
-                        partial(
-                            association.subscribe,
-                            rcb,
-                            block.conf_rev,
-                            arrived,
-                            buffered=block.buffered,
-                            entry_id=entry,
-                        ),
-                    )
-                except ServiceFailed as error:
-                    problem = error
-                    continue
-                where = f"device={self.spec.device} rcb={rcb}"
-                log.info("%s event=enabled resumed=%s", where, resumed)
-                if resumed and data_set == self.binding.measurements:
-                    self.maker.floor_ms = 0
-                if entry and not resumed:
-                    log.warning("%s event=cannot_resume: entry %s is gone", where, entry.hex())
-                return
+        for block in blocks:
+            rcb = block.state.rcb
+            entry, _ = self._tokens.get(rcb, (b"", 0))
+            self._sources[rcb] = Source(data_set, block.buffered, block.state.conf_rev)
+            work = partial(
+                association.subscribe,
+                block.state,
+                arrived,
+                buffered=block.buffered,
+                entry_id=entry,
+            )
+            try:
+                resumed = await self._ask(association, work)
+            except ServiceFailed as error:
+                problem = error
+                continue
+            where = f"device={self.spec.device} rcb={rcb}"
+            log.info("%s event=enabled resumed=%s", where, resumed)
+            if entry and not resumed:
+                log.warning("%s event=cannot_resume: entry %s is gone", where, entry.hex())
+            return resumed
         raise problem
 
     def _check_size(self, data_set: str, found: int) -> None:
-        expected = len(self.binding.data_sets[data_set].members)
+        binding = self._binding
+        expected = 0 if binding is None else len(binding.data_sets[data_set].members)
         if found != expected:
             raise BadReply(
                 f"{data_set} has {found} members, the SCL file says {expected}: "
                 "use the SCL file of this device's configuration"
             )
 
-    def _on_report(self, report: Report, publish: Publish) -> None:
+    def _on_report(self, report: Report, maker: ReadingMaker, publish: Publish) -> None:
         """Take a report in the event loop; measurements wait a moment for their states."""
-        data_set = self._data_sets[report.rcb]
-        expected = len(self.binding.data_sets[data_set].members)
-        if len(report.values) != expected:
-            log.error("rcb=%s event=wrong_size members=%d", report.rcb, len(report.values))
+        source = self._sources[report.rcb]
+        if self._fault is not None:
             return
-        # A device that sends its buffer from the oldest entry on says "overflow", too.
-        if report.overflow and report.rcb in self._tokens:
-            log.warning("rcb=%s event=buffer_overflow: the device dropped reports", report.rcb)
-        if data_set == self.binding.measurements:
-            self._heard_s = time.monotonic()
-            self._pending.append(report)
-            asyncio.get_running_loop().call_later(_SETTLE_S, self._flush, publish)
-        else:
-            self.maker.take(data_set, report.values)
-            self._tell_states(data_set, publish)
-            self._advance(report, publish)
+        try:
+            _check_revision(report, source)
+            self._check_size(source.data_set, report.members.count)
+            self._note_overflow(report, source, maker)
+            if source.data_set == maker.measurements:
+                self._heard_s = time.monotonic()
+                self._pending.append(report)
+                asyncio.get_running_loop().call_later(_SETTLE_S, self._flush, publish)
+                return
+            maker.take(source.data_set, report.members)
+        except BadReply as error:
+            self._give_up(error)
+            return
+        self._tell_states(maker, source.data_set, publish)
+        self._advance(report, maker, publish)
 
-    def _tell_states(self, data_set: str, publish: Publish) -> None:
+    def _give_up(self, error: ProtocolError) -> None:
+        """End this association: what comes on it cannot be trusted any more."""
+        self._fault = error
+        self._closed.set()
+
+    def _note_overflow(self, report: Report, source: Source, maker: ReadingMaker) -> None:
+        """Doubt what may have changed in reports that the device dropped; read it again."""
+        # A device that sends its buffer from the oldest entry on says "overflow", too.
+        if not report.overflow or report.rcb not in self._tokens:
+            self._overflowing.discard(report.rcb)
+            return
+        if report.rcb not in self._overflowing:
+            self._overflowing.add(report.rcb)
+            log.warning("rcb=%s event=buffer_overflow: the device dropped reports", report.rcb)
+        maker.overflowed(source.data_set)
+        self._check_now = True
+
+    def _tell_states(self, maker: ReadingMaker, data_set: str, publish: Publish) -> None:
         """Tell a change of states at once, without waiting for the next measurements."""
-        fast = self.maker.states(data_set)
+        fast = maker.states(data_set)
         if fast is not None:
             publish(fast)
 
     def _flush(self, publish: Publish) -> None:
         """Make readings of the reports that have waited."""
-        while self._pending:
+        maker = self._maker
+        while self._pending and maker is not None:
             report = self._pending.popleft()
-            reading = self.maker.take(self._data_sets[report.rcb], report.values, report.time_ms)
+            data_set = self._sources[report.rcb].data_set
+            try:
+                reading = maker.take(data_set, report.members, report.time_ms)
+            except BadReply as error:
+                self._give_up(error)
+                self._pending.clear()
+                return
+            self._tell_clock(maker)
             if reading is not None:
                 self._hand_over(reading, publish)
-            self._advance(report, publish)
+            self._advance(report, maker, publish)
+
+    def _tell_clock(self, maker: ReadingMaker) -> None:
+        """Log once that the device's clock is wrong, and once that it is right again."""
+        if bool(maker.clock_error_s) == self._clock_off:
+            return
+        self._clock_off = not self._clock_off
+        where = f"device={self.spec.device}"
+        if self._clock_off:
+            log.warning("%s event=clock_wrong by_s=%.1f", where, maker.clock_error_s)
+        else:
+            log.info("%s event=clock_right", where)
 
     def _hand_over(self, reading: Reading, publish: Publish) -> None:
         self._standstill = 0
         publish(reading)
         self.health.answered(publish)
 
-    def _advance(self, report: Report, publish: Publish) -> None:
+    def _advance(self, report: Report, maker: ReadingMaker, publish: Publish) -> None:
         """Publish how far a buffered source has been read; after the reading itself."""
-        if report.rcb in self._buffered and report.entry_id:
-            self._tokens[report.rcb] = (report.entry_id, self.maker.newest_ms)
-            token = f"{report.entry_id.hex()}@{self.maker.newest_ms}"
+        if self._sources[report.rcb].buffered and report.entry_id:
+            self._tokens[report.rcb] = (report.entry_id, maker.newest_ms)
+            token = f"{report.entry_id.hex()}@{maker.newest_ms}"
             publish(ResumePoint(f"{self.spec.device}/{report.rcb}", token))
 
-    async def _watch(
-        self, association: Association, closed: asyncio.Event, publish: Publish
-    ) -> None:
+    async def _watch(self, association: Association, maker: ReadingMaker, publish: Publish) -> None:
         """Return never; raise when the association is gone or reports are lost."""
-        checked_s = time.monotonic()
+        began_s = checked_s = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_WATCH_S):
-                    await closed.wait()
-            if closed.is_set():
-                raise DeviceUnreachable("the device closed the association")
+                    await self._closed.wait()
+            if self._closed.is_set():
+                raise self._fault or DeviceUnreachable("the device closed the association")
             now_s = time.monotonic()
-            silent = now_s - max(self._heard_s, checked_s) > self.binding.mapping.silence_s
-            if silent or now_s - checked_s > self.binding.mapping.integrity_s:
-                await self._check_integrity(association, publish)
+            if now_s - began_s > _REPLAY_S:
+                maker.settled()
+                began_s = math.inf
+            silent = now_s - max(self._heard_s, checked_s) > self._mapping.silence_s
+            if silent or self._check_now or now_s - checked_s > self._mapping.integrity_s:
+                self._check_now = False
+                await self._check_integrity(association, maker, publish)
                 checked_s = time.monotonic()
 
-    async def _check_integrity(self, association: Association, publish: Publish) -> None:
-        """Read the measurements; what the reports should have brought tells whether they do.
+    async def _check_integrity(
+        self, association: Association, maker: ReadingMaker, publish: Publish
+    ) -> None:
+        """Read the data sets; what the reports should have brought tells whether they do.
 
         Raises:
             BadReply: reports are lost; a fresh subscription fetches them from the buffer.
             DeviceUnreachable: the device does not answer.
         """
-        data_set = self.binding.measurements
-        values = await self._ask(association, partial(association.read_data_set, data_set))
-        found_ms = self.maker.time_of(values)
-        if self.maker.newest_ms and found_ms > self.maker.newest_ms + _LOST_AFTER_MS:
+        data_set = maker.measurements
+        members = await self._ask(association, partial(association.read_data_set, data_set))
+        self._check_size(data_set, members.count)
+        found_ms = maker.time_of(members)
+        if maker.newest_ms and found_ms > maker.newest_ms + _LOST_AFTER_MS:
             raise BadReply(
                 f"reports stay away: the device is at {found_ms}, the last report at "
-                f"{self.maker.newest_ms}; subscribing afresh"
+                f"{maker.newest_ms}; subscribing afresh"
             )
-        reading = self.maker.take(data_set, values)
+        reading = maker.checked(data_set, members)
         if reading is not None:
             self._hand_over(reading, publish)
-        elif time.monotonic() - self._heard_s > self.binding.mapping.silence_s:
+        elif time.monotonic() - self._heard_s > self._mapping.silence_s:
             self._standstill += 1
             if self._standstill >= _STANDSTILL_CHECKS:
                 self.health.failed("the device's clock stands still", publish, at_once=True)
+        for states in {source.data_set for source in self._sources.values()} - {data_set}:
+            members = await self._ask(association, partial(association.read_data_set, states))
+            self._check_size(states, members.count)
+            maker.checked(states, members)
+            self._tell_states(maker, states, publish)
 
     async def operate(self, point: str, value: float, deadline_s: float) -> None:
         """Carry out one command.
@@ -281,42 +400,77 @@ class Session:
         Raises:
             CommandRefused, CommandTimedOut, DeviceUnreachable: what became of it.
         """
-        controls = self._controls
-        if controls is None:
+        controls, binding = self._controls, self._binding
+        if controls is None or binding is None:
             raise CommandRefused("the device is not connected")
-        target = self.binding.mapping.commands[point]
-        reference = self.binding.controls[point]
+        target = self._mapping.commands[point]
+        reference = binding.controls[point]
         written = _checked(target, value)
+        if point in binding.bases and target.value is None:
+            written = written / await self._base(point) * 100
         work = partial(controls.operate, reference, written, deadline_s)
         await self._call(work, self._command_pool)
 
-    async def _ask(self, association: Association, work: Callable[[], T]) -> T:
+    async def _base(self, point: str) -> float:
+        """Return what is 100 % of a command in per cent, in the device's unit.
+
+        Raises:
+            CommandRefused: the device does not tell it.
+        """
+        association, binding = self._association, self._binding
+        if point not in self._bases and association is not None and binding is not None:
+            reference = binding.bases[point]
+            constraint = self._mapping.commands[point].constraint
+            found = await self._ask(association, partial(association.read, reference, constraint))
+            if isinstance(found, float | int) and math.isfinite(found) and found > 0:
+                self._bases[point] = float(found)
+        if point not in self._bases:
+            raise CommandRefused(f"{point}: the device does not tell what is 100 %")
+        return self._bases[point]
+
+    async def _ask(
+        self, association: Association, work: Callable[[], T], patience_s: float = _STUCK_S
+    ) -> T:
         """Run a call into an association, which is not freed meanwhile."""
 
         def used() -> T:
             with association.in_use():
                 return work()
 
-        return await self._call(used)
+        return await self._call(used, patience_s=patience_s)
 
-    async def _call(self, work: Callable[[], T], pool: ThreadPoolExecutor | None = None) -> T:
+    async def _call(
+        self,
+        work: Callable[[], T],
+        pool: ThreadPoolExecutor | None = None,
+        patience_s: float = _STUCK_S,
+    ) -> T:
         """Run a blocking library call on a worker thread, watched for getting stuck."""
         key = id(work)
 
         def watched() -> T:
-            self._calls[key] = time.monotonic()
+            self._deadlines[key] = time.monotonic() + patience_s
             try:
                 return work()
             finally:
-                self._calls.pop(key, None)
+                self._deadlines.pop(key, None)
 
         return await asyncio.get_running_loop().run_in_executor(pool or self._pool, watched)
 
 
-def _hang_up(association: Association, controls: Controls) -> None:
+def _check_revision(report: Report, source: Source) -> None:
+    if report.conf_rev not in (0, source.conf_rev):
+        raise BadReply(
+            f"{report.rcb} reports under configuration revision {report.conf_rev}, "
+            f"not {source.conf_rev}: binding anew"
+        )
+
+
+def _hang_up(association: Association, controls: Controls | None) -> None:
     """Close an association when the last call has left it."""
     association.retire()
-    controls.close()
+    if controls is not None:
+        controls.close()
     association.close()
 
 

@@ -35,7 +35,8 @@ ANALOG = {
     "DRCC1.OutWSet.mxVal.f": 600_000.0,
     "DRCC1.OutVarSet.mxVal.f": -50_000.0,
 }
-START_S = 1_790_000_000
+START_S = int(time.time())
+"""The device's clock runs with the station's, or its values would be questionable."""
 
 
 def quality(validity: int = 0, *, test: bool = False) -> BitStringData:
@@ -47,11 +48,19 @@ def quality(validity: int = 0, *, test: bool = False) -> BitStringData:
 class Converter:
     """One converter at a free port; `tick` publishes a physics tick as a real one does."""
 
-    def __init__(self, folder: Path, ied: str = "C1PCS") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ied: str = "C1PCS",
+        *,
+        change: Callable[[str], str] = str,
+        port: int = 0,
+    ) -> None:
         self.icd = folder / f"{ied}.icd"
-        self.icd.write_text(ICD.read_text("utf-8").replace("TEMPLATE", ied), "utf-8")
+        text = change(ICD.read_text("utf-8").replace("TEMPLATE", ied))
+        self.icd.write_text(text, "utf-8")
         self.model = IedModel.from_scl(str(self.icd), ied)
-        self.server = MmsServer(self.model, "127.0.0.1", 0)
+        self.server = MmsServer(self.model, "127.0.0.1", port)
         self.commands: list[tuple[str, object]] = []
         self.published: list[int] = []
         self.now_s = START_S

@@ -297,16 +297,6 @@ async def test_a_command_whose_end_never_comes_times_out_and_readings_go_on(conv
     assert "termination" in outcome.reason
 
 
-async def test_a_device_configured_otherwise_is_refused(converter, tmp_path):
-    text = converter.icd.read_text("utf-8")
-    converter.icd = tmp_path / "other.icd"
-    converter.icd.write_text(text.replace('confRev="1"', 'confRev="7"'), "utf-8")
-    async with driving(converter) as (_, record):
-        await wait_for(lambda: record.connected("C1-PCS") is False, "refusal")
-
-    assert "configuration revision 1" in record.statuses[-1].reason
-
-
 async def test_a_report_block_taken_by_another_client_is_left_to_it(converter):
     other = MmsClient.connect("127.0.0.1", converter.port)
     other.write(ObjectName("LLN0$BR$brMeas$RptEna", ROOT), BoolData(True))

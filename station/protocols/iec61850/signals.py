@@ -1,0 +1,148 @@
+"""From leaves to signals: scaling, states, bits, plausible range and quality, for all at once."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from contract.frame import Quality
+from contract.layouts import Layout
+from station.protocols.iec61850.ber import Codes, Floats
+from station.protocols.iec61850.mapping import BoundSignal, Leaf
+
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Single:
+    """A signal of states or bits: its place, its leaves and their qualities."""
+
+    place: int
+    value: Places
+    quality: Places
+    states: Mapping[int, int] | None
+
+
+class SignalTable:
+    """Some signals of a layout, ready to be worked out of the leaves of a device.
+
+    Leaves are numbered; the last place of the arrays given to `evaluate` stands for a quality
+    that the device does not send.
+    """
+
+    def __init__(
+        self, layout: Layout, signals: Sequence[BoundSignal], places: Mapping[Leaf, int]
+    ) -> None:
+        """Prepare."""
+        self._layout = layout
+        rows: list[tuple[float, ...]] = []
+        self._singles: list[_Single] = []
+        for signal in signals:
+            first = layout.offset(layout.columns[signal.column].signal.name)[0]
+            value = [places[point.value] for point in signal.points]
+            quality = [
+                len(places) if point.quality is None else places[point.quality]
+                for point in signal.points
+            ]
+            source = signal.source
+            if source.bits:
+                single = _Single(first, np.array(value), np.array(quality), None)
+                self._singles.append(single)
+                continue
+            for k, (leaf, told) in enumerate(zip(value, quality, strict=True)):
+                if source.states is not None:
+                    single = _Single(
+                        first + k, np.array([leaf]), np.array([told]), dict(source.states)
+                    )
+                    self._singles.append(single)
+                    continue
+                low = -math.inf if source.low is None else source.low
+                high = math.inf if source.high is None else source.high
+                rows.append((first + k, leaf, told, source.scale, source.offset, low, high))
+        table = np.array(rows, np.float64).reshape(-1, 7).T
+        self._place, self._leaf, self._told = (column.astype(np.intp) for column in table[:3])
+        self._scale, self._offset, self._low, self._high = table[3:]
+        self._columns = _Columns(layout)
+
+    def evaluate(self, numbers: Floats, status: Codes) -> tuple[Floats, Codes]:
+        """Return physical values (0 where there is none) and qualities, shape (width,) each."""
+        values = np.zeros(self._layout.width)
+        quality = np.full(self._layout.width, Quality.MISSING, np.uint8)
+        worst = _worst(numbers, status, self._leaf, self._told)
+        physical = numbers[self._leaf] * self._scale + self._offset
+        outside = (physical < self._low) | (physical > self._high)
+        worst = np.where(outside, np.maximum(worst, Quality.QUESTIONABLE), worst)
+        values[self._place] = physical
+        quality[self._place] = worst
+        for single in self._singles:
+            place = single.place
+            found = int(_worst(numbers, status, single.value, single.quality).max())
+            number = numbers[single.value]
+            if single.states is None:
+                values[place] = float(sum(1 << n for n, bit in enumerate(number) if bit))
+            else:
+                state = single.states.get(int(number[0]))
+                values[place] = 0 if state is None else state
+                found = max(found, Quality.INVALID) if state is None else found
+            quality[place] = found
+        values[quality >= Quality.INVALID] = 0.0
+        return values, quality
+
+    def raw(
+        self, values: Floats, quality: Codes
+    ) -> tuple[tuple[npt.NDArray[np.generic], ...], Codes]:
+        """Return the layout's columns of scaled integers; what they cannot hold is invalid."""
+        return self._columns.raw(values, quality)
+
+
+class _Columns:
+    """Scales values to a layout's columns, all columns of one type together."""
+
+    def __init__(self, layout: Layout) -> None:
+        columns = layout.columns
+        repeats = [column.repeat for column in columns]
+        scales = [1.0 if c.signal.dtype == "f4" else c.signal.scale for c in columns]
+        self._scale = np.repeat(np.array(scales), repeats)
+        of_place = np.repeat(np.array([column.signal.dtype for column in columns]), repeats)
+        self._types: list[tuple[np.dtype[np.generic], Places]] = [
+            (np.dtype(str(name)), np.flatnonzero(of_place == name)) for name in np.unique(of_place)
+        ]
+        self._cuts: list[tuple[int, slice]] = []
+        used = dict.fromkeys((str(name) for name in np.unique(of_place)), 0)
+        order = list(used)
+        for column in columns:
+            name = column.signal.dtype
+            begin = used[name]
+            used[name] = begin + column.repeat
+            self._cuts.append((order.index(name), slice(begin, used[name])))
+
+    def raw(
+        self, values: Floats, quality: Codes
+    ) -> tuple[tuple[npt.NDArray[np.generic], ...], Codes]:
+        scaled = values / self._scale
+        arrays: list[npt.NDArray[np.generic]] = []
+        for dtype, places in self._types:
+            mine = scaled[places]
+            if dtype.kind == "i":
+                mine = np.rint(mine)
+                limits = np.iinfo(dtype)  # type: ignore[type-var]
+                beyond = (mine < limits.min) | (mine > limits.max)
+                if beyond.any():
+                    mine[beyond] = 0.0
+                    quality[places[beyond]] = Quality.INVALID
+            arrays.append(mine.astype(dtype))
+        return tuple(arrays[k][cut] for k, cut in self._cuts), quality
+
+
+def _worst(numbers: Floats, status: Codes, value: Places, quality: Places) -> Codes:
+    """Return the worse of what came of each value and of what the device says of it.
+
+    A quality that cannot be read leaves its value questionable; one that is not sent says
+    nothing.
+    """
+    told = numbers[quality].astype(np.uint8)
+    told[status[quality] == Quality.INVALID] = Quality.QUESTIONABLE
+    worst: Codes = np.maximum(status[value], told)
+    return worst
