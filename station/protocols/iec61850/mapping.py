@@ -35,6 +35,8 @@ class SignalSource(_Strict):
         states: device value -> state code of the signal; others are invalid. Booleans are 0
             and 1, double points 0 (between), 1 (off), 2 (on) and 3 (faulty).
         bits: objects (single points) that make up the bits of the signal, from bit 0 on.
+        flags: objects (single points) -> state code; the first that is set tells the state,
+            none of them makes it invalid.
         low, high: plausible range in the signal's unit.
     """
 
@@ -45,19 +47,20 @@ class SignalSource(_Strict):
     offset: float = 0.0
     states: Mapping[int, int] | None = None
     bits: tuple[str, ...] = ()
+    flags: Mapping[str, int] = Field(default_factory=dict)
     low: float | None = None
     high: float | None = None
 
     @model_validator(mode="after")
     def _has_a_source(self) -> "SignalSource":
-        if bool(self.object) == bool(self.bits):
-            raise ValueError("either object or bits must be given")
+        if bool(self.object) + bool(self.bits) + bool(self.flags) != 1:
+            raise ValueError("one of object, bits and flags must be given")
         return self
 
     def objects(self, repeat: int) -> tuple[str, ...]:
-        """Return the objects of a signal of `repeat` values, or those of its bits."""
-        if self.bits or repeat == 1:
-            return self.bits or (self.object,)
+        """Return the objects of a signal of `repeat` values, or those of its bits or flags."""
+        if repeat == 1:
+            return self.bits or tuple(self.flags) or (self.object,)
         return tuple(
             self.object.replace(_NUMBER, str(n)) for n in range(self.first, self.first + repeat)
         )

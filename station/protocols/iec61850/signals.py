@@ -10,19 +10,28 @@ import numpy.typing as npt
 from contract.frame import Quality
 from contract.layouts import Layout
 from station.protocols.iec61850.ber import Codes, Floats
-from station.protocols.iec61850.mapping import BoundSignal, Leaf
+from station.protocols.iec61850.mapping import BoundSignal, Leaf, SignalSource
 
 Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class _Single:
-    """A signal of states or bits: its place, its leaves and their qualities."""
+    """A signal of states, bits or flags: its place, its leaves and their qualities."""
 
     place: int
     value: Places
     quality: Places
-    states: Mapping[int, int] | None
+    source: SignalSource
+
+    def number(self, leaves: Sequence[float]) -> float | None:
+        """Return the signal's number, None when the device says nothing that it knows."""
+        if self.source.bits:
+            return float(sum(1 << n for n, bit in enumerate(leaves) if bit))
+        if self.source.flags:
+            codes = self.source.flags.values()
+            return next((float(c) for c, flag in zip(codes, leaves, strict=True) if flag), None)
+        return (self.source.states or {}).get(int(leaves[0]))
 
 
 class SignalTable:
@@ -47,15 +56,13 @@ class SignalTable:
                 for point in signal.points
             ]
             source = signal.source
-            if source.bits:
-                single = _Single(first, np.array(value), np.array(quality), None)
+            if source.bits or source.flags:
+                single = _Single(first, np.array(value), np.array(quality), source)
                 self._singles.append(single)
                 continue
             for k, (leaf, told) in enumerate(zip(value, quality, strict=True)):
                 if source.states is not None:
-                    single = _Single(
-                        first + k, np.array([leaf]), np.array([told]), dict(source.states)
-                    )
+                    single = _Single(first + k, np.array([leaf]), np.array([told]), source)
                     self._singles.append(single)
                     continue
                 low = -math.inf if source.low is None else source.low
@@ -79,13 +86,10 @@ class SignalTable:
         for single in self._singles:
             place = single.place
             found = int(_worst(numbers, status, single.value, single.quality).max())
-            number = numbers[single.value]
-            if single.states is None:
-                values[place] = float(sum(1 << n for n, bit in enumerate(number) if bit))
-            else:
-                state = single.states.get(int(number[0]))
-                values[place] = 0 if state is None else state
-                found = max(found, Quality.INVALID) if state is None else found
+            number = single.number(numbers[single.value].tolist())
+            values[place] = 0.0 if number is None else number
+            if number is None:
+                found = max(found, Quality.INVALID)
             quality[place] = found
         values[quality >= Quality.INVALID] = 0.0
         return values, quality
