@@ -13,6 +13,7 @@ import typer
 from launcher.history import history
 from launcher.market import market
 from launcher.models import models
+from launcher.profile import profile
 
 app = typer.Typer(
     name="stationmaster",
@@ -29,6 +30,7 @@ evaluate = typer.Typer(
 app.add_typer(history)
 app.add_typer(market)
 app.add_typer(models)
+app.add_typer(profile)
 app.add_typer(evaluate)
 train = typer.Typer(name="train", help="Train the models of estimators.", no_args_is_help=True)
 app.add_typer(train)

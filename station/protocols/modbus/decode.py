@@ -15,7 +15,7 @@ import numpy.typing as npt
 from contract import layouts
 from contract.frame import Quality
 from contract.layouts import Layout
-from station.protocols.modbus.place import Order, Place, RegisterType
+from station.protocols.modbus.place import Order, Place, RegisterType, masked
 from station.protocols.modbus.plan import Plan
 from station.protocols.modbus.point import Point
 from station.protocols.modbus.profile import Profile
@@ -162,18 +162,13 @@ class _Code:
         if raw in self.point.markers:
             return None
         if self.point.states is not None:
-            return self.states.get(self._masked(raw))
+            return self.states.get(masked(raw, self.point.mask))
         if self.point.all_bits is not None:
             return int(all(raw >> bit & 1 for bit in self.point.all_bits))
         word = 0
         for source, target in self.bits.items():
             word |= (raw >> source & 1) << target
         return word
-
-    def _masked(self, raw: int) -> int:
-        """Return the bits of the mask, shifted down to bit 0."""
-        mask = self.point.mask
-        return raw if mask is None else (raw & mask) >> (mask & -mask).bit_length() - 1
 
 
 def _code(point: Point, index: Indices, target: int) -> _Code:

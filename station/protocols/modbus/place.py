@@ -107,3 +107,8 @@ class Place(Strict):
         if self.type is RegisterType.F32:  # as the device's four bytes can say it
             return tuple(struct.unpack(">f", struct.pack(">f", m))[0] for m in self.invalid)
         return self.invalid
+
+
+def masked(raw: int, mask: int | None) -> int:
+    """Return the bits of a register under a mask, shifted down to bit 0; all without one."""
+    return raw if mask is None else (raw & mask) >> (mask & -mask).bit_length() - 1

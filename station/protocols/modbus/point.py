@@ -184,6 +184,22 @@ def _numbers(codes: Mapping[int, int | str] | None, signal: Signal) -> Mapping[i
     return {code: by_word[word] if isinstance(word, str) else word for code, word in codes.items()}
 
 
+class Unmapped(Place):
+    """A point of the device that is no signal of the contract: shown to people, never stored.
+
+    Attributes:
+        scale, offset, unit: value = register * scale * 10**scale_factor + offset, in `unit`.
+        scale_factor: as in `Point`.
+        words: what codes mean, where it is a state.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+    scale_factor: Place | None = None
+    words: Mapping[int, str] = Field(default_factory=dict)
+
+
 class DeviceTime(Place):
     """The register with the device's clock: the identity of a sample.
 

@@ -24,7 +24,7 @@ from station.protocols.modbus.place import (
     Space,
     Strict,
 )
-from station.protocols.modbus.point import DeviceTime, Expectation, Point
+from station.protocols.modbus.point import DeviceTime, Expectation, Point, Unmapped
 from station.protocols.modbus.problems import wrong_layouts, wrong_values, wrong_writes
 from station.protocols.modbus.sunspec.document import compose
 from station.protocols.modbus.tables import INSTANCE_MARK, moved, split_instance, with_orders
@@ -47,6 +47,7 @@ __all__ = [
     "ReadBack",
     "RegisterType",
     "Space",
+    "Unmapped",
     "Write",
     "load",
     "of_document",
@@ -113,6 +114,7 @@ class Profile(Strict):
         parameters: numbers that layouts and points refer to by name.
         layouts: points by layout of the contract and signal.
         writes: command points by signal or verb.
+        unmapped: what else the device tells, by a name of its own; listed, never stored.
     """
 
     title: str
@@ -127,6 +129,7 @@ class Profile(Strict):
     fast: Fast | None = None
     layouts: Mapping[str, Mapping[str, Point]]
     writes: Mapping[str, Write] = Field(default_factory=dict)
+    unmapped: Mapping[str, Unmapped] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from station.protocols.errors import ProtocolError
 from station.protocols.modbus.decode import gather
 from station.protocols.modbus.encode import allowed
-from station.protocols.modbus.place import RegisterType, Space
+from station.protocols.modbus.place import RegisterType, Space, masked
 from station.protocols.modbus.write import ReadBack, Write
 
 Read = Callable[[Space, int, int], Awaitable[npt.NDArray[np.uint16]]]
@@ -84,6 +84,7 @@ async def _other(read: Read, write: Write, shown: ReadBack, value: float) -> str
     fixed = write.value if shown.equals is None else shown.equals
     where = f"{space} {shown.address} shows"
     if fixed is not None:
+        register = register if shown.mask is None else masked(int(register), shown.mask)
         return None if register == fixed else f"{where} {register:g} instead of {fixed}"
     scale = 1.0 if shown.scale is None else shown.scale
     found, wanted = register * scale + (shown.offset or 0.0), allowed(write, value)

@@ -14,6 +14,7 @@ class ReadBack(Strict):
 
     Attributes:
         scale, offset, unit: as those of the write.
+        mask: the bits of the register that `equals` is about, shifted down to bit 0.
         equals: register value that proves it, whatever was written (a state after a verb).
         tolerance: how far the shown value may be off, in the signal's unit; half a step of
             the coarser register when left out.
@@ -29,6 +30,7 @@ class ReadBack(Strict):
     scale: float | None = None
     offset: float | None = None
     unit: str | None = None
+    mask: int | None = Field(default=None, gt=0)
     equals: int | None = None
     tolerance: float | None = Field(default=None, ge=0)
     within_s: float = Field(default=0.5, ge=0, le=5)

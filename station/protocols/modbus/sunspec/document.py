@@ -20,6 +20,8 @@ from station.protocols.modbus.sunspec.model import FOLDER, INVALID, TYPES, Model
 
 POINTS = FOLDER / "points.toml"
 _STRING_ROWS, _STRINGS, _MODULES = 803, 804, 805
+_HEADER = 2
+"""Registers of a model that tell its id and length."""
 _ONLY_OURS = {"point", "bank", "signed"}
 Table = dict[str, Any]
 
@@ -91,6 +93,7 @@ def compose(file: str, raw: Mapping[str, Any], string: int = 1) -> Table:
         elif device.has(name):
             made["layouts"][name] = device.points(name)
             made["writes"] |= device.writes(name)
+    made["unmapped"] = device.unmapped()
     made["expect"] = [*device.expected(), *raw.get("expect", ())]
     return _merged(made, {key: value for key, value in raw.items() if key != "sunspec"})
 
@@ -125,6 +128,7 @@ class _Device:
             self.found.append(Found(one.id, at, one.length, one.count, one.string, one.module))
             at += 2 + one.length
         self._used: set[Found] = set()
+        self._taken: set[int] = set()
 
     @property
     def strings(self) -> int:
@@ -189,6 +193,22 @@ class _Device:
         self._used.add(modules[-1])
         return {f"rack.cells/{len(modules) * first.count}": cells}
 
+    def unmapped(self) -> Table:
+        """Return the numbers of the models' fixed parts that are no signal."""
+        points: Table = {}
+        for one in self.found:
+            for name, point in ({} if one.definition is None else one.definition.points).items():
+                address = one.address + point.offset
+                told = point.kind in TYPES and point.kind != "sunssf" and point.offset >= _HEADER
+                inside = point.offset + point.words <= one.length + 2
+                if not told or not inside or address in self._taken:
+                    continue
+                place = self._at(point, one, point.offset)
+                if point.kind.startswith("enum"):
+                    place["words"] = {code: symbol for symbol, code in point.symbols.items()}
+                points[f"{_label(one)}.{name}"] = place
+        return points
+
     def expected(self) -> Iterator[Table]:
         """Return the registers that prove that the chain is still the one that was discovered."""
         yield _expectation(self._base, MARKER, "SunSpec marker 'SunS'")
@@ -223,23 +243,30 @@ class _Device:
     def _place(self, given: Table | str, one: Found, start: int) -> Table | None:
         """Return where a point lies and its scale, None where the device's model ends before."""
         row = {"point": given} if isinstance(given, str) else given
-        point, definition = _point(row, one, start), _definition(one)
+        point = _point(row, one, start)
         offset = point.offset + max(start, 0)
         if offset + point.words > one.length + 2:
             return None
         self._used.add(one)
+        self._taken.add(one.address + offset)
+        place = self._at(point, one, offset)
+        if row.get("signed") and self._sign < 0:
+            place["scale"] = self._sign * place.get("scale", 1.0)
+        return place
+
+    def _at(self, point: SunPoint, one: Found, offset: int) -> Table:
+        """Return a point's place, unit and scale, so many registers after the model's id."""
         place: Table = {"address": one.address + offset, "type": str(TYPES[point.kind])}
         if point.kind in INVALID:
             place["invalid"] = list(INVALID[point.kind])
         if point.unit:
             place["unit"] = point.unit
-        scale = float(self._sign) if row.get("signed") else 1.0
         if isinstance(point.factor, int):
-            scale *= 10.0**point.factor
+            place["scale"] = 10.0**point.factor
         elif point.factor is not None:
-            factor = definition.points[point.factor]
+            factor = _definition(one).points[point.factor]
             place["scale_factor"] = {"address": one.address + factor.offset, "type": "s16"}
-        return place if scale == 1.0 else place | {"scale": scale}
+        return place
 
     def _meaning(self, row: Table, one: Found, start: int) -> Table:
         """Return states and bits by number, and what the mapping says beside them."""
@@ -271,6 +298,12 @@ def _point(row: Mapping[str, Any], one: Found, start: int) -> SunPoint:
     if start >= 0 and definition.group is not None:
         points = definition.group.points
     return points[row["point"]]
+
+
+def _label(one: Found) -> str:
+    """Return for instance ``805[2.3]``, the third module of the second string."""
+    numbers = [str(n) for n in (one.string, one.module) if n]
+    return f"{one.id}[{'.'.join(numbers)}]" if numbers else str(one.id)
 
 
 def _expectation(address: int, value: int, meaning: str) -> Table:

@@ -1,0 +1,61 @@
+"""`./stationmaster profile ...`: device profiles before they go into a station's configuration."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+profile = typer.Typer(
+    name="profile",
+    help="Check a device profile, and try it on a real device.",
+    no_args_is_help=True,
+)
+
+
+@profile.command()
+def check(
+    file: Annotated[str, typer.Argument(help="The profile (TOML), or the name of one that ships.")],
+) -> None:
+    """Say what is wrong in a profile, or what it fills and how often it asks."""
+    from launcher.profile_check import run_check
+
+    raise typer.Exit(run_check(file))
+
+
+@profile.command()
+def probe(
+    host: Annotated[str, typer.Argument(help="Address of the device or gateway.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its TCP port.")] = 502,
+    unit: Annotated[int, typer.Option(min=0, max=255, help="Modbus unit id behind it.")] = 1,
+    file: Annotated[
+        str | None, typer.Option("--profile", help="The profile (TOML), or one that ships.")
+    ] = None,
+    *,
+    timeout: Annotated[float, typer.Option(min=0.05, max=30, help="Seconds for an answer.")] = 2.0,
+    save: Annotated[
+        Path | None, typer.Option(help="With --sunspec: write a profile of the device here.")
+    ] = None,
+    sunspec: Annotated[
+        bool, typer.Option("--sunspec", help="Ask the device for its SunSpec models.")
+    ] = False,
+    unmapped: Annotated[
+        bool, typer.Option("--unmapped", help="Also read what is no signal of the station.")
+    ] = False,
+) -> None:
+    """Read a real device once: values beside names, units, quality and raw registers."""
+    from launcher.profile_probe import ProbeOptions, run_probe
+
+    raise typer.Exit(
+        run_probe(
+            ProbeOptions(
+                host=host,
+                port=port,
+                unit=unit,
+                profile=file,
+                sunspec=sunspec,
+                timeout_s=timeout,
+                unmapped=unmapped,
+                save=save,
+            )
+        )
+    )

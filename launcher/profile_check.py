@@ -1,0 +1,95 @@
+"""`profile check`: everything that is wrong in a profile at once, or what it makes of a device."""
+
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from station.protocols.modbus.profile import Profile
+    from station.protocols.modbus.survey import Fill
+
+_OK, _WRONG = 0, 2
+_WIDTH = 100
+
+
+def run_check(file: str) -> int:
+    """Print what a profile fills and asks; problems go to standard error. Returns the status."""
+    from station.protocols.errors import ProfileError
+    from station.protocols.modbus import profile as profiles
+    from station.protocols.modbus.fast_plan import compile_fast
+
+    try:
+        path, raw = profiles.read(file)
+        if "signals" in raw and "layouts" not in raw:
+            return _check_mapping(file)
+        profile, problems = profiles.of_document(path, raw)
+        if profile is not None and not problems:
+            compile_fast(path, profile)
+    except ProfileError as error:
+        path, profile, problems = file, None, [error]
+    for problem in problems:
+        print(f"{problem.key}: {problem.problem}\n    remedy: {problem.remedy}", file=sys.stderr)
+    if profile is None or problems:
+        plural = "problem" if len(problems) == 1 else "problems"
+        print(f"{path}: {len(problems)} {plural}", file=sys.stderr)
+        return _WRONG
+    _print(path, profile)
+    return _OK
+
+
+def _check_mapping(file: str) -> int:
+    """Print what an IEC 61850 mapping fills; whether a device has its objects its SCL file says.
+
+    Raises:
+        ProfileError: the mapping is wrong.
+    """
+    from contract import layouts
+    from station.protocols.iec61850 import mapping as mappings
+    from station.protocols.modbus.survey import fill_of
+
+    found = mappings.load(file)
+    print(f"{file}: {found.title} (IEC 61850)\n")
+    _print_fill(fill_of(layouts.get(found.layout), found.signals))
+    print(f"commands: {', '.join(found.commands) or 'none'}")
+    return _OK
+
+
+def _print(path: str, profile: "Profile") -> None:
+    from station.protocols.modbus.survey import survey
+
+    found = survey(profile)
+    print(f"{path}: {profile.title}\n")
+    for fill in found.fills:
+        _print_fill(fill)
+    if profile.unmapped:
+        print(f"unmapped: {len(profile.unmapped)} points of the device are no signal")
+        _print_names("", list(profile.unmapped))
+    print(f"commands: {', '.join(profile.writes) or 'none'}")
+    clock = "its own" if profile.time is not None else "none: the second of the poll counts"
+    print(f"clock of the device: {clock}")
+    print(f"\nrequests: {found.per_second:.3g} per second")
+    for ask in found.asks:
+        print(f"  every {ask.period_s:g} s {', '.join(ask.layouts)}:")
+        for block in ask.blocks:
+            last = block.address + block.count - 1
+            print(f"    {block.space} {block.address} to {last} ({block.count})")
+    if profile.fast is not None:
+        print(f"  every {profile.fast.period_s:g} s {', '.join(profile.fast.signals)}")
+
+
+def _print_fill(fill: "Fill") -> None:
+    of = len(fill.filled) + len(fill.missing)
+    print(f"{fill.layout}: {len(fill.filled)} of {of} signals, {fill.values} values")
+    _print_names("filled: ", fill.filled)
+    if fill.missing:
+        _print_names("missing: ", fill.missing)
+
+
+def _print_names(title: str, names: Sequence[str]) -> None:
+    indent = " " * (2 + len(title))
+    text = textwrap.fill(
+        ", ".join(names), _WIDTH, initial_indent=f"  {title}", subsequent_indent=indent,
+        break_on_hyphens=False, break_long_words=False,
+    )  # fmt: skip
+    print(text)

@@ -1,0 +1,135 @@
+"""The words of `profile check` and `profile probe`, against real servers."""
+
+import asyncio
+import socket
+
+import pytest
+
+from launcher.errors import LauncherError, WrongInput
+from launcher.profile_check import run_check
+from launcher.profile_probe import ProbeOptions, run_probe
+from station.protocols.modbus import profile as profiles
+from tests.station.protocols.modbus_server import Bank, ModbusServer
+from tests.station.protocols.sunspec_device import bank_of, battery_models, common, encoded
+from tests.station.protocols.test_modbus_driver import rack_bank
+
+
+async def probe(server: ModbusServer, profile: str | None, **options: object) -> int:
+    asked = ProbeOptions("127.0.0.1", server.port, 1, profile, profile is None, 0.5, **options)
+    return await asyncio.to_thread(run_probe, asked)
+
+
+def test_check_tells_what_a_profile_fills_and_asks(capsys):
+    assert run_check("bms-modular.toml") == 0
+
+    told = capsys.readouterr().out
+    assert "rack: 19 of 21 signals" in told
+    assert "missing: cell_temperature_max_index, cell_temperature_min_index" in told
+    assert "rack.cells/240: 2 of 2 signals, 480 values" in told
+    assert "cycles, energy_throughput" in told
+    assert "commands: close_contactor, open_contactor, heartbeat" in told
+    assert "per second" in told
+    assert "holding 100 to" in told
+
+
+def test_check_knows_mappings_of_iec_61850(capsys):
+    assert run_check("pcs-iec61850.toml") == 0
+
+    assert "pcs: 20 of 20 signals" in capsys.readouterr().out
+
+
+def test_check_tells_every_problem_with_its_remedy(tmp_path, capsys):
+    path = tmp_path / "device.toml"
+    path.write_text(
+        'title = "t"\n[layouts.chiller]\ncoolant_suply_c = { address = 1, type = "s16" }\n'
+        'ambient_c = { address = 2, type = "s16", unit = "V" }\n'
+    )
+
+    assert run_check(str(path)) == 2
+
+    told = capsys.readouterr().err
+    assert "layouts.chiller.coolant_suply_c: is no signal of this layout" in told
+    assert "remedy: did you mean 'coolant_supply_c'?" in told
+    assert "take one of °C, degC, K, °F, degF" in told
+    assert f"{path}: 2 problems" in told
+
+
+def test_check_tells_that_a_file_is_missing(capsys):
+    assert run_check("nowhere.toml") == 2
+
+    assert "shipped are: bms-" in capsys.readouterr().err
+
+
+async def test_probe_shows_values_beside_names_units_quality_and_registers(capsys):
+    async with ModbusServer({1: rack_bank()}) as server:
+        assert await probe(server, "bms-416.toml") == 0
+
+    told = capsys.readouterr()
+    assert told.err == ""
+    rows = {line.split()[1]: line for line in told.out.splitlines() if line.startswith("rack")}
+    assert rows["voltage_v"].split()[2:] == ["1234.5", "V", "good", "input", "4:", "0x3039"]
+    assert rows["power_kw"].split()[2:] == [
+        "-30.9", "kW", "good", "input", "6:", "0xFECB", "0xFFFF",
+    ]  # fmt: skip
+    assert "3 discharging" in rows["rack_state"]
+    assert "3.000 … 3.415, mean 3.208 (416 values)" in rows["cell_voltage_v"]
+    assert "415 of 416 good" in rows["cell_temperature_c"]
+    assert "s from this machine's" in told.out
+
+
+async def test_probe_tells_another_device_and_holes_with_a_remedy(capsys):
+    bank = Bank(size=1010)
+    async with ModbusServer({1: bank}) as server:
+        assert await probe(server, "bms-416.toml") == 1
+
+    told = capsys.readouterr()
+    assert "number of cells at input 27 is 0, the profile says 416" in told.err
+    assert "illegal data address (exception 2); the device has no register there" in told.err
+    assert "clock is not set" in told.err
+    cells = next(line for line in told.out.splitlines() if "cell_voltage_v" in line)
+    assert "not read" in cells
+
+
+async def test_probe_tells_that_nobody_listens():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        asked = ProbeOptions("127.0.0.1", taken.getsockname()[1], 1, "meter.toml", False, 0.5)
+
+        with pytest.raises(LauncherError, match=r"accepts no connection.*--port"):
+            await asyncio.to_thread(run_probe, asked)
+
+
+async def test_probe_lists_the_models_of_a_sunspec_device_and_reads_them(capsys, tmp_path):
+    file = tmp_path / "found.toml"
+    async with ModbusServer({1: bank_of(battery_models())}) as server:
+        assert await probe(server, None, save=file, unmapped=True) == 0
+
+    told = capsys.readouterr()
+    assert "SunSpec marker at holding 40000" in told.out
+    assert "805    40322      74  Lithium-Ion Module Model, 8 x lithium-ion-module-cell" in told.out
+    assert "string 1 module 1" in told.out
+    rows = {line.split()[1]: line for line in told.out.splitlines() if " holding 4" in line}
+    assert rows["voltage_v"].split()[2:5] == ["1200.1", "V", "good"]
+    assert rows["802.SoC"].split()[2:5] == ["50", "%", "good"]
+    assert rows["802.ChaSt"].split()[2:4] == ["4", "CHARGING"]
+    assert rows["802.NCyc"].split()[2:4] == ["–", "invalid"]
+    assert "24" in str(list(profiles.load(f"{file}#2").layout_points()))
+
+
+async def test_probe_of_models_without_a_signal_says_so(capsys):
+    async with ModbusServer({1: bank_of([common(), encoded(703, {})])}) as server:
+        assert await probe(server, None) == 0
+
+    assert "no signal of the station" in capsys.readouterr().out
+
+
+async def test_probe_tells_a_device_that_is_no_sunspec_device():
+    async with ModbusServer({1: Bank()}) as server:
+        with pytest.raises(LauncherError, match=r"no marker 'SunS'.*unit id"):
+            await probe(server, None)
+
+
+@pytest.mark.parametrize(("profile", "sunspec"), [(None, False), ("meter.toml", True)])
+def test_probe_wants_either_a_profile_or_the_devices_own_models(profile, sunspec):
+    with pytest.raises(WrongInput, match="either --profile FILE, or --sunspec"):
+        run_probe(ProbeOptions("127.0.0.1", 502, 1, profile, sunspec, 0.5))
