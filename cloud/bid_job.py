@@ -5,7 +5,8 @@ not need them.
 """
 
 import time
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cloud import alarms
 from cloud.config_market import MarketSection
@@ -14,9 +15,19 @@ from cloud.history.query import History
 from cloud.keys import KeyStore
 from cloud.market import bids
 from cloud.market.bids import Times, Worker
+from cloud.market.units import MINUTE_MS
 from cloud.vault.vault import Vault
 
-_MINUTE_MS: Final = 60_000
+if TYPE_CHECKING:
+    from cloud.trading.resettling import Resettler
+
+
+@dataclass(frozen=True)
+class _Rooms:
+    """What moves bids, and what settles days again."""
+
+    worker: Worker
+    resettler: "Resettler"
 
 
 class BidJob:
@@ -27,7 +38,7 @@ class BidJob:
     ) -> None:
         self._pool, self._vault, self._keys = pool, vault, keys
         self._history, self._section = history, section
-        self._worker: Worker | None = None
+        self._rooms: _Rooms | None = None
 
     async def work(self) -> None:
         """Tell what people must know, then move every bid that is due."""
@@ -35,33 +46,44 @@ class BidJob:
         standing = await bids.conditions(self._pool, _now_ms(), times)
         for code, stations in standing.items():
             await alarms.tell_condition(self._pool, code, stations, _now_ms())
-        if self._worker is None:
+        if self._rooms is None:
             if not await bids.any_open(self._pool):
                 return
-            self._worker = self._made(times)
-        await self._worker.run()
+            self._rooms = self._made(times)
+        await self._rooms.worker.run()
 
-    def _made(self, times: Times) -> Worker:
+    async def settle_again(self) -> None:
+        """Settle anew the days whose statement, prices or meter have changed."""
+        if self._rooms is None:
+            if not await bids.any_day_open(self._pool):
+                return
+            self._rooms = self._made(times_of(self._section))
+        await self._rooms.resettler.run()
+
+    def _made(self, times: Times) -> "_Rooms":
         from cloud.trading import TradingDesk, open_exchanges  # noqa: PLC0415 - solvers; see above
         from cloud.trading.meter import StationMeter  # noqa: PLC0415 - as above
+        from cloud.trading.resettling import Resettler  # noqa: PLC0415 - as above
 
         meter = StationMeter(self._pool, self._history)
-        rooms = self._pool, self._vault, self._keys, meter
-        return Worker(
-            self._pool,
-            self._vault,
-            exchanges=open_exchanges(self._section, self._pool, meter, _now_ms),
-            desk=TradingDesk(*rooms, section=self._section, clock=_now_ms),
+        given = self._pool, self._vault, self._keys, meter
+        exchanges = open_exchanges(self._section, self._pool, meter, _now_ms)
+        desk = TradingDesk(*given, section=self._section, clock=_now_ms)
+        worker = Worker(
+            *(self._pool, self._vault),
+            exchanges=exchanges,
+            desk=desk,
             clock=_now_ms,
             times=times,
         )
+        return _Rooms(worker, Resettler(self._pool, self._vault, exchanges, desk, _now_ms))
 
 
 def times_of(section: MarketSection) -> Times:
     """Return when people are called and exchanges asked, as configured."""
     return Times(
-        escalate_ms=round(section.escalate_min * _MINUTE_MS),
-        fallback_ms=round(section.fallback_min * _MINUTE_MS),
+        escalate_ms=round(section.escalate_min * MINUTE_MS),
+        fallback_ms=round(section.fallback_min * MINUTE_MS),
         ask_again_ms=round(section.ask_again_s * 1_000),
     )
 

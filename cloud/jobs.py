@@ -52,6 +52,7 @@ _BACKUP_LOOK_S: Final = 300.0
 _CLEAN_EVERY_S: Final = 3_600.0
 _KEYS_EVERY_S: Final = 3_600.0
 _CHECKPOINT_EVERY_S: Final = 60.0
+_SETTLE_AGAIN_S: Final = 60.0
 _ALARMS_EVERY_S: Final = 1.0
 _POOL_SIZE: Final = 8
 _BID_POINTS: Final = 20_000
@@ -101,6 +102,7 @@ class Jobs:
             ("prices", self.forget_prices, _CLEAN_EVERY_S),
             ("drafts", self._drafts.work, self._whole.market.draft_every_s),
             ("bids", self._bids.work, self._whole.market.work_every_s),
+            ("settle again", self._bids.settle_again, _SETTLE_AGAIN_S),
             ("alarms", self.work_alarms, _ALARMS_EVERY_S),
             ("inbox", self._files.work, INBOX_EVERY_S),
             *self._hooks.jobs(),

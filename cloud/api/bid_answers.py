@@ -179,12 +179,15 @@ class SettlementAnswer(BaseModel):
     amount: Decimal
     currency: str
     lines: dict[str, Decimal]
-    notes: list[str]
+    notes: list[WordsAnswer]
     theirs_day: Decimal | None = Field(None, description="of the exchange's statement of the day")
     ours_day: Decimal | None = Field(None, description="by our own settlement of the day")
     differs: bool = Field(False, description="whether any line of the day is off by over a cent")
     deviations: list[dict[str, Any]] = Field([], description="intervals that went otherwise")
     differences: list[dict[str, Any]] = Field([], description="lines in which both differ")
+    number: int = Field(1, description="how often it has been settled")
+    final: bool = Field(False, description="whether the market revises the statement no more")
+    changes: list[dict[str, Any]] = Field([], description="lines that are others than before")
 
 
 class BidAnswer(BaseModel):
@@ -232,8 +235,14 @@ def bid_answer(bid: Bid, papers: dict[int, dict[type[Any], Any]], log: list[Step
         clearing=None if cleared is None else ClearingAnswer(**asdict(cleared)),
         orders=[] if ordered is None else list(ordered.orders),
         delivery=None if delivered is None else DeliveryAnswer(**asdict(delivered)),
-        settlement=None if settled is None else SettlementAnswer(**asdict(settled)),
+        settlement=None if settled is None else settlement_answer(settled),
     )
+
+
+def settlement_answer(settled: Settlement) -> SettlementAnswer:
+    """What a bid came to."""
+    notes = [WordsAnswer(en=one.en, zh=one.zh) for one in settled.notes]
+    return SettlementAnswer(**asdict(settled) | {"notes": notes})
 
 
 def version_answer(one: Version, papers: dict[type[Any], Any]) -> VersionAnswer:

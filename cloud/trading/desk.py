@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
@@ -27,7 +28,8 @@ from cloud.trading.context import context_of
 from cloud.trading.exchanges import market_of, shortest_min
 from cloud.trading.meter import StationMeter
 from cloud.trading.orders import order_schedules
-from cloud.trading.settling import Day, SettledDay, checked, part_of
+from cloud.trading.parts import part_of
+from cloud.trading.settling import Day, SettledDay, checked
 from cloud.vault.vault import Vault
 
 _DAYS_KEPT: Final = 64
@@ -81,32 +83,37 @@ class TradingDesk:
     ) -> Settlement | NotYet:
         """Return the bid's part of the statement, and whether our own settlement agrees with it."""
         del cleared, delivery
-        told = read_statement(statement.body, market_of(bid.market))
-        if self._clock() < _end_of(bid) and _reaches(told) < bid.end_ms:
+        market, now_ms = market_of(bid.market), self._clock()
+        told = read_statement(statement.body, market)
+        if now_ms < _end_of(bid) and _reaches(told) < bid.end_ms:
             return NotYet()
         place = bid.station, bid.market, bid.day, sha256(statement.body).digest()
-        if place not in self._checked:  # many bids share a day
+        day = self._checked.get(place)  # many bids share a day
+        if day is None:
+            day = await self.settle_day(bid.station, bid.day, told)
             if len(self._checked) >= _DAYS_KEPT:
                 self._checked.clear()
-            self._checked[place] = await self._check(bid, told)
-        return part_of(bid, told, self._checked[place])
+            if day.ours is not None:  # what is missing may have come when the next bid asks
+                self._checked[place] = day
+        part = part_of(bid, told, day, market)
+        return replace(part, final=now_ms >= market.final_ms(bid.day))
 
-    async def _check(self, bid: Bid, told: Statement) -> SettledDay:
-        """Settle the bid's day here and say how that lies to the statement."""
-        market = market_of(bid.market)
-        begin_ms, end_ms = market.calendar.day_bounds_ms(bid.day)
+    async def settle_day(self, station: str, day: dt.date, told: Statement) -> SettledDay:
+        """Settle a station's day here and say how that lies to its statement."""
+        market = market_of(told.market)
+        begin_ms, end_ms = market.calendar.day_bounds_ms(day)
         if self._clock() < end_ms:  # the statement of a day that lasts
             end_ms = _reaches(told)
-        day = Day(
-            station=bid.station,
-            day=bid.day,
+        asked = Day(
+            station=station,
+            day=day,
             market=market,
-            readings=await self._meter.energy(bid.station, begin_ms, end_ms, shortest_min(market)),
+            readings=await self._meter.energy(station, begin_ms, end_ms, shortest_min(market)),
             until_ms=end_ms,
-            series=self._series.get(bid.market, {}),
+            series=self._series.get(market.id, {}),
             now_ms=self._clock(),
         )
-        return await checked(self._pool, self._vault, day, told)
+        return await checked(self._pool, self._vault, asked, told)
 
 
 def _end_of(bid: Bid) -> int:

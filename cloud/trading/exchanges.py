@@ -5,6 +5,7 @@ day that is over, before its statement is asked for.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
@@ -16,10 +17,12 @@ from cloud.market.desk.metering import Metered
 from cloud.market.exchanges import Market, Party, load_market
 from cloud.market.exchanges.client import ExchangeClient, Patience
 from cloud.market.exchanges.port import MarketExchange
+from cloud.market.units import MINUTE_MS
 from cloud.trading.meter import StationMeter
 from cloud.trading.published import PublishedPrices
 
-_MINUTE_MS: Final = 60_000
+_log = logging.getLogger(__name__)
+_DAYS_TOLD: Final = 256
 _LAG_MIN: Final = 5
 """Minutes that the store may be behind the present: a minute is rolled up when it is over."""
 
@@ -87,40 +90,47 @@ class _Told(MarketExchange):
     ) -> None:
         super().__init__(client, market, party, clock)
         self._to, self._of, self._clock, self._meter = client, market, clock, meter
-        self._told: set[tuple[str, dt.date, int]] = set()
+        self._told: dict[tuple[str, dt.date], int] = {}
+        self._said: set[str] = set()
 
     async def statement(
         self, station: str, product: str, day: dt.date
     ) -> Document | NotYet | Unclear:
-        """Tell the day's readings once, then ask for its statement."""
+        """Tell the day's readings, once as long as they stay the same; then ask for its statement.
+
+        Prices that do not come keep no statement back: our own settlement says which are missing,
+        and is made again when they are there.
+        """
         begin_ms, end_ms = self._of.calendar.day_bounds_ms(day)
         now_ms = self._clock()
         if now_ms < end_ms and not self.provisional:
             return NotYet()
         minutes = shortest_min(self._of)
-        step_ms = minutes * _MINUTE_MS
+        step_ms = minutes * MINUTE_MS
         until_ms = min(end_ms, now_ms - now_ms % step_ms)
-        if (station, day, until_ms) not in self._told:
-            readings = await self._known(station, begin_ms, until_ms, minutes)
-            if readings is None:
-                return NotYet()
+        readings = await self._known(station, begin_ms, until_ms, minutes)
+        if readings is None:
+            return NotYet()
+        if self._told.get((station, day)) != hash(readings):
             rows = [(one.start_ms, minutes, one.energy_mwh) for one in readings]
             refused = await self._to.report_meter(self._of.id, station, rows)
             if refused is not None:
                 return Unclear(f"the meter's readings were not taken: {refused}")
-            self._told = {one for one in self._told if one[1] >= day}
-            self._told.add((station, day, until_ms))
+            if len(self._told) >= _DAYS_TOLD:
+                self._told.clear()
+            self._told[station, day] = hash(readings)
         if self.published is not None:
             wrong = await self.published.keep(self._to, day, now_ms)
-            if wrong:
-                return Unclear(wrong)
+            if wrong and wrong not in self._said:
+                self._said.add(wrong)
+                _log.warning("%s", wrong)
         return await super().statement(station, product, day)
 
     async def _known(
         self, station: str, begin_ms: int, until_ms: int, minutes: int
     ) -> tuple[Metered, ...] | None:
         """Return the readings up to a time, or of a day that lasts, up to what is stored."""
-        step_ms = minutes * _MINUTE_MS
+        step_ms = minutes * MINUTE_MS
         tries = _LAG_MIN // minutes + 1 if self.provisional else 1
         for late in range(tries):
             end_ms = until_ms - late * step_ms

@@ -4,17 +4,13 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Final
 
-from cloud.db import Pool, connection
+from cloud.db import Pool
 from cloud.market import prices
 from cloud.market.exchanges import Denied, Kind, Market, Stage, Unclear
 from cloud.market.exchanges.client import ExchangeClient
 from cloud.market.prices import Row, Series
 
 IMBALANCE: Final = "imbalance"
-_NEWEST: Final = (
-    "SELECT max(v.start_ms) FROM market_values v JOIN market_series s ON s.key = v.series"
-    " WHERE s.id = %s AND v.start_ms >= %s AND v.start_ms < %s"
-)
 _KINDS: Final = {
     Stage.DAY_AHEAD: prices.Kind.DAY_AHEAD,
     Stage.INTRADAY: prices.Kind.INTRADAY,
@@ -35,7 +31,10 @@ class PublishedPrices:
         self._pool, self._market, self._series = pool, market, series
 
     async def keep(self, client: ExchangeClient, day: dt.date, now_ms: int) -> str:
-        """Keep what is published of a day and not kept yet; return what went wrong, or nothing.
+        """Keep what is published of a day and not known yet, or corrected since.
+
+        Returns:
+            What went wrong, or nothing.
 
         Raises:
             BadSeries: a series of this id holds something else.
@@ -44,8 +43,12 @@ class PublishedPrices:
             told = await client.prices(self._market.id, name, day)
             if isinstance(told, Denied | Unclear):
                 return f"prices of {name}: {told}"
-            newest = await self._newest(series, day)
-            rows = [Row(start, float(price), now_ms) for start, price in told if start > newest]
+            known = await self._known(series, day, now_ms)
+            rows = [
+                Row(start, float(price), now_ms)
+                for start, price in told
+                if known.get(start) != float(price)
+            ]
             if rows:
                 report = await prices.import_rows(
                     *(self._pool, self._of(name, series), rows),
@@ -57,12 +60,13 @@ class PublishedPrices:
                     return f"prices of {name}: {' '.join(report.lines())}"
         return ""
 
-    async def _newest(self, series: str, day: dt.date) -> int:
-        """Return the beginning of the newest price kept of a day; days may come in any order."""
+    async def _known(self, series: str, day: dt.date, now_ms: int) -> dict[int, float]:
+        """Return the prices that are kept of a day, by their beginning."""
+        if not any(one.series.id == series for one in await prices.list_series(self._pool)):
+            return {}
         bounds = self._market.calendar.day_bounds_ms(day)
-        async with connection(self._pool) as conn:
-            row = await (await conn.execute(_NEWEST, [series, *bounds])).fetchone()
-        return -1 if row is None or row[0] is None else int(row[0])
+        read = await prices.read(self._pool, series, *bounds, now_ms)
+        return dict(zip(read.start_ms.tolist(), read.value.tolist(), strict=True))
 
     def _of(self, name: str, series: str) -> Series:
         market = self._market

@@ -1,4 +1,4 @@
-"""A bid's part of a day's statement, and the same day settled here by the market's own rules.
+"""A day settled here by the market's own rules, beside the statement of its exchange.
 
 What the market pays is what its statement says. Beside it the day is settled from what was cleared,
 the meter and the published prices; every line that differs is named, with the money it is about.
@@ -12,18 +12,16 @@ from typing import Final
 
 import numpy as np
 
-from cloud.db import Pool, connection
+from cloud.db import Pool
 from cloud.errors import CloudError
 from cloud.market import bids, prices
 from cloud.market.award import Award
-from cloud.market.bids import Bid, Cleared, Differs, Explained, Settlement, State
+from cloud.market.bids import Won
 from cloud.market.desk.metering import Metered, flag_zh
 from cloud.market.exchanges import Market
 from cloud.market.settlement import (
-    Course,
     DayRecord,
     Deviation,
-    Difference,
     Incomplete,
     Reading,
     Reconciliation,
@@ -31,13 +29,14 @@ from cloud.market.settlement import (
     reconcile,
     settle,
 )
-from cloud.market.statement import Item, Line, Statement
+from cloud.market.statement import Statement
+from cloud.market.units import MINUTE_MS
 from cloud.vault.vault import Vault
+from contract.words import Words
 
 _SHOWN: Final = 3
 _CENT: Final = Decimal("0.01")
-_UNEVEN: Final = frozenset({Item.IMBALANCE, Item.DEVIATION})
-_CLEARED: Final = (State.CLEARED, State.SCHEDULED, State.DELIVERED, State.SETTLED)
+_Prices = Mapping[str, Mapping[int, Decimal]]
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,16 @@ class SettledDay:
         ours: our settlement; None: there is none.
         found: the comparison, line by line; None as `ours`.
         deviations: intervals that went otherwise than awarded.
+        record: awards, meter and prices that it was settled from; None: they are not all there.
+        readings: of the meter with what is uncertain about them; empty: not told.
     """
 
-    words: str
+    words: Words
     ours: Statement | None = None
     found: Reconciliation | None = None
     deviations: tuple[Deviation, ...] = ()
+    record: DayRecord | None = None
+    readings: tuple[Metered, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -89,153 +92,103 @@ class SettledDay:
         return any(abs(money) > _CENT for money in off)
 
 
-def part_of(bid: Bid, told: Statement, day: SettledDay) -> Settlement:
-    """Return what a statement says of a bid's product in its time, and what we say of that time.
-
-    Args:
-        bid: the bid.
-        told: the statement of its station's day.
-        day: what came of settling the day here.
-    """
-    lines: dict[str, Decimal] = {}
-    for line in told.lines:
-        if line.detail == bid.product and _within(bid, line.start_ms):
-            lines[line.item.value] = lines.get(line.item.value, Decimal(0)) + line.amount
-    amount = sum(lines.values(), Decimal(0))
-    rest = told.total - amount
-    words = f"{rest} {told.currency} of the day's statement are for something else"
-    found = () if day.found is None else day.found.differences
-    return Settlement(
-        amount,
-        told.currency,
-        lines,
-        (*((words,) if rest else ()), day.words),
-        theirs=_lines_of(bid, told),
-        ours=None if day.ours is None else _lines_of(bid, day.ours),
-        theirs_day=told.total,
-        ours_day=None if day.ours is None else day.ours.total,
-        differences=tuple(_named(one) for one in found if _within(bid, one.start_ms)),
-        deviations=tuple(_explained(bid, day)),
-        differs=day.differs,
-    )
-
-
-def _within(bid: Bid, start_ms: int | None) -> bool:
-    return start_ms is None or bid.begin_ms <= start_ms < bid.end_ms
-
-
-def _lines_of(bid: Bid, statement: Statement) -> tuple[Line, ...]:
-    """Return the lines of a bid's product and of deviations in its time, and those of the day."""
-    return tuple(
-        one
-        for one in statement.lines
-        if _within(bid, one.start_ms)
-        and (one.start_ms is None or one.detail == bid.product or one.item in _UNEVEN)
-    )
-
-
-def _named(one: Difference) -> Differs:
-    return Differs(
-        *(one.start_ms, one.item.value, one.detail, one.fault.value, one.ours, one.theirs),
-        *(one.money, one.both_words),
-    )
-
-
-def _explained(bid: Bid, day: SettledDay) -> Iterator[Explained]:
-    lines = () if day.ours is None else day.ours.lines
-    prices = {one.start_ms: one.price for one in lines if one.item is Item.IMBALANCE}
-    for one in day.deviations:
-        if one.course is not Course.AS_AWARDED and _within(bid, one.start_ms):
-            yield Explained(
-                *(one.start_ms, one.minutes, one.awarded_mwh, one.delivered_mwh),
-                *(one.imbalance_mwh, prices.get(one.start_ms), one.cost, one.course.value),
-                one.both_words,
-            )
-
-
 async def checked(pool: Pool, vault: Vault, day: Day, told: Statement) -> SettledDay:
     """Settle the day here and say how that lies to the statement."""
     if day.readings is None:
-        return SettledDay("not settled here: the meter has not told the whole day")
+        return SettledDay(
+            Words(
+                "not settled here: the meter has not told the whole day",
+                "未能在本方结算：电表尚未报完全天读数",
+            )
+        )
+    readings = tuple(day.readings)
     causes = {
-        one.start_ms: {"en": one.flag, "zh": flag_zh(one.flag)} for one in day.readings if one.flag
+        one.start_ms: {"en": one.flag, "zh": flag_zh(one.flag)} for one in readings if one.flag
     }
     try:
-        record = await _record(pool, vault, day, day.readings)
+        record = await _record(pool, vault, day, readings)
         lasts = day.until_ms < day.market.calendar.day_bounds_ms(day.day)[1]
         ours = settle(record, day.market, provisional=lasts)
         found = reconcile(ours, told)
         deviations = explain(record, day.market, ours.lines, causes)
     except CloudError as error:  # what is missing for it: a price, a profile's rule
-        return SettledDay(f"not settled here: {error}")
-    return SettledDay(_said(found, told.currency), ours, found, deviations)
+        why = error.words if isinstance(error, Incomplete) else Words(str(error), str(error))
+        words = Words(f"not settled here: {why.en}", f"未能在本方结算：{why.zh}")
+        return SettledDay(words, readings=readings)
+    said = _said(found, told.currency)
+    return SettledDay(said, ours, found, deviations, record, readings)
 
 
 async def _record(pool: Pool, vault: Vault, day: Day, readings: Sequence[Metered]) -> DayRecord:
     minutes = min(one.interval_min for one in day.market.products)
+    known = {name: await _prices(pool, day, series) for name, series in day.series.items()}
+    won = await bids.won_on(pool, vault, day.station, day.market.id, day.day)
     return DayRecord(
         day.station,
         day.day,
-        await _awards(pool, vault, day),
+        tuple(_awards(won, day, known)),
         tuple(Reading(one.start_ms, minutes, one.energy_mwh) for one in readings),
-        {name: await _prices(pool, day, series) for name, series in day.series.items()},
+        known,
     )
 
 
-async def _awards(pool: Pool, vault: Vault, day: Day) -> tuple[Award, ...]:
-    async with connection(pool) as conn:
-        found = await conn.execute(
-            "SELECT b.id::text, v.version FROM bids b JOIN bid_versions v ON v.bid = b.id"
-            " WHERE b.station = %s AND b.market = %s AND b.day = %s AND v.state = ANY(%s)"
-            " ORDER BY b.begin_ms, b.product",
-            (day.station, day.market.id, day.day, list(_CLEARED)),
-        )
-        there = await found.fetchall()
-    awards: list[Award] = []
-    for name, number in there:
-        bid = await bids.load(pool, vault, name)
-        cleared = await bids.paper_of(pool, vault, bid, number, Cleared)
-        for one in cleared.awards if cleared is not None else ():
+def _awards(won: Sequence[Won], day: Day, known: _Prices) -> Iterator[Award]:
+    """Return the day's awards; one whose price came later has that of its product's series."""
+    for each in won:
+        product, cleared = each.bid.product, each.cleared
+        for one in cleared.awards:
             if one.start_ms >= day.until_ms:
                 continue
-            if one.price is None:
-                raise Incomplete(f"{bid.product}: the price of an award is not told yet")
-            awards.append(
-                Award(
-                    *(bid.product, one.start_ms, cleared.interval_min if cleared else 0),
-                    *(one.direction, one.power_mw, one.price),
+            price = one.price
+            if price is None:
+                price = known.get(product, {}).get(one.start_ms)
+            if price is None:
+                raise Incomplete(
+                    f"{product}: the price of an award is not told yet; import the product's"
+                    " prices, or wait for the exchange",
+                    f"{product}：中标价格尚未公布；请导入该品种价格或等待交易所公布",
                 )
+            yield Award(
+                *(product, one.start_ms, cleared.interval_min, one.direction, one.power_mw, price)
             )
-    return tuple(awards)
 
 
 async def _prices(pool: Pool, day: Day, series: str) -> dict[int, Decimal]:
     begin_ms, end_ms = day.market.calendar.day_bounds_ms(day.day)
     read = await prices.read(pool, series, begin_ms, end_ms, day.now_ms)
-    step_ms = min(one.interval_min for one in day.market.products) * 60_000
+    step_ms = min(one.interval_min for one in day.market.products) * MINUTE_MS
     found = {}
     for start, value in zip(read.start_ms.tolist(), read.value.tolist(), strict=True):
         if np.isfinite(value):  # a price holds over the finer intervals inside its own
-            for at in range(start, start + read.step_min * 60_000, step_ms):
+            for at in range(start, start + read.step_min * MINUTE_MS, step_ms):
                 found[at] = Decimal(repr(value))
     return found
 
 
-def _said(found: Reconciliation, currency: str) -> str:
+def _said(found: Reconciliation, currency: str) -> Words:
     if not found.differences:
-        return f"settled here too: all {found.agreed} lines agree to the cent"
-    shown = "; ".join(
-        f"{_when(one.start_ms)} {one.item} {one.detail}: {one.words()}"
-        for one in found.differences[:_SHOWN]
+        return Words(
+            f"settled here too: all {found.agreed} lines agree to the cent",
+            f"本方同步结算：{found.agreed} 行全部一致到分",
+        )
+    shown = found.differences[:_SHOWN]
+    en, zh = (
+        "; ".join(
+            f"{_when(one.start_ms, language)} {one.item} {one.detail}: {one.words(language)}"
+            for one in shown
+        )
+        for language in ("en", "zh")
     )
-    more = len(found.differences) - _SHOWN
-    return (
-        f"settled here too: {len(found.differences)} lines differ, {found.money} {currency} in all:"
-        f" {shown}{f'; and {more} more' if more > 0 else ''}"
+    count, more = len(found.differences), len(found.differences) - _SHOWN
+    return Words(
+        f"settled here too: {count} lines differ, {found.money} {currency} in all: "
+        f"{en}{f'; and {more} more' if more > 0 else ''}",
+        f"本方同步结算：{count} 行不一致，合计 {found.money} {currency}："
+        f"{zh}{f'；另有 {more} 行' if more > 0 else ''}",
     )
 
 
-def _when(start_ms: int | None) -> str:
+def _when(start_ms: int | None, language: str) -> str:
     if start_ms is None:
-        return "the day"
+        return "the day" if language == "en" else "全天"
     return f"{dt.datetime.fromtimestamp(start_ms / 1000, dt.UTC):%H:%MZ}"

@@ -34,7 +34,19 @@ def settlement(
         if settled.theirs_day is None
         else money(settled.theirs_day - settled.amount, signed=True),
         "agrees": settled.ours is not None and not settled.differences and not settled.differs,
-        "why_not": settled.notes[-1] if settled.ours is None and settled.notes else "",
+        "why_not": settled.notes[-1].text(visit.language)
+        if settled.ours is None and settled.notes
+        else "",
+        "standing": visit.t("final") if settled.final else visit.t("provisional"),
+        "changes": [
+            {
+                "at": clock(one.start_ms),
+                "item": f"{one.item} {one.detail}".strip(),
+                "words": one.words.text(visit.language),
+                "money": money(one.money, signed=True),
+            }
+            for one in settled.changes[:_SHOWN]
+        ],
         "differences": [
             {
                 "at": clock(one.start_ms),

@@ -24,13 +24,16 @@ from cloud.market.bids import (
     State,
     rows,
 )
+from cloud.market.bids.settlements import put_settlement
 from cloud.market.exchanges import load_market
 from cloud.market.exchanges.statements import write_statement
 from cloud.market.forecast import LEVELS, Forecast
 from cloud.market.forecasts import as_record
 from cloud.market.settlement import DayRecord, Reading, explain, reconcile, settle
-from cloud.trading.settling import SettledDay, part_of
+from cloud.trading.parts import part_of
+from cloud.trading.settling import SettledDay
 from cloud.vault.vault import Vault
+from contract.words import Words
 
 MARKET = load_market("cn-shandong")
 PRODUCT = next(
@@ -75,16 +78,18 @@ async def settle_day(pool: Pool, vault: Vault, station: str, day: dt.date) -> st
     record = _record(station, day, awards, measured)
     told = settle(record, MARKET)
     agreed = SettledDay(
-        "all lines agree", told, reconcile(told, told), explain(record, MARKET, told.lines)
+        Words("all lines agree", "全部一致"),
+        told,
+        reconcile(told, told),
+        explain(record, MARKET, told.lines),
     )
     document = Document("s.csv", "text/csv", write_statement(told, MARKET))
-    paid = part_of(await bids.load(pool, vault, bid), told, agreed)
+    paid = part_of(await bids.load(pool, vault, bid), told, agreed, MARKET)
     papers = {
         State.CHECKED: Judgement(figures={"var": 1_000.0, "cvar": 1_500.0}),
         State.CLEARED: cleared,
         State.SCHEDULED: Scheduled(()),
         State.DELIVERED: Delivery(tuple(measured)),
-        State.SETTLED: paid,
     }
     keys, before = await vault.keys(station), State.DRAFTED
     after = (State.CLEARED, State.SCHEDULED, State.DELIVERED, State.SETTLED)
@@ -92,7 +97,9 @@ async def settle_day(pool: Pool, vault: Vault, station: str, day: dt.date) -> st
         for state in (*_WAY, *after):
             step = rows.Step(1, before, state, gate_ms, "test", "")
             await rows.move(conn, keys, bid, step, approved_by="test")
-            if state in papers:
+            if state is State.SETTLED:
+                await put_settlement(conn, keys, bid, 1, paid, at_ms=gate_ms)
+            elif state in papers:
                 await rows.put_paper(conn, keys, bid, 1, papers[state], at_ms=gate_ms)
             before = state
         await rows.put_paper(conn, keys, bid, 1, document, at_ms=gate_ms)

@@ -47,11 +47,13 @@ from cloud.market.statement import Item, Line, Statement, total_of
 from cloud.trading import TradingDesk, open_exchanges
 from cloud.trading.exchanges import shortest_min
 from cloud.trading.meter import StationMeter
+from cloud.trading.parts import part_of
 from cloud.trading.published import PublishedPrices
-from cloud.trading.settling import SettledDay, part_of
+from cloud.trading.settling import SettledDay
 from cloud.vault.vault import Vault
 from contract import layouts
 from contract.frame import Frame
+from contract.words import Words
 from tests.cloud.history.conftest import open_store
 from tests.cloud.market.bids.trade_hall import HallExchange, trade_hall
 from tests.cloud.stations import create_station
@@ -352,14 +354,42 @@ async def test_a_statement_is_split_by_product_and_the_rest_is_said(parts):
     )
     told = Statement("1", MARKET.id, "haibin-1", DAY, MARKET.currency, lines, total_of(lines))
 
-    settled = part_of(bid, told, SettledDay("checked"))
+    settled = part_of(bid, told, SettledDay(Words("checked", "已核对")), MARKET)
 
     assert settled.amount == Decimal("100.30")
     assert settled.lines == {"energy": Decimal("100.30")}
-    assert settled.notes == (
+    assert [note.en for note in settled.notes] == [
         "6.66 EUR of the day's statement are for something else",
         "checked",
+    ]
+    assert [note.zh for note in settled.notes] == ["当日结算单另有 6.66 EUR 属其他项目", "已核对"]
+
+
+async def test_a_line_of_the_whole_day_counts_once_and_in_no_part_of_the_day(parts):
+    whole = content()
+    offers = whole.bid_set
+    first = dataclasses.replace(
+        whole, bid_set=dataclasses.replace(offers, intervals=offers.intervals[:4])
     )
+    second = dataclasses.replace(
+        whole, bid_set=dataclasses.replace(offers, intervals=offers.intervals[4:8])
+    )
+    name = product().id
+    fee = Line(None, Item.CAPACITY, name, Decimal(1), "day", Decimal(24), Decimal(24))
+    told = Statement("1", MARKET.id, "haibin-1", DAY, MARKET.currency, (fee,), Decimal(24))
+    done = SettledDay(Words("checked", "已核对"))
+
+    bids_of_parts = [(await drafted(parts, given))[0] for given in (first, second)]
+    split = [part_of(bid, told, done, MARKET) for bid in bids_of_parts]
+    once = part_of(dataclasses.replace(bids_of_parts[0], end_ms=whole_end()), told, done, MARKET)
+
+    assert [one.amount for one in split] == [0, 0]
+    assert "24 EUR of day-ahead-energy are for the whole day" in split[0].notes[0].en
+    assert once.amount == 24
+
+
+def whole_end() -> int:
+    return MARKET.calendar.day_bounds_ms(DAY)[1]
 
 
 class Statements(HallExchange):
@@ -450,13 +480,13 @@ async def test_a_bid_is_moved_through_the_whole_cloud_and_settled_here_too(pool,
     assert settled is not None
     assert settled.amount == pytest.approx(Decimal(48 * 150), abs=Decimal(8))
     if Decimal(off):
-        assert "1 lines differ, 1.25 EUR in all" in settled.notes[-1]
+        assert "1 lines differ, 1.25 EUR in all" in settled.notes[-1].en
         assert settled.differs
         (off_by,) = settled.differences
         assert (off_by.fault, off_by.money) == ("amount", Decimal("1.25"))
         assert "金额不同" in off_by.words.zh
     else:
-        assert "lines agree to the cent" in settled.notes[-1]
+        assert "lines agree to the cent" in settled.notes[-1].en
         assert (settled.differs, settled.differences) == (False, ())
         assert settled.ours == settled.theirs
 
@@ -499,6 +529,30 @@ async def test_prices_that_are_published_are_kept_whatever_the_order_of_the_days
     assert wrong == ["", "", ""]
     assert len(read.value) == 2 * 96
     assert set(read.value.tolist()) == {50.0, 100.0}
+
+
+async def test_a_price_that_is_corrected_or_was_left_out_is_kept_anew(pool, tmp_path):
+    series = {"day-ahead-energy": "published.ahead"}
+    day = dt.date(2026, 3, 10)
+    begin_ms, end_ms = MARKET.calendar.day_bounds_ms(day)
+    with running_exchange(write_config(tmp_path)) as exchange:
+        exchange.move_to("2026-03-10T16:00:00Z")
+        client = ExchangeClient(exchange.address, exchange.token_file, Patience(10, 1, 0))
+        kept = PublishedPrices(pool, MARKET, series)
+        wrong = [await kept.keep(client, day, NOW_MS)]
+        told = await client.prices(MARKET.id, "day-ahead-energy", day)
+        assert isinstance(told, tuple)
+        first = [prices.Row(told[3][0], float(told[3][1]) + 9, NOW_MS + 1)]
+        of = kept._of("day-ahead-energy", "published.ahead")
+        await prices.import_rows(pool, of, first, source="an error", now_ms=NOW_MS + 1)
+        wrong.append(await kept.keep(client, day, NOW_MS + 2))
+
+    read = [
+        await prices.read(pool, "published.ahead", begin_ms, end_ms, NOW_MS + late)
+        for late in (0, 1, 2)
+    ]
+    assert wrong == ["", ""]
+    assert [(one.value != read[0].value).sum() for one in read] == [0, 1, 0]
 
 
 async def test_a_near_gate_becomes_an_alarm_and_ends_as_one(parts, monkeypatch):

@@ -2,8 +2,10 @@
 
 from cloud.market.bids.acts import NewBid, approve, draft, edit, weigh_again, withdraw
 from cloud.market.bids.bid import Bid, Version
+from cloud.market.bids.cleared import Won, won_on, won_within
 from cloud.market.bids.content import (
     Approver,
+    Changed,
     Content,
     Delivery,
     Differs,
@@ -41,6 +43,7 @@ from cloud.market.bids.rows import (
     paper_of,
     papers_of,
 )
+from cloud.market.bids.settlements import SettledVersion, any_day_open, settlements_of
 from cloud.market.bids.states import State, may_follow
 from cloud.market.bids.watch import DEADLINE, DIFFERS, MISSED, UNCLEAR, any_open, conditions
 from cloud.market.bids.worker import Worker
@@ -54,6 +57,7 @@ __all__ = [
     "Approver",
     "Award",
     "Bid",
+    "Changed",
     "Cleared",
     "Content",
     "Delivery",
@@ -71,6 +75,7 @@ __all__ = [
     "Rejected",
     "Replaced",
     "Scheduled",
+    "SettledVersion",
     "Settlement",
     "State",
     "Step",
@@ -79,7 +84,9 @@ __all__ = [
     "Unknown",
     "Version",
     "Withdrawn",
+    "Won",
     "Worker",
+    "any_day_open",
     "any_open",
     "approve",
     "beside",
@@ -94,6 +101,9 @@ __all__ = [
     "others_judged",
     "paper_of",
     "papers_of",
+    "settlements_of",
     "weigh_again",
     "withdraw",
+    "won_on",
+    "won_within",
 ]

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter
 
 from cloud.market.bid import BidSet
 from cloud.market.statement import Line
@@ -159,6 +159,34 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A line that is another one than when the bid was settled before.
+
+    Attributes:
+        start_ms: the interval; None: the whole day.
+        whose: "theirs": the exchange's statement; "ours": our own settlement.
+        item, detail: of the line.
+        money: by how much its amount has risen.
+        words: what has changed, in both languages.
+    """
+
+    start_ms: int | None
+    whose: str
+    item: str
+    detail: str
+    money: Decimal
+    words: Words
+
+
+def _both(notes: Any) -> Any:
+    """Read notes that were kept in English alone."""
+    return [(one, one) if isinstance(one, str) else one for one in notes]
+
+
+Notes = Annotated[tuple[Words, ...], BeforeValidator(_both)]
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """What a bid came to: positive is paid to us.
 
@@ -177,12 +205,15 @@ class Settlement:
         differences: in the bid's time and of the whole day.
         deviations: intervals of the bid that went otherwise than awarded.
         differs: whether any line of the day is off by more than a cent.
+        number: how often it has been settled; statements, prices and meters are revised.
+        final: whether the market revises the statement no more.
+        changes: what is another thing than when it was settled before.
     """
 
     amount: Decimal
     currency: str
     lines: Mapping[str, Decimal] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
     theirs: tuple[Line, ...] = ()
     ours: tuple[Line, ...] | None = None
     theirs_day: Decimal | None = None
@@ -190,6 +221,9 @@ class Settlement:
     differences: tuple[Differs, ...] = ()
     deviations: tuple[Explained, ...] = ()
     differs: bool = False
+    number: int = 1
+    final: bool = False
+    changes: tuple[Changed, ...] = ()
 
 
 _adapters: dict[type[Any], TypeAdapter[Any]] = {}

@@ -49,6 +49,8 @@ OPEN: Final = frozenset({_S.DRAFTED, _S.CHECKED, _S.APPROVED})
 """Not yet handed to the exchange."""
 STANDING: Final = frozenset({_S.SUBMITTED, _S.ACCEPTED})
 """The exchange has it, or may have it, and the market has not cleared."""
+WON: Final = frozenset({_S.CLEARED, _S.SCHEDULED, _S.DELIVERED, _S.SETTLED})
+"""The market has said what is bought and sold."""
 
 
 def may_follow(before: State | None, after: State) -> bool:

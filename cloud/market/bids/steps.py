@@ -11,12 +11,14 @@ from typing import Final
 from cloud.db import Pool, connection
 from cloud.market.bids import rows
 from cloud.market.bids.bid import Bid, Version
+from cloud.market.bids.cleared import won_within
 from cloud.market.bids.content import Delivery, Judgement
 from cloud.market.bids.decide import Do, Times, Todo
 from cloud.market.bids.exchange import Cleared, Document, Exchange, NotYet, Unclear
 from cloud.market.bids.handing import EXCHANGE, Hand, Later, Point, asked, write_submission
 from cloud.market.bids.ports import Desk
 from cloud.market.bids.rows import Step
+from cloud.market.bids.settlements import open_day, put_settlement
 from cloud.market.bids.states import State
 from cloud.market.errors import MarketError
 from cloud.vault.vault import StationKeys, Vault
@@ -178,7 +180,8 @@ class Steps:
         async with connection(self._pool) as held, held.transaction():
             # Of two bids that clear at once, the later one orders the sum of both.
             await held.execute(_ONE_AT_A_TIME, [f"orders of {bid.station}"])
-            results = await self._results(bid)
+            won = await won_within(self._pool, self._vault, bid.station, bid.begin_ms, bid.end_ms)
+            results = [one.cleared for one in won]
             ordered = await self._tools.desk.schedule(bid, results, now_ms)
             self._point("ordered")
             orders = ", ".join(ordered.orders)
@@ -211,34 +214,16 @@ class Steps:
         settled = await self._tools.desk.settle(bid, cleared, delivery, document)
         if isinstance(settled, NotYet):
             raise self._later(settled, now_ms)
-        why = "; ".join((f"{settled.amount} {settled.currency}", *settled.notes))
+        notes = [one.en for one in settled.notes]
+        why = "; ".join((f"{settled.amount} {settled.currency}", *notes))
         step = Step(version.number, version.state, State.SETTLED, now_ms, DESK, why)
         keys = await self._vault.keys(bid.station)
         async with connection(self._pool) as conn, conn.transaction():
             await rows.lock(conn, bid.id)
-            for paper in (document, settled):
-                await rows.put_paper(conn, keys, bid.id, version.number, paper, at_ms=now_ms)
-            if settled.differs:
-                await conn.execute(
-                    "INSERT INTO bid_differences (bid, at_ms) VALUES (%s, %s)", (bid.id, now_ms)
-                )
+            await rows.put_paper(conn, keys, bid.id, version.number, document, at_ms=now_ms)
+            await put_settlement(conn, keys, bid.id, version.number, settled, at_ms=now_ms)
+            await open_day(conn, bid)
             await rows.move(conn, keys, bid.id, step)
-
-    async def _results(self, bid: Bid) -> list[Cleared]:
-        """Return all that is cleared for the station and overlaps the bid's time, this included."""
-        async with connection(self._pool) as conn:
-            found = await conn.execute(
-                "SELECT b.id::text, v.version FROM bids b JOIN bid_versions v ON v.bid = b.id"
-                " WHERE b.station = %s AND b.begin_ms < %s AND b.end_ms > %s AND v.state IN"
-                " ('cleared', 'scheduled', 'delivered', 'settled') ORDER BY b.begin_ms, b.id",
-                (bid.station, bid.end_ms, bid.begin_ms),
-            )
-            there = await found.fetchall()
-        results = []
-        for other, number in there:
-            one = await rows.load(self._pool, self._vault, other)
-            results.append(await self._paper(one, one.of(number), Cleared))
-        return results
 
     async def _move(
         self,

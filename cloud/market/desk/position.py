@@ -4,34 +4,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from cloud.db import Pool, connection
+from cloud.db import Pool
 from cloud.market import bids
 from cloud.market.battery import Battery
-from cloud.market.bids import Cleared
 from cloud.market.desk.awards import Traded, energy_trades
 from cloud.vault.vault import Vault
 
 _MS_PER_HOUR: Final = 3_600_000
-_CLEARED: Final = """
-SELECT b.id::text, v.version FROM bids b JOIN bid_versions v ON v.bid = b.id
-WHERE b.station = %s AND b.begin_ms < %s AND b.end_ms > %s
-AND v.state IN ('cleared', 'scheduled', 'delivered', 'settled') ORDER BY b.begin_ms, b.id
-"""
 
 
 async def traded(
     pool: Pool, vault: Vault, station: str, begin_ms: int, end_ms: int
 ) -> tuple[Traded, ...]:
     """Return the trades of energy that overlap a span of time."""
-    async with connection(pool) as conn:
-        rows = await (await conn.execute(_CLEARED, (station, end_ms, begin_ms))).fetchall()
     found: list[Traded] = []
-    for name, version in rows:
-        bid = await bids.load(pool, vault, name)
-        cleared = await bids.paper_of(pool, vault, bid, version, Cleared)
-        if cleared is not None:
-            awards = ((one.start_ms, one.direction, float(one.power_mw)) for one in cleared.awards)
-            found.extend(energy_trades(awards, cleared.interval_min))
+    for won in await bids.won_within(pool, vault, station, begin_ms, end_ms):
+        awards = ((a.start_ms, a.direction, float(a.power_mw)) for a in won.cleared.awards)
+        found.extend(energy_trades(awards, won.cleared.interval_min))
     return tuple(one for one in found if one.start_ms < end_ms and one.end_ms > begin_ms)
 
 

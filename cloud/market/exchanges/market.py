@@ -27,6 +27,7 @@ from cloud.market.exchanges.profile_file import (
 )
 from cloud.market.exchanges.settlement_file import SettlementFile
 from cloud.market.exchanges.words import Amend, Format, Kind, Role, Stage
+from cloud.market.units import DAY_MS
 
 V = TypeVar("V")
 PROFILES = Path(__file__).with_name("profiles")
@@ -168,6 +169,10 @@ class Market:
                 return one
         known = ", ".join(one.id for one in self.products)
         raise BadProfile(f"{self.id}: product {name!r} is not traded there; choose from {known}")
+
+    def final_ms(self, day: dt.date) -> int:
+        """Return from when on a delivery day's statement is revised no more, UTC epoch ms."""
+        return self.calendar.day_bounds_ms(day)[1] + self.settlement.final_days.value * DAY_MS
 
     def eligibility(self, role: Role) -> Eligibility | None:
         """Return what a role asks for; None: the market does not know the role."""

@@ -59,28 +59,37 @@ Share = Annotated[Decimal, Field(ge=0, le=1)]
 Positive = Annotated[Decimal, Field(ge=0)]
 
 
-class TwoSettlementFile(Strict):
+class SettlementBase(Strict):
+    """What every scheme says.
+
+    Attributes:
+        rounding: to what money is rounded.
+        final_days: days after the delivery day from which on a statement is revised no more.
+    """
+
+    rounding: StatedMoney[RoundingFile]
+    final_days: StatedMoney[Annotated[int, Field(ge=0, le=400)]]
+
+
+class TwoSettlementFile(SettlementBase):
     """Day-ahead award at the day-ahead price, the rest at the real-time price (ERCOT)."""
 
     scheme: Literal["two-settlement"]
-    rounding: StatedMoney[RoundingFile]
 
 
-class ImbalanceFile(Strict):
+class ImbalanceFile(SettlementBase):
     """Day-ahead and intraday awards at their prices, the rest at the imbalance price (Europe)."""
 
     scheme: Literal["imbalance"]
-    rounding: StatedMoney[RoundingFile]
 
 
-class AemoFile(Strict):
+class AemoFile(SettlementBase):
     """Metered energy of each 5 minutes x MLF x price, and FCAS enablement x price."""
 
     scheme: Literal["aemo"]
-    rounding: StatedMoney[RoundingFile]
 
 
-class ChinaFile(Strict):
+class ChinaFile(SettlementBase):
     """Spot with contract, deviation band, and regulation by K x mileage.
 
     Attributes:
@@ -92,7 +101,6 @@ class ChinaFile(Strict):
     """
 
     scheme: Literal["china-spot"]
-    rounding: StatedMoney[RoundingFile]
     deviation_free_share: StatedMoney[Share]
     deviation_factor: StatedMoney[Positive]
     regulation_k_max: StatedMoney[Positive]

@@ -23,6 +23,7 @@ from cloud.market.settlement.revenue import (
     revenue_by_market,
     revenue_by_station,
 )
+from cloud.market.settlement.revision import Revision, Whose, revised
 from cloud.market.settlement.settle import capacity_compensation, settle
 
 __all__ = [
@@ -43,7 +44,9 @@ __all__ = [
     "Reading",
     "Reconciliation",
     "RegulationRun",
+    "Revision",
     "Rounding",
+    "Whose",
     "capacity_compensation",
     "compare",
     "explain",
@@ -54,5 +57,6 @@ __all__ = [
     "revenue_by_item",
     "revenue_by_market",
     "revenue_by_station",
+    "revised",
     "settle",
 ]

@@ -100,7 +100,13 @@ def reconcile(ours: Statement, theirs: Statement) -> Reconciliation:
             raise BadDocument(
                 f"the statement is of {name} {getattr(theirs, name)}, not {getattr(ours, name)}"
             )
-    left, right = _by_place(ours.lines), _by_place(theirs.lines)
+    agreed, differences = compare(ours.lines, theirs.lines)
+    return Reconciliation(agreed, differences, theirs.total - ours.total)
+
+
+def compare(ours: Iterable[Line], theirs: Iterable[Line]) -> tuple[int, tuple[Difference, ...]]:
+    """Return how many lines agree, and those that do not; matched as `reconcile` says."""
+    left, right = _by_place(ours), _by_place(theirs)
     agreed, differences = 0, []
     for place in sorted(left.keys() | right.keys(), key=lambda p: (p[0] or 0, p[1], p[2])):
         found = _compare(left.get(place), right.get(place))
@@ -108,7 +114,7 @@ def reconcile(ours: Statement, theirs: Statement) -> Reconciliation:
             agreed += 1
         else:
             differences.append(found)
-    return Reconciliation(agreed, tuple(differences), theirs.total - ours.total)
+    return agreed, tuple(differences)
 
 
 _Place = tuple[int | None, str, str]

@@ -8,13 +8,18 @@ from decimal import Decimal
 from cloud.market.award import Award
 from cloud.market.errors import MarketError
 from cloud.market.exchanges import Calendar
+from contract.words import Words
 
 IMBALANCE = "imbalance"
 """Name of the series of imbalance prices."""
 
 
 class Incomplete(MarketError):  # noqa: N818 - says what is missing
-    """A day cannot be settled, because something of it is not known."""
+    """A day cannot be settled, because something of it is not known; `words` in both languages."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        self.words = Words(en, zh)
+        super().__init__(en)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,8 @@ class DayRecord:
             when = dt.datetime.fromtimestamp(cell / 1000, dt.UTC).isoformat()
             raise Incomplete(
                 f"{self.station} {self.day}: the price {series!r} of {when} is not known; import "
-                "it, then settle again"
+                "it, and the day is settled again",
+                f"{self.station} {self.day}：缺少 {when} 的价格 {series!r}；导入后将重新结算",
             ) from None
 
 
@@ -120,5 +126,6 @@ def check_readings(record: DayRecord, calendar: Calendar) -> None:
         where = calendar.local(at).isoformat(timespec="minutes")
         raise Incomplete(
             f"{record.station} {record.day}: the meter's readings do not go on at {where}; fetch "
-            "them from the meter or settle provisionally"
+            "them from the meter or settle provisionally",
+            f"{record.station} {record.day}：计量读数在 {where} 中断；请补采读数或先作暂估结算",
         )

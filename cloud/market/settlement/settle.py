@@ -60,7 +60,8 @@ def capacity_compensation(
     months = {(day.year, day.month) for day in available_mw}
     if len(months) != 1:
         raise Incomplete(
-            f"capacity is compensated by the month; days of {len(months)} months are given"
+            f"capacity is compensated by the month; days of {len(months)} months are given",
+            f"容量补偿按月计算；给出的日期跨 {len(months)} 个月",
         )
     days = calendar.monthrange(*months.pop())[1]
     mean = sum(map(Fraction, available_mw.values()), Fraction(0)) / days

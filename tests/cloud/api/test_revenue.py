@@ -163,10 +163,16 @@ async def test_a_settled_bid_shows_what_was_missed_and_what_it_cost(market_cloud
         trader.cookies.set("sm_language", language)
         page = (await trader.get(f"/stations/s1/bids/{bid}")).text
         told = (await trader.get(f"/api/v1/stations/s1/bids/{bid}")).json()["settlement"]
+        made = (await trader.get(f"/api/v1/stations/s1/bids/{bid}/settlements")).json()
+        days = await trader.get(f"/api/v1/stations/s1/settled-days/{MARKET.id}/{FIRST}")
 
     (late,) = told["deviations"]
     assert (Decimal(late["imbalance_mwh"]), late["course"]) == (-1, "less")
     assert told["differences"] == []
+    (once,) = made["settlements"]
+    assert (once["number"], once["final"], once["amount"]) == (1, False, told["amount"])
+    assert days.json() == {"versions": []}
+    assert ("provisional" if language == "en" else "暂估") in page
     assert "data-deviations" in page
     assert "data-differences" not in page
     wanted = "delivered less than awarded" if language == "en" else "执行少于中标"
