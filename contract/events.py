@@ -214,6 +214,9 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         ),
         "control.fast_overrun": _kind(_WARN, "fast control loop overrun", "快速控制环超时"),
         "dispatch.agc_lost": _kind(_ALARM, "dispatch centre lost", "调度中心通信中断"),
+        "dispatch.centre_refused": _kind(
+            _WARN, "request of the dispatch centre refused", "调度中心请求被拒绝"
+        ),
         "dispatch.frequency_response": _kind(_INFO, "frequency response active", "频率响应动作"),
         "dispatch.self_test": _kind(_INFO, "self-test", "自检"),
         "dispatch.self_test_failed": _kind(_ALARM, "self-test failed", "自检未通过"),

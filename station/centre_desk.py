@@ -1,15 +1,30 @@
 """Between the dispatch centre's port and the station: what it asks, what it is shown."""
 
 import math
+from collections.abc import Iterator, Mapping
 
+from contract.frame import Quality
 from contract.layouts import METER
 from contract.limits import LimitReason
-from station.centre import CentreState, CentreView, ModbusCentre, PortSettings
-from station.config import Role, StationConfig
+from contract.words import Words
+from station.centre import (
+    REFUSAL_WORDS,
+    CentreState,
+    CentreView,
+    DispatchCentre,
+    Iec104Centre,
+    ModbusCentre,
+    PointValue,
+    PortSettings,
+    Refusal,
+    TlsFiles,
+)
+from station.config import CentreConfig, Role, StationConfig
 from station.control.cycle import CycleResult
 from station.dispatch.proposal import Source
 from station.dispatch.sources import AgcInputs
-from station.image import Image
+from station.iec104.point_list import PointList, load_points
+from station.image import Image, PointRow
 from station.plant import fresh_number
 from station.protection import Level
 
@@ -28,19 +43,11 @@ class CentreDesk:
         self._meter = next((m.tag for m in config.with_role(Role.METER)), "")
         self.asked_kw = math.nan
         self.asked_kvar: float | None = None
-        self.port: ModbusCentre | None = None
+        self._layouts = {device.tag: str(device.role) for device in config.devices}
+        self._told: dict[str, int] = {}
+        self.port: DispatchCentre | None = None
         if config.centre is not None:
-            rated_kw = config.station.rated_power_kw
-            self.port = ModbusCentre(
-                PortSettings(
-                    host=config.centre.host,
-                    port=config.centre.port,
-                    allow=config.centre.allow,
-                    timeout_s=config.centre.timeout_s,
-                    rated_kw=rated_kw,
-                    rated_kvar=rated_kw,
-                )
-            )
+            self.port = _port_of(config, config.centre)
 
     async def start(self) -> None:
         """Open the port.
@@ -55,6 +62,18 @@ class CentreDesk:
         """Close the port."""
         if self.port is not None:
             await self.port.close()
+
+    @property
+    def restarts(self) -> int:
+        """How many times the process of the port was replaced."""
+        return 0 if self.port is None else self.port.restarts
+
+    def take_refusals(self) -> Iterator[tuple[str, Words]]:
+        """Yield name and words of every reason for which something was refused since the last."""
+        for name, count in {} if self.port is None else dict(self.port.refused).items():
+            if count > self._told.get(name, 0):
+                yield name, Words(*REFUSAL_WORDS[Refusal[name.upper()]])
+            self._told[name] = count
 
     @property
     def lost(self) -> bool:
@@ -107,8 +126,18 @@ class CentreDesk:
                 accepted_kw=decision.base_kw if follows else math.nan,
                 accepted_kvar=self._granted_kvar(result) if follows else math.nan,
                 binding=int(decision.binding),
-            )
+            ),
+            self._device_values(image),
         )
+
+    def _device_values(self, image: Image) -> Mapping[tuple[str, str], PointValue]:
+        """Return what the port shows of devices."""
+        found = {}
+        for device, signal in () if self.port is None else self.port.device_signals:
+            row = image.get(device, self._layouts[device])
+            if row is not None:
+                found[device, signal] = _point_value(row, signal)
+        return found
 
     def _granted_kvar(self, result: CycleResult) -> float:
         return math.nan if self.asked_kvar is None else math.fsum(result.step.kvar.values())
@@ -122,3 +151,42 @@ class CentreDesk:
             return CentreState.READY
         limited = result.step.outcome.decision.binding is not LimitReason.NONE
         return CentreState.LIMITED if limited else CentreState.FOLLOWING
+
+
+def load_points_of(config: StationConfig) -> PointList:
+    """Read the point list of a station whose centre speaks IEC 60870-5-104.
+
+    Raises:
+        ConfigError: it cannot be read or is wrong; names every fault with key and remedy.
+    """
+    name = "" if config.centre is None else config.centre.points
+    return load_points(name, {device.tag: str(device.role) for device in config.devices})
+
+
+def _port_of(config: StationConfig, asked: CentreConfig) -> DispatchCentre:
+    rated_kw = config.station.rated_power_kw
+    settings = PortSettings(
+        host=asked.host,
+        port=asked.port,
+        allow=asked.allow,
+        timeout_s=asked.timeout_s,
+        rated_kw=rated_kw,
+        rated_kvar=rated_kw,
+    )
+    if asked.protocol == "modbus":
+        return ModbusCentre(settings)
+    files = asked.tls
+    tls = None
+    if files is not None:
+        tls = TlsFiles(str(files.certificate), str(files.key), str(files.authority))
+    return Iec104Centre(settings, load_points_of(config), tls)
+
+
+def _point_value(row: PointRow, signal: str) -> PointValue:
+    start, _ = row.layout.offset(signal)
+    return PointValue(
+        row.number(signal),
+        Quality(int(row.sample.quality[start])),
+        row.sample.time_ms,
+        stale=row.stale,
+    )

@@ -330,6 +330,9 @@ class Controller:
             self._end_manual()
         wishes.agc, wishes.agc_kvar = self._centre.inputs(), self._centre.asked_kvar
         self._watch.centre_lost = self._centre.lost
+        self._watch.centre_restarts = self._centre.restarts
+        for name, words in self._centre.take_refusals():
+            self._watch.centre_refused(name, words)
         self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence)
         conditions = chain(self._watch.conditions(image, result), self._estimators.conditions())
         self._telemetry.add_events(self._alarms.update(conditions, now_ms))

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -152,12 +153,30 @@ def _faults_of_named_files(config: StationConfig) -> Iterator[Fault]:
             key, value = ("driver", device.driver) if driver else ("profile", device.profile)
             yield Fault(f"devices[{number}].{key}", value, str(error))
     yield from _faults_of_estimators(config)
+    yield from _faults_of_centre(config)
     signal_file = config.regulation
     if signal_file is not None:
         try:
             load_regulation(signal_file.file, signal_file.capacity_kw, signal_file.period_s)
         except StationError as error:
             yield Fault("regulation.file", str(signal_file.file), str(error))
+
+
+def _faults_of_centre(config: StationConfig) -> Iterator[Fault]:
+    """Load the point list of the dispatch centre, and look whether its library is installed."""
+    from station.centre_desk import load_points_of  # noqa: PLC0415 - enrolment needs no port
+
+    asked = config.centre
+    if asked is None or asked.protocol != "iec104":
+        return
+    if find_spec("c104") is None:
+        remedy = "needs the package c104; install stationmaster[iec104]"
+        yield Fault("centre.protocol", asked.protocol, remedy)
+    try:
+        load_points_of(config)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            yield Fault("centre.points", asked.points, line)
 
 
 def _faults_of_estimators(config: StationConfig) -> Iterator[Fault]:

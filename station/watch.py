@@ -30,6 +30,8 @@ PASSING_MS = 60_000
 """Something that happened once is shown as an alarm for this long."""
 
 QUEUE_FILLING_BATCHES = 60
+_CENTRE = "dispatch centre"
+"""What the restarts of the process of its port are told under."""
 LINK_PATIENCE_MS = 10_000
 
 _ALARM_BITS = {
@@ -76,6 +78,7 @@ class Watch:
         self._missed = 0
         self._fast_missed = 0
         self.centre_lost = False
+        self.centre_restarts = 0
 
     def conditions(self, image: Image, result: CycleResult) -> Iterator[Condition]:
         """Yield everything that is worth telling people at this moment."""
@@ -107,7 +110,8 @@ class Watch:
                 "control.fast_overrun", DEVICE, now_ms, value=gap_ms, limit=limit_ms
             )
             self._alarms.raise_for(condition, now_ms + PASSING_MS)
-        for driver, count in self._devices.restarts.items():
+        restarts = {**self._devices.restarts, _CENTRE: self.centre_restarts}
+        for driver, count in restarts.items():
             if count > self._restarts[driver]:
                 self._restarts[driver] = count
                 condition = Condition("driver.restarted", DEVICE, now_ms, driver, plain(driver))
@@ -127,6 +131,12 @@ class Watch:
         """Tell that an accepted order was not carried out."""
         at_ms = _now_ms()
         condition = Condition("order.failed", DEVICE, at_ms, str(at_ms), plain_words(words))
+        self._alarms.raise_for(condition, at_ms + PASSING_MS)
+
+    def centre_refused(self, name: str, words: Words) -> None:
+        """Tell that something the dispatch centre wanted was refused."""
+        at_ms = _now_ms()
+        condition = Condition("dispatch.centre_refused", DEVICE, at_ms, name, plain_words(words))
         self._alarms.raise_for(condition, at_ms + PASSING_MS)
 
     def batch_quarantined(self, reason: str) -> None:

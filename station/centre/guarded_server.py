@@ -9,15 +9,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import SimDevice
 
-log = logging.getLogger(__name__)
+from station.centre.port import Network
 
-Network = IPv4Network | IPv6Network
+log = logging.getLogger(__name__)
 
 _PACE_S = 0.01
 """At most a hundred requests a second: a centre asks once, and a request costs 0.2 ms."""
@@ -69,7 +69,7 @@ class GuardedServer(ModbusTcpServer):
 
     def admits(self, peer: str) -> bool:
         """Whether a client from this address may come in now; a silent one makes room."""
-        address = _plain(peer)
+        address = plain_address(peer)
         if not any(address in network for network in self._allow):
             reason = "not_listed"
         elif self.guest is not None and self.guest.silent_s() <= self._patience_s:
@@ -128,8 +128,12 @@ def _resume(transport: asyncio.Transport) -> None:
         transport.resume_reading()
 
 
-def _plain(peer: str) -> IPv4Address | IPv6Address:
-    """Return an address; one of IPv4 inside IPv6 counts as IPv4."""
+def plain_address(peer: str) -> IPv4Address | IPv6Address:
+    """Return an address; one of IPv4 inside IPv6 counts as IPv4.
+
+    Raises:
+        ValueError: it is no address.
+    """
     address = ip_address(peer.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

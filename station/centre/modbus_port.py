@@ -5,7 +5,7 @@ It writes what it asks for and reads how the station is; each reply is one pictu
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pymodbus.constants import ExcCodes
@@ -13,33 +13,14 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from station.centre import requests, table
 from station.centre.errors import CentreUnavailable
-from station.centre.guarded_server import GuardedServer, Network
-from station.centre.port import CentreRequest, CentreView
+from station.centre.guarded_server import GuardedServer
+from station.centre.port import CentreRequest, CentreView, PointValue, PortSettings
 from station.centre.requests import Refusal, Requests
 
 log = logging.getLogger(__name__)
 
 _ANY_UNIT = 0
 _READ_INPUT = 4
-
-
-@dataclass(frozen=True)
-class PortSettings:
-    """Where the port listens and to whom.
-
-    Attributes:
-        host, port: the address; port 0 lets the system choose.
-        allow: networks that may connect.
-        timeout_s: so long without a heartbeat, and the centre is lost.
-        rated_kw, rated_kvar: requests beyond these are refused.
-    """
-
-    host: str
-    port: int
-    allow: Sequence[Network]
-    timeout_s: float
-    rated_kw: float
-    rated_kvar: float
 
 
 @dataclass
@@ -102,6 +83,21 @@ class ModbusCentre:
         return self._server is not None and self._server.guest is not None
 
     @property
+    def refused(self) -> Mapping[str, int]:
+        """How often something was refused, by reason."""
+        return self.counts.refused
+
+    @property
+    def restarts(self) -> int:
+        """How many times its process was replaced: it has none of its own."""
+        return 0
+
+    @property
+    def device_signals(self) -> frozenset[tuple[str, str]]:
+        """The registers show what the station tells of itself, and no device."""
+        return frozenset()
+
+    @property
     def turned_away(self) -> int:
         """Clients that were not let in since the port was opened."""
         return 0 if self._server is None else self._server.turned_away
@@ -115,8 +111,11 @@ class ModbusCentre:
         """Return what the centre asks for; None when it has asked nothing or is lost."""
         return self._requests.request(self._clock())
 
-    def show(self, view: CentreView) -> None:
+    def show(
+        self, view: CentreView, signals: Mapping[tuple[str, str], PointValue] | None = None
+    ) -> None:
         """Let the centre see the station as it is now."""
+        del signals
         self._view = view
         self._shown += 1
 

@@ -5,9 +5,34 @@ face. The port takes and shows; whether a request is followed is decided elsewhe
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
+
+from contract.frame import Quality
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class PortSettings:
+    """Where the port listens and to whom.
+
+    Attributes:
+        host, port: the address; port 0 lets the system choose.
+        allow: networks that may connect.
+        timeout_s: so long without a sign of life, and the centre is lost.
+        rated_kw, rated_kvar: requests beyond these are refused.
+    """
+
+    host: str
+    port: int
+    allow: Sequence[Network]
+    timeout_s: float
+    rated_kw: float
+    rated_kvar: float
 
 
 class CentreState(IntEnum):
@@ -78,8 +103,47 @@ class CentreView:
     binding: int = 0
 
 
+@dataclass(frozen=True)
+class PointValue:
+    """A device's value for the centre.
+
+    Attributes:
+        value: in the signal's unit; a state as its number; NaN where it is not known.
+        quality: of the value.
+        time_ms: device time, epoch ms.
+        stale: it is older than its limit, or the device is not heard.
+    """
+
+    value: float
+    quality: Quality
+    time_ms: int
+    stale: bool
+
+
 class DispatchCentre(Protocol):
     """The one face that every link to a dispatch centre shows to the station."""
+
+    async def start(self) -> None:
+        """Open the port.
+
+        Raises:
+            CentreUnavailable: it cannot be opened.
+        """
+
+    async def close(self) -> None:
+        """Close the port and all connections."""
+
+    @property
+    def restarts(self) -> int:
+        """How many times its process was replaced."""
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How often something was refused, by the name of its reason."""
+
+    @property
+    def device_signals(self) -> frozenset[tuple[str, str]]:
+        """Device and signal of everything that it shows of devices."""
 
     @property
     def lost(self) -> bool:
@@ -92,5 +156,7 @@ class DispatchCentre(Protocol):
     def request(self) -> CentreRequest | None:
         """Return what the centre asks for; None when it has asked nothing or is lost."""
 
-    def show(self, view: CentreView) -> None:
-        """Let the centre see the station as it is now."""
+    def show(
+        self, view: CentreView, signals: Mapping[tuple[str, str], PointValue] | None = None
+    ) -> None:
+        """Let the centre see the station, and its devices, as they are now."""

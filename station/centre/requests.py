@@ -8,7 +8,7 @@ loss of the heartbeat, so that an old set-point never comes back with the link.
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from station.centre.port import CentreRequest
@@ -18,6 +18,7 @@ SIZE = 7
 STEP = 0.1
 """Powers are in steps of 0.1 kW and 0.1 kvar."""
 _PAIRS = (POWER, REACTIVE)
+_HEARTBEATS = 1 << 16
 
 
 class Refusal(IntEnum):
@@ -31,17 +32,25 @@ class Refusal(IntEnum):
     REACTIVE_OUT_OF_RANGE = 5
     NO_SET_POINT = 6
     NO_HEARTBEAT = 7
+    STEP_TOO_LARGE = 8
+    COMMAND_TOO_OLD = 9
+    NOT_SELECTED = 10
+    CLOCK_DIFFERS = 11
 
 
 REFUSAL_WORDS: dict[Refusal, tuple[str, str]] = {
     Refusal.NONE: ("the last write was taken", "已接受"),
-    Refusal.NO_SUCH_REGISTER: ("no such register", "寄存器不存在"),
+    Refusal.NO_SUCH_REGISTER: ("no such register or point", "寄存器或点号不存在"),
     Refusal.VALUE_SPLIT: ("half of a value of two registers", "双寄存器数值被拆分"),
     Refusal.NOT_A_SWITCH: ("enable and mode are 0 or 1", "投入与方式只能为 0 或 1"),
     Refusal.POWER_OUT_OF_RANGE: ("active power beyond the rating", "有功功率超出额定范围"),
     Refusal.REACTIVE_OUT_OF_RANGE: ("reactive power beyond the rating", "无功功率超出额定范围"),
     Refusal.NO_SET_POINT: ("enabled without an active power", "投入前未给定有功功率"),
     Refusal.NO_HEARTBEAT: ("lost, and the heartbeat does not count on", "心跳丢失且未恢复计数"),
+    Refusal.STEP_TOO_LARGE: ("a larger step than is agreed", "设定值步长超出约定"),
+    Refusal.COMMAND_TOO_OLD: ("the command's time tag is too old", "命令时标过旧"),
+    Refusal.NOT_SELECTED: ("operated without being selected", "未选择即执行"),
+    Refusal.CLOCK_DIFFERS: ("the centre's clock is not the station's", "主站对时与站端时钟不符"),
 }
 """What the refusals mean, in English and Chinese."""
 
@@ -103,6 +112,18 @@ class Requests:
         if self.refusal is Refusal.NONE:
             self._take(address, values, now_s, now_ms)
         return self.refusal
+
+    def hear(self, now_s: float) -> None:
+        """Count the heartbeat on for a centre whose link itself is its sign of life."""
+        self.registers = replace(
+            self.registers, heartbeat=(self.registers.heartbeat + 1) % _HEARTBEATS
+        )
+        self._alive_s = now_s
+
+    @property
+    def asked_kw(self) -> float | None:
+        """The active power that was asked for last; None before, and after a loss."""
+        return self.registers.power * STEP if self._has_power else None
 
     def _judge(self, address: int, values: Sequence[int], *, lost: bool) -> Refusal:
         end = address + len(values)

@@ -160,6 +160,19 @@ def _makes(config: StationConfig) -> Iterator[Fault]:
         yield Fault("estimators.bundle", str(config.estimators.bundle), remedy)
 
 
+def _centre_paths(folder: Path, centre: CentreConfig | None) -> CentreConfig | None:
+    """Return the section with absolute paths; a list that ships keeps its bare name."""
+    if centre is None:
+        return None
+    changes: dict[str, Any] = {}
+    if centre.points and (folder / centre.points).is_file():
+        changes["points"] = str(folder / centre.points)
+    if centre.tls is not None:
+        files = {name: folder / path for name, path in dict(centre.tls).items()}
+        changes["tls"] = centre.tls.model_copy(update=files)
+    return centre.model_copy(update=changes)
+
+
 def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
     site = config.station.model_copy(update={"data_dir": folder / config.station.data_dir})
     cloud = config.cloud.model_copy(
@@ -195,6 +208,7 @@ def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
             "cloud": cloud,
             "protection": protection,
             "regulation": regulation,
+            "centre": _centre_paths(folder, config.centre),
             "estimators": estimators,
             "devices": devices,
         }

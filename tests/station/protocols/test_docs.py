@@ -5,13 +5,23 @@ import tomllib
 from pathlib import Path
 
 from station.config import CentreConfig
+from station.iec104.point_list import (
+    SHOWN,
+    Command,
+    ControlPoint,
+    MonitorPoint,
+    PointList,
+    SignOfLife,
+    load_points,
+)
+from station.iec104.types import CONTROLLED, MONITORED
 from station.protocols.iec61850 import mapping as mappings
 from station.protocols.iec61850 import scl
 from station.protocols.modbus import profile as profiles
 from tests.station.protocols.iec61850_peer import ICD
 
 TEXT = (Path(__file__).parents[3] / "docs" / "protocols.md").read_text("utf-8")
-MODBUS, MAPPING, CENTRE = re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)
+MODBUS, MAPPING, CENTRE, CENTRE_104 = re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
 def test_the_modbus_example_is_a_profile(tmp_path):
@@ -32,8 +42,19 @@ def test_the_mapping_example_binds_to_the_sample_converter(tmp_path):
 
 def test_the_centres_example_is_a_section():
     section = CentreConfig.model_validate(tomllib.loads(CENTRE)["centre"])
+    second = CentreConfig.model_validate(tomllib.loads(CENTRE_104)["centre"])
 
     assert section.port == 2502
+    assert set(tomllib.loads(CENTRE_104)["centre"]) == set(CentreConfig.model_fields)
+    assert load_points(second.points, {}).sign_of_life is SignOfLife.HEARTBEAT
+
+
+def test_every_key_signal_and_type_of_a_point_list_is_described():
+    part = TEXT.partition("### Over IEC 60870-5-104")[2]
+    keys = {*PointList.model_fields, *MonitorPoint.model_fields, *ControlPoint.model_fields}
+
+    assert all(f"`{word}`" in part for word in (*keys - {"points", "name"}, *SHOWN, *Command))
+    assert all(kind[:4] in part and kind[5:7] in part for kind in (*MONITORED, *CONTROLLED))
 
 
 def test_every_shipped_profile_is_described():

@@ -1,0 +1,90 @@
+"""Between the centre's port and the station: which port, what devices show, what is told."""
+
+import pytest
+import tomli_w
+
+from station.centre import Iec104Centre, ModbusCentre
+from station.centre_desk import CentreDesk
+from station.config import ConfigError, load
+from station.image import ProcessImage
+from station.main import _faults_of_centre
+from tests.station.plant_samples import healthy_rack
+from tests.station.site import site_document
+
+NOW_MS = 1_790_000_000_000
+DEVICE_POINT = """
+title = "soc of one rack"
+common_address = 1
+[[points]]
+ioa = 1
+direction = "monitor"
+type = "M_ME_NC_1"
+device = "{device}"
+signal = "soc"
+"""
+
+
+def desk_of(tmp_path, device="C1-R01", **centre: object) -> CentreDesk:
+    (tmp_path / "list.toml").write_text(DEVICE_POINT.format(device=device), "utf-8")
+    file = tmp_path / "station.toml"
+    section = {"port": 0, **centre}
+    file.write_bytes(tomli_w.dumps(site_document(tmp_path, centre=section)).encode())
+    return CentreDesk(load(file))
+
+
+def test_the_protocol_decides_which_port_is_opened(tmp_path):
+    assert isinstance(desk_of(tmp_path).port, ModbusCentre)
+    assert isinstance(desk_of(tmp_path, protocol="iec104", points="list.toml").port, Iec104Centre)
+
+
+def test_a_device_is_shown_with_its_quality_its_time_and_whether_it_is_old(tmp_path):
+    desk = desk_of(tmp_path, protocol="iec104", points="list.toml")
+    image = ProcessImage({"rack": 5.0})
+    image.update(healthy_rack("C1-R01", NOW_MS))
+
+    fresh = desk._device_values(image.freeze(NOW_MS, NOW_MS))["C1-R01", "soc"]
+    old = desk._device_values(image.freeze(NOW_MS + 6000, NOW_MS + 6000))["C1-R01", "soc"]
+
+    assert 0 < fresh.value < 1
+    assert (fresh.time_ms, fresh.stale, old.stale) == (NOW_MS, False, True)
+
+
+def test_every_reason_of_a_refusal_is_told_when_it_happened_again(tmp_path):
+    desk = desk_of(tmp_path, protocol="iec104", points="list.toml")
+    desk.port.refused["step_too_large"] = 1
+
+    first, second = list(desk.take_refusals()), list(desk.take_refusals())
+    desk.port.refused["step_too_large"] = 3
+    third = list(desk.take_refusals())
+
+    assert [(name, words.en) for name, words in first] == [
+        ("step_too_large", "a larger step than is agreed")
+    ]
+    assert (second, len(third)) == ([], 1)
+
+
+def test_a_list_of_devices_that_are_not_here_is_named_before_anything_starts(tmp_path):
+    with pytest.raises(ConfigError, match="C9"):
+        desk_of(tmp_path, device="C9", protocol="iec104", points="list.toml")
+    config = load(tmp_path / "station.toml")
+
+    (fault,) = _faults_of_centre(config)
+
+    assert fault.key == "centre.points"
+    assert "points[0].device = 'C9': is no device of this station" in fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"port": 0, "protocol": "iec104"}, "needs points"),
+        ({"port": 0, "points": "list.toml"}, "belong to protocol"),
+        ({"port": 0, "protocol": "dnp3"}, "'modbus' or 'iec104'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path, section, words):
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(site_document(tmp_path, centre=section)).encode())
+
+    with pytest.raises(ConfigError, match=words):
+        load(file)
