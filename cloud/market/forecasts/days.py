@@ -84,6 +84,12 @@ class DayTable:
         return row
 
 
+def week_level(table: DayTable) -> Floats:
+    """Return the mean price of the week before each day, shape (days,)."""
+    daily = np.concatenate([np.repeat(table.price[0].mean(), _WEEK), table.price.mean(axis=1)])
+    return np.convolve(daily[:-1], np.full(_WEEK, 1 / _WEEK), "valid")
+
+
 def day_table(
     history: History, *, limits: tuple[float, float] = PRICE_LIMITS, ahead: int = 1
 ) -> DayTable:

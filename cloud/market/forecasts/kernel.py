@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from cloud.market.forecasts.days import DayTable
+from cloud.market.forecasts.days import DayTable, week_level
 from cloud.market.forecasts.history import Floats
 from cloud.market.forecasts.lear import FIRST_ROW, lear_inputs
 from cloud.market.forecasts.scaling import Asinh
@@ -140,8 +140,7 @@ class _Inputs:
         inputs = lear_inputs(table)
         level = np.zeros(len(inputs))
         if by_level:
-            daily = np.concatenate([np.repeat(table.price[0].mean(), 7), table.price.mean(axis=1)])
-            level = np.convolve(daily[:-1], np.full(7, 1 / 7), "valid")[: len(inputs)]
+            level = week_level(table)
             inputs[:, : len(_PRICE_STRETCH) * _HOURS] -= level[:, None]
         angle = 2 * np.pi / _YEAR_DAYS * np.array([day.timetuple().tm_yday for day in table.dates])
         season = _SEASON_STRETCH * np.stack([np.sin(angle), np.cos(angle)], axis=1)

@@ -50,6 +50,11 @@ def kernel_members() -> tuple[Member, ...]:
     )
 
 
+def boosting_members() -> tuple[Member, ...]:
+    """Return boosted trees on prices, and on what prices are off their level."""
+    return Boosting(), Boosting("lightgbm.level", refit_days=28, by_level=True)
+
+
 def quick_members() -> tuple[Member, ...]:
     """Return naive profiles and LEAR: what takes milliseconds a day."""
     return (*naive_members(), *lear_members())
@@ -57,7 +62,7 @@ def quick_members() -> tuple[Member, ...]:
 
 def all_members() -> tuple[Member, ...]:
     """Return everyone."""
-    return (*quick_members(), *kernel_members(), Boosting(), Additive())
+    return (*quick_members(), *kernel_members(), *boosting_members(), Additive())
 
 
 def ask(members: Sequence[Member], table: DayTable, row: int) -> tuple[Floats, tuple[str, ...]]:

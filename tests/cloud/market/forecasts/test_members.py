@@ -17,6 +17,7 @@ def learners() -> dict[str, Member]:
         "kernel.smooth": Kernel("kernel.smooth", smooth),
         "kernel.level": Kernel("kernel.level", smooth, by_level=True),
         "lightgbm": Boosting(trees=200),
+        "lightgbm.level": Boosting("lightgbm.level", trees=200, by_level=True),
         "prophet": Additive(window=120),
     }
 
@@ -48,15 +49,15 @@ def test_a_learner_does_not_know_the_day_that_it_forecasts(name: str):
     assert one.tolist() == two.tolist()
 
 
-def test_by_level_a_market_whose_prices_have_doubled_is_forecast_as_before(table: DayTable):
+@pytest.mark.parametrize("name", ["kernel.level", "lightgbm.level"])
+def test_by_level_a_market_whose_prices_have_doubled_is_forecast_as_before(
+    table: DayTable, name: str
+):
     doubled = part(900, 200)
     doubled.price[24 * 150 :] += 200.0
     asked = slice(24 * 199, 24 * 200)
 
-    said = [
-        Kernel("kernel.level", smooth, by_level=True).forecast(one, 199)
-        for one in (table, day_table(doubled, ahead=0))
-    ]
+    said = [learners()[name].forecast(one, 199) for one in (table, day_table(doubled, ahead=0))]
 
     assert abs(said[1].mean() - said[0].mean() - 200.0) < 15.0
     assert abs(said[1].mean() - doubled.price[asked].mean()) < 15.0
