@@ -21,7 +21,17 @@ from station.protocols.modbus import profile as profiles
 from tests.station.protocols.iec61850_peer import ICD
 
 TEXT = (Path(__file__).parents[3] / "docs" / "protocols.md").read_text("utf-8")
-MODBUS, MAPPING, CENTRE, CENTRE_104 = re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)
+BLOCKS = re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def block(words: str) -> str:
+    """Return the one example that has these words in it."""
+    (found,) = (text for text in BLOCKS if words in text)
+    return found
+
+
+MODBUS, MAPPING = block("Liquid-cooling unit"), block("[commands]")
+CENTRE, CENTRE_104 = (text for text in BLOCKS if "[centre]" in text)
 
 
 def test_the_modbus_example_is_a_profile(tmp_path):
