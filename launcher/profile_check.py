@@ -56,7 +56,7 @@ def _check_mapping(file: str) -> int:
 
 
 def _print(path: str, profile: "Profile") -> None:
-    from station.protocols.modbus.survey import survey
+    from station.protocols.modbus.survey import hints, survey
 
     found = survey(profile)
     print(f"{path}: {profile.title}\n")
@@ -76,6 +76,8 @@ def _print(path: str, profile: "Profile") -> None:
             print(f"    {block.space} {block.address} to {last} ({block.count})")
     if profile.fast is not None:
         print(f"  every {profile.fast.period_s:g} s {', '.join(profile.fast.signals)}")
+    for hint in hints(profile):
+        print(f"hint: {hint}")
 
 
 def _print_fill(fill: "Fill") -> None:

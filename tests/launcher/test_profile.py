@@ -9,7 +9,7 @@ from launcher.errors import LauncherError, WrongInput
 from launcher.profile_check import run_check
 from launcher.profile_probe import ProbeOptions, run_probe
 from station.protocols.modbus import profile as profiles
-from tests.station.protocols.modbus_server import Bank, ModbusServer
+from tests.station.protocols.modbus_server import Bank, ModbusServer, follow_wall_clock
 from tests.station.protocols.sunspec_device import bank_of, battery_models, common, encoded
 from tests.station.protocols.test_modbus_driver import rack_bank
 
@@ -52,6 +52,36 @@ def test_check_tells_every_problem_with_its_remedy(tmp_path, capsys):
     assert "remedy: did you mean 'coolant_supply_c'?" in told
     assert "take one of °C, degC, K, °F, degF" in told
     assert f"{path}: 2 problems" in told
+
+
+def test_check_hints_at_what_is_allowed_and_mostly_a_mistake(tmp_path, capsys):
+    path = tmp_path / "device.toml"
+    path.write_text(
+        'title = "t"\n[layouts."rack.cells/24"]\n'
+        'cell_voltage_v = { address = 1, type = "u16", repeat = 24, low = 0, high = 6 }\n'
+        'cell_temperature_c = { address = 24, type = "s16", repeat = 24 }\n'
+        '[writes]\nheartbeat = { address = 90, type = "u16" }\n'
+    )
+
+    assert run_check(str(path)) == 0
+
+    hints = [line for line in capsys.readouterr().out.splitlines() if line.startswith("hint: ")]
+    assert len(hints) == 5
+    for words in ("[[expect]]", "[time]", "writes.heartbeat", "without low and high: cell_temperature_c",
+                  "cell_voltage_v and cell_temperature_c both read register 24"):  # fmt: skip
+        assert sum(words in hint for hint in hints) == 1
+
+
+async def test_probe_reads_single_bits(capsys):
+    bank = Bank(before_reply=follow_wall_clock(4, 0))
+    bank.write(2, 0, 0, 1, 1)
+    async with ModbusServer({1: bank}) as server:
+        assert await probe(server, "fire.toml") == 0
+
+    rows = {line.split()[1]: line.split() for line in capsys.readouterr().out.splitlines()
+            if line.startswith("fire")}  # fmt: skip
+    assert rows["heat_detected"][2:] == ["1", "detected", "good", "discrete", "1:", "1"]
+    assert " ".join(rows["fire_alarms"][2:]).startswith("heat detected, panel fault good")
 
 
 def test_check_tells_that_a_file_is_missing(capsys):

@@ -81,7 +81,7 @@ def compose(file: str, raw: Mapping[str, Any], string: int = 1) -> Table:
             file, key, first["msg"], "./stationmaster profile probe HOST --sunspec writes it"
         ) from error
     device = _Device(section, string)
-    if string > device.strings:
+    if not 1 <= string <= device.strings:
         raise ProfileError(
             file, "sunspec.models", f"there is no string {string}",
             f"the chain has {device.strings}",
