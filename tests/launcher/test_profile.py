@@ -67,7 +67,7 @@ def test_check_hints_at_what_is_allowed_and_mostly_a_mistake(tmp_path, capsys):
 
     hints = [line for line in capsys.readouterr().out.splitlines() if line.startswith("hint: ")]
     assert len(hints) == 5
-    for words in ("[[expect]]", "[time]", "writes.heartbeat", "without low and high: cell_temperature_c",
+    for words in ("[[expect]]", "[time]", "writes.heartbeat", "low and high: cell_temperature_c",
                   "cell_voltage_v and cell_temperature_c both read register 24"):  # fmt: skip
         assert sum(words in hint for hint in hints) == 1
 

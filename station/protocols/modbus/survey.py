@@ -91,7 +91,8 @@ def hints(profile: Profile) -> Iterator[str]:
             if SIGNALS[signal].kind is Kind.ANALOG and point.low is None and point.high is None
         ]
         if free:
-            yield f"layouts.{layout}: any value is plausible without low and high: {', '.join(free)}"
+            names = ", ".join(free)
+            yield f"layouts.{layout}: any value is plausible without low and high: {names}"
         numbers = [(s, p) for s, p in points.items() if not p.is_code]
         for (one, first), (other, second) in itertools.combinations(numbers, 2):
             shared = _registers(profile, first) & _registers(profile, second)
