@@ -82,17 +82,12 @@ async def _probe(options: ProbeOptions) -> int:
 
 async def _by_models(target: "Target", options: ProbeOptions) -> "Profile | None":
     """Print the device's chain of models and return the profile that it makes, if any."""
-    from station.protocols.errors import DeviceUnreachable
     from station.protocols.modbus import profile as profiles
     from station.protocols.modbus.place import Space
-    from station.protocols.modbus.probe import remedy
     from station.protocols.modbus.sunspec.chain import discover
     from station.protocols.modbus.sunspec.document import compose, section_of
 
-    try:
-        chain = await discover(lambda address, count: target.read(Space.HOLDING, address, count))
-    except DeviceUnreachable as error:
-        raise LauncherError(f"{error}; {remedy(error)}") from error
+    chain = await discover(lambda address, count: target.read(Space.HOLDING, address, count))
     _print_chain(chain)
     document: dict[str, Any] = {"title": "SunSpec device", "sunspec": section_of(chain)}
     profile, problems = profiles.of_document("the device's models", compose("device", document))

@@ -9,7 +9,7 @@ from launcher.errors import LauncherError, WrongInput
 from launcher.profile_check import run_check
 from launcher.profile_probe import ProbeOptions, run_probe
 from station.protocols.modbus import profile as profiles
-from tests.station.protocols.modbus_server import Bank, ModbusServer, follow_wall_clock
+from tests.station.protocols.modbus_server import CLOSE, HANG, Bank, ModbusServer, follow_wall_clock
 from tests.station.protocols.sunspec_device import bank_of, battery_models, common, encoded
 from tests.station.protocols.test_modbus_driver import rack_bank
 
@@ -118,6 +118,29 @@ async def test_probe_tells_another_device_and_holes_with_a_remedy(capsys):
     assert "clock is not set" in told.err
     cells = next(line for line in told.out.splitlines() if "cell_voltage_v" in line)
     assert "not read" in cells
+
+
+@pytest.mark.parametrize("profile", ["bms-416.toml", None])
+async def test_probe_gives_a_silent_unit_up_after_one_question(profile):
+    async with ModbusServer({1: rack_bank()}) as server:
+        server.behaviour = lambda request, reply: HANG
+
+        with pytest.raises(LauncherError, match=r"no answer.*--unit"):
+            await probe(server, profile)
+
+    assert len(server.requests) == 1
+
+
+async def test_probe_goes_on_over_a_new_connection_when_one_breaks(capsys):
+    async with ModbusServer({1: rack_bank()}) as server:
+        server.behaviour = lambda request, reply: CLOSE if request.address == 1000 else reply
+        assert await probe(server, "bms-416.toml") == 1
+
+    told = capsys.readouterr()
+    assert told.err.count("problem:") == 1
+    rows = {line.split()[1]: line for line in told.out.splitlines() if line.startswith("rack")}
+    assert "not read" in rows["cell_voltage_v"]
+    assert "415 of 416 good" in rows["cell_temperature_c"]
 
 
 async def test_probe_tells_that_nobody_listens():

@@ -52,17 +52,39 @@ class Findings:
     clock: str = ""
 
 
-@dataclass(frozen=True)
+class Silent(DeviceUnreachable):
+    """The device has not answered a single request."""
+
+
+@dataclass
 class Target:
-    """Where a device is asked."""
+    """Where a device is asked, and whether it has ever answered."""
 
     connection: Connection
     unit: int
     timeout_s: float
+    answered: bool = False
 
     async def read(self, space: Space, address: int, count: int) -> Registers:
-        """Read registers of the device; errors as those of `Connection.read`."""
-        return await self.connection.read(self.unit, space, address, count, self.timeout_s)
+        """Read registers of the device, over a new connection where the last one broke.
+
+        Raises:
+            Silent: no answer, as to all requests before.
+            ProtocolError: as `Connection.read`.
+        """
+        try:
+            if not self.connection.connected:
+                await self.connection.connect(self.timeout_s)
+            words = await self.connection.read(self.unit, space, address, count, self.timeout_s)
+        except DeviceUnreachable as error:
+            if self.answered:
+                raise
+            raise Silent(_with_remedy(error)) from error
+        except ProtocolError:
+            self.answered = True
+            raise
+        self.answered = True
+        return words
 
 
 async def look(target: Target, profile: Profile, *, unmapped: bool = False) -> Findings:
@@ -72,6 +94,9 @@ async def look(target: Target, profile: Profile, *, unmapped: bool = False) -> F
         target: an open connection and the unit behind it.
         profile: a checked profile.
         unmapped: read also the points that are no signal.
+
+    Raises:
+        Silent: the device answers nothing at all.
     """
     found = Findings()
     await _verify(target, profile, found)
@@ -123,6 +148,8 @@ async def _verify(target: Target, profile: Profile, found: Findings) -> None:
     for place in profile.expect:
         try:
             words = await target.read(profile.space_of(place), place.address, place.type.words)
+        except Silent:
+            raise
         except ProtocolError as error:
             found.problems.append(f"{place.meaning}: {_with_remedy(error)}")
             continue
@@ -140,6 +167,8 @@ async def _fetch(target: Target, plan: Plan, found: Findings) -> tuple[Registers
     for number, block in enumerate(plan.blocks):
         try:
             words = await target.read(block.space, block.address, block.count)
+        except Silent:
+            raise
         except ProtocolError as error:
             found.problems.append(_with_remedy(error))
             missed.add(number)
