@@ -6,6 +6,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
+from cloud.access import Action, Resource, authorize, users
 from cloud.config_market import MarketSection
 from cloud.db import Pool
 from cloud.keys import KeyStore
@@ -59,6 +60,13 @@ class TradingDesk:
         """Check a version by the market's rules and the desk's limits as they are now."""
         context = await context_of(self._pool, self._vault, self._section, bid, now_ms)
         return judge(bid, version, context)
+
+    async def may_approve(self, who: str, station: str, *, large: bool) -> bool:
+        """Whether a person may approve bids of a station now; large: above a trader's limits."""
+        account = await users.find(self._pool, who)
+        wanted = Action.APPROVE_LARGE_BID if large else Action.APPROVE_BID
+        user = None if account is None else account.user
+        return authorize(user, wanted, Resource("station", station)).allowed
 
     async def schedule(self, bid: Bid, results: Sequence[Cleared], now_ms: int) -> Scheduled:
         """Have the station work, in the bid's time, by all that is cleared for it then."""

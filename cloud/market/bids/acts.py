@@ -15,7 +15,7 @@ from cloud.db import Pool, connection
 from cloud.market.bid import BidSet
 from cloud.market.bids import rows
 from cloud.market.bids.bid import Bid, Version
-from cloud.market.bids.content import Approver, Content, Judgement
+from cloud.market.bids.content import Approval, Approver, Content, Judgement, fingerprint
 from cloud.market.bids.rows import Overtaken, Step
 from cloud.market.bids.states import State
 from cloud.market.errors import BidRefused, BidTooLate
@@ -109,6 +109,7 @@ async def edit(
                     await rows.move(conn, keys, bid.id, gone)
             made = _drafted(number, content, who, now_ms, fallback=fallback)
             await rows.insert_version(conn, keys, bid.id, made, _why(why))
+            await conn.execute("UPDATE bids SET withdrawn_ms = NULL WHERE id = %s", [bid.id])
             await audit.write(conn, who, "edit_bid", bid.id, {"version": number})
             await rows.wake(conn, bid.id)
     except (psycopg.errors.UniqueViolation, Overtaken) as error:
@@ -169,6 +170,8 @@ async def approve(
     try:
         async with connection(pool) as conn, conn.transaction():
             await rows.lock(conn, bid.id)
+            given = Approval(who, fingerprint(version.content.bid_set))
+            await rows.put_paper(conn, keys, bid.id, number, given, at_ms=now_ms)
             await rows.move(conn, keys, bid.id, step, approved_by=who)
             await audit.write(conn, who, "approve_bid", bid.id, {"version": number})
             await rows.wake(conn, bid.id)
@@ -210,6 +213,7 @@ async def withdraw(pool: Pool, vault: Vault, bid: Bid, *, who: str, why: str, no
                     " WHERE bid_outbox.answer = 'rejected'",
                     (bid.key(standing), bid.id, standing.number, who, now_ms),
                 )
+            await conn.execute("UPDATE bids SET withdrawn_ms = %s WHERE id = %s", (now_ms, bid.id))
             await audit.write(conn, who, "withdraw_bid", bid.id, {})
             await rows.wake(conn, bid.id)
     except (psycopg.errors.UniqueViolation, Overtaken) as error:

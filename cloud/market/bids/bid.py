@@ -41,7 +41,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Bid:
-    """What one station offers of one product from one time on; times are UTC epoch ms."""
+    """What one station offers of one product from one time on; times are UTC epoch ms.
+
+    `withdrawn_ms`: when somebody has taken it back as a whole; an edit makes it live again.
+    """
 
     id: str
     station: str
@@ -56,6 +59,7 @@ class Bid:
     wakes: int
     created_by: str
     versions: tuple[Version, ...]
+    withdrawn_ms: int | None = None
 
     def of(self, number: int) -> Version:
         """Return a version by its number; KeyError where there is none."""
@@ -93,6 +97,11 @@ class Bid:
         return any(one.state not in OPEN and one.state not in ENDS for one in self.versions) or any(
             one.state is State.APPROVED for one in self.versions
         )
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether somebody has taken it back and nothing of it is left to decide."""
+        return self.withdrawn_ms is not None and not self.open
 
     @property
     def after_clearing(self) -> Version | None:

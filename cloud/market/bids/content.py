@@ -88,6 +88,14 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """Who has approved which offers, by name and fingerprint."""
+
+    who: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scheduled:
     """The orders that the station works by."""
 

@@ -88,7 +88,9 @@ def _before_gate(
         judgement = judged.get(draft.number)
         if judgement is not None and judgement.approver is Approver.RULE:
             return Todo(Do.APPROVE, draft)
-    return Wait(bid.gate_ms) if bid.is_safe else _in_time(bid, judged, now_ms, times)
+    if bid.is_safe or bid.is_given_up:
+        return Wait(bid.gate_ms)
+    return _in_time(bid, judged, now_ms, times)
 
 
 def _in_time(bid: Bid, judged: Mapping[int, Judgement], now_ms: int, times: Times) -> Todo | Wait:

@@ -155,6 +155,8 @@ class Hand:
         async with connection(self._pool) as conn, conn.transaction():
             await rows.lock(conn, bid.id)
             await _close(conn, row, _word(answer), now_ms)
+            if row.action == "withdraw" and isinstance(answer, Rejected):  # it stands after all
+                await conn.execute("UPDATE bids SET withdrawn_ms = NULL WHERE id = %s", [bid.id])
             for step in steps:
                 if step.before is step.after:
                     await rows.write_step(conn, keys, bid.id, step)

@@ -15,6 +15,10 @@ class Desk(Protocol):
         """Check a version by the market's rules and the desk's limits as they are now."""
         ...
 
+    async def may_approve(self, who: str, station: str, *, large: bool) -> bool:
+        """Whether a person may approve bids of a station now; large: above a trader's limits."""
+        ...
+
     async def schedule(self, bid: Bid, results: Sequence[Cleared], now_ms: int) -> Scheduled:
         """Have the station work, in the bid's time, by all that is cleared for it then.
 

@@ -17,6 +17,7 @@ from cloud.db import Pool, connection
 from cloud.errors import NotFound
 from cloud.market.bids.bid import Bid, Version
 from cloud.market.bids.content import (
+    Approval,
     Content,
     Delivery,
     Judgement,
@@ -32,9 +33,10 @@ from cloud.vault.rows import RowPlace
 from cloud.vault.vault import StationKeys, Vault
 
 Connection = AsyncConnection[TupleRow]
-P = TypeVar("P", Judgement, Cleared, Scheduled, Delivery, Document, Settlement)
+P = TypeVar("P", Judgement, Approval, Cleared, Scheduled, Delivery, Document, Settlement)
 _KINDS: Final[dict[type[Any], str]] = {
     Judgement: "judgement",
+    Approval: "approval",
     Cleared: "clearing",
     Scheduled: "schedule",
     Delivery: "delivery",
@@ -43,7 +45,7 @@ _KINDS: Final[dict[type[Any], str]] = {
 }
 _BID: Final = (
     "SELECT id::text, station, desk, market, product, day, gate_ms, begin_ms, end_ms, called_ms,"
-    " wakes, created_by FROM bids WHERE id = %s"
+    " wakes, created_by, withdrawn_ms FROM bids WHERE id = %s"
 )
 _VERSIONS: Final = (
     "SELECT v.version, v.state, v.fallback, v.made_by, v.made_ms, v.approved_by, v.blocked,"
@@ -103,7 +105,8 @@ async def load(pool: Pool, vault: Vault, bid: str) -> Bid:
     if head is None:
         raise NotFound(f"there is no bid {bid}")
     keys = await vault.keys(head[1])
-    fields: list[Any] = [*head, tuple(_version(keys, bid, row) for row in rows)]
+    *facts, withdrawn_ms = head
+    fields: list[Any] = [*facts, tuple(_version(keys, bid, row) for row in rows), withdrawn_ms]
     return Bid(*fields)
 
 

@@ -10,9 +10,10 @@ from typing import Final
 
 from cloud.db import Pool, connection
 from cloud.market.bids import rows
+from cloud.market.bids.approval import FALLBACK_RULE, fault_of, rule_of
 from cloud.market.bids.bid import Bid, Version
 from cloud.market.bids.cleared import won_within
-from cloud.market.bids.content import Delivery, Judgement
+from cloud.market.bids.content import Approval, Delivery, Judgement, fingerprint
 from cloud.market.bids.decide import Do, Times, Todo
 from cloud.market.bids.exchange import Cleared, Document, Exchange, NotYet, Unclear
 from cloud.market.bids.handing import EXCHANGE, Hand, Later, Point, asked, write_submission
@@ -27,7 +28,6 @@ CHECK: Final = "check"
 WATCH: Final = "watch"
 DESK: Final = "desk"
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
-FALLBACK_RULE: Final = "rule:fall-back"
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ class Steps:
 
     async def _approve(self, bid: Bid, version: Version, now_ms: int) -> None:
         judged = await rows.paper_of(self._pool, self._vault, bid, version.number, Judgement)
-        rule = f"rule:{judged.rule}" if judged is not None and judged.rule else "rule:desk"
+        rule = rule_of(judged)
         why = "within what the desk lets a rule approve"
         step = Step(version.number, version.state, State.APPROVED, now_ms, rule, why)
-        await self._move(bid, step, approved_by=rule)
+        await self._move(bid, step, approved_by=rule, paper=_approval(rule, version))
 
     async def _call(self, bid: Bid, version: Version, now_ms: int) -> None:
         minutes = (bid.gate_ms - now_ms) // 60_000
@@ -136,12 +136,16 @@ class Steps:
                         *(other.number, other.state, State.WITHDRAWN, now_ms, FALLBACK_RULE), words
                     )
                     await rows.move(conn, keys, bid.id, gone)
+            given = _approval(FALLBACK_RULE, version)
+            await rows.put_paper(conn, keys, bid.id, version.number, given, at_ms=now_ms)
             await rows.move(conn, keys, bid.id, taken, approved_by=FALLBACK_RULE)
 
     async def _submit(self, bid: Bid, version: Version, now_ms: int) -> None:
-        """Check once more with the limits of now, and write the request down."""
+        """Check once more, with the limits and rights of now, and write the request down."""
         self._exchange(bid)
         judged = await self._tools.desk.judge(bid, version, now_ms)
+        given = await rows.paper_of(self._pool, self._vault, bid, version.number, Approval)
+        fault = await fault_of(given, bid, version, judged, self._tools.desk)
         self._point("judged again")
         keys = await self._vault.keys(bid.station)
         async with connection(self._pool) as conn, conn.transaction():
@@ -149,6 +153,11 @@ class Steps:
             if judged.blocked:
                 await rows.put_paper(conn, keys, bid.id, version.number, judged, at_ms=now_ms)
                 await _block(conn, keys, bid, version, judged, now_ms=now_ms)
+                return
+            if fault:
+                why = f"{fault}; it is looked at and approved anew"
+                back = Step(version.number, version.state, State.DRAFTED, now_ms, CHECK, why)
+                await rows.move(conn, keys, bid.id, back)
                 return
             who = version.approved_by or DESK
             why = f"handed over under {bid.key(version)}"
@@ -253,6 +262,10 @@ class Steps:
         unclear = isinstance(answer, Unclear)
         why = answer.why if isinstance(answer, Unclear) else "not yet"
         return Later(why, now_ms + self._tools.times.ask_again_ms, silent=unclear)
+
+
+def _approval(who: str, version: Version) -> Approval:
+    return Approval(who, fingerprint(version.content.bid_set))
 
 
 async def _block(

@@ -3,7 +3,8 @@
 Four conditions, each of a station, each gone by itself when its cause is: a gate is near and
 nothing is approved (or what is approved does not get out); a gate has closed and nothing stands;
 the exchange does not say what became of a request; its statement is off by more than a cent (for a
-week, in which it is contested; the settled bid says so for ever).
+week, in which it is contested; the settled bid says so for ever). A bid that somebody has taken
+back calls nobody for its gate.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ WITH b AS (
            bool_or(v.state = 'rejected') AS rejected,
            bool_or(v.state IN ('lapsed', 'rejected')) AS failed
     FROM bids b JOIN bid_versions v ON v.bid = b.id
-    WHERE b.end_ms > %(now)s GROUP BY b.id
+    WHERE b.end_ms > %(now)s AND b.withdrawn_ms IS NULL GROUP BY b.id
 )
 SELECT station,
        bool_or(gate_ms > %(now)s AND NOT stands AND (

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from cloud.market import bids
-from cloud.market.bids import Approver, Judgement, NewBid, Settlement
+from cloud.market.bids import Approver, Judgement, NewBid, Settlement, fingerprint, rows
+from cloud.market.bids.content import Approval
 from cloud.market.bids.exchange import Cleared
 from cloud.market.errors import BidRefused, BidTooLate
 from contract.words import Words
@@ -208,6 +209,85 @@ async def test_a_bid_is_withdrawn_at_the_exchange_too(floor):
     assert await floor.states(bid) == ["withdrawn"]
     assert floor.book.standing() == []
     assert (await floor.log(bid))[-1].who == "ann"
+
+
+async def test_a_bid_that_was_taken_back_calls_nobody(floor):
+    floor.desk.judgement = BY_HAND
+    bid = await floor.draft(fallback="2")
+    await floor.run()
+    await floor.withdraw(bid)
+    told = []
+    for now_ms in (GATE_MS - HOUR_MS, GATE_MS - 60_000, GATE_MS, GATE_MS + 1):
+        await floor.run(now_ms)
+        told.append(await bids.conditions(floor.pool, now_ms, TIMES))
+
+    assert all(not stations for one in told for stations in one.values())
+    assert [step.who for step in await floor.log(bid)].count("watch") == 0
+    assert await floor.states(bid) == ["withdrawn", "withdrawn"]
+
+
+async def test_a_bid_that_is_edited_after_it_was_taken_back_calls_people_again(floor):
+    floor.desk.judgement = BY_HAND
+    bid = await floor.draft()
+    await floor.run()
+    await floor.withdraw(bid)
+    await floor.edit(bid, "7")
+    await floor.run(GATE_MS - HOUR_MS)
+
+    told = await bids.conditions(floor.pool, floor.now_ms, TIMES)
+
+    assert told[bids.DEADLINE] == {"haibin-1"}
+
+
+async def test_an_approver_who_may_not_any_more_has_approved_nothing(floor):
+    floor.desk.judgement = BY_HAND
+    bid = await floor.draft()
+    await floor.run()
+    await floor.approve(bid, 1)
+    floor.desk.may_not.add("bob")
+
+    await floor.run()
+
+    assert await floor.states(bid) == ["checked"]
+    assert not floor.book.sent
+    assert "bob may not approve it by now" in [step.why for step in await floor.log(bid)][-2]
+
+
+async def test_what_has_grown_above_a_rule_by_now_does_not_go_on_its_word(floor):
+    bid = await floor.draft()
+    judge = floor.desk.judge
+    asked = []
+
+    async def grows(*given: object) -> Judgement:
+        asked.append(1)
+        return await judge(*given) if len(asked) == 1 else LARGE
+
+    floor.desk.judge = grows
+    await floor.run()
+
+    assert await floor.states(bid) == ["checked"]
+    assert not floor.book.sent
+    assert "above what a rule may approve by now" in [s.why for s in await floor.log(bid)][-2]
+
+
+async def test_an_approval_stands_for_the_very_offers_that_were_looked_at(floor):
+    floor.desk.judgement = BY_HAND
+    bid = await floor.draft()
+    await floor.run()
+    await floor.approve(bid, 1)
+    there = await floor.load(bid)
+    keys = await floor.vault.keys("haibin-1")
+    other = replace(there.versions[0], content=content("9"))
+    async with floor.pool.connection() as conn, conn.transaction():
+        await rows.put_paper(
+            *(conn, keys, bid, 1, Approval("bob", fingerprint(other.content.bid_set))), at_ms=1
+        )
+
+    await floor.run()
+
+    assert await floor.states(bid) == ["checked"]
+    assert "bob has approved other offers" in [step.why for step in await floor.log(bid)][-2]
+    assert not floor.book.sent
 
 
 async def test_a_bid_on_its_way_is_not_said_to_be_withdrawn(floor):

@@ -267,10 +267,14 @@ class SimpleDesk:
     )
     ordered: list[tuple[str, int]] = field(default_factory=list)
     judged: list[int] = field(default_factory=list)
+    may_not: set[str] = field(default_factory=set)
 
     async def judge(self, bid: Bid, version: Version, now_ms: int) -> Judgement:
         self.judged.append(version.number)
         return self.judgement
+
+    async def may_approve(self, who: str, station: str, *, large: bool) -> bool:
+        return who not in self.may_not
 
     async def schedule(self, bid: Bid, results: Sequence[Cleared], now_ms: int) -> Scheduled:
         self.ordered.append((bid.id, len(results)))
