@@ -12,6 +12,7 @@ import numpy as np
 
 from simulator.changes import CHANGES, Scene
 from simulator.errors import ConfigError
+from simulator.misbehaviour import MISBEHAVIOURS
 from simulator.physics.tables import Floats
 from simulator.scenario_file import RULES, Kind, Scenario, ScenarioEvent, Target, deviations
 from simulator.servers import Devices
@@ -71,6 +72,8 @@ class ScenarioPlayer:
             await self._down(event.target, down=begins)
         elif event.kind is Kind.GRID_FREQUENCY and begins:
             self._frequency.append((event.at_s, *deviations(event)))
+        elif event.kind in MISBEHAVIOURS:
+            MISBEHAVIOURS[event.kind](self._devices, event, begins)
         elif event.kind in CHANGES:
             CHANGES[event.kind](self._scene, event, begins)
 
@@ -120,6 +123,8 @@ class ScenarioPlayer:
             Target.STATION: {"", "station"},
             Target.DEVICE: {*devices.modbus, *devices.pcs, *devices.units},
             Target.ADDRESS: {*devices.modbus, *devices.pcs},
+            Target.MODBUS: {*devices.modbus, *devices.units},
+            Target.MODBUS_ADDRESS: set(devices.modbus),
             Target.CONVERTER: set(devices.pcs),
             Target.RACK: racks,
             Target.CONTAINER: containers,

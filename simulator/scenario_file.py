@@ -51,6 +51,16 @@ class Kind(StrEnum):
     COOLANT_LOSS = "coolant_loss"
     VENTILATION_FAULT = "ventilation_fault"
     GRID_FREQUENCY = "grid_frequency"
+    REPLY_SLOW = "reply_slow"
+    REPLY_SHORT = "reply_short"
+    REPLY_CUT = "reply_cut"
+    REPLY_WRONG_TRANSACTION = "reply_wrong_transaction"
+    REPLY_EXCEPTION = "reply_exception"
+    REPLY_OF_OTHER_UNIT = "reply_of_other_unit"
+    CONNECTION_RESET = "connection_reset"
+    CONNECTION_HALF_OPEN = "connection_half_open"
+    CLOCK_JUMP = "clock_jump"
+    INVALID_MARKERS = "invalid_markers"
 
 
 class Target(Enum):
@@ -60,6 +70,8 @@ class Target(Enum):
     STATION = auto()
     DEVICE = auto()
     ADDRESS = auto()
+    MODBUS = auto()
+    MODBUS_ADDRESS = auto()
     CONVERTER = auto()
     RACK = auto()
     RACK_OR_CONTAINER = auto()
@@ -112,6 +124,16 @@ RULES: Final[dict[Kind, Rule]] = {
     Kind.GRID_FREQUENCY: Rule(
         Target.ANYTHING, "Hz", -5, 5, frozenset({"ramp_s", "recovery_s", "file"})
     ),
+    Kind.REPLY_SLOW: Rule(Target.MODBUS, "s", 0.001, 60),
+    Kind.REPLY_SHORT: Rule(Target.MODBUS, "registers missing", 1, 125),
+    Kind.REPLY_CUT: Rule(Target.MODBUS, "bytes missing", 1, 255),
+    Kind.REPLY_WRONG_TRANSACTION: Rule(Target.MODBUS),
+    Kind.REPLY_EXCEPTION: Rule(Target.MODBUS, "exception code", 1, 255),
+    Kind.REPLY_OF_OTHER_UNIT: Rule(Target.MODBUS),
+    Kind.CONNECTION_RESET: Rule(Target.MODBUS),
+    Kind.CONNECTION_HALF_OPEN: Rule(Target.MODBUS_ADDRESS),
+    Kind.CLOCK_JUMP: Rule(Target.MODBUS, "s", -1e6, 1e6),
+    Kind.INVALID_MARKERS: Rule(Target.RACK),
 }
 
 _EXTRAS = ("ramp_s", "recovery_s", "file")

@@ -9,12 +9,12 @@ import numpy as np
 from simulator.devices import auxiliaries, bms, meter, pcs, safety
 from simulator.devices.sensors import RackSensors
 from simulator.iec61850.server import PcsServer
-from simulator.modbus.image import Image
-from simulator.modbus.server import ModbusServer, Served, Span, Unit, Write, refuse_writes
+from simulator.modbus.image import Image, Span
+from simulator.modbus.server import ModbusServer, Served, Unit, Write, refuse_writes
 from simulator.physics.converter import Denial, Point
 from simulator.plant import Plant
 from simulator.record import Record
-from simulator.tags import FIRE, METER, PANEL, ports_of, rack_tag
+from simulator.tags import FIRE, METER, PANEL, ports_of, rack_index, rack_tag
 from simulator.writes import Writes
 
 _SINGLE = 1
@@ -32,9 +32,13 @@ class Devices:
         self.modbus: dict[str, ModbusServer] = {}
         self.pcs: dict[str, PcsServer] = {}
         self.units: dict[str, Unit] = {}
+        self.blank: set[str] = set()
+        """Tags of racks that show "no value" in place of whatever they measure."""
         self.tick = 0
         self._record = record
         self._writes = Writes(plant, record)
+        p = plant.parameters
+        self._racks = rack_index(p.containers, p.racks_per_container)
         self._beat = 0
         self._shown_s = plant.elapsed_s
         self._shown_states: list[tuple[object, ...]] = [()] * plant.parameters.containers
@@ -77,6 +81,7 @@ class Devices:
             tick=tick,
             beat=self._beat,
             written=self._writes.registers,
+            blank=[self._racks[tag] for tag in self.blank],
         )
         self._show(METER, meter.image(plant, tick))
         for k in range(plant.parameters.containers):

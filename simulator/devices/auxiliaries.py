@@ -1,10 +1,10 @@
 """Register maps of chillers and insulation monitors."""
 
-from simulator.modbus.image import Image, Registers, Table
-from simulator.modbus.server import Served, Span
+from simulator.modbus.image import Image, Registers, Span, Table
+from simulator.modbus.server import Served
 from simulator.plant import Plant
 
-CHILLER_TIME = Span(Table.HOLDING, 0, 2)
+CHILLER_TIME = Span(Table.HOLDING, 0, 2, low_word_first=True)
 CHILLER_SETPOINT = 5
 CHILLER_COOLING = 12
 CHILLER_LAYOUTS = (Served("chiller", (CHILLER_TIME,)),)

@@ -1,12 +1,14 @@
 """Register map of a container's battery management: one Modbus unit per rack."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.devices.sensors import RackReadings
-from simulator.modbus.image import INVALID_S16, Area, Image, Table
+from simulator.modbus.image import INVALID_S16, Image, Span, Table
 from simulator.modbus.rows import RegisterRows, row_areas
-from simulator.modbus.server import Served, Span
+from simulator.modbus.server import Served
 from simulator.plant import Plant
 
 DEVICE_TIME = Span(Table.INPUT, 0, 2)
@@ -19,6 +21,10 @@ COMMAND_OPEN = 2
 _SUMMARY = 40
 _STATE_OF_HEALTH = 1.0
 _CLOSED_BITS = 0b011
+_MEASURED = range(3, 27)
+"""Registers of the summary that measurements fill."""
+_INVALID_MV = -1
+"""0xFFFF as a signed word."""
 _HOTTEST_DC = 0x7FFF
 """Stands for the temperature of a failed sensor where the coldest is looked for."""
 
@@ -41,6 +47,7 @@ def images(
     tick: int,
     beat: int,
     written: NDArray[np.int64],
+    blank: Sequence[int] = (),
 ) -> list[Image]:
     """Build the images of all racks.
 
@@ -51,11 +58,18 @@ def images(
         tick: device time, epoch seconds.
         beat: heartbeat counter.
         written: holding registers of each rack, (racks, 2): last command, heartbeat of the EMS.
+        blank: racks that show the marker of "no value" in place of whatever they measure.
     """
+    cell_mv, cell_dc = readings.cell_mv, readings.cell_dc
+    summaries = _summaries(plant, readings, (tick, beat), states)
+    if blank:
+        rows, cell_mv, cell_dc = list(blank), cell_mv.copy(), cell_dc.copy()
+        cell_mv[rows], cell_dc[rows] = _INVALID_MV, INVALID_S16
+        summaries.blank(rows, _MEASURED)
     parts = zip(
-        _summaries(plant, readings, (tick, beat), states),
-        row_areas(Table.INPUT, CELL_VOLTAGES, readings.cell_mv),
-        row_areas(Table.INPUT, CELL_TEMPERATURES, readings.cell_dc),
+        summaries.areas(Table.INPUT),
+        row_areas(Table.INPUT, CELL_VOLTAGES, cell_mv),
+        row_areas(Table.INPUT, CELL_TEMPERATURES, cell_dc),
         row_areas(Table.HOLDING, COMMAND, written.astype(np.uint16)),
         strict=True,
     )
@@ -64,7 +78,7 @@ def images(
 
 def _summaries(
     plant: Plant, readings: RackReadings, head: tuple[int, int], states: NDArray[np.int64]
-) -> list[Area]:
+) -> RegisterRows:
     bms = plant.bms
     racks, cells = readings.cell_mv.shape
     tick, beat = head
@@ -86,7 +100,7 @@ def _summaries(
     r.u16(27, cells)
     r.u16(28, plant.parameters.capacity_ah)
     r.s16(29, 0)
-    return r.areas(Table.INPUT)
+    return r
 
 
 def _cells(r: RegisterRows, readings: RackReadings) -> None:

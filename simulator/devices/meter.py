@@ -2,8 +2,8 @@
 
 import math
 
-from simulator.modbus.image import Image, Registers, Table
-from simulator.modbus.server import Served, Span
+from simulator.modbus.image import Image, Registers, Span, Table
+from simulator.modbus.server import Served
 from simulator.physics.grid import NOMINAL_VOLTAGE_V
 from simulator.physics.tables import SECONDS_PER_HOUR
 from simulator.plant import Plant

@@ -1,7 +1,7 @@
 """Register maps of fire panels, of the site's control panel and of container ventilation."""
 
-from simulator.modbus.image import Image, Registers, Table, bit_area
-from simulator.modbus.server import Served, Span
+from simulator.modbus.image import Image, Registers, Span, Table, bit_area
+from simulator.modbus.server import Served
 from simulator.physics.air import VentilationState
 from simulator.physics.safety import FirePanel, SitePanel
 

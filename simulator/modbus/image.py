@@ -27,6 +27,16 @@ class Table(IntEnum):
 
 
 @dataclass(frozen=True)
+class Span:
+    """Registers [start, stop) of a table; `low_word_first` says how they make one number."""
+
+    table: Table
+    start: int
+    stop: int
+    low_word_first: bool = False
+
+
+@dataclass(frozen=True)
 class Area:
     """A contiguous run of registers (two bytes each, big-endian) or of bits (one byte each)."""
 

@@ -4,6 +4,8 @@ A plant of hundreds of racks builds the registers of all of them with a few arra
 the encoding is that of `simulator.modbus.image.Registers`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -29,6 +31,7 @@ class RegisterRows:
 
     def __init__(self, units: int, size: int) -> None:
         self._words = np.full((units, size), INVALID_U16, dtype=">u2")
+        self._markers = self._words[0].copy()
 
     def u16(self, address: int, values: ArrayLike) -> None:
         """Unsigned 16 bit."""
@@ -36,6 +39,7 @@ class RegisterRows:
 
     def s16(self, address: int, values: ArrayLike) -> None:
         """Signed 16 bit."""
+        self._markers[address] = INVALID_S16 & INVALID_U16
         fitted = _fit(values, INVALID_S16 + 1, _S16_MAX, INVALID_S16)
         self._words[:, address] = fitted & INVALID_U16
 
@@ -46,7 +50,13 @@ class RegisterRows:
     def s32_low_first(self, address: int, values: ArrayLike) -> None:
         """Signed 32 bit over two registers, low word first."""
         fitted = _fit(values, INVALID_S32 + 1, _S32_MAX, INVALID_S32)
+        self._markers[address : address + 2] = 0, INVALID_S16 & INVALID_U16
         self._two(address + 1, address, fitted)
+
+    def blank(self, units: Sequence[int], registers: range) -> None:
+        """Let some units show the invalid markers of the types that were put in `registers`."""
+        part = slice(registers.start, registers.stop)
+        self._words[list(units), part] = self._markers[part]
 
     def areas(self, table: Table, start: int = 0) -> list[Area]:
         """Freeze: one area a unit."""

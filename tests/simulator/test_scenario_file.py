@@ -4,12 +4,14 @@ import pytest
 
 from simulator.changes import CHANGES
 from simulator.errors import ConfigError
+from simulator.misbehaviour import MISBEHAVIOURS
 from simulator.scenario_file import RULES, Kind, load_scenario
 from tests.simulator.small import event
 
 NOT_OF_THE_PLANT = {
     *(Kind.UPLINK_CUT, Kind.AGC_REQUEST),
     *(Kind.DEVICE_SILENT, Kind.DEVICE_DOWN, Kind.GRID_FREQUENCY),
+    *MISBEHAVIOURS,
 }
 
 

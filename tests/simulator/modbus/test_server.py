@@ -4,8 +4,8 @@ import struct
 import pytest
 
 from simulator.errors import ServerStartError
-from simulator.modbus.image import Image, Registers, Table, bit_area
-from simulator.modbus.server import ModbusServer, Refusal, Served, Span, Unit
+from simulator.modbus.image import Image, Registers, Span, Table, bit_area
+from simulator.modbus.server import ModbusServer, Refusal, Served, Unit
 
 TIME = Span(Table.INPUT, 0, 2)
 
