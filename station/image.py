@@ -26,6 +26,9 @@ CELLS_PREFIX = "rack.cells/"
 ESTIMATES_PREFIX = "estimate"
 """Of layouts that no device sends: they say nothing of whether a device is heard."""
 
+_AHEAD_MS = 60_000
+"""A device clock that is ahead by more is wrong: profiles allow so much, see `max_error_s`."""
+
 
 @dataclass(frozen=True, eq=False)
 class PointRow:
@@ -100,6 +103,14 @@ def layout_family(layout: str) -> str:
     return layout.partition("/")[0] if is_estimate(layout) else layout
 
 
+def _older(sample: Sample, known: Sample) -> bool:
+    """Whether a sample tells of an earlier time than the one that is known.
+
+    A known one from the future came of a clock that was wrong: the right one is not older.
+    """
+    return sample.time_ms <= known.time_ms <= sample.received_ms + _AHEAD_MS
+
+
 class ProcessImage:
     """Collects samples as they arrive; `freeze` makes the picture of a cycle."""
 
@@ -123,7 +134,7 @@ class ProcessImage:
         """
         key = (sample.device, sample.layout)
         known = self._newest.get(key)
-        if known is None or sample.time_ms > known[0].time_ms:
+        if known is None or not _older(sample, known[0]):
             self._newest[key] = sample, sample.received_ms if arrived_ms is None else arrived_ms
 
     def newest(self) -> list[Sample]:

@@ -91,3 +91,15 @@ def test_cells_come_as_an_array():
     found = image.freeze(T0, T0).get("C1-R01", "rack.cells/4").physical("cell_voltage_v")
 
     assert np.allclose(found, [3.3] * 4)
+
+
+def test_a_row_from_the_future_gives_way_when_the_devices_clock_is_right_again():
+    image = ProcessImage(LIMITS)
+    ahead = running_pcs("C1-PCS", T0 + 3_600_000, 100.0)
+    image.update(ahead.__class__(**{**vars(ahead), "received_ms": T0}))
+
+    image.update(running_pcs("C1-PCS", T0 + 1_000, 200.0))
+
+    row = image.freeze(T0 + 1_500, T0 + 1_500).get("C1-PCS", "pcs")
+    assert row.sample.time_ms == T0 + 1_000
+    assert not row.stale

@@ -2,9 +2,9 @@
 
 So many questions as the device allows are under way at once; the transaction number in each
 reply tells which it answers, in whatever order they come. A reply to a question that was given
-up is dropped. A number that was never given out, a reply that does not match its question, or
-bytes that are no header cost the connection: after them, nobody knows which bytes belong to
-which question. One alarm serves all the questions of a connection, so a question costs no timer.
+up is dropped. A number that was never given out, a reply that does not match its question, one
+that breaks off, or bytes that are no header cost the connection: after them, nobody knows which
+bytes belong to which question. One alarm serves all the questions of a connection, so a question costs no timer.
 """
 
 import asyncio
@@ -152,6 +152,9 @@ class Exchange(asyncio.BufferedProtocol):
         """Give up the questions whose time is over."""
         self._alarm, self._alarm_s = None, math.inf
         now_s = time.monotonic()
+        if self._filled and any(one.deadline_s <= now_s for one in self._under_way.values()):
+            self._end(BadReply, "the answer breaks off")
+            return
         for number, (errand, question, deadline_s) in list(self._under_way.items()):
             if deadline_s <= now_s:
                 del self._under_way[number]
