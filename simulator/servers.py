@@ -1,6 +1,7 @@
 """The device servers of a plant: which device listens where and what it shows at each tick."""
 
 from collections import deque
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from simulator.writes import Writes
 
 _SINGLE = 1
 """Unit identifier of devices that stand alone behind their address."""
+_CONTAINERS_AT_ONCE = 8
 _NO_IMAGE = Image(0, ())
 
 
@@ -35,6 +37,7 @@ class Devices:
         self.blank: set[str] = set()
         """Tags of racks that show "no value" in place of whatever they measure."""
         self.tick = 0
+        """The newest second that all devices show."""
         self._record = record
         self._writes = Writes(plant, record)
         p = plant.parameters
@@ -67,8 +70,16 @@ class Devices:
 
     def publish(self, tick: int) -> None:
         """Show the plant's present state as the state at `tick` (epoch seconds)."""
+        for _ in self.publishing(tick):
+            pass
+
+    def publishing(self, tick: int) -> Iterator[None]:
+        """Publish in small parts: who serves clients as well can answer them between two.
+
+        Each device is shown whole.
+        """
         plant = self.plant
-        self.tick = self._writes.tick = tick
+        self._writes.tick = tick
         self._beat = (self._beat + 1) % 0xFFFF
         readings = self.sensors.read(plant, plant.elapsed_s - self._shown_s)
         self._shown_s = plant.elapsed_s
@@ -84,13 +95,17 @@ class Devices:
             blank=[self._racks[tag] for tag in self.blank],
         )
         self._show(METER, meter.image(plant, tick))
+        yield
         for k in range(plant.parameters.containers):
             self.modbus[f"C{k + 1}-BMS"].publish(enumerate(racks[k * per : (k + 1) * per], start=1))
             self._show_container(k, tick)
             self._shown_states[k] = pcs.fingerprint(plant.converters[k])
             self.pcs[f"C{k + 1}-PCS"].publish(tick, pcs.values(plant, k))
+            if (k + 1) % _CONTAINERS_AT_ONCE == 0:
+                yield
         self._show(FIRE, safety.fire_image(plant.dangers.room, tick))
         self._show(PANEL, safety.panel_image(plant.panel, tick))
+        self.tick = tick
 
     def refresh(self, at_ms: int) -> None:
         """Show between two ticks what moves fast: the meter, and converters that changed state.

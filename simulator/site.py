@@ -84,7 +84,8 @@ class Site:
             if part == 0 and self.record.kept:
                 self.record.truth(tick, self.plant.measured())
             if part == 0 and tick == newest:
-                self.devices.publish(tick)
+                for _ in self.devices.publishing(tick):
+                    await asyncio.sleep(0)
             elif done == due:
                 self.devices.refresh(round(done * 1000 / per_s))
             self._watch.look(tick, begun)
