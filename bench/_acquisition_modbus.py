@@ -1,16 +1,16 @@
 """Reading over Modbus TCP: what a request costs beside libmodbus and pymodbus."""
 
 import asyncio
-import resource
 import statistics
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from pymodbus.client import AsyncModbusTcpClient
 
 from bench._acquisition_libmodbus import Libmodbus, NoLibmodbusError
+from bench._acquisition_racks import run_rows as rack_rows
+from bench._acquisition_rows import Rows, cpu_s, row
 from bench._acquisition_server import serving
 from station.protocols.modbus.client import Connection
 from station.protocols.modbus.mbap import reading
@@ -26,38 +26,10 @@ _TIMEOUT_S = 1.0
 _PIPELINED = 8
 _TIMES_LIBMODBUS = 2.5
 
-Rows = list[dict[str, Any]]
-
 
 def run_rows() -> Rows:
     """Measure and return the rows; takes about a minute."""
-    return _read_rows()
-
-
-def row(
-    name: str,
-    value: float,
-    unit: str,
-    target: float | None = None,
-    *,
-    better: str = "less",
-    peers: dict[str, float] | None = None,
-) -> dict[str, Any]:
-    """Return one row of the table."""
-    return {
-        "name": f"acquisition.{name}",
-        "value": round(value, 3),
-        "unit": unit,
-        "better": better,
-        "target": target,
-        "peers": {peer: round(figure, 3) for peer, figure in (peers or {}).items()},
-    }
-
-
-def cpu_s() -> float:
-    """Return the processor time that this process has used, all its threads together."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    return [*_read_rows(), *rack_rows()]
 
 
 def _read_rows() -> Rows:

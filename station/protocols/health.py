@@ -11,7 +11,7 @@ from station.protocols.driver import DeviceStatus, FastHealth, Publish
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 3.0
 _DOUBLINGS = 5
 
 
@@ -56,6 +56,11 @@ class Health:
     def worth_asking(self) -> bool:
         """Whether the pause after the last failure is over."""
         return time.monotonic() >= self._retry_at_s
+
+    @property
+    def rest_s(self) -> float:
+        """How much of that pause is left."""
+        return max(0.0, self._retry_at_s - time.monotonic())
 
     def answered(self, publish: Publish) -> None:
         """Note an answer."""

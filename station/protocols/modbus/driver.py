@@ -27,12 +27,15 @@ from station.protocols.modbus.unit import Unit
 log = logging.getLogger(__name__)
 
 _RESTART_S = 1.0
+_BETWEEN_LINES_S = 0.001
+_ALL_LINES_S = 0.3
+"""Lines begin one after another, within so long: together they would keep a fast lane waiting."""
 
 
 class ModbusDriver(Driver):
     """Reads every device once a tick and writes its command points.
 
-    Devices that share host and port share one connection and are asked in turn; lines run
+    Devices that share host and port share its connections and are asked in turn; lines run
     side by side.
     """
 
@@ -41,10 +44,14 @@ class ModbusDriver(Driver):
         del resume
         loaded = {name: profiles.load(name) for name in {spec.profile for spec in devices}}
         by_server: dict[tuple[str, int], list[Unit]] = {}
-        for spec in devices:
-            unit = Unit(spec, loaded[spec.profile])
+        for number, spec in enumerate(devices):
+            unit = Unit(spec, loaded[spec.profile], number)
             by_server.setdefault((spec.host, spec.port), []).append(unit)
-        self.lines = [Line(host, port, units) for (host, port), units in by_server.items()]
+        step_s = min(_BETWEEN_LINES_S, _ALL_LINES_S / len(by_server)) if by_server else 0.0
+        self.lines = [
+            Line(host, port, units, shift_s=number * step_s)
+            for number, ((host, port), units) in enumerate(by_server.items())
+        ]
         self._by_device = {
             unit.spec.device: (line, unit) for line in self.lines for unit in line.units
         }
@@ -66,8 +73,8 @@ class ModbusDriver(Driver):
             try:
                 await line.run(publish)
             except Exception as error:
-                log.exception("line=%s:%d event=failed", line.connection.host, line.connection.port)
-                line.connection.close()
+                log.exception("line=%s event=failed", line.name)
+                line.close()
                 for unit in line.units:
                     unit.health.failed(f"the driver failed: {error!r}", publish, at_once=True)
                 await asyncio.sleep(_RESTART_S)
@@ -91,10 +98,11 @@ class ModbusDriver(Driver):
             known = ", ".join(sorted(unit.profile.writes)) or "none"
             reason = f"{command.device} has no command point {command.point!r}; it has: {known}"
             return Refused(command.id, now_ms(), reason)
-        if not line.connection.connected:
+        connection = line.for_commands()
+        if connection is None:
             return Refused(command.id, now_ms(), "the device is not connected")
         try:
-            await unit.write(line.connection, write, command.value)
+            await unit.write(connection, write, command.value)
         except (DeviceUnreachable, BadReply) as error:
             return TimedOut(command.id, now_ms(), str(error))
         except ProtocolError as error:
@@ -105,7 +113,7 @@ class ModbusDriver(Driver):
         """Close all connections; `run` returns."""
         await end(self._tasks)
         for line in self.lines:
-            line.connection.close()
+            line.close()
 
 
 def _fast_lanes(lines: Sequence[Line]) -> list[FastLane]:

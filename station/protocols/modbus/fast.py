@@ -26,7 +26,7 @@ from station.protocols.modbus.unit import Unit
 
 log = logging.getLogger(__name__)
 
-_PAUSES_S = (0.1, 5.0)
+_PAUSES_S = (0.1, 3.0)
 _REPORT_S = 2.0
 _MEMORY_S = 60.0
 

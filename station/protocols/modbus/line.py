@@ -1,10 +1,8 @@
-"""One line: a server, the units behind it, and the rhythm in which they are asked.
+"""One line: a server, the units behind it, and who of them is asked next over which connection.
 
-Cycles are aligned to the wall clock's whole seconds plus a phase, because devices tick on
-whole seconds: asked early in the second, each tick is read exactly once, and a delay does not
-accumulate. Healthy units come first. A silent one costs at most one time-out a cycle and is
-asked ever more rarely, so its neighbours never wait for it; a server that answers nobody
-loses its connection and is called again with jittered pauses.
+An `Agenda` says what to ask; each connection takes from it whatever comes first. A silent unit
+is asked in gaps, ever more rarely, so its neighbours do not wait for it; a server that answers
+nobody loses its connection and is called again with jittered pauses.
 """
 
 import asyncio
@@ -15,154 +13,233 @@ from collections.abc import Sequence
 
 from station.protocols.driver import Publish
 from station.protocols.errors import DeviceUnreachable, ProtocolError
-from station.protocols.modbus.client import Connection
+from station.protocols.modbus.agenda import Agenda, Errand
+from station.protocols.modbus.client import Connection, DeviceRefused
+from station.protocols.modbus.group import Group
+from station.protocols.modbus.polling import PollClass
 from station.protocols.modbus.unit import Poll, Unit
 
 log = logging.getLogger(__name__)
 
-_PAUSES_S = (0.2, 10.0)
+_PAUSES_S = (0.2, 3.0)
+"""Between two calls of a server; the longest lets it be back within 5 s of its return."""
 _AGAIN_S = 0.1
 """A device whose tick is late is asked again after this rest."""
-_LATEST_START = 0.8
-"""Share of the period after which a delayed cycle rather waits for the next tick."""
+_AFTER_FAILURE_S = 1.0
+"""A group that failed is asked again after this rest, if its period lasts so long."""
 _SILENT_SERVER = 3
-"""So many units silent in a row, and the rest of them is not asked in this cycle."""
+"""So many questions in a row without an answer, and the server counts as silent."""
+_HEARD_S = 1.0
+"""A server that was heard so lately is not silent."""
 _FRUITLESS_CONNECTIONS = 2
 """So many connections in a row without one answer, and the server counts as gone."""
+_IN_TIME_S = 10.0
+"""So long without a late answer, and a slow line counts as in time again."""
+
+_Errand = Errand[tuple[Unit, Group]]
 
 
 class Line:
-    """All units behind one server, asked in turn over one connection.
+    """All units behind one server.
 
     Attributes:
-        slow_cycles: cycles that did not end before the next tick.
-        missed_cycles: ticks for which there was no cycle because earlier ones ran long.
+        name: host and port.
+        connections: to the server, as many as all of its units allow.
+        slow_cycles: answers that came after the end of their period.
     """
 
-    def __init__(self, host: str, port: int, units: Sequence[Unit]) -> None:
-        """Prepare; `run` serves."""
-        self.connection = Connection(host, port)
+    def __init__(
+        self, host: str, port: int, units: Sequence[Unit], *, shift_s: float = 0.0
+    ) -> None:
+        """Prepare; `run` serves.
+
+        Args:
+            host: address of the server.
+            port: its TCP port.
+            units: the devices behind it.
+            shift_s: asked so much later than their profiles say, as lines begin one by one.
+        """
+        polling = [unit.profile.polling for unit in units]
+        in_flight = min(one.in_flight for one in polling)
+        self.name = f"{host}:{port}"
+        self.connections = [
+            Connection(host, port, in_flight=in_flight)
+            for _ in range(min(one.connections for one in polling))
+        ]
         self.units = list(units)
         self.slow_cycles = 0
-        self.missed_cycles = 0
-        self._period_s = min(unit.profile.polling.period_s for unit in units)
-        self._phase_s = max(unit.profile.polling.phase_s for unit in units)
-        self._timeout_s = max(unit.profile.polling.timeout_s for unit in units)
+        self._timeout_s = max(one.timeout_s for one in polling)
+        self._errands = [
+            _errand(unit, group, shift_s) for unit in self.units for group in unit.groups
+        ]
+        self._of = {
+            unit: [errand for errand in self._errands if errand.what[0] is unit]
+            for unit in self.units
+        }
+        self._agenda: Agenda[tuple[Unit, Group]]
         self._jitter = random.Random()  # noqa: S311 - spreads load, guards nothing
-        self._slow = False
+        self._slow_until_s = 0.0
+        self._fewer = False
+
+    @property
+    def missed_cycles(self) -> int:
+        """Periods for which a group was not asked because earlier answers took too long."""
+        return sum(errand.missed for errand in self._errands)
+
+    def for_commands(self) -> Connection | None:
+        """Return the standing connection on which a command waits least, if there is one."""
+        standing = [connection for connection in self.connections if connection.connected]
+        return min(standing, key=lambda connection: connection.load, default=None)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self.connections:
+            connection.close()
 
     async def run(self, publish: Publish) -> None:
         """Serve the units until cancelled."""
-        cycle = int(time.time() / self._period_s) - 1
-        pause_s = _PAUSES_S[0]
-        fruitless = 0
+        self._agenda = Agenda(self._errands, time.time())
+        async with asyncio.TaskGroup() as group:
+            for connection in self.connections:
+                group.create_task(self._serve(connection, publish))
+
+    async def _serve(self, connection: Connection, publish: Publish) -> None:
+        """Ask over one connection, which is opened anew whenever it is lost."""
+        pause_s, fruitless = _PAUSES_S[0], 0
         while True:
             try:
-                await self.connection.connect(self._timeout_s)
+                await connection.connect(self._timeout_s)
             except DeviceUnreachable as error:
-                for unit in self.units:
-                    unit.health.failed(str(error), publish, at_once=True)
+                self._refused(str(error), publish)
                 await asyncio.sleep(self._jitter.uniform(pause_s / 2, pause_s))
                 pause_s = min(pause_s * 2, _PAUSES_S[1])
                 continue
-            for unit in self.units:
-                unit.forget_identity()
-                unit.health.ask_soon()
+            self._accepted()
             fruitless += 1
-            while self.connection.connected:
-                cycle = await self._next_cycle(cycle)
-                if await self._cycle(cycle, publish):
-                    pause_s, fruitless = _PAUSES_S[0], 0
+            if await self._ask_while_connected(connection, publish):
+                pause_s, fruitless = _PAUSES_S[0], 0
             if fruitless >= _FRUITLESS_CONNECTIONS:
-                self._all_failed(publish)
+                self._all_failed("the server answers none of its units", publish)
             await asyncio.sleep(self._jitter.uniform(0, pause_s))
+            pause_s = min(pause_s * 2, _PAUSES_S[1])
 
-    async def _next_cycle(self, last: int) -> int:
-        """Wait for the next tick that can still be read, and return its number."""
-        now_s = time.time()
-        current, into = divmod(now_s, self._period_s)
-        reachable = int(current) + (into > _LATEST_START * self._period_s)
-        if abs(reachable - last) > 60 / self._period_s:
-            last = reachable - 1  # the wall clock was set: begin anew
-        cycle = max(last + 1, reachable)
-        self.missed_cycles += cycle - last - 1
-        await asyncio.sleep(max(0.0, cycle * self._period_s + self._phase_s - now_s))
-        return cycle
+    async def _ask_while_connected(self, connection: Connection, publish: Publish) -> bool:
+        """Ask what the agenda says; return whether there ever was an answer."""
+        heard_s, silent = 0.0, 0
+        while connection.connected:
+            errand = self._agenda.take(time.time())
+            if errand is None:
+                await asyncio.sleep(self._agenda.wait_s(time.time()))
+                continue
+            if await self._ask(connection, errand, publish):
+                heard_s, silent = time.monotonic(), 0
+                continue
+            silent += 1
+            alone = silent >= min(_SILENT_SERVER, len(self.units))
+            if alone and time.monotonic() - heard_s > _HEARD_S and connection.connected:
+                connection.close()
+                self._all_failed("the server answers none of its units", publish)
+        return heard_s > 0
 
-    async def _cycle(self, cycle: int, publish: Publish) -> bool:
-        """Ask every unit that is due; return whether any answered."""
-        end_s = (cycle + 1) * self._period_s
-        cycle_ms = round(cycle * self._period_s * 1000)
-        answered, silent = 0, 0
-        late: list[Unit] = []
-        due = self._due(cycle)
-        for unit in due:
-            if not self.connection.connected or (not answered and silent >= _SILENT_SERVER):
-                break
-            if unit.health.failures and answered and silent:
-                continue  # one question a cycle to those that were silent before
-            poll = await self._ask(unit, cycle_ms, publish)
-            silent += poll is None
-            answered += poll is not None
-            if poll is Poll.NOTHING:
-                late.append(unit)
-        await self._ask_late(late, cycle_ms, end_s, publish)
-        if due and not answered and self.connection.connected:
-            self._all_failed(publish)
-            self.connection.close()
-        self._note_duration(cycle, end_s)
-        return answered > 0
-
-    def _all_failed(self, publish: Publish) -> None:
-        for unit in self.units:
-            reason = "the server answers none of its units"
-            unit.health.failed(reason, publish, at_once=True)
-
-    def _due(self, cycle: int) -> list[Unit]:
-        """Return the units whose period begins: healthy ones first, then the longest unasked."""
-        due = [
-            unit
-            for unit in self.units
-            if cycle % max(1, round(unit.profile.polling.period_s / self._period_s)) == 0
-            and unit.health.worth_asking
-        ]
-        return sorted(due, key=lambda unit: (unit.health.failures > 0, unit.asked_s))
-
-    async def _ask_late(
-        self, units: list[Unit], cycle_ms: int, end_s: float, publish: Publish
-    ) -> None:
-        """Ask units again whose tick was not there yet, until the next tick is near."""
-        while units and self.connection.connected and time.time() + _AGAIN_S < end_s:
-            await asyncio.sleep(_AGAIN_S)
-            units = [
-                unit for unit in units if await self._ask(unit, cycle_ms, publish) is Poll.NOTHING
-            ]
-
-    async def _ask(self, unit: Unit, cycle_ms: int, publish: Publish) -> Poll | None:
-        """Poll one unit and note how it is; None when it failed."""
-        unit.asked_s = time.monotonic()
+    async def _ask(self, connection: Connection, errand: _Errand, publish: Publish) -> bool:
+        """Poll one group of one unit and note how it is; return whether anybody answered."""
+        unit, group = errand.what
+        heard, again_s = True, None
         try:
-            poll = await unit.poll(self.connection, cycle_ms, publish)
+            poll = await unit.poll(group, connection, round(errand.tick_s * 1000), publish)
         except ProtocolError as error:
-            unit.health.failed(str(error), publish)
-            return None
-        if poll is Poll.STALLED:
-            unit.health.failed("the device's clock stands still", publish)
-        if poll is Poll.NEWS:
-            if unit.health.connected is False:
-                for neighbour in self.units:
-                    neighbour.health.ask_soon()
-            unit.health.answered(publish)
-        return poll
+            silent = isinstance(error, DeviceUnreachable) or (
+                isinstance(error, DeviceRefused) and error.is_silence
+            )
+            heard = not isinstance(error, DeviceUnreachable)
+            self._failed(errand, str(error), publish, silent=silent)
+            again_s = _AFTER_FAILURE_S
+        else:
+            if poll is Poll.STALLED:
+                self._failed(errand, "the device's clock stands still", publish, silent=False)
+            else:
+                self._answered(errand, poll, publish)
+            again_s = _AGAIN_S if poll is Poll.NOTHING else None
+        now_s = time.time()
+        self._note_duration(errand, now_s)
+        self._agenda.done(errand, now_s, again_s)
+        return heard
 
-    def _note_duration(self, cycle: int, end_s: float) -> None:
-        slow = time.time() > end_s
-        self.slow_cycles += slow
-        if slow != self._slow:
-            where = f"{self.connection.host}:{self.connection.port}"
-            event = "slow" if slow else "in_time"
-            log.log(
-                logging.WARNING if slow else logging.INFO,
-                "line=%s event=%s cycle=%d slow_cycles=%d", where, event, cycle, self.slow_cycles,
-            )  # fmt: skip
-        self._slow = slow
+    def _answered(self, errand: _Errand, poll: Poll, publish: Publish) -> None:
+        unit, group = errand.what
+        for other in self._of[unit]:
+            other.doubtful = False
+        if poll is Poll.NOTHING:
+            return
+        group.failures = 0
+        errand.rest_until_s = 0.0
+        if any(one.failures for one in unit.groups):
+            return
+        if unit.health.connected is False:
+            self._ask_soon()
+        unit.health.answered(publish)
+
+    def _failed(self, errand: _Errand, reason: str, publish: Publish, *, silent: bool) -> None:
+        """Note a failure: of the whole unit when it is silent, else of what it was asked."""
+        unit, group = errand.what
+        group.failures += 1
+        unit.health.failed(reason, publish)
+        rest_until_s = time.time() + unit.health.rest_s
+        for other in self._of[unit] if silent else [errand]:
+            other.doubtful = other.doubtful or silent
+            other.rest_until_s = rest_until_s
+
+    def _ask_soon(self) -> None:
+        """Drop all pauses: something behind this server has come back."""
+        for errand in self._errands:
+            errand.rest_until_s = 0.0
+
+    def _accepted(self) -> None:
+        """Give every unit its chance: the connection is a new one."""
+        self._ask_soon()
+        for errand in self._errands:
+            errand.doubtful = False
+        if self._fewer and all(connection.connected for connection in self.connections):
+            self._fewer = False
+            log.info("line=%s event=all_connections", self.name)
+
+    def _refused(self, reason: str, publish: Publish) -> None:
+        """The server accepts no connection, or no further one."""
+        if self.for_commands() is None:
+            self._all_failed(reason, publish)
+        elif not self._fewer:
+            self._fewer = True
+            log.warning("line=%s event=fewer_connections reason=%r", self.name, reason)
+
+    def _all_failed(self, reason: str, publish: Publish) -> None:
+        if self.for_commands() is None:
+            for unit in self.units:
+                unit.health.failed(reason, publish, at_once=True)
+
+    def _note_duration(self, errand: _Errand, now_s: float) -> None:
+        """Count an answer that took past the end of its period; log when that begins and ends."""
+        late = now_s > errand.end_s
+        self.slow_cycles += late
+        if late:
+            if not self._slow_until_s:
+                log.warning("line=%s event=slow slow_cycles=%d", self.name, self.slow_cycles)
+            self._slow_until_s = now_s + _IN_TIME_S
+        elif self._slow_until_s and now_s > self._slow_until_s:
+            self._slow_until_s = 0.0
+            log.info("line=%s event=in_time slow_cycles=%d", self.name, self.slow_cycles)
+
+
+def _errand(unit: Unit, group: Group, shift_s: float) -> _Errand:
+    """Return the errand of a group; slow ones are spread over the seconds of their period."""
+    polling, period_s = unit.profile.polling, group.rhythm.period_s
+    phase_s = polling.phase_s + shift_s
+    if group.rhythm.poll_class is PollClass.FAST:
+        phase_s = min(polling.phase_s, period_s / 2)
+    seconds = int(period_s) if group.rhythm.poll_class is PollClass.SLOW else 0
+    return Errand(
+        what=(unit, group),
+        period_s=period_s,
+        phase_s=phase_s,
+        offset_s=float(unit.number % seconds) if seconds else 0.0,
+        timeout_s=polling.timeout_s,
+    )

@@ -94,6 +94,11 @@ class Question:
         return f"unit {self.unit} write {self.space} {self.address}"
 
 
+def new_registers(size: int) -> Registers:
+    """Return a vector for the replies to several questions."""
+    return np.zeros(size, np.uint16)
+
+
 @lru_cache(maxsize=4096)
 def reading(unit: int, space: Space, address: int, count: int, start: int = 0) -> Question:
     """Return the question for `count` registers or bits, whose values land from `start` on."""

@@ -4,10 +4,16 @@ Points near one another are read in one request; a few registers read for nothin
 than another round trip. A value of several registers is never split over two requests.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from station.protocols.modbus.profile import MAX_BITS, Place, Point, Profile, Space
+from station.protocols.modbus.place import MAX_BITS, Place, Space
+from station.protocols.modbus.point import Point
+from station.protocols.modbus.polling import FixedBlock
+
+if TYPE_CHECKING:
+    from station.protocols.modbus.profile import Profile
 
 
 @dataclass(frozen=True, order=True)
@@ -58,7 +64,7 @@ class Plan:
         return block.start + address - block.address
 
 
-def spans_of(profile: Profile, place: Place) -> list[Span]:
+def spans_of(profile: "Profile", place: Place) -> list[Span]:
     """Return the address runs that one place needs, its scale factor included."""
     space = profile.space_of(place)
     words = place.type.words
@@ -117,22 +123,76 @@ def _pieces(spans: Iterable[Span], max_registers: int) -> Iterable[Span]:
             yield Span(span.space, span.address + start, count, span.unit)
 
 
-def plan_for(profile: Profile) -> Plan:
+def in_block(block: FixedBlock, space: Space, span: Span) -> bool:
+    """Whether a value of the span lies whole in a block of this space."""
+    first = -(-max(0, block.address - span.address) // span.unit) * span.unit
+    at = span.address + first
+    return (
+        span.space is space
+        and first < span.count
+        and at >= block.address
+        and at + span.unit <= block.address + block.count
+    )
+
+
+def _divided(spans: Iterable[Span], fixed: Sequence[Block]) -> tuple[list[Block], list[Span]]:
+    """Return the fixed blocks that hold values of the spans, and the spans that are left."""
+    used: set[int] = set()
+    left: list[Span] = []
+    for span in spans:
+        run = 0
+        for at in range(0, span.count, span.unit):
+            holder = _holder(fixed, span, span.address + at)
+            if holder is None:
+                run += span.unit
+                continue
+            used.add(holder)
+            left += _run(span, at, run)
+            run = 0
+        left += _run(span, span.count, run)
+    return [fixed[number] for number in sorted(used)], left
+
+
+def _holder(fixed: Sequence[Block], span: Span, address: int) -> int | None:
+    """Return the number of the block that holds the span's value at this address whole."""
+    for number, block in enumerate(fixed):
+        inside = block.address <= address <= block.address + block.count - span.unit
+        if block.space is span.space and inside:
+            return number
+    return None
+
+
+def _run(span: Span, end: int, count: int) -> list[Span]:
+    """Return the part of a span that ends at an offset, if there is any."""
+    if not count:
+        return []
+    return [Span(span.space, span.address + end - count, count, span.unit)]
+
+
+def plan_for(profile: "Profile", names: Container[str] | None = None) -> Plan:
     """Return the requests of one whole reading; the block with the device time comes first.
 
     The other blocks keep the order of space and address, so that the block which ends a cell
     area is also the last that is asked of it.
+
+    Args:
+        profile: a checked profile.
+        names: of the layouts to read; all of them when left out.
     """
     spans = [
         span
-        for points in profile.layout_points().values()
+        for name, points in profile.layout_points().items()
+        if names is None or name in names
         for point in points.values()
         for span in spans_of(profile, point)
     ]
     if profile.time is not None:
         spans += spans_of(profile, profile.time)
     limit = profile.polling.max_registers
-    found = coalesce(spans, max_gap=profile.polling.max_gap, max_registers=limit)
+    fixed = [Block(b.space or profile.space, b.address, b.count) for b in profile.blocks]
+    used, left = _divided(spans, fixed)
+    planned = coalesce(left, max_gap=profile.polling.max_gap, max_registers=limit)
+    found = sorted([*used, *planned], key=lambda block: (block.space, block.address))
     if profile.time is not None:
         space, address = profile.space_of(profile.time), profile.time.address
         found.sort(key=lambda b: not (b.space is space and 0 <= address - b.address < b.count))

@@ -25,7 +25,9 @@ from station.protocols.modbus.place import (
     Strict,
 )
 from station.protocols.modbus.point import DeviceTime, Expectation, Point, Unmapped
+from station.protocols.modbus.polling import FixedBlock, PollClass, Polling
 from station.protocols.modbus.problems import wrong_layouts, wrong_values, wrong_writes
+from station.protocols.modbus.rhythm import wrong_rhythms
 from station.protocols.modbus.sunspec.document import compose
 from station.protocols.modbus.tables import INSTANCE_MARK, moved, split_instance, with_orders
 from station.protocols.modbus.write import ReadBack, Write
@@ -39,9 +41,11 @@ __all__ = [
     "DeviceTime",
     "Expectation",
     "Fast",
+    "FixedBlock",
     "Instances",
     "Place",
     "Point",
+    "PollClass",
     "Polling",
     "Profile",
     "ReadBack",
@@ -53,28 +57,6 @@ __all__ = [
     "of_document",
     "read",
 ]
-
-
-class Polling(Strict):
-    """How a device wants to be asked.
-
-    Attributes:
-        period_s: one reading each; cycles are aligned to whole periods of the wall clock.
-        phase_s: asked so long after the device's tick.
-        timeout_s: an answer later than this counts as none.
-        pause_s: rest between two requests to this device.
-        max_gap: registers read for nothing rather than making two requests.
-        max_registers: the most registers that this device gives in one reply.
-        stalled_after: periods without a tick after which the device counts as standing still.
-    """
-
-    period_s: float = Field(default=1.0, gt=0)
-    phase_s: float = Field(default=0.3, ge=0)
-    timeout_s: float = Field(default=0.5, gt=0, le=1.0)
-    pause_s: float = Field(default=0.0, ge=0)
-    max_gap: int = Field(default=16, ge=0, le=MAX_REGISTERS)
-    max_registers: int = Field(default=MAX_REGISTERS, ge=1, le=MAX_REGISTERS)
-    stalled_after: int = Field(default=5, ge=1)
 
 
 class Fast(Strict):
@@ -112,6 +94,7 @@ class Profile(Strict):
         title: what kind of device it describes.
         space, word_order, byte_order: of every point that says nothing else.
         parameters: numbers that layouts and points refer to by name.
+        blocks: requests as the device wants them; all others are planned from the points.
         layouts: points by layout of the contract and signal.
         writes: command points by signal or verb.
         unmapped: what else the device tells, by a name of its own; listed, never stored.
@@ -124,6 +107,7 @@ class Profile(Strict):
     parameters: Mapping[str, int] = Field(default_factory=dict)
     instances: Instances | None = None
     polling: Polling = Polling()
+    blocks: tuple[FixedBlock, ...] = ()
     time: DeviceTime | None = None
     expect: tuple[Expectation, ...] = ()
     fast: Fast | None = None
@@ -217,6 +201,8 @@ def of_document(file: str, raw: Mapping[str, Any]) -> tuple[Profile | None, list
     except ValidationError as error:
         return None, wrong_values(file, error)
     problems = [*wrong_layouts(file, profile), *wrong_writes(file, profile)]
+    if not problems:
+        problems = list(wrong_rhythms(file, profile))
     if problems:
         return profile, problems
     writes = {name: write.resolved(SIGNALS.get(name)) for name, write in profile.writes.items()}

@@ -1,4 +1,4 @@
-"""One Modbus unit: asked block by block, each of its ticks handed over exactly once.
+"""One Modbus unit: asked group by group, each of its ticks handed over exactly once.
 
 The device's own clock is the identity of a sample. A reading of several requests is coherent
 if the device holds the picture that goes with its time until the last of them is answered; of
@@ -9,21 +9,22 @@ asked for and not got whole is told by name.
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from enum import Enum
 
 import numpy as np
 
-from contract.frame import Quality
-from station.protocols.driver import DeviceSpec, MissedReading, Publish, Reading
+from station.protocols.driver import DeviceSpec, Publish
 from station.protocols.errors import BadReply, ProtocolError
-from station.protocols.health import Health, now_ms
+from station.protocols.health import Health
 from station.protocols.modbus.client import Connection
-from station.protocols.modbus.decode import LayoutDecoder, Registers, gather, indices
+from station.protocols.modbus.decode import Registers, gather
 from station.protocols.modbus.encode import registers_for
-from station.protocols.modbus.plan import Plan, plan_for, spans_of
+from station.protocols.modbus.group import Group
+from station.protocols.modbus.mbap import Question
 from station.protocols.modbus.profile import Place, Profile, Space, Write
 from station.protocols.modbus.read_back import see
+from station.protocols.modbus.rhythm import rhythms_of
 from station.protocols.modbus.turn import Urgency
 
 TORN_ATTEMPTS = 3
@@ -42,44 +43,32 @@ class WrongDevice(ProtocolError):  # noqa: N818 - reads as a fact: wrong device
 
 
 class Unit:
-    """One device behind a connection: its compiled profile and how far it has been read.
+    """One device behind a server: what is asked of it, and how it is.
 
     Attributes:
+        groups: what is asked, one for each rhythm.
         health: whether it answers.
-        asked_s: when it was asked last, monotonic seconds.
+        number: running number in the station, which spreads slow groups over their period.
     """
 
-    def __init__(self, spec: DeviceSpec, profile: Profile) -> None:
+    def __init__(self, spec: DeviceSpec, profile: Profile, number: int = 0) -> None:
         """Compile the profile."""
         self.spec = spec
         self.profile = profile
+        self.number = number
         self.health = Health(spec.device)
-        self.asked_s = 0.0
-        self._plan: Plan = plan_for(profile)
-        filled = profile.layout_points()
-        self._decoders = [
-            LayoutDecoder(profile, self._plan, name, points) for name, points in filled.items()
-        ]
-        self._in_first_block = [
-            all(
-                self._plan.block_of(span.space, span.address + span.count - 1) == 0
-                for point in points.values()
-                for span in spans_of(profile, point)
-            )
-            for points in filled.values()
-        ]
-        self._handed_over: dict[str, int] = {}
-        self._verified = False
+        self.groups = [Group(spec, profile, rhythm) for rhythm in rhythms_of(profile)]
+        self._verified: dict[Connection, int] = {}
+        self._time_ms = 0
         self._moved_s = time.monotonic()
 
-    def forget_identity(self) -> None:
-        """The connection is a new one: who answers must be verified again."""
-        self._verified = False
-
-    async def poll(self, connection: Connection, cycle_ms: int, publish: Publish) -> Poll:
-        """Read the unit once and hand over what is new.
+    async def poll(
+        self, group: Group, connection: Connection, cycle_ms: int, publish: Publish
+    ) -> Poll:
+        """Read one group of the unit once and hand over what is new.
 
         Args:
+            group: one of the unit's.
             connection: an open connection to its server.
             cycle_ms: sample time of a device that has no clock of its own.
             publish: takes the readings.
@@ -87,50 +76,71 @@ class Unit:
         Raises:
             ProtocolError: the device did not answer as it should.
         """
-        if not self._verified:
+        if self._verified.get(connection) != connection.opened:
             await self.verify(connection)
-            self._verified = True
+            self._verified[connection] = connection.opened
         for _ in range(TORN_ATTEMPTS):
-            registers = np.zeros(self._plan.size, np.uint16)
             asked_s, time_ms = time.monotonic(), cycle_ms
             try:
-                await self._fetch(connection, 0, registers)
-                time_ms = self._time_ms(registers, cycle_ms)
-                if all(self._handed_over.get(d.layout.name) == time_ms for d in self._decoders):
-                    return self._nothing_new()
-                self._moved_s = time.monotonic()
-                self._hand_over(registers, time_ms, publish, whole=False)
-                for number in range(1, len(self._plan.blocks)):
-                    await self._fetch(connection, number, registers)
-                whole = self._held(asked_s) or await self._still_at(connection, time_ms)
+                await self._ask(connection, group, group.questions[:1])
+                time_ms = group.time_ms(cycle_ms)
+                self._note_time(time_ms)
+                if group.has_handed_over(time_ms):
+                    return Poll.STALLED if self._stands_still(group) else Poll.NOTHING
+                group.hand_over(time_ms, publish, whole=False)
+                whole = True
+                if len(group.questions) > 1:
+                    await self._ask_rest(connection, group)
+                    whole = self._held(asked_s) or await self._still_at(connection, group, time_ms)
             except ProtocolError as error:
-                self._tell_missed(time_ms, "no_answer", str(error), publish)
+                group.tell_missed(time_ms, "no_answer", str(error), publish)
                 raise
             if whole:
-                self._hand_over(registers, time_ms, publish, whole=True)
-                return Poll.NEWS
-            self._tell_missed(time_ms, "torn", "the device's clock moved on meanwhile", publish)
+                group.hand_over(time_ms, publish, whole=True)
+                return Poll.STALLED if self._stands_still(group) else Poll.NEWS
+            group.tell_missed(time_ms, "torn", "the device's clock moved on meanwhile", publish)
         raise BadReply(
             f"the device's clock moved in each of {TORN_ATTEMPTS} readings: "
             "it ticks faster than it can be read; make the period longer or read less"
         )
+
+    async def _ask(
+        self, connection: Connection, group: Group, questions: Sequence[Question]
+    ) -> None:
+        await connection.ask(questions, group.registers, self.profile.polling.timeout_s)
+
+    async def _ask_rest(self, connection: Connection, group: Group) -> None:
+        """Ask all questions but the first; with a rest before each, where the device wants it."""
+        pause_s = self.profile.polling.pause_s
+        if not pause_s:
+            await self._ask(connection, group, group.questions[1:])
+            return
+        for question in group.questions[1:]:
+            await asyncio.sleep(pause_s)
+            await self._ask(connection, group, (question,))
+
+    def _note_time(self, time_ms: int) -> None:
+        if time_ms != self._time_ms:
+            self._time_ms = time_ms
+            self._moved_s = time.monotonic()
+
+    def _stands_still(self, group: Group) -> bool:
+        """Whether the device's clock has shown the same time for too long."""
+        polling = self.profile.polling
+        period_s = max(polling.period_s, group.rhythm.period_s)
+        return time.monotonic() - self._moved_s > polling.stalled_after * period_s
 
     def _held(self, asked_s: float) -> bool:
         """Whether the device still held its picture when the last block had come."""
         place = self.profile.time
         return place is not None and time.monotonic() - asked_s < place.holds_s
 
-    def _tell_missed(self, time_ms: int, kind: str, reason: str, publish: Publish) -> None:
-        """Name the layouts of a device time that were not handed over."""
-        for decoder in self._decoders:
-            name = decoder.layout.name
-            if self._handed_over.get(name) != time_ms:
-                publish(MissedReading(self.spec.device, name, time_ms, kind, reason))
-
-    def _nothing_new(self) -> Poll:
-        polling = self.profile.polling
-        still_s = time.monotonic() - self._moved_s
-        return Poll.STALLED if still_s > polling.stalled_after * polling.period_s else Poll.NOTHING
+    async def _still_at(self, connection: Connection, group: Group, time_ms: int) -> bool:
+        """Whether the device's clock still shows the time of the first block."""
+        place = self.profile.time
+        if place is None:
+            return True
+        return group.checked_ms(int(await self._read_place(connection, place))) == time_ms
 
     async def write(self, connection: Connection, write: Write, value: float) -> None:
         """Write one command point and return when the device has confirmed it.
@@ -191,52 +201,3 @@ class Unit:
         order = 1 if place.word_order == "hi-lo" else -1
         index = np.arange(place.type.words)[::order][None, :]
         return float(gather(registers, index, place.type, place.byte_order)[0])
-
-    async def _fetch(self, connection: Connection, number: int, registers: Registers) -> None:
-        """Read one block into its part of the register vector."""
-        block = self._plan.blocks[number]
-        polling = self.profile.polling
-        if polling.pause_s and number:
-            await asyncio.sleep(polling.pause_s)
-        registers[block.start : block.start + block.count] = await connection.read(
-            self.spec.unit, block.space, block.address, block.count, polling.timeout_s
-        )
-
-    def _time_ms(self, registers: Registers, cycle_ms: int) -> int:
-        """Return the sample's time; a device without a clock takes the cycle's."""
-        place = self.profile.time
-        if place is None:
-            return cycle_ms
-        index = indices(self._plan, self.profile, place)
-        raw = int(gather(registers, index, place.type, place.byte_order)[0])
-        return self._checked_ms(raw, place.unit)
-
-    def _checked_ms(self, raw: int, unit: str) -> int:
-        place = self.profile.time
-        if raw == 0 or (place is not None and raw in place.markers):
-            raise BadReply("the device's clock is not set; set it, or leave [time] out")
-        return raw * 1000 if unit == "s" else raw
-
-    async def _still_at(self, connection: Connection, time_ms: int) -> bool:
-        """Whether the device's clock still shows the time of the first block."""
-        place = self.profile.time
-        if place is None or len(self._plan.blocks) == 1:
-            return True
-        raw = int(await self._read_place(connection, place))
-        return self._checked_ms(raw, place.unit) == time_ms
-
-    def _hand_over(
-        self, registers: Registers, time_ms: int, publish: Publish, *, whole: bool
-    ) -> None:
-        """Publish the layouts that are complete and not handed over yet."""
-        for decoder, early in zip(self._decoders, self._in_first_block, strict=True):
-            name = decoder.layout.name
-            if not (whole or early) or self._handed_over.get(name) == time_ms:
-                continue
-            values, quality = decoder.decode(registers)
-            received_ms = now_ms()
-            clock = self.profile.time
-            if clock is not None and abs(received_ms - time_ms) > clock.max_error_s * 1000:
-                quality[quality == Quality.GOOD] = Quality.QUESTIONABLE
-            self._handed_over[name] = time_ms
-            publish(Reading(self.spec.device, name, time_ms, received_ms, values, quality))
