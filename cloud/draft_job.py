@@ -1,9 +1,10 @@
-"""The job that drafts bids.
+"""The jobs that draft bids, one for each desk: what is wrong with one is told for itself.
 
 Solvers and forecasts are loaded by the first draft: a cloud without desks does not need them.
 """
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from cloud.config_desk import DeskSection
@@ -18,36 +19,51 @@ from cloud.vault.vault import Vault
 if TYPE_CHECKING:
     from cloud.market.desk.drafter import Drafter
 
+Job = Callable[[], Awaitable[None]]
 
-class DraftJob:
+
+class DraftJobs:
     """Drafts the bids of all desks that are configured."""
 
     def __init__(self, pool: Pool, vault: Vault, live: Live, market: MarketSection) -> None:
-        """Make the job.
+        """Make the jobs.
 
         Raises:
             BadBattery: a file of wear is wrong.
         """
         self._pool, self._vault, self._live = pool, vault, live
-        self._desks = market.desks
+        self._desks, self._every_s = market.desks, market.draft_every_s
         self._wear = {one.wear_file: _rule(one) for one in market.desks}
-        self._drafter: Drafter | None = None
+        self._drafters: dict[int, Drafter] = {}
 
-    async def work(self) -> None:
-        """Draft all that is due.
+    def jobs(self) -> list[tuple[str, Job, float]]:
+        """Return a job for each desk, so that the error of one is not lost behind another's."""
+
+        def job(number: int) -> Job:
+            async def work() -> None:
+                await self.work(number)
+
+            return work
+
+        return [
+            (f"drafts {one.desk} {one.station} {one.market} {number}", job(number), self._every_s)
+            for number, one in enumerate(self._desks, 1)
+        ]
+
+    async def work(self, number: int) -> None:
+        """Draft all that is due at a desk, counted from 1.
 
         Raises:
-            BadProfile: a desk names a market that is not known.
+            BadProfile: the desk names a market that is not known.
         """
-        if not self._desks:
-            return
-        if self._drafter is None:
+        if number not in self._drafters:
             from cloud.market.desk.drafter import Drafter  # noqa: PLC0415 - solvers; see above
 
-            self._drafter = Drafter(
-                self._pool, self._vault, self._desks, sold=self._sold, clock=_now_ms
+            desks = (self._desks[number - 1],)
+            self._drafters[number] = Drafter(
+                self._pool, self._vault, desks, sold=self._sold, clock=_now_ms
             )
-        await self._drafter.run()
+        await self._drafters[number].run()
 
     async def _sold(self, section: DeskSection) -> StationBattery:
         """Return what a station can sell now: what it tells, or its plate when it is silent.

@@ -22,7 +22,7 @@ from cloud.catalogue import LayoutCatalogue
 from cloud.config_alarms import ChannelSection
 from cloud.db.backup import back_up, backup_due
 from cloud.db.pool import Pool, connection, create_pool
-from cloud.draft_job import DraftJob
+from cloud.draft_job import DraftJobs
 from cloud.epochs import EpochKeys
 from cloud.errors import CloudError
 from cloud.history.archive.restore import Restorer
@@ -74,7 +74,7 @@ class Jobs:
         self._policy = policy.load(self._config.policy)
         history = History(pool, epochs, vault, layouts, Limits(_BID_POINTS))
         live = Live(pool, epochs, layouts, News(task.dsn))
-        self._drafts = DraftJob(pool, vault, live, task.config.market)
+        self._drafts = DraftJobs(pool, vault, live, task.config.market)
         self._bids = BidJob(pool, vault, keys, history, task.config.market)
         self._files = InboxJob(pool, vault, live, task.config.market)
         self._hooks = HookJobs(pool, vault, task.config.market)
@@ -100,7 +100,7 @@ class Jobs:
             ("retention", self.retain, self._config.retain_every_s),
             ("clean", self.clean, _CLEAN_EVERY_S),
             ("prices", self.forget_prices, _CLEAN_EVERY_S),
-            ("drafts", self._drafts.work, self._whole.market.draft_every_s),
+            *self._drafts.jobs(),
             ("bids", self._bids.work, self._whole.market.work_every_s),
             ("settle again", self._bids.settle_again, _SETTLE_AGAIN_S),
             ("alarms", self.work_alarms, _ALARMS_EVERY_S),

@@ -1,8 +1,9 @@
 """Drafts what is due: every product of every desk, each block once, with a fall-back beside it.
 
 The fall-back is planned on what the same weekdays cost before, needs no trained model, and goes to
-the exchange only when nobody has decided in time. A draft that fails is told and tried again; the
-others go on.
+the exchange only when nobody has decided in time. A product that cannot be drafted is told and tried
+again; the others go on. A block in which nothing pays, or nothing can be bid, rests until something
+new is imported of what its desk looks at.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Final
 
 from cloud.config_desk import DeskSection, ProductSection
 from cloud.db import Pool, connection
+from cloud.errors import CloudError
 from cloud.market import bids
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet
@@ -21,7 +23,7 @@ from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid, draft
 from cloud.market.desk.forecasting import Forecaster, Sources, anchored
 from cloud.market.desk.position import carried, committed_mw, traded
 from cloud.market.desk.record import content_of
-from cloud.market.errors import BidTooLate
+from cloud.market.errors import BidTooLate, MarketError
 from cloud.market.exchanges import DayGate, Market, Product, load_market
 from cloud.market.forecast import Forecast
 from cloud.market.forecasts import Member, naive_members, quick_members
@@ -36,6 +38,17 @@ _TAKEN: Final = (
     "SELECT begin_ms FROM bids WHERE station = %s AND market = %s AND product = %s AND begin_ms >="
     " %s AND begin_ms < %s"
 )
+
+
+_NEWEST: Final = (
+    "SELECT max(i.id) FROM market_imports i JOIN market_series s ON s.key = i.series"
+    " WHERE s.id = ANY(%s) AND i.rows_added > 0"
+)
+_Place = tuple[str, str, str, int]
+
+
+class DraftsFailed(MarketError):  # noqa: N818 - says what
+    """Several products cannot be drafted."""
 
 
 @dataclass(frozen=True)
@@ -92,28 +105,40 @@ class Drafter:
         """
         self._pool, self._vault, self._sold, self._clock = pool, vault, sold, clock
         self._desks = [Desk(section) for section in desks]
-        self._resting: set[tuple[str, str, str, int]] = set()
+        self._resting: dict[_Place, tuple[int, int]] = {}
 
     async def run(self) -> int:
         """Draft all that is due; return how many bids were made.
 
         Raises:
-            Exception: the first error of a desk; the others have been drafted all the same.
+            Exception: what keeps a product from being drafted; the others have been drafted.
+            DraftsFailed: as that, of several products: each is named.
         """
-        made, failed = 0, []
-        for desk in self._desks:
+        made = 0
+        failed: dict[tuple[int, str], Exception] = {}
+        for number, desk in enumerate(self._desks):
             for task in await self._due(desk):
+                place = number, task.rules.id
+                if place in failed:
+                    continue
                 try:
                     made += await self._draft(desk, task)
-                except Exception as error:  # noqa: BLE001 - one desk keeps no other; told after all
-                    failed.append(error)
-                    break
-        if failed:
-            raise failed[0]
+                except Exception as error:  # noqa: BLE001 - one keeps no other; told after all
+                    failed[place] = error
+        if len(failed) > 1 and all(isinstance(one, CloudError) for one in failed.values()):
+            raise DraftsFailed(
+                "; ".join(
+                    f"{self._desks[number].section.station} {product}: {why}"
+                    for (number, product), why in failed.items()
+                )
+            )
+        for first in failed.values():
+            raise first
         return made
 
     async def _due(self, desk: Desk) -> list[_Task]:
         found = []
+        newest = await newest_import(self._pool, desk.section) if self._resting else 0
         for product in desk.section.products:
             rules = desk.market.product(product.id)
             blocks = open_blocks(
@@ -127,7 +152,7 @@ class Drafter:
                 _Task(desk.section, product, rules, block)
                 for block in blocks
                 if not any(block.begin_ms <= begin < block.end_ms for begin in taken)
-                and _place(desk.section, rules, block) not in self._resting
+                and self._resting.get(_place(desk.section, rules, block), (-1, 0))[0] != newest
             ]
         return found
 
@@ -152,15 +177,17 @@ class Drafter:
             made = await asyncio.to_thread(draft, asked)
             spare = await asyncio.to_thread(draft, careful(asked))
         except NothingToBid:
+            await self._rest(task, now_ms)
             return 0
         if not made.bids:
-            self._rest(task, now_ms)
+            await self._rest(task, now_ms)
         return sum([await self._keep(_new(task, asked, made, spare, bid)) for bid in made.bids])
 
-    def _rest(self, task: _Task, now_ms: int) -> None:
-        """Remember that nothing pays in a block, so that it is not planned at every look."""
-        self._resting = {one for one in self._resting if one[-1] > now_ms}
-        self._resting.add(_place(task.section, task.rules, task.block))
+    async def _rest(self, task: _Task, now_ms: int) -> None:
+        """Remember that there is nothing to bid, so that it is not planned at every look."""
+        self._resting = {one: rest for one, rest in self._resting.items() if rest[1] > now_ms}
+        newest = await newest_import(self._pool, task.section)
+        self._resting[_place(task.section, task.rules, task.block)] = newest, task.block.gate_ms
 
     async def _keep(self, new: NewBid) -> int:
         try:
@@ -214,6 +241,15 @@ class Drafter:
         )
 
 
+async def newest_import(pool: Pool, section: DeskSection) -> int:
+    """Return the number of the newest import of any series that a desk looks at; 0: none."""
+    beside = [s for one in section.products for s in (*one.held.values(), *one.side.values())]
+    series = [section.price, *section.exogenous.values(), *beside]
+    async with connection(pool) as conn:
+        row = await (await conn.execute(_NEWEST, [series])).fetchone()
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
 async def desk_price(desk: Desk, pool: Pool, series: str, block: Block, now_ms: int) -> Forecast:
     """Forecast the price of another product by what the last days have paid."""
     forecaster = Forecaster(
@@ -237,7 +273,7 @@ def careful(request: DraftRequest) -> DraftRequest:
     return replace(request, energy=energy, sold=replace(request.sold, battery=half))
 
 
-def _place(section: DeskSection, rules: Product, block: Block) -> tuple[str, str, str, int]:
+def _place(section: DeskSection, rules: Product, block: Block) -> _Place:
     """Return what there is one bid for: two markets may name a product alike."""
     return section.station, section.market, rules.id, block.begin_ms
 

@@ -9,12 +9,14 @@ import pytest
 from cloud.config_desk import DeskSection
 from cloud.db import Pool, connection
 from cloud.keys import open_keys
-from cloud.market import bids
+from cloud.market import bids, prices
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet, Direction
 from cloud.market.bids import Award, Bid, Cleared, State, Step
 from cloud.market.bids.rows import move, put_paper
-from cloud.market.desk.drafter import Drafter
+from cloud.market.desk import drafter as drafter_module
+from cloud.market.desk.drafter import Drafter, DraftsFailed
+from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid
 from cloud.market.desk.position import carried, committed_mw, traded
 from cloud.market.errors import BadSeries
 from cloud.market.exchanges import check
@@ -141,6 +143,63 @@ async def test_a_block_with_nothing_to_trade_is_not_planned_again_and_again(
     assert await works.run() == 0
     assert await works.run() == 0
     assert len(asked) == 1
+
+
+async def test_what_rests_is_planned_again_when_something_new_is_imported(pool: Pool, vault: Vault):
+    await store(pool, DAYS)
+    day, _ = day_of(DAYS - 2)
+    now_ms = MARKET.calendar.day_bounds_ms(day)[0] + 300_000
+    asked = []
+
+    async def worn_out(_: DeskSection) -> StationBattery:
+        asked.append(1)
+        return StationBattery(replace(BATTERY, wear_per_mwh=1e4), 0.9, ())
+
+    works = Drafter(pool, vault, (section(MINUTES),), sold=worn_out, clock=lambda: now_ms)
+    await works.run()
+    kept = await prices.find(pool, "tx.load_forecast")
+    row = prices.Row(now_ms - now_ms % HOUR_MS, 4_321.0, now_ms)
+    await prices.import_rows(
+        *(pool, kept.series, [row]), source="test", now_ms=now_ms, accept=prices.ACCEPTABLE
+    )
+
+    await works.run()
+    await works.run()
+
+    assert len(asked) == 2
+
+
+async def test_a_block_that_no_forecast_reaches_is_not_drafted_at_every_look(
+    pool: Pool, vault: Vault, monkeypatch
+):
+    await store(pool, DAYS)
+    day, _ = day_of(DAYS - 2)
+    now_ms = MARKET.calendar.day_bounds_ms(day)[0] + 300_000
+    asked = []
+
+    def nothing(request: DraftRequest) -> Draft:
+        asked.append(request)
+        raise NothingToBid("no interval is forecast")
+
+    monkeypatch.setattr(drafter_module, "draft", nothing)
+    works = drafter(pool, vault, section(MINUTES), lambda: now_ms)
+
+    assert [await works.run(), await works.run()] == [0, 0]
+    assert len(asked) == 1
+
+
+async def test_each_desk_and_product_that_cannot_be_drafted_is_told(pool: Pool, vault: Vault):
+    await store(pool, DAYS)
+    _, now_ms = day_of(DAYS - 1)
+    poor = section(MINUTES | {"ahead_min": 9.0}, price="tx.unknown")
+    other = section(AHEAD, price="tx.nothing")
+    works = Drafter(pool, vault, (poor, other), sold=sold, clock=lambda: now_ms)
+
+    with pytest.raises(DraftsFailed) as told:
+        await works.run()
+
+    assert "minute-energy: there is no series 'tx.unknown'" in str(told.value)
+    assert "day-ahead-energy: there is no series 'tx.nothing'" in str(told.value)
 
 
 async def test_what_was_cleared_counts_as_promised_and_moves_the_soc(pool: Pool, vault: Vault):
