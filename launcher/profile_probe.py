@@ -130,8 +130,20 @@ def _text(chain: "Chain") -> str:
     return (
         'title = "SunSpec device"\n\n[sunspec]\n'
         f'base = {section["base"]}\ncurrent = "discharge" # what a positive battery current '
-        f'does, or "charge"\nmodels = [\n{models}]\n'
+        f'does, or "charge"\nmodels = [\n{models}]\n' + _slow_cells(section)
     )
+
+
+def _slow_cells(section: dict[str, Any]) -> str:
+    """Return lines that let cells be read slowly, where all strings have equally many."""
+    from station.protocols.modbus.sunspec.document import compose
+
+    strings = max([row.get("string", 0) for row in section["models"]], default=0)
+    made = [compose("device", {"sunspec": section}, n + 1)["layouts"] for n in range(strings)]
+    names = {name for layouts in made for name in layouts if name.startswith("rack.cells/")}
+    if len(names) != 1 or not all(names <= set(layouts) for layouts in made):
+        return ""
+    return f'\n[polling.classes]\n"{names.pop()}" = "slow"\n'
 
 
 def _print(profile: "Profile", findings: "Findings") -> None:

@@ -28,8 +28,10 @@ def test_check_tells_what_a_profile_fills_and_asks(capsys):
     assert "rack.cells/240: 2 of 2 signals, 480 values" in told
     assert "cycles, energy_throughput" in told
     assert "commands: close_contactor, open_contactor, heartbeat" in told
-    assert "per second" in told
-    assert "holding 100 to" in told
+    assert "requests: 3" in told
+    assert "every 1 s rack:" in told
+    assert "every 4 s rack.cells/240:" in told
+    assert "holding 201 to 316 (116)" in told
 
 
 def test_check_knows_mappings_of_iec_61850(capsys):
@@ -166,7 +168,9 @@ async def test_probe_lists_the_models_of_a_sunspec_device_and_reads_them(capsys,
     assert rows["802.SoC"].split()[2:5] == ["50", "%", "good"]
     assert rows["802.ChaSt"].split()[2:4] == ["4", "CHARGING"]
     assert rows["802.NCyc"].split()[2:4] == ["–", "invalid"]
-    assert "24" in str(list(profiles.load(f"{file}#2").layout_points()))
+    second = profiles.load(f"{file}#2")
+    assert set(second.layout_points()) == {"rack", "rack.cells/24"}
+    assert second.polling.classes == {"rack.cells/24": "slow"}
 
 
 async def test_probe_of_models_without_a_signal_says_so(capsys):

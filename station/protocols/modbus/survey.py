@@ -14,6 +14,7 @@ from contract.signals import SIGNALS
 from station.protocols.modbus.plan import Block, plan_for
 from station.protocols.modbus.point import Point
 from station.protocols.modbus.profile import Profile, RegisterType
+from station.protocols.modbus.rhythm import rhythms_of
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,12 @@ def fill_of(layout: Layout, told: Collection[str]) -> Fill:
 def survey(profile: Profile) -> Survey:
     """Return what a checked profile fills and asks."""
     fills = [fill_of(layouts.get(name), points) for name, points in profile.layout_points().items()]
-    whole = Ask(
-        tuple(fill.layout for fill in fills), profile.polling.period_s, plan_for(profile).blocks
-    )
+    asks = [
+        Ask(rhythm.layouts, rhythm.period_s, plan_for(profile, rhythm.layouts).blocks)
+        for rhythm in rhythms_of(profile)
+    ]
     fast_s = None if profile.fast is None else profile.fast.period_s
-    return Survey(tuple(fills), (whole,), fast_s)
+    return Survey(tuple(fills), tuple(asks), fast_s)
 
 
 def hints(profile: Profile) -> Iterator[str]:
