@@ -4,7 +4,8 @@ So many questions as the device allows are under way at once; the transaction nu
 reply tells which it answers, in whatever order they come. A reply to a question that was given
 up is dropped. A number that was never given out, a reply that does not match its question, one
 that breaks off, or bytes that are no header cost the connection: after them, nobody knows which
-bytes belong to which question. One alarm serves all the questions of a connection, so a question costs no timer.
+bytes belong to which question. One alarm serves all the questions of a connection, so a question
+costs no timer.
 """
 
 import asyncio
