@@ -59,6 +59,16 @@ def _clock(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noq
         unit.clock_offset_s = int(event.value) if begins else 0
 
 
+def _stop(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noqa: FBT001
+    for unit in _units(devices, event.target):
+        unit.stopped = begins
+
+
+def _freeze(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noqa: FBT001
+    for unit in _units(devices, event.target):
+        unit.frozen_at = unit.image if begins else None
+
+
 def _markers(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noqa: FBT001
     (devices.blank.add if begins else devices.blank.discard)(event.target)
 
@@ -73,6 +83,8 @@ MISBEHAVIOURS: Final[Mapping[Kind, Misbehaviour]] = {
     Kind.CONNECTION_RESET: _reset,
     Kind.CONNECTION_HALF_OPEN: _half_open,
     Kind.CLOCK_JUMP: _clock,
+    Kind.CLOCK_STOPPED: _stop,
+    Kind.VALUES_FROZEN: _freeze,
     Kind.INVALID_MARKERS: _markers,
 }
 """Kinds that change how Modbus devices answer, not the plant itself."""

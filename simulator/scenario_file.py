@@ -60,6 +60,8 @@ class Kind(StrEnum):
     CONNECTION_RESET = "connection_reset"
     CONNECTION_HALF_OPEN = "connection_half_open"
     CLOCK_JUMP = "clock_jump"
+    CLOCK_STOPPED = "clock_stopped"
+    VALUES_FROZEN = "values_frozen"
     INVALID_MARKERS = "invalid_markers"
 
 
@@ -133,6 +135,8 @@ RULES: Final[dict[Kind, Rule]] = {
     Kind.CONNECTION_RESET: Rule(Target.MODBUS),
     Kind.CONNECTION_HALF_OPEN: Rule(Target.MODBUS_ADDRESS),
     Kind.CLOCK_JUMP: Rule(Target.MODBUS, "s", -1e6, 1e6),
+    Kind.CLOCK_STOPPED: Rule(Target.MODBUS),
+    Kind.VALUES_FROZEN: Rule(Target.MODBUS),
     Kind.INVALID_MARKERS: Rule(Target.RACK),
 }
 

@@ -1,7 +1,7 @@
 """One Modbus device behind a server: what it holds, what it serves, what may be written."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from simulator.modbus.image import Image, Span, Table
@@ -54,7 +54,8 @@ def refuse_writes(_address: int, _values: Sequence[int]) -> Refusal | None:
 class Unit:
     """One device behind the server: its image, what it serves, what may be written.
 
-    `mischief` is what it does wrong; by `clock_offset_s` its clock is off.
+    `mischief` is what it does wrong; by `clock_offset_s` its clock is off. A `stopped` one holds
+    its image for ever; of one that is `frozen_at` an image nothing but the clock goes on.
     """
 
     device: str
@@ -65,9 +66,17 @@ class Unit:
     silent: bool = False
     mischief: Mischief = SOUND
     clock_offset_s: int = 0
+    stopped: bool = False
+    frozen_at: Image | None = None
 
     def show(self, image: Image) -> None:
         """Hold the image of a new tick."""
+        if self.stopped:
+            return
+        if self.frozen_at is not None:
+            passed_s = image.tick - self.frozen_at.tick
+            aged = with_clock_off(self.frozen_at, self.device_time, passed_s)
+            image = replace(aged, tick=image.tick)
         if self.clock_offset_s:
             image = with_clock_off(image, self.device_time, self.clock_offset_s)
         self.image = image

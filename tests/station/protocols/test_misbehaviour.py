@@ -206,6 +206,7 @@ CASES = (
     Case("reply_exception", "C1-R01", "server device failure", 4),
     Case("reply_of_other_unit", "C1-R01", "unit"),
     Case("connection_reset", "C1-R01", "connection"),
+    Case("clock_stopped", "C1-R01", "stands still"),
     Case("connection_half_open", "C1-BMS", "no answer|answers none", None, RACKS),
 )
 
@@ -266,6 +267,24 @@ async def test_a_clock_that_jumps_makes_values_questionable_until_it_is_right(
     assert logged(log, "C1-R01") == []
     assert shown is not None
     assert shown.sample.quality.tolist() == [Quality.GOOD] * 2 * CELLS
+
+
+async def test_values_that_stand_still_come_with_the_clock_that_goes_on(tmp_path, capfd):
+    async with staged(tmp_path, kind="values_frozen", target="C1-R01") as stage:
+        await stage.begin()
+        stage.show()
+        first = stage.held["C1-R01", stage.tick]
+        await stage.read_anew("C1-R01", usable=lambda r: r.time_ms // 1000 > stage.tick - 2)
+        count = len(stage.seen.readings)
+        await wait_for(lambda: len(stage.since(count, "C1-R01")) >= 2, "two more ticks")
+        shown = stage.since(count, "C1-R01")[:2]
+        await stage.end()
+    log = capfd.readouterr().err
+
+    stage.check_values()
+    assert shown[0].time_ms < shown[1].time_ms
+    assert [r.values[0].tolist() for r in shown] == [first[0]] * 2
+    assert logged(log, "C1-R01") == []
 
 
 async def test_markers_of_no_value_are_invalid_and_no_values(tmp_path, capfd):
