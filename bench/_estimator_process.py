@@ -101,6 +101,7 @@ def _moment(at_ms: int, rng: np.random.Generator) -> Moment:
         {
             "elapsed_s": racks(1.0),
             "current_a": current_a,
+            "mean_current_a": current_a,
             "charge_current_limit_a": racks(280.0),
             "discharge_current_limit_a": racks(280.0),
             "bms_soc": racks(0.5),

@@ -44,6 +44,10 @@ class Layout:
         """Refuse a layout that no decoder could hold."""
         _check(self)
 
+    def __hash__(self) -> int:
+        """Return a hash that is reckoned once: layouts are keys of much that is remembered."""
+        return hash(self.hash8)
+
     @cached_property
     def hash8(self) -> bytes:
         """The first 8 bytes of the SHA-256 over what a decoder needs to read values."""

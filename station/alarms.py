@@ -9,11 +9,13 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from contract.events import Event, make
 from contract.layouts import CHILLER, FIRE, INSULATION, PCS, RACK
 from contract.limits import LimitReason
 from contract.words import Words
-from station.image import Image, PointRow, is_estimate
+from station.image import Image, PointRow, Table, is_estimate
 from station.protection import Bound
 from station.station_row import DEVICE
 
@@ -21,13 +23,13 @@ Key = tuple[str, str, str]
 """Event code, device, and what tells apart several conditions of one code."""
 
 _PCS_TRIP_BIT = 7
-_BIT_WORDS: Mapping[tuple[str, str], str] = {
-    (PCS.name, "pcs_alarms"): "pcs.alarm",
-    (RACK.name, "rack_alarms"): "rack.alarm",
-    (RACK.name, "rack_warnings"): "rack.warning",
-    (CHILLER.name, "chiller_alarms"): "chiller.alarm",
-    (INSULATION.name, "insulation_alarms"): "insulation.alarm",
-}
+_BIT_WORDS = (
+    (PCS, "pcs_alarms", "pcs.alarm"),
+    (RACK, "rack_alarms", "rack.alarm"),
+    (RACK, "rack_warnings", "rack.warning"),
+    (CHILLER, "chiller_alarms", "chiller.alarm"),
+    (INSULATION, "insulation_alarms", "insulation.alarm"),
+)
 _FIRE_STATES = {1: "fire.prealarm", 2: "fire.alarm", 3: "fire.fault"}
 _MAX_DETAIL = 300
 _MAX_TAG = 64
@@ -87,11 +89,12 @@ def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator
                 detail = Words(f"{layout}, {row.age_s:.0f} s old", f"{layout},{row.age_s:.0f} 秒前")
                 yield Condition("device.stale", tag, image.at_ms, layout, detail, row.age_s)
             continue
-        yield from _bits(row)
         if layout == FIRE.name and (code := _FIRE_STATES.get(row.integer("fire_state") or 0)):
             yield Condition(code, tag, row.sample.time_ms)
         if layout == RACK.name and row.integer("contactor_closed") == 0:
             yield Condition("rack.isolated", tag, row.sample.time_ms)
+    for layout_of, signal, code in _BIT_WORDS:
+        yield from _bits(image.table(layout_of), signal, code)
 
 
 def _clock(row: PointRow, now_ms: int) -> Iterator[Condition]:
@@ -102,23 +105,20 @@ def _clock(row: PointRow, now_ms: int) -> Iterator[Condition]:
         yield Condition("clock.unsynchronised", row.sample.device, now_ms, value=value)
 
 
-def _bits(row: PointRow) -> Iterator[Condition]:
-    for (layout, signal), code in _BIT_WORDS.items():
-        if row.sample.layout != layout:
-            continue
-        word = row.integer(signal)
-        if not word:
-            continue
-        for bit, en, zh in row.layout.columns[row.layout.column(signal)].signal.states:
+def _bits(table: Table, signal: str, code: str) -> Iterator[Condition]:
+    """Yield the bits that are set in a word of alarms, of all devices that are heard."""
+    words = table.fresh(signal)
+    told = np.flatnonzero(np.nan_to_num(words)).tolist()
+    if not told:
+        return
+    tags, states = list(table.place), table.layout.signal(signal).states
+    for at in told:
+        word, time_ms = int(words[at]), int(table.time_ms[at])
+        for bit, en, zh in states:
             if word >> bit & 1:
                 trip = code == "pcs.alarm" and bit == _PCS_TRIP_BIT
-                yield Condition(
-                    "pcs.trip" if trip else code,
-                    row.sample.device,
-                    row.sample.time_ms,
-                    f"{signal}.{bit}",
-                    Words(en, zh),
-                )
+                named = "pcs.trip" if trip else code
+                yield Condition(named, tags[at], time_ms, f"{signal}.{bit}", Words(en, zh))
 
 
 def limit_condition(direction: str, bound: Bound, at_ms: int) -> Iterator[Condition]:

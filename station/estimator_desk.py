@@ -127,13 +127,14 @@ class EstimatorDesk:
     def on_second(
         self, image: Image, second_ms: int, allowed: Mapping[str, tuple[float, float]]
     ) -> None:
-        """Send the moment of a picture, unless the process is still busy with the one before.
+        """Send the moment that is due, unless the process is still busy with the one before.
 
         `allowed` is what protection lets racks be (charged, discharged) with, A, by tag.
         """
         if self.host is None:
             return
-        if self.host.is_free:
+        self._inputs.note(image)
+        if self.host.is_free and self._inputs.is_due(second_ms):
             self.host.take(self._inputs.moment(image, second_ms, allowed))
         if self._answer is not None:
             self._disagreement.note(image, self._tags, self._answer)

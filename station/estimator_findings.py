@@ -12,7 +12,6 @@ from contract.words import Words
 from station.alarms import Condition, plain_words
 from station.estimation import Answer, Doubt, Finding
 from station.image import Image
-from station.plant import fresh_number
 from station.station_row import DEVICE
 
 DIFFERS_S = 900
@@ -45,8 +44,11 @@ class Disagreement:
         """
         estimates = answer.racks["soc_estimate"].tolist()
         halves = answer.racks["soc_half_width"].tolist()
+        said = image.table(RACK)
+        told = said.fresh("soc").tolist()
         for tag, soc, half in zip(racks, estimates, halves, strict=True):
-            bms_soc = fresh_number(image, tag, RACK.name, "soc")
+            at = said.place.get(tag)
+            bms_soc = math.nan if at is None else told[at]
             off = bms_soc - soc
             if math.isfinite(off) and math.isfinite(half):
                 self._count(tag, image.at_ms, off, half + _MARGIN)

@@ -9,7 +9,8 @@ everywhere. Everything in a cycle sees one frozen picture.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -18,13 +19,16 @@ import numpy.typing as npt
 from contract import layouts
 from contract.frame import Quality
 from contract.layouts import Layout
+from station.image_table import Table, table_of
 from station.samples import Sample
 
-__all__ = ["Image", "PointRow", "ProcessImage"]
+__all__ = ["Image", "PointRow", "ProcessImage", "Table"]
 
 CELLS_PREFIX = "rack.cells/"
 ESTIMATES_PREFIX = "estimate"
 """Of layouts that no device sends: they say nothing of whether a device is heard."""
+_INVALID = int(Quality.INVALID)
+"""A member of an enumeration costs more to look up than the comparison it is for."""
 
 _AHEAD_MS = 60_000
 """A device clock that is ahead by more is wrong: profiles allow so much, see `max_error_s`."""
@@ -40,6 +44,7 @@ class PointRow:
         age_s: seconds since arrival or measurement, whichever is longer ago.
         arrived_ms: when it arrived, on the steady clock.
         stale: the age is past the limit of this layout, or the device is disconnected.
+        scaled: what has been asked of this sample before, by signal, also in earlier cycles.
     """
 
     sample: Sample
@@ -47,14 +52,22 @@ class PointRow:
     age_s: float
     stale: bool
     arrived_ms: int = 0
+    scaled: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     def physical(self, signal: str) -> npt.NDArray[np.float64]:
         """Return the values of a signal in its unit, shape (repeat,); NaN where not usable."""
+        known = self.scaled.get(signal)
+        if known is None:
+            known = self.scaled[signal] = self._physical(signal)
+            known.flags.writeable = False
+        return known
+
+    def _physical(self, signal: str) -> npt.NDArray[np.float64]:
         column = self.layout.column(signal)
         start, stop = self.layout.offset(signal)
         scale = self.layout.columns[column].signal.scale
         values = self.sample.values[column].astype(np.float64) * scale
-        values[self.sample.quality[start:stop] >= Quality.INVALID] = np.nan
+        values[self.sample.quality[start:stop] >= _INVALID] = np.nan
         return values
 
     def number(self, signal: str) -> float:
@@ -65,7 +78,7 @@ class PointRow:
         """Return the raw value of a state or bit field, None when not usable."""
         column = self.layout.column(signal)
         start, _ = self.layout.offset(signal)
-        if self.sample.quality[start] >= Quality.INVALID:
+        if self.sample.quality[start] >= _INVALID:
             return None
         return int(self.sample.values[column][0])
 
@@ -76,6 +89,15 @@ class Image:
 
     at_ms: int
     rows: Mapping[tuple[str, str], PointRow]
+    _tables: dict[str, Table] = field(default_factory=dict, repr=False, compare=False)
+
+    def table(self, layout: Layout) -> Table:
+        """Return all devices of a layout of single values side by side."""
+        found = self._tables.get(layout.name)
+        if found is None:
+            rows = (row for (_, name), row in self.rows.items() if name == layout.name)
+            found = self._tables[layout.name] = table_of(layout, rows)
+        return found
 
     def get(self, device: str, layout: str) -> PointRow | None:
         """Return the newest row of a device, stale or not; None before the first one."""
@@ -96,6 +118,7 @@ def is_estimate(layout: str) -> bool:
     return layout.startswith(ESTIMATES_PREFIX)
 
 
+@lru_cache(maxsize=1024)
 def layout_family(layout: str) -> str:
     """Return the key of a layout's staleness limit: cells of any rack size are one family."""
     if layout.startswith(CELLS_PREFIX):
@@ -121,7 +144,7 @@ class ProcessImage:
             stale_after_s: age limit by layout family (see `layout_family`), seconds.
         """
         self._limits = dict(stale_after_s)
-        self._newest: dict[tuple[str, str], tuple[Sample, int]] = {}
+        self._newest: dict[tuple[str, str], _Newest] = {}
         self._disconnected: set[str] = set()
 
     def update(self, sample: Sample, arrived_ms: int | None = None) -> None:
@@ -134,12 +157,17 @@ class ProcessImage:
         """
         key = (sample.device, sample.layout)
         known = self._newest.get(key)
-        if known is None or not _older(sample, known[0]):
-            self._newest[key] = sample, sample.received_ms if arrived_ms is None else arrived_ms
+        if known is None:
+            limit_s = self._limits[layout_family(sample.layout)]
+            known = self._newest[key] = _Newest(sample, 0, layouts.get(sample.layout), limit_s)
+        elif _older(sample, known.sample):
+            return
+        known.sample, known.scaled = sample, {}
+        known.arrived_ms = sample.received_ms if arrived_ms is None else arrived_ms
 
     def newest(self) -> list[Sample]:
         """Return the newest sample of every stream."""
-        return [sample for sample, _ in self._newest.values()]
+        return [known.sample for known in self._newest.values()]
 
     def set_connected(self, device: str, *, connected: bool) -> None:
         """Mark a device's data stale at once when its connection is known to be gone."""
@@ -155,14 +183,27 @@ class ProcessImage:
             now_ms: epoch time, for the age by the devices' own clocks.
             steady_ms: the clock of `arrived_ms`, for the age since arrival.
         """
+        gone = self._disconnected
         rows = {
-            key: self._row(sample, arrived_ms, now_ms, steady_ms)
-            for key, (sample, arrived_ms) in self._newest.items()
+            key: _row(known, now_ms, steady_ms, lost=key[0] in gone)
+            for key, known in self._newest.items()
         }
         return Image(now_ms, MappingProxyType(rows))
 
-    def _row(self, sample: Sample, arrived_ms: int, now_ms: int, steady_ms: int) -> PointRow:
-        age_s = max(steady_ms - arrived_ms, now_ms - sample.time_ms, 0) / 1000
-        limit_s = self._limits[layout_family(sample.layout)]
-        stale = age_s > limit_s or sample.device in self._disconnected
-        return PointRow(sample, layouts.get(sample.layout), age_s, stale, arrived_ms)
+
+@dataclass(slots=True)
+class _Newest:
+    """What is known of one device in one layout: the newest sample, and when it arrived."""
+
+    sample: Sample
+    arrived_ms: int
+    layout: Layout
+    limit_s: float
+    scaled: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+
+
+def _row(known: _Newest, now_ms: int, steady_ms: int, *, lost: bool) -> PointRow:
+    sample = known.sample
+    age_s = max(steady_ms - known.arrived_ms, now_ms - sample.time_ms, 0) / 1000
+    stale = lost or age_s > known.limit_s
+    return PointRow(sample, known.layout, age_s, stale, known.arrived_ms, known.scaled)

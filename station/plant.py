@@ -8,31 +8,25 @@ hard-wired trip that protects people.
 """
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from enum import IntEnum
-from functools import lru_cache
 
 import numpy as np
 
-from contract.frame import Quality
 from contract.layouts import (
     CHILLER,
-    ESTIMATE_LIMIT,
     FIRE,
     INSULATION,
     METER,
     PANEL,
     PCS,
-    RACK,
     VENTILATION,
-    Layout,
 )
 from station.config import DeviceConfig, Role, StationConfig
-from station.image import CELLS_PREFIX, Image, PointRow
+from station.image import Image
+from station.image_table import TableRow
+from station.plant_racks import read_racks
 from station.protection.states import (
-    CellHealth,
-    CellRow,
     ChillerState,
     ContainerState,
     ConverterState,
@@ -48,11 +42,7 @@ from station.protection.states import (
 __all__ = ["PcsState", "fresh_number", "mean_soc", "pcs_state", "read_plant"]
 
 _INSULATION_ALARM_BIT = 1
-_RACK_INSULATION_BIT = 8
 _FIRE = 2
-_RACK_FAULT = 4
-_NOMINAL_CELL_V = 3.2
-"""Nominal voltage of an LFP cell: what a rated energy is divided by to get a rated charge."""
 
 
 class PcsState(IntEnum):
@@ -77,22 +67,25 @@ def read_plant(image: Image, config: StationConfig, asleep: Collection[str] = ()
         config: who is what.
         asleep: converters that the station has stopped to save their losses, and may start again.
     """
-    racks = _racks(image, config)
+    racks = read_racks(image, config)
     panels = [(p.container, _fire(image, p.tag)) for p in config.with_role(Role.FIRE)]
-    monitors = [_insulation(image, m, racks) for m in config.with_role(Role.INSULATION)]
+    inside = dict(reversed(panels))
+    tags = [state.device for states in racks.values() for state in states]
+    monitors = [_insulation(image, m, tags) for m in config.with_role(Role.INSULATION)]
     outside = tuple(state for container, state in panels if not container)
     meters = config.with_role(Role.METER)
+    chillers, fans = _by_container(config, Role.CHILLER), _by_container(config, Role.VENTILATION)
     return PlantState(
         containers=tuple(
             ContainerState(
                 name=pcs.container,
                 converter=_converter(image, pcs, asleep=pcs.tag in asleep),
-                racks=tuple(state for container, state in racks if container == pcs.container),
+                racks=tuple(racks.get(pcs.container, ())),
                 interlock=_interlock(monitors, pcs.container),
-                chiller=_chiller(image, _tag_in(config, Role.CHILLER, pcs.container)),
+                chiller=_chiller(image, chillers.get(pcs.container, "")),
                 insulation=tuple(m for c, m in monitors if c in ("", pcs.container)),
-                fire=next((state for c, state in panels if c == pcs.container), None),
-                ventilation=_ventilation(image, _tag_in(config, Role.VENTILATION, pcs.container)),
+                fire=inside.get(pcs.container),
+                ventilation=_ventilation(image, fans.get(pcs.container, "")),
             )
             for pcs in config.with_role(Role.PCS)
         ),
@@ -122,45 +115,9 @@ def mean_soc(racks: tuple[RackState, ...]) -> float:
     return float(np.mean(known)) if known else math.nan
 
 
-@lru_cache(maxsize=64)
-def _columns(layout: Layout) -> tuple[tuple[str, float], ...]:
-    return tuple((c.signal.name, c.signal.scale) for c in layout.columns)
-
-
-class _Row:
-    """All values of one row of scalars, read at once: a plant has hundreds of racks."""
-
-    def __init__(self, row: PointRow | None) -> None:
-        self.fresh = row is not None and not row.stale
-        self.time_ms = 0 if row is None else row.sample.time_ms
-        self._values: Mapping[str, float] = {}
-        if row is not None:
-            quality = row.sample.quality.tolist()
-            self._values = {
-                name: raw.item(0) * scale if q < Quality.INVALID else math.nan
-                for (name, scale), raw, q in zip(
-                    _columns(row.layout), row.sample.values, quality, strict=True
-                )
-            }
-
-    def number(self, signal: str) -> float:
-        return self._values.get(signal, math.nan)
-
-    def integer(self, signal: str) -> int | None:
-        value = self.number(signal)
-        return int(value) if math.isfinite(value) else None
-
-    def flag(self, signal: str) -> bool | None:
-        value = self.integer(signal)
-        return None if value is None else bool(value)
-
-    def index(self, signal: str) -> int:
-        return self.integer(signal) or 0
-
-
-def _tag_in(config: StationConfig, role: Role, container: str) -> str:
-    """Return the device of a role that serves a container, empty when there is none."""
-    return next((d.tag for d in config.with_role(role) if d.container == container), "")
+def _by_container(config: StationConfig, role: Role) -> dict[str, str]:
+    """Return the (first) device of a role in each container."""
+    return {device.container: device.tag for device in reversed(config.with_role(role))}
 
 
 def _interlock(monitors: list[tuple[str, InsulationState]], container: str) -> str:
@@ -175,7 +132,7 @@ def _interlock(monitors: list[tuple[str, InsulationState]], container: str) -> s
 
 
 def _converter(image: Image, device: DeviceConfig, *, asleep: bool) -> ConverterState:
-    row = _Row(image.get(device.tag, PCS.name))
+    row = TableRow(image.table(PCS), device.tag)
     state = row.integer("pcs_state")
     delivers = state in _DELIVERS and row.integer("breaker_closed") != 0
     return ConverterState(
@@ -191,81 +148,10 @@ def _converter(image: Image, device: DeviceConfig, *, asleep: bool) -> Converter
     )
 
 
-def _racks(image: Image, config: StationConfig) -> list[tuple[str, RackState]]:
-    """Return (container, state) of every rack."""
-    racks = config.with_role(Role.RACK)
-    cells = {
-        device: _cells(row)
-        for (device, layout), row in image.rows.items()
-        if layout.startswith(CELLS_PREFIX)
-    }
-    energy_kwh = config.station.capacity_kwh / max(1, len(racks))
-    asked = config.estimators
-    heeded = asked is not None and asked.health_limits
-    found = []
-    for rack in racks:
-        state = _rack(image, rack.tag, cells.get(rack.tag), energy_kwh)
-        health = _health(image, rack.tag) if heeded else None
-        found.append((rack.container, state if health is None else replace(state, health=health)))
-    return found
-
-
-def _health(image: Image, tag: str) -> CellHealth | None:
-    """Return what the estimated health of a rack's cells leaves; None where nothing is known."""
-    row = _Row(image.get(tag, ESTIMATE_LIMIT.name))
-    if not row.fresh:
-        return None
-    return CellHealth(
-        charge=row.number("charge_health_share"),
-        discharge=row.number("discharge_health_share"),
-        charge_cell=row.index("charge_health_cell"),
-        discharge_cell=row.index("discharge_health_cell"),
-    )
-
-
-def _cells(row: PointRow) -> CellRow:
-    return CellRow(
-        time_ms=row.sample.time_ms,
-        fresh=not row.stale,
-        voltage_v=row.physical("cell_voltage_v"),
-        temperature_c=row.physical("cell_temperature_c"),
-    )
-
-
-def _rack(image: Image, tag: str, cells: CellRow | None, energy_kwh: float) -> RackState:
-    row = _Row(image.get(tag, RACK.name))
-    voltage_v = row.number("voltage_v")
-    nominal_v = voltage_v if cells is None else _NOMINAL_CELL_V * cells.voltage_v.size
-    return RackState(
-        device=tag,
-        fresh=row.fresh,
-        contactor_closed=row.flag("contactor_closed"),
-        faulted=row.integer("rack_state") == _RACK_FAULT,
-        voltage_v=voltage_v,
-        current_a=row.number("current_a"),
-        soc=row.number("soc"),
-        charge_current_limit_a=row.number("charge_current_limit_a"),
-        discharge_current_limit_a=row.number("discharge_current_limit_a"),
-        cell_voltage_max_v=row.number("cell_voltage_max_v"),
-        cell_voltage_min_v=row.number("cell_voltage_min_v"),
-        cell_temperature_max_c=row.number("cell_temperature_max_c"),
-        cell_temperature_min_c=row.number("cell_temperature_min_c"),
-        cell_voltage_max_index=row.index("cell_voltage_max_index"),
-        cell_voltage_min_index=row.index("cell_voltage_min_index"),
-        cell_temperature_max_index=row.index("cell_temperature_max_index"),
-        cell_temperature_min_index=row.index("cell_temperature_min_index"),
-        soh=row.number("soh"),
-        capacity_ah=energy_kwh * 1000 / nominal_v if nominal_v > 0 else math.nan,
-        insulation_alarm=bool(row.index("rack_alarms") >> _RACK_INSULATION_BIT & 1),
-        time_ms=row.time_ms,
-        cells=cells,
-    )
-
-
 def _chiller(image: Image, tag: str) -> ChillerState | None:
     if not tag:
         return None
-    row = _Row(image.get(tag, CHILLER.name))
+    row = TableRow(image.table(CHILLER), tag)
     return ChillerState(
         device=tag,
         fresh=row.fresh,
@@ -277,23 +163,23 @@ def _chiller(image: Image, tag: str) -> ChillerState | None:
 
 
 def _insulation(
-    image: Image, device: DeviceConfig, racks: list[tuple[str, RackState]]
+    image: Image, device: DeviceConfig, racks: Sequence[str]
 ) -> tuple[str, InsulationState]:
     """Return (container, state) of a monitor; one tagged ``C1-R03-...`` watches rack C1-R03."""
-    row = _Row(image.get(device.tag, INSULATION.name))
+    row = TableRow(image.table(INSULATION), device.tag)
     poles = [row.number(f"resistance_{pole}_kohm") for pole in ("positive", "negative")]
     return device.container, InsulationState(
         device=device.tag,
         fresh=row.fresh,
         resistance_kohm=math.nan if any(map(math.isnan, poles)) else min(poles),
         alarm=bool(row.index("insulation_alarms") >> _INSULATION_ALARM_BIT & 1),
-        rack=next((r.device for _, r in racks if device.tag.startswith(f"{r.device}-")), ""),
+        rack=next((tag for tag in racks if device.tag.startswith(f"{tag}-")), ""),
         time_ms=row.time_ms,
     )
 
 
 def _fire(image: Image, tag: str) -> FireState:
-    row = _Row(image.get(tag, FIRE.name))
+    row = TableRow(image.table(FIRE), tag)
     return FireState(
         device=tag,
         fresh=row.fresh,
@@ -309,13 +195,13 @@ def _fire(image: Image, tag: str) -> FireState:
 def _ventilation(image: Image, tag: str) -> VentilationState | None:
     if not tag:
         return None
-    row = _Row(image.get(tag, VENTILATION.name))
+    row = TableRow(image.table(VENTILATION), tag)
     return VentilationState(tag, row.fresh, row.integer("ventilation_state"), row.time_ms)
 
 
 def _panel(image: Image, config: StationConfig) -> PanelState | None:
     for panel in config.with_role(Role.PANEL)[:1]:
-        row = _Row(image.get(panel.tag, PANEL.name))
+        row = TableRow(image.table(PANEL), panel.tag)
         return PanelState(
             device=panel.tag,
             fresh=row.fresh,

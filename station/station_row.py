@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contract.layouts import METER
+from contract.layouts import METER, RACK
 from station.config import Role, StationConfig
 from station.control.cycle import CycleResult
 from station.image import Image
@@ -109,10 +109,11 @@ def limit_values(
 
 def _battery(image: Image, config: StationConfig) -> tuple[float, float]:
     """Return the mean (SOC, SOH) over the racks that tell them."""
-    racks = config.with_role(Role.RACK)
+    racks = image.table(RACK)
+    places = [racks.place[r.tag] for r in config.with_role(Role.RACK) if r.tag in racks.place]
     means = []
     for signal in ("soc", "soh"):
-        values = [fresh_number(image, rack.tag, "rack", signal) for rack in racks]
-        known = [v for v in values if math.isfinite(v)]
-        means.append(float(np.mean(known)) if known else math.nan)
+        values = racks.fresh(signal)[places]
+        known = values[np.isfinite(values)]
+        means.append(float(known.mean()) if known.size else math.nan)
     return means[0], means[1]

@@ -23,7 +23,8 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 NO_WORDS = Words("", "")
 
 RACK_NUMBERS = (
-    *("elapsed_s", "current_a", "charge_current_limit_a", "discharge_current_limit_a"),
+    *("elapsed_s", "current_a", "mean_current_a"),
+    *("charge_current_limit_a", "discharge_current_limit_a"),
     *("bms_soc", "voltage_v", "power_kw", "rack_power_kw"),
 )
 RACK_FLAGS = ("current_good", "available", "charge_guarded", "discharge_guarded")
@@ -78,7 +79,10 @@ class Setup:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """One second of all racks. Discharge is positive.
+    """What all racks have told anew. Discharge is positive.
+
+    Cells may be told more seldom than their racks: then current and power of a rack are told as
+    they were with its newest cells, and as means since the cells before.
 
     Attributes:
         at_ms: the second, epoch milliseconds.

@@ -104,18 +104,27 @@ class CellModel:
         """
         temperature, temperature_share = _place(temperature_c, TEMPERATURE_GRID_C)
         place, share = _place(soc, SOC_GRID)
-        low = self._between(temperature, place, temperature_share)
-        high = self._between(temperature, place + 1, temperature_share)
+        row = temperature * self.table.shape[1] + place
+        low = self._between(row, temperature_share)
+        high = self._between(row + 1, temperature_share)
         slope = high - low
         values = low + slope * share[:, None]
         low_soc, high_soc, count = SOC_GRID
         return values.T, slope.T * np.float32((count - 1) / (high_soc - low_soc))
 
-    def _between(
-        self, temperature: npt.NDArray[np.intp], soc: npt.NDArray[np.intp], share: Floats
-    ) -> Floats:
-        below = self.table[temperature, soc]
-        return below + (self.table[temperature + 1, soc] - below) * share[:, None]
+    @cached_property
+    def _rows(self) -> Floats:
+        """The table with one row after the other, temperature by temperature."""
+        return np.ascontiguousarray(self.table.reshape(-1, self.table.shape[2]))
+
+    def _between(self, row: npt.NDArray[np.intp], share: Floats) -> Floats:
+        """Return rows of the table, by `share` towards those of the next temperature."""
+        below = self._rows.take(row, axis=0)
+        between: Floats = self._rows.take(row + self.table.shape[1], axis=0)
+        between -= below
+        between *= share[:, None]
+        between += below
+        return between
 
 
 def build_cell_model(parameters: CellParameters) -> CellModel:

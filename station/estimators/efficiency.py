@@ -226,7 +226,7 @@ def balanced(
         return balance
     hours = samples.elapsed_s / 3600.0
     energy = float((power_kw * hours).sum())
-    drawn = float((samples.current_a * parallel * ocv_kv * hours).sum())
+    drawn = float((samples.moved_a * parallel * ocv_kv * hours).sum())
     keep = float(np.exp(-samples.elapsed_s.max() / _BALANCE_S))
     return Balance(
         out=np.asarray(balance.out * keep + max(energy, 0.0)),

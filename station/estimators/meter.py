@@ -50,7 +50,7 @@ def count(meter: Meter, samples: Samples, model: CellModel) -> tuple[Meter, Floa
         model: the make; the net count is of what moves SOC (cell_model.Counting).
     """
     good = samples.current_good & np.isfinite(samples.current_a)
-    current_a = np.where(good, samples.current_a, 0)
+    current_a = np.where(good, samples.moved_a, 0)
     moved = (current_a * samples.elapsed_s / _HOUR_S / model.capacity_ah).astype(np.float32)
     share = np.where(moved < 0, model.counting.charge, 1.0)
     return Meter(

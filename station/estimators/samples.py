@@ -22,6 +22,8 @@ class Samples:
         current_good: whether that can be believed, shape (racks,).
         voltage_v, temperature_c: shape (cells,).
         voltage_good: whether voltage and temperature can be believed, shape (cells,).
+        mean_a: mean current since the samples before, shape (racks,), where it was seen more often
+            than voltages were; None: `current_a` stands for the time since then.
     """
 
     elapsed_s: Floats
@@ -30,3 +32,9 @@ class Samples:
     voltage_v: Floats
     temperature_c: Floats
     voltage_good: Flags
+    mean_a: Floats | None = None
+
+    @property
+    def moved_a(self) -> Floats:
+        """The current that has moved the charge since the samples before, shape (racks,)."""
+        return self.current_a if self.mean_a is None else self.mean_a

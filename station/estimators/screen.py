@@ -87,6 +87,7 @@ def screen(
     believed = replace(
         samples,
         current_a=current_a,
+        mean_a=None if samples.mean_a is None else np.where(current_good, samples.mean_a, 0),
         current_good=current_good,
         voltage_v=np.where(good, samples.voltage_v, 0).astype(np.float32),
         temperature_c=temperature_c,

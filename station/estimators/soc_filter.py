@@ -392,7 +392,7 @@ def _meanwhile_a(model: CellModel, state: FilterState, samples: Samples) -> Floa
     left_s = _GOES_ON_S - state.unseen_s
     share = np.clip(left_s / np.maximum(samples.elapsed_s, np.float32(1e-3)), 0, 1)
     unseen_a = before_a * share
-    return np.where(_followed(state, samples), samples.current_a, unseen_a).astype(np.float32)
+    return np.where(_followed(state, samples), samples.moved_a, unseen_a).astype(np.float32)
 
 
 def _unseen_variance(state: FilterState, samples: Samples) -> Floats:

@@ -54,6 +54,8 @@ __all__ = [
 _INNOVATION_S = 30.0
 _LARGEST_SQUARE = 100.0
 _NO_VARIANCE = 1e20
+_MOST_SECONDS = 5
+"""The slowest cells of a plant are told every five seconds."""
 _NARROW = 0.05
 """A rack that came back is as usual again when no SOC's interval is wider to either side."""
 
@@ -63,6 +65,7 @@ def tick(
 ) -> tuple[EstimatorState, Estimates]:
     """Take one moment of all racks, and return the state after it and what is made of it."""
     model, rack = settings.model, settings.rack
+    seconds = _seconds(samples)
     capacity_ah = np.float32(model.capacity_ah) * known_capacity(settings, state).soh
     before_v = state.soc.screened.voltage_v
     of_soc, memory, estimate = _soc(settings, state, samples, capacity_ah)
@@ -86,7 +89,7 @@ def tick(
         balance=efficiency.balanced(
             state.balance, samples, facts.power_kw, ocv_kv, settings.parallel
         ),
-        watch=_watched(settings, state, samples, estimate),
+        watch=_watched(settings, state, samples, estimate, seconds),
     )
     state, charge_ends = _charged(settings, state, samples)
     limits = _limits(settings, facts)
@@ -96,6 +99,11 @@ def tick(
     state, anomalies = _judged(settings, state, samples, facts, estimate)
     promise = promised(state.held, limits)
     return state, estimates_of(settings, state, estimate, promise, anomalies, charge_ends)
+
+
+def _seconds(samples: Samples) -> int:
+    """Return how many seconds a moment stands for, from 1 on."""
+    return max(1, min(_MOST_SECONDS, round(float(samples.elapsed_s.max()))))
 
 
 def _charged(
@@ -199,7 +207,11 @@ def _limits(settings: Settings, facts: RackFacts) -> Limits:
 
 
 def _watched(
-    settings: Settings, state: EstimatorState, samples: Samples, estimate: SocEstimate
+    settings: Settings,
+    state: EstimatorState,
+    samples: Samples,
+    estimate: SocEstimate,
+    seconds: int,
 ) -> Watch:
     by_rack, watch = settings.by_rack, state.watch
     variance = estimate.innovation.variance
@@ -211,16 +223,16 @@ def _watched(
     wide = by_rack.most(estimate.half_width) > _NARROW
     return Watch(
         heard=watch.heard | heard,
-        silent=np.where(heard, 0, watch.silent + 1).astype(np.float32),
+        silent=np.where(heard, 0, watch.silent + seconds).astype(np.float32),
         resumed=watch.resumed & wide,
-        innovation_square=_smooth(watch.innovation_square, by_rack.total(square), seen),
-        innovation_v2=_smooth(watch.innovation_v2, by_rack.total(volts2), seen),
+        innovation_square=_smooth(watch.innovation_square, by_rack.total(square), seen, seconds),
+        innovation_v2=_smooth(watch.innovation_v2, by_rack.total(volts2), seen, seconds),
     )
 
 
-def _smooth(before: Floats, total: Floats, seen: Floats) -> Floats:
+def _smooth(before: Floats, total: Floats, seen: Floats, seconds: int) -> Floats:
     """Return the mean of half a minute; it begins with the first value."""
     now = total / np.maximum(seen, 1)
     start_at = np.where(np.isnan(before), now, before)
-    after = start_at + (now - start_at) / np.float32(_INNOVATION_S)
+    after = start_at + (now - start_at) * np.float32(seconds / _INNOVATION_S)
     return np.where(seen > 0, after, before).astype(np.float32)

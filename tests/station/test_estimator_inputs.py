@@ -8,6 +8,7 @@ import pytest
 from contract.layouts import cells_layout
 from station.config import Role
 from station.estimator_inputs import EstimatorInputs, rated_kw_of
+from station.image import Image
 from tests.station.plant_samples import sample
 from tests.station.site import Plant, site_config
 
@@ -39,13 +40,18 @@ def picture(plant: Plant, at_ms: int):
     return plant.image.freeze(at_ms, at_ms)
 
 
+def moment_of(inputs: EstimatorInputs, image: Image, at_ms: int, allowed=None):
+    inputs.note(image)
+    return inputs.moment(image, at_ms, allowed)
+
+
 def test_time_passes_by_the_devices_clocks_and_no_sample_counts_twice(site):
     inputs = inputs_of(site)
     say(site, T0_MS)
-    first = inputs.moment(picture(site, T0_MS), T0_MS)
-    again = inputs.moment(picture(site, T0_MS + 500), T0_MS + 500)
+    first = moment_of(inputs, picture(site, T0_MS), T0_MS)
+    again = moment_of(inputs, picture(site, T0_MS + 500), T0_MS + 500)
     say(site, T0_MS + 2000)
-    later = inputs.moment(picture(site, T0_MS + 2000), T0_MS + 2000)
+    later = moment_of(inputs, picture(site, T0_MS + 2000), T0_MS + 2000)
 
     assert first.arrays["elapsed_s"].tolist() == [0, 0]
     assert first.arrays["current_good"].all()
@@ -61,13 +67,13 @@ def test_a_device_whose_clock_was_set_tells_no_hour_that_did_not_pass(site):
     inputs = inputs_of(site)
     racks = [rack.tag for rack in site.config.with_role(Role.RACK)]
     say(site, T0_MS)
-    inputs.moment(picture(site, T0_MS), T0_MS)
+    moment_of(inputs, picture(site, T0_MS), T0_MS)
     for tag in racks:
         known = picture(site, T0_MS).get(tag, "rack").sample
         ahead = type(known)(**{**vars(known), "time_ms": T0_MS + 3_600_000})
         site.image.update(ahead, T0_MS + 1000)
 
-    moment = inputs.moment(picture(site, T0_MS + 1000), T0_MS + 1000)
+    moment = moment_of(inputs, picture(site, T0_MS + 1000), T0_MS + 1000)
 
     assert moment.arrays["elapsed_s"] == pytest.approx([1, 1], abs=0.1)
 
@@ -77,7 +83,7 @@ def test_a_silent_rack_is_not_known_and_the_others_go_on(site):
     say(site, T0_MS)
     site.image.set_connected("C1-R01", connected=False)
 
-    moment = inputs.moment(picture(site, T0_MS), T0_MS)
+    moment = moment_of(inputs, picture(site, T0_MS), T0_MS)
 
     assert math.isnan(moment.arrays["bms_soc"][0])
     assert moment.arrays["current_good"].tolist() == [0, 1]
@@ -90,7 +96,7 @@ def test_the_meters_power_is_shared_out_whole(site):
     site.power = dict.fromkeys(site.power, 400.0)
     say(site, T0_MS)
 
-    moment = inputs.moment(picture(site, T0_MS), T0_MS)
+    moment = moment_of(inputs, picture(site, T0_MS), T0_MS)
 
     assert float(moment.arrays["power_kw"].sum()) == pytest.approx(380.0, abs=0.5)
 
@@ -105,7 +111,7 @@ def test_what_a_rack_measures_of_its_own_power_is_told_beside_its_share_at_the_m
     inputs = inputs_of(site)
     say(site, T0_MS)
 
-    moment = inputs.moment(picture(site, T0_MS), T0_MS)
+    moment = moment_of(inputs, picture(site, T0_MS), T0_MS)
 
     told = moment.arrays["rack_power_kw"]
     assert np.isfinite(told).all()
@@ -124,3 +130,42 @@ def test_what_protection_allows_takes_the_place_of_what_the_bms_does_where_it_is
     assert arrays["discharge_current_limit_a"].tolist() == [450, 200]
     assert arrays["charge_guarded"].tolist() == [1, 0]
     assert arrays["discharge_guarded"].tolist() == [0, 1]
+
+
+def test_a_moment_is_due_when_most_racks_have_told_their_cells_or_when_it_was_waited_for(site):
+    inputs = inputs_of(site)
+    say(site, T0_MS)
+    moment_of(inputs, picture(site, T0_MS), T0_MS)
+    site.second(T0_MS + 1000)
+    inputs.note(picture(site, T0_MS + 1000))
+    without_cells = inputs.is_due(T0_MS + 1000)
+    say(site, T0_MS + 2000)
+    inputs.note(picture(site, T0_MS + 2000))
+
+    assert not without_cells
+    assert inputs.is_due(T0_MS + 2000)
+    inputs.moment(picture(site, T0_MS + 2000), T0_MS + 2000)
+    assert not inputs.is_due(T0_MS + 3000)
+    assert inputs.is_due(T0_MS + 7000)
+
+
+def test_charge_is_counted_each_second_and_told_with_the_current_of_the_second_of_the_cells(site):
+    inputs = inputs_of(site)
+    say(site, T0_MS)
+    moment_of(inputs, picture(site, T0_MS), T0_MS)
+    for second, amperes in ((1, 100.0), (2, 200.0), (4, 30.0)):
+        site.rack = {"C1-R01": {"current_a": amperes}}
+        at_ms = T0_MS + 1000 * second
+        site.second(at_ms)
+        if second == 2:
+            say(site, at_ms)
+        inputs.note(picture(site, at_ms))
+
+    moment = inputs.moment(picture(site, T0_MS + 4000), T0_MS + 4000)
+    later = inputs.moment(picture(site, T0_MS + 4000), T0_MS + 4000)
+
+    first = {name: float(array[0]) for name, array in moment.arrays.items()}
+    assert (first["elapsed_s"], first["mean_current_a"], first["current_a"]) == (2, 150, 200)
+    assert moment.arrays["cell_good"].all()
+    assert (later.arrays["elapsed_s"][0], later.arrays["mean_current_a"][0]) == (2, 30)
+    assert not later.arrays["cell_good"].any()

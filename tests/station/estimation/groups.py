@@ -46,6 +46,7 @@ def moment(setup: Setup, at_ms: int, **values: float) -> Moment:
         "discharge_current_limit_a": 200.0,
         "power_kw": 5.0,
         "rack_power_kw": 5.0,
+        "mean_current_a": values.get("current_a", 100.0),
         "current_good": 1,
         "available": 1,
         "charge_guarded": 0,
