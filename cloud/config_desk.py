@@ -29,6 +29,7 @@ class ProductSection(_Section):
     held: dict[Id, Id] = Field(
         {}, description="regulation or reserve products offered beside it: id = series of its price"
     )
+    held_most_mw: float = Field(1e6, gt=0, description="greatest power held for each of them, MW")
     side: dict[Id, Id] = Field(
         {}, description="other products of energy sold beside it, as a regional one: id = series"
     )

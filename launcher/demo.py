@@ -191,6 +191,7 @@ class _Demo:
             if elapsed - shown >= _STATUS_EVERY_S:
                 shown = elapsed
                 self._show_status(elapsed)
+                self.stack.roll_prices()
             self._check_alive()
             time.sleep(_POLL_S)
         for _, action in pending:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import tomli_w
 
-from launcher.demo_config import CONTAINERS, PCS_RATED_KW
+from launcher.demo_config import CONTAINERS, PCS_RATED_KW, REGULATION_KW
 from launcher.errors import LauncherError
 from launcher.paths import DATA
 
@@ -38,9 +38,18 @@ _BESIDE: Final = {
     "renewables": ("demo.renewables_forecast", "renewables_forecast_mw", "wind"),
 }
 """Name to the forecaster: id of the series, column of the recording, kind."""
+REGULATION: Final = "demo.regulation"
+LOCAL: Final = "demo.local"
+_LOCAL_MW: Final = 0.5
+"""What the neighbours of the demo's region take or give at most."""
+_REGULATION_USED: Final = 0.26
+"""MWh that a MW gives to the grid in an hour: by data/market/regulation_signal.csv, on average."""
+_ROLLS_ON: Final = dt.timedelta(weeks=52)
+"""After its end the recording goes on with its own last year: the same season and weekday."""
 _LAST_TODAY: Final = dt.date(2017, 12, 17)
 """The latest recorded day that may be today: two weeks of the recording are left for the future."""
-_PUBLISHED: Final = "day-1 12:45"
+_PUBLISHED_AT: Final = dt.time(12, 45)
+_PUBLISHED: Final = f"day-1 {_PUBLISHED_AT:%H:%M}"
 
 
 @dataclass(frozen=True)
@@ -77,10 +86,23 @@ def write_recording(folder: Path, today: dt.date) -> Path:
     moved = table.drop_columns(["time"]).append_column(
         "start", times.cast(pa.timestamp("ms", "UTC"))
     )
+    moved = pa.concat_tables([moved, _once_more(moved)])
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "recording.parquet"
     pq.write_table(moved, file)
     return file
+
+
+def _once_more(table: "pa.Table") -> "pa.Table":
+    """Return the last year of a recording once more, after its end."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    start = table.column("start")
+    rows_of_it = round(_ROLLS_ON / dt.timedelta(hours=1))
+    last = table.slice(table.num_rows - rows_of_it)
+    later = pc.add(last.column("start"), pa.scalar(_ROLLS_ON, pa.duration("ms")))
+    return last.set_column(table.column_names.index("start"), "start", later.cast(start.type))
 
 
 def _ahead_of_utc(day: dt.date) -> dt.timedelta:
@@ -140,6 +162,8 @@ def section(place: MarketPlace, station: str) -> dict[str, Any]:
                         "day-ahead-energy",
                         "intraday-energy",
                         "minute-energy",
+                        "local-energy",
+                        "regulation",
                     )
                 },
             }
@@ -155,7 +179,14 @@ def section(place: MarketPlace, station: str) -> dict[str, Any]:
                 "warm_up_days": 14,
                 "end_soc": 0.5,
                 "products": [
-                    {"id": "day-ahead-energy"},
+                    {
+                        "id": "day-ahead-energy",
+                        "held": {"regulation": REGULATION},
+                        "held_most_mw": REGULATION_KW / 1e3,
+                        "used": {"regulation": _REGULATION_USED},
+                        "side": {"local-energy": LOCAL},
+                        "side_most_mw": _LOCAL_MW,
+                    },
                     {
                         "id": "minute-energy",
                         "ahead_min": 4.0,
@@ -167,16 +198,31 @@ def section(place: MarketPlace, station: str) -> dict[str, Any]:
     }
 
 
-def import_recording(config: Path, place: MarketPlace) -> int:
+def import_recording(config: Path, place: MarketPlace, from_ms: int = 0) -> int:
     """Import what is known by now of the recording into the running cloud; return the rows.
+
+    Args:
+        config: of the cloud.
+        place: the exchange, with its recording.
+        from_ms: hours that begin earlier are there already.
 
     Raises:
         LauncherError: the store refused them.
     """
-    return asyncio.run(_import(config, place.recording))
+    return asyncio.run(_import(config, place.recording, from_ms))
 
 
-async def _import(config: Path, recording: Path) -> int:
+def known_until_ms(now_ms: int) -> int:
+    """Return until when the market has published its prices: to the end of today, or tomorrow."""
+    zone = ZoneInfo(TIMEZONE)
+    now = dt.datetime.fromtimestamp(now_ms / 1e3, zone)
+    published = dt.datetime.combine(now.date(), _PUBLISHED_AT, zone)
+    days = 2 if now >= published else 1
+    end = dt.datetime.combine(now.date() + dt.timedelta(days=days), dt.time(), zone)
+    return round(end.timestamp() * 1e3)
+
+
+async def _import(config: Path, recording: Path, from_ms: int) -> int:
     import pyarrow.parquet as pq
 
     from cloud.config import load
@@ -191,8 +237,10 @@ async def _import(config: Path, recording: Path) -> int:
     await pool.open()
     try:
         count = 0
-        for series, column in _series():
-            rows = _known_rows(table, column, series, now_ms)
+        for series, column, scale in _series():
+            rows = _known_rows(table, column, scale, series, now_ms, from_ms)
+            if not rows:
+                continue
             report = await prices.import_rows(
                 *(pool, series, rows),
                 source="recorded German market, moved to today",
@@ -207,7 +255,8 @@ async def _import(config: Path, recording: Path) -> int:
         await pool.close()
 
 
-def _series() -> "list[tuple[Series, str]]":
+def _series() -> "list[tuple[Series, str, float]]":
+    """Return the demo's series, each with its column of the recording and what scales it."""
     from cloud.market.prices import Kind, Publication, Series
 
     published = Publication(_PUBLISHED)
@@ -218,14 +267,28 @@ def _series() -> "list[tuple[Series, str]]":
             forecast=True,
             publication=published,
         )
-        found.append((beside, column))
-    price = Series(
-        *(PRICE, Kind.DAY_AHEAD, "EUR/MWh", "test exchange", TIMEZONE, 60), publication=published
+        found.append((beside, column, 1.0))
+    prices = (
+        (REGULATION, Kind.CAPACITY, "EUR/MW", _scale_of("regulation")),
+        (LOCAL, Kind.DAY_AHEAD, "EUR/MWh", _scale_of("local-energy")),
+        (PRICE, Kind.DAY_AHEAD, "EUR/MWh", 1.0),  # the last one: with it the desk begins to draft
     )
-    return [*found, (price, "price")]  # the last one: with it the desk begins to draft
+    for name, kind, unit, scale in prices:
+        one = Series(*(name, kind, unit, "test exchange", TIMEZONE, 60), publication=published)
+        found.append((one, "price", scale))
+    return found
 
 
-def _known_rows(table: "pa.Table", column: str, series: "Series", now_ms: int) -> "list[Row]":
+def _scale_of(product: str) -> float:
+    """Return by what the exchange multiplies the recorded price for a product."""
+    (market,) = tomllib.loads(_EXCHANGE.read_text("utf-8"))["markets"]
+    (price,) = (one["price"] for one in market["products"] if one["id"] == product)
+    return float(price.get("scale", 1))
+
+
+def _known_rows(  # noqa: PLR0917 - a table, what of it, and the time
+    table: "pa.Table", column: str, scale: float, series: "Series", now_ms: int, from_ms: int
+) -> "list[Row]":
     """Return the rows that are known by now by the series' own rule."""
     import numpy as np
 
@@ -234,9 +297,9 @@ def _known_rows(table: "pa.Table", column: str, series: "Series", now_ms: int) -
     start = table.column("start").to_numpy().astype("datetime64[ms]").astype(np.int64)
     far_ms = int(start[-1]) + 1
     known = series.publication.known_ms(start, series.step_ms, series.zone_info, far_ms)
-    value = table.column(column).to_numpy()
+    value = np.round(table.column(column).to_numpy() * scale, 2)
     return [
         Row(int(begin), float(one))
         for begin, one, at in zip(start, value, known, strict=True)
-        if at <= now_ms
+        if at <= now_ms and begin >= from_ms
     ]

@@ -64,6 +64,7 @@ class Stack:
     station: processes.Child | None = None
     exchange: processes.Child | None = None
     place: MarketPlace | None = None
+    prices_until_ms: int = 0
     relay: Relay | None = None
     sign_in: SignIn | None = None
     addresses: dict[str, str] = field(default_factory=dict)
@@ -107,12 +108,28 @@ class Stack:
 
         With the prices the desk begins to draft, so its limits are set first.
         """
-        if self.place is None:
-            raise LauncherError("there is no exchange: start it before the cloud.")
         if self.sign_in is not None:
             with self.client() as client:
                 client.set_limits(demo_market.DESK, demo_market.limits(), "limits of the demo")
-        return demo_market.import_recording(self.folders.cloud / "cloud.toml", self.place)
+        return self._import(0)
+
+    def roll_prices(self) -> int:
+        """Let the cloud know what the market has published since it was last told; return the rows.
+
+        A demo that runs for days has a market on each of them.
+        """
+        if self.place is None or demo_market.known_until_ms(_now_ms()) <= self.prices_until_ms:
+            return 0
+        return self._import(self.prices_until_ms)
+
+    def _import(self, from_ms: int) -> int:
+        if self.place is None:
+            raise LauncherError("there is no exchange: start it before the cloud.")
+        until_ms = demo_market.known_until_ms(_now_ms())
+        config = self.folders.cloud / "cloud.toml"
+        count = demo_market.import_recording(config, self.place, from_ms)
+        self.prices_until_ms = until_ms
+        return count
 
     def start_cloud(self) -> dict[str, str]:
         """Start database and workers; return the addresses."""
@@ -232,6 +249,10 @@ class Stack:
                 child.stop()
         if self.relay is not None:
             self.relay.stop()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _role(process: Any) -> str:

@@ -86,7 +86,7 @@ class EstimatorDesk:
         self._unused_soh = UnusedSohModel()
         if config.estimators is None:
             return
-        groups = _groups(config, config.estimators, cells)
+        groups = groups_of(config, config.estimators, cells)
         if models is not None:
             groups = (_arranged(groups[0], *models.folders), *groups[1:])
         by_tag = {rack.tag: rack for rack in config.with_role(Role.RACK)}
@@ -225,7 +225,7 @@ def _arranged(group: GroupSetup, bundle: Path, second: Path | None) -> GroupSetu
     return replace(group, bundle=str(bundle), second="" if second is None else str(second))
 
 
-def _groups(
+def groups_of(
     config: StationConfig, asked: EstimatorsConfig, cells: Mapping[str, int]
 ) -> tuple[GroupSetup, ...]:
     """Return the racks by make of their cells; those of the section's own bundle come first."""
@@ -240,6 +240,7 @@ def _groups(
         )
         for make in asked.makes
     ]
+    containers = sorted({rack.container or "" for rack in racks})
     return tuple(
         GroupSetup(
             bundle=str(bundle),
@@ -249,6 +250,7 @@ def _groups(
             parallel=parallel,
             rated_kw=tuple(rated_kw_of(config, rack) for rack in members),
             health_curves="" if curves is None else str(curves),
+            stacks=tuple(containers.index(rack.container or "") for rack in members),
         )
         for bundle, parallel, curves, members in makes
     )

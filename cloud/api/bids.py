@@ -26,6 +26,8 @@ from cloud.api.bid_requests import (
     EditRequest,
     HistogramAnswer,
     OffersRequest,
+    PossibleDayAnswer,
+    StressAnswer,
     ViolationAnswer,
     WhatIfAnswer,
     WithdrawRequest,
@@ -267,5 +269,18 @@ def _what_if(offers: BidSet, told: WhatIf, *, may: bool) -> WhatIfAnswer:
         histogram=histogram if told.counts else None,
         scenarios=told.scenarios,
         missed_mwh=told.missed_mwh,
+        days=[
+            PossibleDayAnswer(rank=one.rank, revenue=one.revenue, price=list(one.price))
+            for one in told.days
+        ],
+        stress=[
+            StressAnswer(
+                name=one.name,
+                words=WordsAnswer(en=one.en, zh=one.zh),
+                revenue=one.revenue,
+                missed_mwh=one.missed_mwh,
+            )
+            for one in told.stressed
+        ],
         may_approve=may,
     )

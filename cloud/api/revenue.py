@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from cloud.access import Action, Session
 from cloud.api.answers import ERRORS
@@ -55,6 +55,12 @@ class Wish(BaseModel):
     last: dt.date | None = Field(None, alias="to", description="market day, the last one shown")
     station: str | None = Field(None, max_length=64)
     market: str | None = Field(None, max_length=64)
+
+    @field_validator("station", "market")
+    @classmethod
+    def _all(cls, name: str | None) -> str | None:
+        """A form's empty choice means all of them."""
+        return name or None
 
     def span(self, today: dt.date) -> tuple[dt.date, dt.date]:
         """Return first and last day; a month up to today where none is named.

@@ -22,7 +22,7 @@ from cloud.market.desk.gates import GateSeen
 from cloud.market.desk.limits import limits_of
 from cloud.market.desk.position import traded
 from cloud.market.errors import MarketError
-from cloud.market.exchanges import DayGate, load_market
+from cloud.market.exchanges import DayGate, Kind, load_market
 from cloud.trading.meter import StationMeter
 from cloud.web import bid_view, desk_view
 from cloud.web import format as form
@@ -226,6 +226,8 @@ async def _bid_context(visit: Visit, station: Station, bid: Bid) -> dict[str, An
         "product": product_name(visit.language, product),
         "day": form.date(bid.day.isoformat()),
         "unit": money_unit(visit.language, product.price_unit),
+        "price_unit": money_unit(visit.language, f"{market.currency}/MWh"),
+        "held": product.kind in {Kind.REGULATION, Kind.RESERVE},
         "currency": money_unit(visit.language, market.currency),
         "life": desk_view.life_view(visit, station, bid, log, papers),
         "may": may,
@@ -237,6 +239,8 @@ async def _bid_context(visit: Visit, station: Station, bid: Bid) -> dict[str, An
             "bid": whole,
             "currency": money_unit(visit.language, market.currency),
             "unit": money_unit(visit.language, product.price_unit),
+            "price_unit": money_unit(visit.language, f"{market.currency}/MWh"),
+            "held": product.kind in {Kind.REGULATION, Kind.RESERVE},
             "cap": float(product.price_cap),
             "floor": float(product.price_floor),
             "max_segments": product.max_segments,

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,8 @@ from cloud.market.bids import Bid, Judgement, Settlement, State, Step
 from cloud.market.desk.awards import Traded
 from cloud.market.desk.gates import GateSeen
 from cloud.market.desk.metering import NOTHING_BEFORE, Metered, flag_zh
-from cloud.market.exchanges import DayGate
+from cloud.market.exchanges import DayGate, Kind
+from cloud.market.risk import greatest_power
 from cloud.web import format as form
 from cloud.web.desk_log import who_words, why_words
 from cloud.web.desk_words import (
@@ -202,10 +204,14 @@ def _gate(visit: Visit, station: Station, one: GateSeen, papers: Papers) -> dict
     version = counting(bid)
     judged = told.get(version.number, {}).get(Judgement)
     bought, sold = volume(version.content.bid_set)
+    power = float(greatest_power(version.content.bid_set))
+    held = one.product.kind in {Kind.REGULATION, Kind.RESERVE}
     return row | {
         "bid": bid.id,
         "short": bid.id[:8],
-        "volume": f"{form.number(bought)} / {form.number(sold)}",
+        "volume": visit.t("{power} MW held", power=form.number(power))
+        if held
+        else f"{form.number(bought)} / {form.number(sold)}",
         "state": version.state.value,
         "fallback": version.fallback,
         "words": blocked_words(visit.t, version.blocked) or state_words(visit.t, version.state),
@@ -226,29 +232,37 @@ def _for(visit: Visit, station: Station, one: GateSeen) -> str:
 def _marks(
     visit: Visit, station: Station, seen: Sequence[GateSeen], day: tuple[int, int]
 ) -> list[dict[str, Any]]:
-    """Gates of today on the time axis; the next one of each product is named."""
+    """Gates of today on the time axis, one mark for a time; the next of each product is named."""
     named: set[str] = set()
     marks: list[dict[str, Any]] = []
-    for one in sorted(seen, key=lambda gate: gate.gate_ms):
-        if not day[0] <= one.gate_ms < day[1]:
-            continue
-        ahead = one.gate_ms > visit.now_ms
-        at = _share(one.gate_ms, day)
+    today = sorted((one for one in seen if day[0] <= one.gate_ms < day[1]), key=_gate_ms)
+    rows = 0
+    for gate_ms, group in groupby(today, _gate_ms):
+        ahead = gate_ms > visit.now_ms
+        at = _share(gate_ms, day)
+        names = {one.product.id: product_name(visit.language, one.product) for one in group}
+        fresh = [name for key, name in names.items() if key not in named]
         label = ""
-        if ahead and one.product.id not in named and len(named) < _LABELS:
-            named.add(one.product.id)
-            clock = form.clock(one.gate_ms, station.zone)[:5]
-            label = f"{product_name(visit.language, one.product)} {clock}"
+        if ahead and fresh and rows < _LABELS:
+            rows += 1
+            named |= set(names)
+            clock = form.clock(gate_ms, station.zone)[:5]
+            more = visit.t("{name} and {n} more", name=fresh[0], n=len(fresh) - 1)
+            label = f"{fresh[0] if len(fresh) == 1 else more} {clock}"
         marks.append(
             {
                 "at": at,
                 "label": label,
-                "row": len(named) - 1,
+                "row": rows - 1,
                 "end": at > _LATE_SHARE,
-                "next": ahead and len(named) == 1 and bool(label),
+                "next": ahead and rows == 1 and bool(label),
             }
         )
     return marks
+
+
+def _gate_ms(one: GateSeen) -> int:
+    return one.gate_ms
 
 
 def _ticks(station: Station, day: tuple[int, int]) -> list[dict[str, Any]]:

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from cloud.market.exchanges import load_market
 from cloud.web import format as form
+from cloud.web.desk_words import market_name
 from cloud.web.visit import Visit
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ def view(visit: Visit, station: str, market: str, found: "Quality") -> dict[str,
     head = found.scores[0] if found.scores else None
     return {
         "station": station,
-        "market": market,
+        "market": market_name(visit.language, load_market(market)),
         "days": len(found.days),
         "left_out": found.left_out,
         "head": None if head is None else _score(visit, head),

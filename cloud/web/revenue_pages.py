@@ -8,8 +8,11 @@ from fastapi.responses import Response
 
 from cloud.api import revenue as money
 from cloud.api.context import Forbidden
+from cloud.market.errors import MarketError
+from cloud.market.exchanges import load_market
 from cloud.market.money import ledgers
 from cloud.web import forecast_view, revenue_view
+from cloud.web.desk_words import market_name
 from cloud.web.frame_view import Crumb, frame, may_read_market
 from cloud.web.look import StationLook, look_at_all
 from cloud.web.visit import PageVisit, Visit
@@ -57,7 +60,7 @@ def _filter(visit: Visit, wish: money.Wish, looks: list[StationLook]) -> dict[st
         "station": wish.station or "",
         "market": wish.market or "",
         "stations": [(one.station.id, one.station.title(visit.language)) for one in looks],
-        "markets": sorted({*markets, *([wish.market] if wish.market else [])}),
+        "markets": [(one, _name(visit, one)) for one in sorted({*markets, *_asked(wish)})],
         "query": "&".join(
             f"{name}={value}"
             for name, value in (
@@ -67,3 +70,15 @@ def _filter(visit: Visit, wish: money.Wish, looks: list[StationLook]) -> dict[st
             if value
         ),
     }
+
+
+def _asked(wish: money.Wish) -> list[str]:
+    return [wish.market] if wish.market else []
+
+
+def _name(visit: Visit, market: str) -> str:
+    """A market's name; of one that is asked for and not known the id."""
+    try:
+        return market_name(visit.language, load_market(market))
+    except MarketError:
+        return market

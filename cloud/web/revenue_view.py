@@ -8,6 +8,7 @@ from cloud.market.exchanges import load_market
 from cloud.market.money import Annual, Ledger, StationDay
 from cloud.market.settlement import Investment
 from cloud.web import format as form
+from cloud.web.desk_words import market_name, money_unit
 from cloud.web.language import Words
 from cloud.web.visit import Visit
 
@@ -18,7 +19,7 @@ def view(visit: Visit, book: Ledger, year: Annual | None, asked: Investment) -> 
     """All of one currency."""
     compared = book.compared
     return {
-        "currency": book.currency,
+        "currency": money_unit(visit.language, book.currency),
         "total": money(book.total),
         "wear": money(book.wear),
         "net": money(book.net),
@@ -46,15 +47,15 @@ def view(visit: Visit, book: Ledger, year: Annual | None, asked: Investment) -> 
         "foresight": None if compared is None else money(compared.foresight, signed=True),
         "execution": None if compared is None else money(compared.execution, signed=True),
         "roi": None if year is None else _roi(year),
-        "other_currency": asked.currency if year is None else "",
+        "other_currency": money_unit(visit.language, asked.currency) if year is None else "",
         "reference": {
             "years": form.number(float(asked.reference_years), 1),
             "initial": form.number(float(asked.initial), 0),
             "yearly": form.number(float(asked.yearly), 0),
-            "currency": asked.currency,
+            "currency": money_unit(visit.language, asked.currency),
         },
         "var": _var(book),
-        "rows": [_day(one) for one in reversed(book.days)],
+        "rows": [_day(visit, one) for one in reversed(book.days)],
     }
 
 
@@ -152,12 +153,12 @@ def _var(book: Ledger) -> dict[str, Any] | None:
     }
 
 
-def _day(one: StationDay) -> dict[str, Any]:
+def _day(visit: Visit, one: StationDay) -> dict[str, Any]:
     told = one.statement
     return {
         "day": form.date(told.day.isoformat()),
         "station": told.station,
-        "market": told.market,
+        "market": _market(visit, told.market),
         "plan": money(one.waterfall.of("plan")),
         "actual": money(told.total),
         "wear": money(told.total - one.net),
@@ -169,8 +170,7 @@ def _day(one: StationDay) -> dict[str, Any]:
 
 
 def _market(visit: Visit, name: str) -> str:
-    names = load_market(name).name
-    return names["zh" if visit.language.startswith("zh") else "en"]
+    return market_name(visit.language, load_market(name))
 
 
 def _hour(t: Words, hour: int) -> str:

@@ -76,6 +76,7 @@ def load_model(folder: Path, group: GroupSetup, setup: Setup) -> Model:
         anomaly=bundle.anomaly,
         health=load_health_curves(Path(curves)) if curves else None,
         charge_health=bundle.charge_health,
+        stack=np.asarray(group.stacks, np.intp) if group.stacks else None,
     )
     return Model(bundle, settings)
 

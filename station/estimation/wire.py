@@ -44,6 +44,8 @@ class GroupSetup:
         parallel: cells side by side at each place.
         rated_kw: each rack's share of its converter's power.
         health_curves: file of current over health; empty: health is not told.
+        stacks: number of each rack's converter: racks of one lie in parallel and share its current,
+            those of another may work otherwise at any time; empty: all hang on one.
     """
 
     bundle: str
@@ -53,6 +55,7 @@ class GroupSetup:
     parallel: int
     rated_kw: tuple[float, ...]
     health_curves: str = ""
+    stacks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -342,6 +345,7 @@ def _setup(fields: dict[str, Any]) -> Setup:
                 "racks": tuple(group["racks"]),
                 "cells": tuple(group["cells"]),
                 "rated_kw": tuple(group["rated_kw"]),
+                "stacks": tuple(group["stacks"]),
             }
         )
         for group in fields.pop("groups")

@@ -139,7 +139,13 @@ def _content(station: str, day: dt.date) -> Content:
     inputs = {
         "battery": asdict(BATTERY),
         "forecast": as_record(forecast),
-        "plan": {"starts_ms": list(starts), "price": believed.tolist()},
+        "plan": {
+            "starts_ms": list(starts),
+            "step_h": PRODUCT.interval_min / 60,
+            "price": believed.tolist(),
+            "power_mw": [float(_planned(at)) for at in starts],
+            "soc": [],
+        },
     }
     return Content(bid_set, inputs, ("ensemble/1",))
 
@@ -151,6 +157,11 @@ def _segments(at_ms: int) -> tuple[Segment, ...]:
     if _DISCHARGE_H[0] <= hour < _DISCHARGE_H[1]:
         return (Segment(Direction.DISCHARGE, Decimal(8), Decimal(10)),)
     return ()
+
+
+def _planned(at_ms: int) -> Decimal:
+    signs = {Direction.CHARGE: -1, Direction.DISCHARGE: 1}
+    return sum((signs[part.direction] * part.power_mw for part in _segments(at_ms)), Decimal(0))
 
 
 def _hour(at_ms: int) -> float:

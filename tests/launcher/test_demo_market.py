@@ -5,8 +5,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from cloud.config_desk import DeskSection
+from cloud.market.bid import Direction
+from cloud.market.exchanges import load_market
 from cloud.market.exchanges.market import PROFILES
-from launcher.demo_market import MARKET, recorded_day, write_exchange, write_recording
+from launcher.demo_market import (
+    MARKET,
+    MarketPlace,
+    known_until_ms,
+    recorded_day,
+    section,
+    write_exchange,
+    write_recording,
+)
 from launcher.paths import DATA
 from simulator.exchange.config import load_config
 from simulator.exchange.recorded import load
@@ -67,3 +78,43 @@ def test_the_exchange_plays_the_recording_by_the_rules_of_its_profile(tmp_path):
     assert float(prices.at(int(start[-300]) + 60_000)) == pytest.approx(
         table.column("price").to_numpy()[-300], abs=0.005
     )
+
+
+def test_after_its_end_the_recording_goes_on_with_the_same_season_and_weekday(tmp_path):
+    table = pq.read_table(write_recording(tmp_path, dt.date(2026, 11, 26)))
+
+    start = table.column("start").to_numpy().astype("datetime64[ms]")
+    price = table.column("price").to_numpy()
+    year = 52 * 7 * 24
+    assert start[-1] > np.datetime64("2027-11-26")
+    assert (price[-year:] == price[-2 * year : -year]).all()
+    assert np.unique(np.diff(start)) == np.timedelta64(1, "h")
+
+
+@pytest.mark.parametrize(
+    ("utc", "day_after_the_last"),
+    [("2026-11-26T04:44:59", "2026-11-27"), ("2026-11-26T04:45:00", "2026-11-28")],
+)
+def test_prices_of_tomorrow_are_published_at_a_quarter_to_one(utc, day_after_the_last):
+    now_ms = round(dt.datetime.fromisoformat(f"{utc}+00:00").timestamp() * 1e3)
+
+    until_ms = known_until_ms(now_ms)
+
+    midnight = dt.datetime.fromisoformat(f"{day_after_the_last}T00:00:00+08:00")
+    assert until_ms == midnight.timestamp() * 1e3
+
+
+def test_the_demos_desk_bids_energy_regulation_and_local_energy_together(tmp_path):
+    given = section(MarketPlace("http://127.0.0.1:1", tmp_path, tmp_path), "demo")
+
+    (desk,) = (DeskSection.model_validate(one) for one in given["desks"])
+    ahead = desk.products[0]
+    market = load_market(MARKET)
+    assert (ahead.id, set(ahead.held), set(ahead.side)) == (
+        "day-ahead-energy",
+        {"regulation"},
+        {"local-energy"},
+    )
+    assert market.product("regulation").directions == (Direction.BOTH,)
+    asked_of = set(given["exchanges"][0]["settlement_prices"])
+    assert asked_of == {"imbalance", *(one.id for one in market.products)}

@@ -21,7 +21,7 @@ from cloud.market.bids import NewBid
 from cloud.market.desk.blocks import Block, open_blocks
 from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid, draft
 from cloud.market.desk.forecasting import Forecaster, Sources, anchored
-from cloud.market.desk.position import carried, committed_mw, traded
+from cloud.market.desk.position import carried, committed_mw, held_ready, reserved, traded
 from cloud.market.desk.record import content_of
 from cloud.market.errors import BidTooLate, MarketError
 from cloud.market.exchanges import DayGate, Market, Product, load_market
@@ -213,6 +213,11 @@ class Drafter:
         end_ms = desk.market.calendar.day_bounds_ms(block.day)[1]
         trades = await traded(self._pool, self._vault, section.station, now_ms, end_ms)
         battery = carried(sold.battery, trades, now_ms, block.begin_ms)
+        if not isinstance(task.rules.gate, DayGate):  # what was cleared a day ahead is promised
+            ready = await held_ready(
+                self._pool, self._vault, section.station, block.begin_ms, end_ms
+            )
+            battery = reserved(battery, ready)
         held = {
             name: await desk_price(desk, self._pool, series, block, now_ms)
             for name, series in task.product.held.items()
@@ -230,6 +235,7 @@ class Drafter:
             sold=replace(sold, battery=battery),
             energy=forecast,
             held=held,
+            held_most_mw=task.product.held_most_mw,
             side=side,
             side_most_mw=task.product.side_most_mw,
             used=task.product.used,

@@ -50,6 +50,7 @@ class DraftRequest:
         sold: what the station can sell, with its SOC as expected when the day begins.
         energy: forecast of the energy price; longer steps are held over the product's intervals.
         held: by id of a regulation or reserve product, the forecast of its price per MW and hour.
+        held_most_mw: greatest power held for each of them.
         side: by id of another product of energy, as a regional market, the forecast of its price.
         side_most_mw: greatest power sold or bought at each of them.
         used: by id, MWh that a MW held is expected to move in an hour.
@@ -71,6 +72,7 @@ class DraftRequest:
     sold: StationBattery
     energy: Forecast
     held: Mapping[str, Forecast] = field(default_factory=dict)
+    held_most_mw: float = float("inf")
     side: Mapping[str, Forecast] = field(default_factory=dict)
     side_most_mw: float = float("inf")
     used: Mapping[str, float] = field(default_factory=dict)
@@ -213,6 +215,7 @@ def _capacity(request: DraftRequest, name: str, starts: tuple[int, ...]) -> Capa
         direction=direction,
         price=at(request.held[name], starts),
         hours=float(product.soc_band_h),
+        most_mw=request.held_most_mw,
         used=request.used.get(name, 0.0),
         blocks=tuple(start // (product.interval_min * _MS_PER_MINUTE) for start in starts),
     )

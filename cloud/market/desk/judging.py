@@ -14,6 +14,7 @@ import numpy as np
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet, Direction
 from cloud.market.bids import Approver, Bid, Judgement, State, Version
+from cloud.market.desk.weighing import beside_of, follow_together, is_energy
 from cloud.market.exchanges import Market, Party, Role, Violation, check_everything
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.risk import (
@@ -21,7 +22,6 @@ from cloud.market.risk import (
     approver,
     breaches,
     greatest_power,
-    revenue_scenarios,
     var_cvar,
 )
 from contract.words import Words
@@ -31,7 +31,6 @@ _SCENARIOS: Final = 2_000
 _LEVEL: Final = 0.95
 _MINUTES: Final = 60
 _MS_PER_MINUTE: Final = 60_000
-_ENERGY: Final = (Direction.CHARGE, Direction.DISCHARGE)
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,11 @@ def judge(bid: Bid, version: Version, context: Context) -> Judgement:
         )
         return Judgement(violations=(words,), approver=Approver.HEAD_TRADER)
     wrong = violations_of(bid, version, context, battery)
-    figures = figures_of(offers, battery, forecast_of(inputs), seed=crc32(bid.id.encode()))
+    figures = figures_of(
+        *(offers, battery, forecast_of(inputs)),
+        beside=beside_of(inputs),
+        seed=crc32(bid.id.encode()),
+    )
     if "cvar" in figures:
         figures["book_cvar"] = figures["cvar"] + max(context.others_cvar, 0.0)
     broken = breaches(figures, context.limits, bid.desk, context.market.currency)
@@ -102,24 +105,29 @@ def violations_of(
 
 
 def figures_of(
-    offers: BidSet, battery: Battery, forecast: Forecast | None, *, seed: int
+    offers: BidSet,
+    battery: Battery,
+    forecast: Forecast | None,
+    *,
+    seed: int,
+    beside: Mapping[int, float] | None = None,
 ) -> dict[str, float]:
     """Return the figures of a bid set that limits are about; without a forecast those of size only.
 
-    Power that is held ready is paid or not, and costs no money through prices.
+    Power that is held ready is paid or not, and costs no money through prices. `beside` is what is
+    promised beside the offers, MW by interval: the battery is the same.
     """
     sold = sum(one.power_mw(Direction.DISCHARGE) for one in offers.intervals)
     figures = {
         "power_mw": float(greatest_power(offers)),
         "energy_mwh": float(sold) * offers.interval_min / _MINUTES,
     }
-    ways = {part.direction for one in offers.intervals for part in one.segments}
-    if not ways & set(_ENERGY):
+    if not any(one.segments for one in offers.intervals) or not is_energy(offers):
         return figures | {"expected": 0.0, "var": 0.0, "cvar": 0.0, "worst": 0.0}
     prices = None if forecast is None else paths_of(offers, forecast, seed)
     if prices is None:
         return figures
-    risk = var_cvar(revenue_scenarios(offers, prices, battery), _LEVEL)
+    risk = var_cvar(follow_together(offers, prices, battery, beside or {}).revenue, _LEVEL)
     return figures | {
         "expected": risk.expected,
         "var": risk.var,

@@ -1,16 +1,18 @@
 """What a station has sold and bought already, by all that is cleared for it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cloud.db import Pool
 from cloud.market import bids
 from cloud.market.battery import Battery
 from cloud.market.desk.awards import Traded, energy_trades
+from cloud.market.exchanges import Kind, load_market
 from cloud.vault.vault import Vault
 
 _MS_PER_HOUR: Final = 3_600_000
+_MS_PER_MINUTE: Final = 60_000
 
 
 async def traded(
@@ -22,6 +24,60 @@ async def traded(
         awards = ((a.start_ms, a.direction, float(a.power_mw)) for a in won.cleared.awards)
         found.extend(energy_trades(awards, won.cleared.interval_min))
     return tuple(one for one in found if one.start_ms < end_ms and one.end_ms > begin_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldReady:
+    """Power that is cleared to be held ready over a stretch of time.
+
+    Attributes:
+        start_ms, end_ms: UTC epoch.
+        power_mw: either way.
+        energy_mwh: that must be there, or find room, to sustain it.
+    """
+
+    start_ms: int
+    end_ms: int
+    power_mw: float
+    energy_mwh: float
+
+
+async def held_ready(
+    pool: Pool, vault: Vault, station: str, begin_ms: int, end_ms: int
+) -> tuple[HeldReady, ...]:
+    """Return the power held ready that overlaps a span of time."""
+    found: list[HeldReady] = []
+    for won in await bids.won_within(pool, vault, station, begin_ms, end_ms):
+        product = load_market(won.bid.market).product(won.bid.product)
+        if product.kind not in {Kind.REGULATION, Kind.RESERVE}:
+            continue
+        for one in won.cleared.awards:
+            power, lasts_ms = float(one.power_mw), product.interval_min * _MS_PER_MINUTE
+            energy = power * float(product.soc_band_h)
+            found.append(HeldReady(one.start_ms, one.start_ms + lasts_ms, power, energy))
+    return tuple(one for one in found if one.start_ms < end_ms and one.end_ms > begin_ms)
+
+
+def reserved(battery: Battery, held: Sequence[HeldReady]) -> Battery:
+    """Return what is left of a battery beside the power that is held ready at any one time.
+
+    The SOC it has now stays inside what is left: what lies outside is not sold, nor given back.
+    """
+    at = {one.start_ms for one in held}
+    together = [[one for one in held if one.start_ms <= start < one.end_ms] for start in at]
+    power = max((sum(one.power_mw for one in group) for group in together), default=0.0)
+    energy = max((sum(one.energy_mwh for one in group) for group in together), default=0.0)
+    low = battery.soc_min + energy / battery.discharge_efficiency / battery.energy_mwh
+    high = battery.soc_max - energy * battery.charge_efficiency / battery.energy_mwh
+    if low > high:
+        low = high = (battery.soc_min + battery.soc_max) / 2
+    return replace(
+        battery,
+        charge_mw=max(battery.charge_mw - power, 0.0),
+        discharge_mw=max(battery.discharge_mw - power, 0.0),
+        soc_min=min(low, battery.soc),
+        soc_max=max(high, battery.soc),
+    )
 
 
 def committed_mw(trades: Sequence[Traded], starts_ms: Sequence[int]) -> dict[int, float]:

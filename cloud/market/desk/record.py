@@ -3,13 +3,16 @@
 import datetime as dt
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from cloud.market.bid import BidSet
 from cloud.market.bids import Content, Reason
 from cloud.market.desk.drafting import Draft
+from cloud.market.desk.weighing import own_mw
 from cloud.market.forecast import Forecast
 from cloud.market.forecasts import as_record
+
+_DIGITS: Final = 6
 
 
 def content_of(
@@ -27,7 +30,7 @@ def content_of(
     offered = {one.start_ms for one in bid.intervals}
     return Content(
         bid_set=bid,
-        inputs=_inputs(made, forecast),
+        inputs=_inputs(made, bid, forecast),
         forecasts=(f"{planned_on or forecast.version} known {known:%Y-%m-%dT%H:%MZ}",),
         models=(f"plans, HiGHS {version('highspy')}",),
         explanation=(
@@ -41,8 +44,13 @@ def content_of(
     )
 
 
-def _inputs(made: Draft, forecast: Forecast) -> dict[str, Any]:
+def _inputs(made: Draft, bid: BidSet, forecast: Forecast) -> dict[str, Any]:
     plan = made.plan
+    own = {one.start_ms: own_mw(one) for one in bid.intervals}
+    beside = [
+        round(power - own.get(start, 0.0), _DIGITS)
+        for start, power in zip(made.starts_ms, plan.power_mw.tolist(), strict=True)
+    ]
     return {
         "battery": asdict(made.request.battery),
         "forecast": as_record(forecast),
@@ -52,6 +60,7 @@ def _inputs(made: Draft, forecast: Forecast) -> dict[str, Any]:
             "step_h": made.request.step_h,
             "price": made.request.price.tolist(),
             "power_mw": plan.power_mw.tolist(),
+            "beside_mw": beside,
             "soc": plan.soc.tolist(),
             "charge_below": [one.charge_below for one in made.reasons],
             "discharge_above": [one.discharge_above for one in made.reasons],

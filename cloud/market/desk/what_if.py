@@ -20,10 +20,30 @@ from cloud.market.desk.judging import (
     paths_of,
     violations_of,
 )
+from cloud.market.desk.weighing import beside_of, follow_together, is_energy, stress_together
 from cloud.market.exchanges import Violation
-from cloud.market.risk import follow
+from cloud.market.forecast import Floats, Forecast
+from cloud.market.risk import Stressed
 
 _BINS: Final = 24
+_SHOWN: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""By their revenue: of these ranks are the possible days that are shown."""
+_MS_PER_MINUTE: Final = 60_000
+
+
+@dataclass(frozen=True)
+class PossibleDay:
+    """One of the days that a bid is weighed with.
+
+    Attributes:
+        rank: share of the days that earn no more.
+        revenue: of the bid on it.
+        price: shape (intervals,).
+    """
+
+    rank: float
+    revenue: float
+    price: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -37,14 +57,18 @@ class WhatIf:
         counts: possible days in each bin, shape (bins,).
         scenarios: how many possible days.
         missed_mwh: energy that clears and cannot be followed, on average.
+        days: some of the possible days, from poor to rich.
+        stressed: what days that no history promises make of it; the first as forecast.
     """
 
     judgement: Judgement
     violations: tuple[Violation, ...]
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-    scenarios: int
-    missed_mwh: float
+    edges: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    scenarios: int = 0
+    missed_mwh: float = 0.0
+    days: tuple[PossibleDay, ...] = ()
+    stressed: tuple[Stressed, ...] = ()
 
 
 def what_if(bid: Bid, base: Version, offers: BidSet, context: Context, why: str = "") -> WhatIf:
@@ -62,13 +86,14 @@ def what_if(bid: Bid, base: Version, offers: BidSet, context: Context, why: str 
     judged = judge(bid, edited, context)
     battery = battery_of(base.content.inputs)
     if battery is None:
-        return WhatIf(judged, (), (), (), 0, 0.0)
+        return WhatIf(judged, ())
     wrong = violations_of(bid, edited, context, battery)
     forecast = forecast_of(base.content.inputs)
     prices = None if forecast is None else paths_of(offers, forecast, crc32(bid.id.encode()))
-    if prices is None:
-        return WhatIf(judged, wrong, (), (), 0, 0.0)
-    followed = follow(offers, prices, battery)
+    if forecast is None or prices is None or not is_energy(offers):
+        return WhatIf(judged, wrong)
+    beside = beside_of(base.content.inputs)
+    followed = follow_together(offers, prices, battery, beside)
     counts, edges = np.histogram(followed.revenue, _BINS)
     return WhatIf(
         judged,
@@ -77,4 +102,27 @@ def what_if(bid: Bid, base: Version, offers: BidSet, context: Context, why: str 
         tuple(counts.tolist()),
         len(prices),
         float(followed.missed_mwh.mean()),
+        shown_days(followed.revenue, prices),
+        stress_together(
+            *(offers, expected_prices(offers, forecast), battery, beside),
+            spike_price=float(context.market.product(offers.product).price_cap),
+        ),
     )
+
+
+def shown_days(revenue: Floats, prices: Floats) -> tuple[PossibleDay, ...]:
+    """Return the possible days at some ranks of revenue, each with its prices."""
+    order = np.argsort(revenue, kind="stable")
+    places = [int(order[round(rank * (len(order) - 1))]) for rank in _SHOWN]
+    return tuple(
+        PossibleDay(rank, float(revenue[place]), tuple(np.round(prices[place], 2).tolist()))
+        for rank, place in zip(_SHOWN, places, strict=True)
+    )
+
+
+def expected_prices(offers: BidSet, forecast: Forecast) -> Floats:
+    """Return the expected price of each of a bid's intervals, all of which the forecast reaches."""
+    starts = np.array([one.start_ms for one in offers.intervals], np.int64)
+    places = (starts - forecast.start_ms) // (forecast.step_min * _MS_PER_MINUTE)
+    prices: Floats = forecast.mean[places]
+    return prices

@@ -4,7 +4,7 @@ Money is Decimal with its currency beside it; amounts of several currencies are 
 """
 
 from cloud.market.money.annual import Annual, annual
-from cloud.market.money.collect import settled_days
+from cloud.market.money.collect import newest_weighed, settled_days
 from cloud.market.money.ledger import Ledger, StationDay, ledgers
 from cloud.market.money.perfect import with_perfect
 from cloud.market.money.waterfall import STEPS, Offer, Waterfall, add_up, waterfall
@@ -19,6 +19,7 @@ __all__ = [
     "add_up",
     "annual",
     "ledgers",
+    "newest_weighed",
     "settled_days",
     "waterfall",
     "with_perfect",

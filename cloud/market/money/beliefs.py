@@ -34,7 +34,21 @@ async def qualities(
     station: str | None = None,
     market: str | None = None,
 ) -> dict[tuple[str, str], Quality]:
-    """Return how good the kept forecasts of each station and market were.
+    """Return how good the kept forecasts of each station and market were; see `kept_days`."""
+    kept = await kept_days(pool, vault, span, series, station=station, market=market)
+    return {place: await asyncio.to_thread(quality, days) for place, days in kept.items()}
+
+
+async def kept_days(
+    pool: Pool,
+    vault: Vault,
+    span: tuple[dt.date, dt.date],
+    series: Mapping[tuple[str, str], str],
+    *,
+    station: str | None = None,
+    market: str | None = None,
+) -> dict[tuple[str, str], list[KeptDay]]:
+    """Return the forecasts that are kept of each station and market, and the prices that came.
 
     Args:
         pool: the store.
@@ -55,7 +69,7 @@ async def qualities(
         found = await _kept(pool, vault, day, name, series[place])
         if found is not None:
             kept.setdefault(place, []).append(found)
-    return {place: await asyncio.to_thread(quality, days) for place, days in kept.items()}
+    return kept
 
 
 async def _kept(pool: Pool, vault: Vault, day: dt.date, name: str, series: str) -> KeptDay | None:

@@ -32,6 +32,11 @@ WHERE v.state = 'settled' AND b.day BETWEEN %s AND %s
 AND (%s::text IS NULL OR b.station = %s) AND (%s::text IS NULL OR b.market = %s)
 ORDER BY b.station, b.market, b.day, p.at_ms, b.id
 """
+_NEWEST: Final = """
+SELECT b.id::text, v.version FROM bids b JOIN bid_versions v ON v.bid = b.id
+WHERE v.state = 'settled' AND b.station = %s AND b.market = %s AND b.product = %s
+ORDER BY b.begin_ms DESC, b.id LIMIT %s
+"""
 _SIGNS: Final = {Direction.DISCHARGE: 1, Direction.CHARGE: -1}
 
 
@@ -80,6 +85,25 @@ async def settled_days(
         named = (series or {}).get((where, traded))
         found.append(await _with_prices(pool, station_day(group, load_market(traded)), named))
     return found
+
+
+async def newest_weighed(
+    pool: Pool, vault: Vault, station: str, product: tuple[str, str], most: int
+) -> list[tuple[float, float]]:
+    """Return VaR and earnings of the newest settled bids of a product, the newest first.
+
+    Args:
+        pool: the store.
+        vault: keys of stations.
+        station: whose.
+        product: market and product.
+        most: of so many bids at the most; those that were not weighed are left out.
+    """
+    async with connection(pool) as conn:
+        rows = await (await conn.execute(_NEWEST, (station, *product, most))).fetchall()
+    found = [await _kept(pool, vault, name, version) for name, version in rows]
+    pairs = [weighed(one) for one in found if one is not None]
+    return [pair for pair in pairs if pair is not None]
 
 
 async def _kept(pool: Pool, vault: Vault, name: str, version: int) -> Kept | None:

@@ -5,7 +5,7 @@ import datetime as dt
 import socket
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import uvicorn
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from psycopg_pool import PoolTimeout
 
 from cloud import alarms, fleet
@@ -69,7 +70,10 @@ def running_console(dsn: str, data_dir: Path, history_ms: int = _HISTORY_MS) -> 
 
     async def main() -> None:
         config = CloudConfig(data_dir=data_dir)
-        async with open_worker(config, dsn) as worker, _serving(worker, listener):
+        async with (
+            open_worker(config, dsn) as worker,
+            serving(create_user_app(worker.services), listener),
+        ):
             found.append(await _fill(worker, listener, history_ms))
             feeding = asyncio.ensure_future(found[0].feeder.run())
             alarming = asyncio.ensure_future(_work_alarms(worker))
@@ -109,9 +113,13 @@ async def _work_alarms(worker: Worker) -> None:
         await asyncio.sleep(_ALARMS_EVERY_S)
 
 
+def _user_app(worker: Worker, listener: socket.socket) -> AbstractAsyncContextManager[None]:
+    return serving(create_user_app(worker.services), listener)
+
+
 @asynccontextmanager
-async def _serving(worker: Worker, listener: socket.socket) -> AsyncIterator[None]:
-    app = create_user_app(worker.services)
+async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an application on a socket."""
     config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

@@ -9,10 +9,12 @@ import pytest
 from station.estimation import GroupSetup, Setup
 from station.estimation.engine import Engine
 from station.estimation.keeping import Kept, KeptGroup, KeptStateError
+from station.estimators.anomaly.fuse import Kind
 from tests.station.estimation.groups import group, kept, moment, setup_of
 from tests.station.estimation.plant_site import BUNDLE
 
 NOW_MS = 1_700_000_000_000
+VOLTS = 16 * 3.27
 
 
 def begun(tmp_path, *groups: GroupSetup) -> tuple[Engine, Setup]:
@@ -106,3 +108,21 @@ def test_promotion_without_a_second_model_changes_nothing(tmp_path):
     engine.promote()
 
     assert engine.take(moment(setup, NOW_MS + 1000)).active.version == 1
+
+
+@pytest.mark.parametrize(("stacks", "racks_found"), [((0, 0, 0, 1, 1, 1), 0), ((), 6)])
+def test_a_rack_is_compared_with_those_of_its_own_converter_alone(tmp_path, stacks, racks_found):
+    tags = tuple(f"C{stack}-R0{number}" for stack in (1, 2) for number in (1, 2, 3))
+    engine, setup = begun(tmp_path, group(tags, stacks=stacks))
+    found = set()
+
+    for second in range(34):
+        now = moment(
+            setup, NOW_MS + 1000 * (second + 1), current_a=0.0, rack_power_kw=0.0, voltage_v=VOLTS
+        )
+        if second in (3, 4):  # the first converter begins alone, as stations do that wake up
+            now.arrays["current_a"][:3] = -40.0
+        findings = engine.take(now).findings
+        found |= {one.rack for one in findings if one.kind == Kind.CURRENT_PULSE}
+
+    assert len(found) == racks_found

@@ -29,7 +29,7 @@ def test_a_message_without_arrays_arrives_as_it_left(message):
 
 
 def test_a_setup_arrives_as_it_left(tmp_path):
-    setup = setup_of(tmp_path, group(), group(("C2-R01",), 8, parallel=2))
+    setup = setup_of(tmp_path, group(), group(("C2-R01",), 8, parallel=2, stacks=(1,)))
 
     assert wire.decode(wire.encode(setup)) == setup
 

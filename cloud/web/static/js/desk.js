@@ -3,7 +3,7 @@ import { ask, cloudNow } from "./console.js";
 import { all, onTheme, one, say, write } from "./dom.js";
 import { curve } from "./desk_draw.js";
 import { Offers, inOrder, signed } from "./desk_model.js";
-import { showRisk } from "./desk_risk.js";
+import { showRisk, showStress } from "./desk_risk.js";
 import { showSign, sign } from "./desk_sign.js";
 import { fan, planChart } from "./desk_time.js";
 import { clock, isChinese, number, readNumber } from "./format.js";
@@ -161,7 +161,9 @@ class Desk {
       this.verdict(t("It cannot be weighed: {reason}", { reason: error.message }));
       return;
     }
-    const { judgement, histogram } = this.told;
+    const { judgement, histogram, days, stress } = this.told;
+    this.showFan?.(days);
+    showStress(stress);
     showRisk(judgement, this.version.judgement, facts.limits, histogram);
     write(one("[data-missed]"), this.told.missed_mwh > 0.005 ? t("{energy} MWh of it cannot be followed on an average day", { energy: number(this.told.missed_mwh) }) : "");
     this.verdict();
@@ -170,9 +172,9 @@ class Desk {
   /** Say whether it keeps rules and limits, mark what does not, and let it be signed or not. */
   verdict(busy = "") {
     const words = (one_) => (isChinese ? one_.zh : one_.en);
-    const broken = this.told ? [...this.told.violations.map((v) => this.placed(v)), ...this.told.judgement.breaches.map(words)] : [];
+    const broken = this.told && !this.closed ? [...this.told.violations.map((v) => this.placed(v)), ...this.told.judgement.breaches.map(words)] : [];
     const { start_ms: at } = this.offers.intervals[this.index];
-    if (this.told) {
+    if (this.told && !this.closed) {
       for (const row of all("[data-band]")) {
         const bad = this.told.violations.some((v) => v.start_ms === at && (v.segment == null || v.segment === Number(row.dataset.band)));
         for (const input of all("input", row)) input.setAttribute("aria-invalid", String(bad));
@@ -204,6 +206,7 @@ class Desk {
     write(one("[data-changed]"), String(this.offers.changed));
     write(one("[data-bought]"), number(this.offers.energy(-1)));
     write(one("[data-sold]"), number(this.offers.energy(1)));
+    write(one("[data-held]"), number(Math.max(0, ...this.offers.most(1), ...this.offers.most(-1).map(Math.abs))));
     this.showPlan();
     this.showFan?.();
     this.draw();

@@ -7,6 +7,10 @@ const LEFT = 44;
 const BOTTOM = 18;
 const TOP = 8;
 const RIGHT = 12;
+/** Height of a line of words. */
+const ROW = 15;
+/** Room that a label of a mark takes. */
+const LABEL = 72;
 
 function frame(host) {
   const { clientWidth: width, clientHeight: height } = host;
@@ -68,24 +72,30 @@ export function curve(host, now, was, rated) {
   host.append(svg("path", { d: line(points), class: "step" }));
 }
 
-/** How possible days spread over revenue, with the VaR as a line. */
-export function histogram(host, told, varLoss, words) {
+/** How possible days spread over revenue; `marks` are losses, [label, loss], each a line. */
+export function histogram(host, told, marks, none) {
   const { width, height } = frame(host);
-  if (!told) return text(host, words.none, 8, 24, "first");
+  if (!told) return text(host, none, 8, 24, "first");
   const { edges, counts } = told;
   const [low, high] = [edges[0], edges[edges.length - 1]];
   const x = (v) => 8 + ((v - low) / (high - low || 1)) * (width - 16);
   const floor = height - BOTTOM;
-  const y = (count) => floor - (count / Math.max(...counts)) * (floor - TOP - 20);
-  const marks = ticks(low, high, Math.max(2, Math.floor(width / 80)));
-  for (const v of marks.found) text(host, number(v, marks.step < 1 ? 1 : 0), Math.min(Math.max(x(v), 14), width - 14), height - 3, "mid");
+  const top = TOP + ROW * marks.length;
+  const y = (count) => floor - (count / Math.max(...counts)) * (floor - top - 4);
+  const scale = ticks(low, high, Math.max(2, Math.floor(width / 80)));
+  for (const v of scale.found) text(host, number(v, scale.step < 1 ? 1 : 0), Math.min(Math.max(x(v), 14), width - 14), height - 3, "mid");
   let path = `M${x(low)} ${floor}`;
   counts.forEach((count, i) => { path += `V${y(count)}H${x(edges[i + 1])}`; });
   host.append(svg("path", { d: `${path}V${floor}z`, class: "area" }), svg("path", { d: `${path}V${floor}`, class: "step" }), svg("path", { d: `M8 ${floor}H${width - 8}`, class: "zero" }));
-  if (varLoss == null) return undefined;
-  const at = Math.min(Math.max(x(-varLoss), 8), width - 8);
-  host.append(svg("path", { d: `M${at} ${TOP + 10}V${floor}`, class: "var" }));
-  return text(host, words.mark, at + (at < width / 2 ? 5 : -5), TOP + 12, at < width / 2 ? "first" : "last");
+  marks.forEach(([label, loss], row) => {
+    if (loss == null) return;
+    const at = Math.min(Math.max(x(-loss), 8), width - 8);
+    const line = TOP + ROW * row;
+    host.append(svg("path", { d: `M${at} ${line}V${floor}`, class: "var" }));
+    const left = row > 0 ? at > LABEL : at >= width / 2; // the second stands clear of the first one's line
+    text(host, label, at + (left ? -5 : 5), line + 10, left ? "last" : "first");
+  });
+  return undefined;
 }
 
 /** A figure on its bar, with its limit as a tick. */

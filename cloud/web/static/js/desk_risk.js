@@ -27,6 +27,23 @@ export function showRisk(judgement, before, limits, told) {
     row.classList.toggle("over", limit != null && value != null && value > limit);
     bar(one(".ab", row), value, limit);
   }
-  histogram(one("#hist"), told, judgement?.figures.var, { none: t("Without a forecast nothing can be weighed."), mark: "VaR 95 %" });
+  const { var: varLoss, cvar: cvarLoss } = judgement?.figures ?? {};
+  histogram(one("#hist"), told, [["VaR 95 %", varLoss], ["CVaR 95 %", cvarLoss]], t("Without a forecast nothing can be weighed."));
   write(one("[data-approver]"), judgement ? approvers[judgement.approver]() : t("Not weighed yet."));
+}
+
+/** Show what stressed days make of the offers as they are typed. */
+export function showStress(cases) {
+  const zh = document.documentElement.lang.startsWith("zh");
+  const rows = cases.map((each) => {
+    const row = document.createElement("tr");
+    row.dataset.case = each.name;
+    for (const [cls, words] of [["q", zh ? each.words.zh : each.words.en], ["r n", number(each.revenue, 0)], ["r n", number(each.missed_mwh)]]) {
+      row.append(Object.assign(document.createElement("td"), { className: cls, textContent: words }));
+    }
+    return row;
+  });
+  const none = document.createElement("tr");
+  none.append(Object.assign(document.createElement("td"), { colSpan: 3, className: "q", textContent: t("There is nothing to weigh: no price of energy moves what is offered.") }));
+  one("#stress tbody")?.replaceChildren(...(rows.length ? rows : [none]));
 }

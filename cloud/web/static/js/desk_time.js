@@ -4,25 +4,35 @@ import { cloudNow } from "./console.js";
 import { number } from "./format.js";
 import { t } from "./words.js";
 
+/** So many of the possible days are drawn, by rank of their revenue. */
+const DAYS = 5;
+
 const steps = (starts, values, stepS) => [[...starts, starts[starts.length - 1] + stepS], [...values, values[values.length - 1]]];
 
 /** Now, or the interval that is chosen where now lies outside; seconds. */
 const moment = (begin, end, chosen) => (cloudNow() / 1e3 >= begin && cloudNow() / 1e3 < end ? cloudNow() / 1e3 : chosen() / 1e3);
 
-/** The scenario fan of a forecast: median, bands of 50 and 90 %. */
+/**
+ * The scenario fan of a forecast: median, bands of 50 and 90 %, and some of the days that the bid is
+ * weighed with. What is returned takes these days: `{price}` by interval of the bid.
+ */
 export function fan(facts, forecast, chosen) {
   const at = (level) => forecast.quantiles.map((row) => row[forecast.levels.findIndex((one) => Math.abs(one - level) < 1e-9)]);
   const begin = forecast.start_ms / 1e3;
   const stepS = forecast.step_min * 60;
   const starts = forecast.mean.map((_, i) => begin + i * stepS);
   const sets = [0.05, 0.25, 0.5, 0.75, 0.95].map(at);
-  const whole = sets.flat();
-  const [low, high] = [Math.min(...whole), Math.max(...whole)];
-  const room = (high - low) * 0.08 || 1;
+  let days = [];
+  const range = () => {
+    const whole = [...sets.flat(), ...days.flatMap(({ price }) => price)];
+    const [low, high] = [Math.min(...whole), Math.max(...whole)];
+    const room = (high - low) * 0.08 || 1;
+    return [low - room, high + room];
+  };
   const end = begin + starts.length * stepS;
   const chart = new Chart("fan", {
     zone: facts.zone,
-    y: () => [low - room, high + room],
+    y: range,
     now: () => moment(begin, end, chosen),
     dayEnd: () => end,
     series: [
@@ -31,12 +41,15 @@ export function fan(facts, forecast, chosen) {
       { label: t("median"), name: "act", colour: "--c-act", step: true, width: 1.75, digits: 0 },
       { label: "", name: "fill", colour: "--c-sched", step: true, width: 0, digits: 0 },
       { label: t("upper end of 90 %"), name: "sched", colour: "--c-sched", step: true, width: 0.5, digits: 0 },
+      ...Array.from({ length: DAYS }, (_, i) => ({ label: i ? "" : t("possible days, the poorest of twenty"), name: "alt", colour: "--c-alt", step: true, width: 0.75, digits: 0 })),
     ],
     bands: [{ edges: [4, 0], colour: "--c-sched" }, { edges: [3, 1], colour: "--c-sched" }],
   });
   const tables = sets.map((values) => steps(starts, values, stepS));
-  chart.set(begin, end, tables);
-  return () => chart.set(begin, end, tables);
+  const times = facts.bid.versions[0].intervals.map(({ start_ms: at }) => at / 1e3);
+  const show = () => chart.set(begin, end, [...tables, ...Array.from({ length: DAYS }, (_, i) => (days[i] ? steps(times, days[i].price, facts.bid.interval_min * 60) : [[], []]))]);
+  show();
+  return (seen = days) => { days = seen; show(); };
 }
 
 /** The plan: power and SOC, the price to a scale of its own, what is offered each way. */
@@ -59,7 +72,7 @@ export function planChart(facts, plan, offers, chosen) {
     dayEnd: () => end,
     percent: true,
     series: [
-      { label: `${t("price")}, ${facts.unit}`, name: "alt", colour: "--c-alt", step: true, width: 1.25, digits: 0, unscaled: (v) => low + ((v + fixed) * (high - low || 1)) / (1.8 * fixed) },
+      { label: `${t("price")}, ${facts.price_unit}`, name: "alt", colour: "--c-alt", step: true, width: 1.25, digits: 0, unscaled: (v) => low + ((v + fixed) * (high - low || 1)) / (1.8 * fixed) },
       { label: "SOC, %", name: "soc", colour: "--c-soc", width: 1.5, digits: 1, percent: true },
       { label: t("plan"), name: "sched", colour: "--c-sched", step: true, width: 1.25, dash: [2, 3] },
       { label: t("buys"), name: "act", colour: "--c-act", step: true, width: 1.75, fill: "--c-fill" },

@@ -17,7 +17,8 @@ from cloud.market.bids.rows import move, put_paper
 from cloud.market.desk import drafter as drafter_module
 from cloud.market.desk.drafter import Drafter, DraftsFailed
 from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid
-from cloud.market.desk.position import carried, committed_mw, traded
+from cloud.market.desk.position import carried, committed_mw, held_ready, reserved, traded
+from cloud.market.desk.weighing import beside_of, own_mw
 from cloud.market.errors import BadSeries
 from cloud.market.exchanges import check
 from cloud.market.forecasts import from_record
@@ -222,6 +223,49 @@ async def test_what_was_cleared_counts_as_promised_and_moves_the_soc(pool: Pool,
     later = carried(BATTERY, trades, now_ms, begin_ms + 3_600_000)
     assert later.soc == pytest.approx(0.5 - 2.0 * 0.25 / 0.94 / 7.0)
     assert carried(BATTERY, trades, now_ms, begin_ms).soc == 0.5
+
+
+async def test_power_that_is_held_ready_is_not_sold_a_second_time_within_the_day(
+    pool: Pool, vault: Vault
+):
+    await store(pool, DAYS)
+    _, now_ms = day_of(DAYS - 1)
+    beside = {"held": {"regulation": "tx.day_ahead"}, "held_most_mw": 0.5}
+    desk = section(AHEAD | beside, MINUTES | {"ahead_min": 9.0})
+    works = drafter(pool, vault, desk, lambda: now_ms)
+    await works.run()
+    found = {bid.product: bid for bid in await all_bids(pool, vault)}
+    assert largest(found["regulation"].versions[0].content.bid_set) == Decimal("0.5")
+    ahead = found["day-ahead-energy"].versions[0].content
+    (start,) = ahead.inputs["plan"]["starts_ms"][:1]
+    award = Award(start, Direction.BOTH, Decimal("0.5"), Decimal(10))
+    await clear(pool, vault, found["regulation"], Cleared(60, (award,), "EUR"), now_ms)
+
+    ready = await held_ready(pool, vault, "haibin-1", start, start + HOUR_MS)
+    later = await held_ready(pool, vault, "haibin-1", start + HOUR_MS, start + 2 * HOUR_MS)
+
+    assert [(one.power_mw, one.energy_mwh) for one in ready] == [(0.5, 0.5)]
+    assert later == ()
+    left = reserved(BATTERY, ready)
+    assert (left.charge_mw, left.discharge_mw, left.soc) == (2.95, 2.95, 0.5)
+    assert left.soc_min == pytest.approx(0.5 / 0.94 / 7.0)
+    assert left.soc_max == pytest.approx(1 - 0.5 * 0.95 / 7.0)
+    assert reserved(BATTERY, ()) == BATTERY
+
+
+async def test_what_other_products_of_a_plan_move_is_kept_beside_each_bid(pool: Pool, vault: Vault):
+    await store(pool, DAYS)
+    _, now_ms = day_of(DAYS - 1)
+    side = {"side": {"local-energy": "tx.day_ahead"}, "side_most_mw": 1.0}
+    await drafter(pool, vault, section(AHEAD | side), lambda: now_ms).run()
+
+    for bid in await all_bids(pool, vault):
+        content = bid.versions[0].content
+        plan, beside = content.inputs["plan"], beside_of(content.inputs)
+        for index, one in enumerate(content.bid_set.intervals):
+            together = own_mw(one) + beside[one.start_ms]
+            assert together == pytest.approx(plan["power_mw"][index], abs=1e-5)
+        assert any(beside.values())
 
 
 async def clear(pool: Pool, vault: Vault, bid: Bid, cleared: Cleared, now_ms: int) -> None:

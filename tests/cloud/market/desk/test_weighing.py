@@ -1,0 +1,74 @@
+"""One battery: what is promised beside a bid moves its energy; its money is that of others."""
+
+import datetime as dt
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from cloud.market.battery import Battery
+from cloud.market.bid import BidInterval, BidSet, Direction, OfferMode, Segment
+from cloud.market.desk.weighing import beside_of, follow_together, is_energy, stress_together
+
+HOUR_MS = 3_600_000
+BATTERY = Battery(1.0, 1.0, 2.0, 1.0, 1.0, wear_per_mwh=5.0, soc=0.0)
+PRICES = np.array([[20.0, 30.0, 80.0], [25.0, 30.0, 60.0]])
+
+
+def bid(*powers: float, way: Direction | None = None) -> BidSet:
+    """Offers by the hour whatever the price, MW, discharge positive."""
+
+    def segments(power: float) -> tuple[Segment, ...]:
+        direction = way or (Direction.DISCHARGE if power > 0 else Direction.CHARGE)
+        return (Segment(direction, Decimal(str(abs(power))), None),) if power else ()
+
+    offered = tuple(BidInterval(at * HOUR_MS, segments(mw)) for at, mw in enumerate(powers))
+    day = dt.date(1970, 1, 1)
+    return BidSet("s1", "m", "p", day, 60, OfferMode.SELF_SCHEDULE, offered)
+
+
+def test_energy_that_is_bought_elsewhere_can_be_sold_here():
+    sale = bid(0, 0, 1)
+
+    alone = follow_together(sale, PRICES, BATTERY, {})
+    together = follow_together(sale, PRICES, BATTERY, {0: -1.0})
+
+    assert alone.missed_mwh.tolist() == [1.0, 1.0]
+    assert together.missed_mwh.tolist() == [0.0, 0.0]
+    assert together.revenue == pytest.approx([80.0 - 5.0, 60.0 - 5.0])
+
+
+def test_what_is_sold_elsewhere_is_paid_and_worn_there():
+    together = follow_together(bid(-1, 0, 0), PRICES, BATTERY, {2 * HOUR_MS: 1.0})
+
+    assert together.missed_mwh.tolist() == [0.0, 0.0]
+    assert together.revenue == pytest.approx([-20.0, -25.0])
+
+
+def test_stressed_days_know_of_what_is_bought_elsewhere_too():
+    sale = bid(0, 0, 1)
+
+    alone = {
+        one.name: one for one in stress_together(sale, PRICES[0], BATTERY, {}, spike_price=500)
+    }
+    cases = stress_together(sale, PRICES[0], BATTERY, {0: -1.0}, spike_price=500)
+
+    found = {one.name: one for one in cases}
+    assert alone["expected"].missed_mwh == 1.0
+    assert found["expected"].missed_mwh == 0.0
+    assert found["expected"].revenue == pytest.approx(75.0)
+    assert found["price_up"].revenue == pytest.approx(80 * 1.3 - 5)
+    assert found["price_down"].revenue == pytest.approx(80 * 0.7 - 5)
+    assert found["spike"].revenue == pytest.approx(495.0)
+    assert found["outage"].missed_mwh == pytest.approx(1.0)  # half is bought, half is sold
+
+
+def test_what_a_plan_promises_beside_a_bid_is_kept_with_it():
+    assert beside_of({}) == beside_of({"plan": {"starts_ms": [0]}}) == {}
+    assert beside_of({"plan": {"starts_ms": [0, 5], "beside_mw": [0.5, -1.0]}}) == {0: 0.5, 5: -1.0}
+
+
+def test_power_that_is_held_ready_is_no_energy():
+    assert is_energy(bid(0, 0))
+    assert is_energy(bid(0, 1))
+    assert not is_energy(bid(0, 1, way=Direction.BOTH))
