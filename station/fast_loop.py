@@ -9,9 +9,9 @@ from station.fast_clock import Cadence
 
 log = logging.getLogger(__name__)
 
-SETTLES_S = 10.0
-"""So long the processes of drivers and estimators may take to start on the same cores; the plant
-loop, too, gives what it has not heard yet this time."""
+SETTLES_S = 30.0
+"""So long the processes of drivers and estimators may take to start on the same cores: on two that
+had other work to do the estimators were up after fourteen seconds."""
 
 
 class FastLoop:

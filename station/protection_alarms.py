@@ -26,10 +26,21 @@ _POINTS = MappingProxyType(
 _SETTLES = MappingProxyType({"protection.confirmed": True, "protection.escalated": False})
 
 
-def verdict_conditions(verdict: Verdict, at_ms: int) -> Iterator[Condition]:
-    """Yield everything that protection holds at this moment."""
+def verdict_conditions(
+    verdict: Verdict, at_ms: int, heard: frozenset[str] | None = None
+) -> Iterator[Condition]:
+    """Yield everything that protection holds at this moment.
+
+    Args:
+        verdict: of protection.
+        at_ms: the moment.
+        heard: devices that have said something since the start, while others may still be on
+            their way; protection holds their power at 0, and nobody is called. None: all that
+            is silent by now is told.
+    """
     for finding in verdict.findings:
-        if finding.level is not Level.NORMAL:
+        awaited = heard is not None and finding.device and finding.device not in heard
+        if finding.level is not Level.NORMAL and (finding.latched or not awaited):
             yield _condition(finding)
     if verdict.local:
         yield Condition("control.local", DEVICE, at_ms)

@@ -77,3 +77,29 @@ def test_what_waits_for_a_reset_is_told_as_such_whatever_its_code():
     (told,) = [c for c in verdict_conditions(verdict, world.now_ms) if c.tag == "emergency_stop"]
 
     assert told.code == "protection.latched"
+
+
+def told(verdict, now_ms: int, heard: frozenset[str] | None) -> set[tuple[str, str]]:
+    return {(c.device, c.code) for c in verdict_conditions(verdict, now_ms, heard)}
+
+
+def test_who_was_never_heard_is_awaited_and_not_told_as_silent():
+    world = World()
+    world.run(3)
+    world.silent |= {"C1-R01", "C1-R02"}
+    verdict = world.run(8)
+
+    first, second = ("C1-R01", "protection.stop"), ("C1-R02", "protection.stop")
+    assert told(verdict, world.now_ms, None) == {first, second}
+    assert told(verdict, world.now_ms, frozenset({"C1-R01"})) == {first}
+    assert told(verdict, world.now_ms, frozenset({"C1-R01", "C1-R02"})) == {first, second}
+
+
+def test_a_latch_is_told_though_its_device_was_not_heard_yet():
+    world = World()
+    world.emergency_stop = True
+    world.run(2)
+    world.emergency_stop = False
+    verdict = world.run(1)
+
+    assert ("PANEL", "protection.latched") in told(verdict, world.now_ms, frozenset())

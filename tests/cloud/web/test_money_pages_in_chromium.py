@@ -22,6 +22,8 @@ FIRST = dt.date(2026, 3, 1)
 DAYS = 24
 LAST = FIRST + dt.timedelta(days=DAYS - 1)
 SPAN = f"from={FIRST}&to={LAST}&market={MARKET.id}"
+MOST_MS = 30_000
+"""Weeks of bids are read after the page."""
 NOTHING = "from=2025-01-01&to=2025-01-02"
 DESK = {"station": STATION, "market": MARKET.id, "price": SERIES, "products": [{"id": PRODUCT.id}]}
 
@@ -192,7 +194,9 @@ def test_the_desk_says_whether_its_risk_is_told_rightly(visit, address, bids):
         visitor.url = address
         page = visitor.open(f"/desk?station={STATION}&bid={bids[-1]}")
         track = page.locator("#track[data-bids]")
-        expect(track.locator("[data-breaches]")).to_contain_text("Nothing speaks against the VaR")
+        expect(track.locator("[data-breaches]")).to_contain_text(
+            "Nothing speaks against the VaR", timeout=MOST_MS
+        )
         tested = track.locator("[data-breaches] dd").all_text_contents()
         bands = track.locator("[data-bands] tbody tr").all_text_contents()
         learnt = track.locator("[data-chain] dd").all_text_contents()
@@ -221,6 +225,8 @@ def test_a_desk_of_few_days_says_that_they_are_not_enough(visit, address, bids):
         visitor.url = address
         page = visitor.open(f"/desk?station={STATION}&bid={bids[3]}")
         track = page.locator("#track[data-bids]")
-        expect(track.locator("[data-chain]")).to_contain_text("天数尚不足：3 / 21 天")
+        expect(track.locator("[data-chain]")).to_contain_text(
+            "天数尚不足：3 / 21 天", timeout=MOST_MS
+        )
         expect(track.locator("[data-bands]")).to_contain_text("天数尚不足：3 / 7 天")
         assert page.evaluate(OVERFLOW) == []
