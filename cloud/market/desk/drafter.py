@@ -2,8 +2,8 @@
 
 The fall-back is planned on what the same weekdays cost before, needs no trained model, and goes to
 the exchange only when nobody has decided in time. A product that cannot be drafted is told and
-tried again; the others go on. A block in which nothing pays, or nothing can be bid, rests until something
-new is imported of what its desk looks at.
+tried again; the others go on. A block in which nothing pays, or nothing can be bid, rests until
+something new is imported of what its desk looks at.
 """
 
 import asyncio
