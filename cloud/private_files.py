@@ -103,6 +103,24 @@ def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
         ) from error
 
 
+def read_secret(path: Path) -> str:
+    """Return the first line of a file that holds a secret.
+
+    Raises:
+        KeyStoreError: it cannot be read, is empty, or others may read it.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyStoreError(f"{path} cannot be read ({type(error).__name__}); check it") from error
+    if mode & _OTHERS:
+        raise KeyStoreError(f"{path} may be read by others; give it mode 0600")
+    if not text:
+        raise KeyStoreError(f"{path} is empty; write the secret into it")
+    return text.splitlines()[0]
+
+
 def sync_folder(folder: Path) -> None:
     """Put the names in `folder` on the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

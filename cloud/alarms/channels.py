@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import logging
-import stat
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +20,10 @@ import httpx
 
 from cloud.alarms.messages import Message
 from cloud.config_alarms import ChannelSection
-from cloud.errors import CloudError
+from cloud.errors import CloudError, KeyStoreError
+from cloud.private_files import read_secret
 
 _TIMEOUT_S: Final = 10
-_OTHERS: Final = 0o077
 _MOST_BYTES: Final = {"wecom": 2_048, "dingtalk": 18_000}
 _ROBOTS: Final = {
     "wecom": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send",
@@ -56,15 +55,9 @@ def secret_of(path: Path) -> str:
         NotDelivered: it cannot be read, is empty, or others may read it.
     """
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotDelivered(f"{path} cannot be read ({type(error).__name__}); check it") from error
-    if mode & _OTHERS:
-        raise NotDelivered(f"{path} may be read by others; give it mode 0600")
-    if not text:
-        raise NotDelivered(f"{path} is empty; write the secret into it")
-    return text.splitlines()[0]
+        return read_secret(path)
+    except KeyStoreError as error:
+        raise NotDelivered(str(error)) from error
 
 
 def _through_apprise(channel: ChannelSection, message: Message) -> None:

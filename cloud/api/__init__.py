@@ -24,6 +24,7 @@ from cloud.api import (
     signals,
     stations,
     stream,
+    undelivered,
     users,
     worst_cells,
 )
@@ -51,6 +52,7 @@ for _part in (
     settlements,
     desks,
     prices,
+    undelivered,
     users,
 ):
     router.include_router(_part.router)

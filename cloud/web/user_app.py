@@ -13,7 +13,16 @@ from cloud.api import answers, health_router
 from cloud.api import router as api_router
 from cloud.api.context import Desk
 from cloud.services import Services
-from cloud.web import alarm_pages, desk_pages, door, model_pages, pages, revenue_pages, track_pages
+from cloud.web import (
+    alarm_pages,
+    desk_pages,
+    door,
+    model_pages,
+    pages,
+    revenue_pages,
+    track_pages,
+    undelivered_pages,
+)
 from cloud.web.problem import problem_page
 
 _STATIC = Path(__file__).parent / "static"
@@ -61,6 +70,7 @@ def create_user_app(services: Services, *, passwords: Passwords | None = None) -
     app.include_router(revenue_pages.router)
     app.include_router(desk_pages.router)
     app.include_router(track_pages.router)
+    app.include_router(undelivered_pages.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(SecurityHeaders)

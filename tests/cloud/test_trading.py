@@ -494,6 +494,7 @@ async def test_a_bid_is_moved_through_the_whole_cloud_and_settled_here_too(pool,
 def section_of(folder, **more: Any) -> MarketSection:
     token = folder / "token"
     token.write_text("secret\n", "utf-8")
+    token.chmod(0o600)
     address = {"url": "http://127.0.0.1:9", "participant": "p", "token_file": token}
     return MarketSection(exchanges=(ExchangeSection(market=MARKET.id, **address, **more),))
 

@@ -15,6 +15,7 @@ from typing import Self
 
 import httpx
 
+from cloud.errors import KeyStoreError
 from cloud.market.errors import BadDocument
 from cloud.market.exchanges.answers import Clearing, read_acknowledgement, read_clearing
 from cloud.market.exchanges.drop import meter_body
@@ -30,6 +31,7 @@ from cloud.market.exchanges.outcomes import (
 from cloud.market.exchanges.sending import Document, Sending
 from cloud.market.exchanges.statements import read_statement
 from cloud.market.statement import Statement
+from cloud.private_files import read_secret
 
 _OK = {200, 201, 202}
 _OURS = {400, 401, 403, 404, 409, 413}
@@ -239,8 +241,6 @@ def _failed(answer: httpx.Response | Unclear) -> Denied | Unclear | None:
 
 def _token(file: Path) -> str:
     try:
-        return file.read_text("utf-8").strip()
-    except OSError as error:
-        raise BadDocument(
-            f"{file}: {error.strerror}: name the file that holds the exchange's token"
-        ) from error
+        return read_secret(file)
+    except KeyStoreError as error:
+        raise BadDocument(f"the exchange's token: {error}") from error

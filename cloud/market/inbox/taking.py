@@ -23,6 +23,7 @@ from cloud.market.bids import Content, NewBid
 from cloud.market.errors import BidRefused
 from cloud.market.exchanges import Market, load_market
 from cloud.market.inbox.file import BadFile, OfferedBid, read_offer, verify
+from cloud.private_files import read_secret
 from cloud.vault.vault import Vault
 
 _LOCK: Final = 0x5354_4D42
@@ -66,7 +67,14 @@ class Inbox:
         self._pool, self._vault, self._judge = pool, vault, judge
 
     async def run(self, now_ms: int) -> int:
-        """Take what is there; return how many files were answered."""
+        """Take what is there; return how many files were answered.
+
+        Raises:
+            KeyStoreError: a secret cannot be read, or others may read it.
+        """
+        for sender in self._senders.values():
+            if sender.kind == "hmac":  # told before a file is refused for it
+                read_secret(sender.key_file)
         self._folder.mkdir(parents=True, exist_ok=True)
         async with connection(self._pool) as held, held.transaction():
             found = await held.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])

@@ -172,11 +172,21 @@ async def test_the_exchange_remembers_over_a_restart(tmp_path: Path):
     assert before == after
 
 
+def test_a_token_that_others_may_read_is_refused_with_the_remedy(tmp_path: Path):
+    token = tmp_path / "token"
+    token.write_text("secret\n")
+    token.chmod(0o640)
+
+    with pytest.raises(BadDocument, match=r"may be read by others; give it mode 0600"):
+        ExchangeClient("http://127.0.0.1:9", token, QUICK)
+
+
 async def test_a_wrong_token_a_wrong_market_and_a_used_key_need_a_person(
     exchange: TestExchange, tmp_path: Path
 ):
     wrong = tmp_path / "wrong"
     wrong.write_text("guess\n")
+    wrong.chmod(0o600)
 
     async with ExchangeClient(exchange.address, wrong, QUICK) as client:
         stranger = await client.submit("test-exchange", _document(_bid()), SENDING)
@@ -434,6 +444,7 @@ def test_an_interval_awarded_twice_differently_is_refused():
 async def test_an_unreadable_answer_is_unclear_not_a_crash(tmp_path: Path):
     token = tmp_path / "token"
     token.write_text("secret")
+    token.chmod(0o600)
     transport = httpx.MockTransport(lambda request: httpx.Response(200, text="<html>"))
 
     async with ExchangeClient("http://gateway", token, QUICK, transport=transport) as client:

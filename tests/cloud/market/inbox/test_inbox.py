@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cloud.catalogue import LayoutCatalogue
 from cloud.config_market import MarketSection, SenderSection
 from cloud.epochs import EpochKeys
+from cloud.errors import KeyStoreError, NotFound
 from cloud.inbox_job import InboxJob
 from cloud.keys import open_keys
 from cloud.live import Live
 from cloud.market import bids
-from cloud.market.inbox import Inbox
+from cloud.market.inbox import Inbox, refused_files, take_again
 from cloud.news import News
 from cloud.vault.vault import Vault
 from tests.cloud.settled import MARKET, PRODUCT
@@ -84,6 +85,7 @@ async def drop(pool, dsn, tmp_path):
     key, secret = tmp_path / "ems.pem", tmp_path / "hub.key"
     key.write_bytes(KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     secret.write_text("swordfish\n", "utf-8")
+    secret.chmod(0o600)
     keys = open_keys(tmp_path / "keys")
     vault = Vault(pool, keys)
     folder = tmp_path / "inbox"
@@ -117,6 +119,41 @@ async def test_a_signed_bid_is_taken_once_and_answered(drop):
     assert sorted(one.name for one in (drop.folder / "done").iterdir()) == [
         *("a.json", "a.json.sig", "b.json", "b.json.sig")
     ]
+
+
+async def test_a_secret_that_others_may_read_is_told_and_no_file_is_refused_for_it(drop):
+    drop.inbox._senders["hub"].key_file.chmod(0o644)
+    drop.put(offer())
+
+    with pytest.raises(KeyStoreError, match="give it mode 0600"):
+        await drop.inbox.run(GATE_MS - 3_600_000)
+
+    assert (drop.folder / "a.json").is_file()
+
+
+async def test_a_refused_file_is_taken_again_when_what_was_wrong_here_is_mended(drop):
+    known = drop.inbox._senders["ems"]
+    drop.inbox._senders["ems"] = known.model_copy(update={"stations": ("s2",)})
+    first = await drop.answer(offer())
+    drop.inbox._senders["ems"] = known
+    (listed,) = refused_files(drop.folder)
+
+    take_again(drop.folder, listed.name)
+    await drop.inbox.run(GATE_MS - 3_600_000)
+
+    receipt = json.loads((drop.folder / "receipts" / "a.receipt.json").read_text("utf-8"))
+    assert (first["taken"], first["code"], listed.code) == (False, *["unknown_station"] * 2)
+    assert receipt["taken"]
+    assert refused_files(drop.folder) == []
+
+
+@pytest.mark.parametrize("name", ["b.json", "../a.json", "a.json.sig", ""])
+def test_only_a_refused_file_is_taken_again(tmp_path, name):
+    (tmp_path / "refused").mkdir()
+    (tmp_path / "a.json").write_text("{}")
+
+    with pytest.raises(NotFound, match="no refused file"):
+        take_again(tmp_path, name)
 
 
 async def test_a_process_killed_before_the_receipt_finds_its_bid_again(drop, monkeypatch):

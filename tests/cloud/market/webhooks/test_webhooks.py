@@ -10,6 +10,7 @@ import pytest
 from cloud import alarms, hook_job
 from cloud.alarms.channels import NotDelivered
 from cloud.config_market import MarketSection, StepName, WebhookSection
+from cloud.errors import NotFound
 from cloud.hook_job import HookJobs
 from cloud.market import webhooks
 from cloud.market.bids import State
@@ -118,6 +119,28 @@ async def test_a_refused_step_holds_its_bid_and_no_other_until_it_is_given_up(
     assert {name for name, *_ in jobs.jobs()} == {"webhooks", "webhook scada"}
     assert edges == [("haibin-1", webhooks.FAILED, True)]
     assert webhooks.FAILED in alarms.load().by_code
+
+
+async def test_what_was_given_up_is_sent_again_under_the_same_id(floor, hook):  # noqa: F811
+    await floor.draft()
+    await floor.run()
+    late_ms = NOON_MS + HOUR_MS
+    async with HttpReceiver(status=400) as receiver:
+        asked = hook(receiver, give_up_h=1)
+        await send(floor, asked)
+        await send(floor, asked, late_ms)
+        receiver.status = 200
+        await send(floor, asked, late_ms)
+        left, *others = await webhooks.given_up(floor.pool)
+        place = floor.pool, left.hook, left.bid, left.number
+        await webhooks.send_again(*place, who="ann", now_ms=late_ms)
+        sent = await send(floor, asked, late_ms)
+        with pytest.raises(NotFound, match="not among those that scada left"):
+            await webhooks.send_again(*place, who="ann", now_ms=late_ms)
+
+    assert (left.number, left.why, sent) == (1, "it refused: HTTP 400", 1)
+    assert steps(receiver)[-1][1] == 1
+    assert await webhooks.given_up(floor.pool) == others
 
 
 async def test_only_the_steps_that_are_asked_for_are_told(floor, hook):  # noqa: F811
