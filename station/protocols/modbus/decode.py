@@ -6,6 +6,7 @@ that the layout cannot hold become invalid (value 0); values outside the plausib
 stay, marked questionable; signals that the device does not offer are missing.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ _VIEWS: Mapping[RegisterType, str] = {
 }
 _MAX_POWER = 10  # the SunSpec specification bounds scale factors to -10..10
 _NO_INDEX = -1
+# Members of an enumeration are found slowly; these are looked up for each value.
+_GOOD = np.uint8(Quality.GOOD)
+_QUESTIONABLE = np.uint8(Quality.QUESTIONABLE)
+_INVALID = np.uint8(Quality.INVALID)
 
 
 def indices(plan: Plan, profile: Profile, place: Place, offsets: Sequence[int] = (0,)) -> Indices:
@@ -63,84 +68,95 @@ def gather(
 
 
 @dataclass(frozen=True)
-class _Numbers:
-    """Numbers of one register type and byte order, decoded together; all arrays have n rows.
-
-    Attributes:
-        index: where the words of each value lie, shape (n, words).
-        target: position of each value in the layout row.
-        markers: register values that mean "no value", NaN-padded, shape (n, k).
-        ratio, shift: raw layout value = register * ratio + shift.
-        low, high: plausible bounds in raw layout units, infinite where none.
-        factor: where each value's scale factor lies, -1 where it has none.
-    """
+class _Part:
+    """One point that is a number, as it was compiled; all arrays have n rows."""
 
     kind: RegisterType
     byte_order: Order
     index: Indices
     target: Indices
-    markers: Floats
-    ratio: Floats
-    shift: Floats
-    low: Floats
-    high: Floats
+    markers: tuple[int | float, ...]
+    ratio: float
+    shift: float
+    low: float
+    high: float
     factor: Indices
 
-    def decode(self, registers: Registers) -> tuple[Floats, Bools]:
-        """Return values in raw layout units and which of them are valid, shape (n,)."""
-        values = gather(registers, self.index, self.kind, self.byte_order).astype(np.float64)
-        valid = np.isfinite(values) & ~(values[:, None] == self.markers).any(axis=1)
-        has_factor = self.factor != _NO_INDEX
-        if has_factor.any():
-            places = self.factor[:, None]
-            power = gather(registers, places, RegisterType.S16, self.byte_order).astype(np.float64)
-            power[~has_factor] = 0.0
-            sane = np.abs(power) <= _MAX_POWER
-            valid &= sane
-            values = values * 10.0 ** np.where(sane, power, 0.0)
-        return np.where(valid, values, 0.0) * self.ratio + self.shift, valid
 
-
-def _numbers(profile: Profile, plan: Plan, layout: Layout, signal: str, point: Point) -> _Numbers:
-    """Compile one point."""
+def _part(profile: Profile, plan: Plan, layout: Layout, signal: str, point: Point) -> _Part:
     start, stop = layout.offset(signal)
     n, scale = stop - start, layout.signal(signal).scale
     factor = np.full(n, _NO_INDEX, np.intp)
     if point.scale_factor is not None:
         factor = indices(plan, profile, point.scale_factor, point.factor_offsets())[:, 0]
-    return _Numbers(
+    return _Part(
         kind=point.type,
         byte_order=point.byte_order,
         index=indices(plan, profile, point, point.offsets()),
         target=np.arange(start, stop),
-        markers=np.tile(np.array(point.markers, np.float64), (n, 1)),
-        ratio=np.full(n, point.scale / scale),
-        shift=np.full(n, point.offset / scale),
-        low=np.full(n, -np.inf if point.low is None else point.low / scale),
-        high=np.full(n, np.inf if point.high is None else point.high / scale),
+        markers=point.markers,
+        ratio=point.scale / scale,
+        shift=point.offset / scale,
+        low=-np.inf if point.low is None else point.low / scale,
+        high=np.inf if point.high is None else point.high / scale,
         factor=factor,
     )
 
 
-def _joined(parts: Sequence[_Numbers]) -> _Numbers:
-    """Join points of one register type, so that they are decoded in one go."""
-    width = max(part.markers.shape[1] for part in parts)
-    markers = [
-        np.pad(p.markers, ((0, 0), (0, width - p.markers.shape[1])), constant_values=np.nan)
-        for p in parts
-    ]
-    return _Numbers(
-        kind=parts[0].kind,
-        byte_order=parts[0].byte_order,
-        index=np.concatenate([p.index for p in parts]),
-        target=np.concatenate([p.target for p in parts]),
-        markers=np.concatenate(markers),
-        ratio=np.concatenate([p.ratio for p in parts]),
-        shift=np.concatenate([p.shift for p in parts]),
-        low=np.concatenate([p.low for p in parts]),
-        high=np.concatenate([p.high for p in parts]),
-        factor=np.concatenate([p.factor for p in parts]),
-    )
+class _Numbers:
+    """All numbers of a layout, decoded together; n values in the order of their types."""
+
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        """Join the points: those of one register type and byte order side by side."""
+        parts = sorted(parts, key=lambda part: (part.kind, part.byte_order))
+        counts = [len(part.target) for part in parts]
+        self._runs: list[tuple[int, int, RegisterType, Order, Indices]] = []
+        start = 0
+        for (kind, order), alike in itertools.groupby(parts, lambda p: (p.kind, p.byte_order)):
+            index = np.concatenate([part.index for part in alike])
+            self._runs.append((start, start + len(index), kind, order, index))
+            start += len(index)
+        self._count = start
+        self._markers = [
+            np.repeat([p.markers[k] if k < len(p.markers) else np.nan for p in parts], counts)
+            for k in range(max((len(part.markers) for part in parts), default=0))
+        ]
+        self._floats = any(part.kind.is_float for part in parts)
+        self._ratio = np.repeat([part.ratio for part in parts], counts)
+        self._shift = np.repeat([part.shift for part in parts], counts)
+        self._low = np.repeat([part.low for part in parts], counts)
+        self._high = np.repeat([part.high for part in parts], counts)
+        self._factors: list[tuple[Order, Indices, Indices]] = []
+        factor = np.concatenate([part.factor for part in parts]) if parts else np.zeros(0, np.intp)
+        for begin, end, _, order, _ in self._runs:
+            at = np.flatnonzero(factor[begin:end] != _NO_INDEX) + begin
+            if len(at):
+                self._factors.append((order, at, factor[at][:, None]))
+        self.target = (
+            np.concatenate([part.target for part in parts]) if parts else np.zeros(0, np.intp)
+        )
+
+    def decode(self, registers: Registers) -> tuple[Floats, npt.NDArray[np.uint8]]:
+        """Return values in raw layout units and their quality, shape (n,)."""
+        values = np.empty(self._count)
+        for start, stop, kind, order, index in self._runs:
+            values[start:stop] = gather(registers, index, kind, order)
+        valid = np.isfinite(values) if self._floats else np.ones(self._count, np.bool_)
+        for markers in self._markers:
+            valid &= values != markers
+        for order, at, places in self._factors:
+            power = gather(registers, places, RegisterType.S16, order).astype(np.float64)
+            sane = np.abs(power) <= _MAX_POWER
+            valid[at] &= sane
+            values[at] *= 10.0 ** np.where(sane, power, 0.0)
+        quality = np.full(self._count, _GOOD)
+        if not valid.all():
+            values[~valid] = 0.0
+        values *= self._ratio
+        values += self._shift
+        quality[(values < self._low) | (values > self._high)] = _QUESTIONABLE
+        quality[~valid] = _INVALID
+        return values, quality
 
 
 @dataclass(frozen=True)
@@ -188,7 +204,7 @@ class LayoutDecoder:
         self.layout: Layout = layouts.get(name)
         self._absent = np.full(self.layout.width, Quality.MISSING, np.uint8)
         self._codes: list[_Code] = []
-        by_kind: dict[tuple[RegisterType, Order], list[_Numbers]] = {}
+        parts: list[_Part] = []
         for signal, point in points.items():
             start, stop = self.layout.offset(signal)
             self._absent[start:stop] = Quality.GOOD
@@ -196,10 +212,10 @@ class LayoutDecoder:
                 index = indices(plan, profile, point, point.offsets())
                 self._codes.append(_code(point, index, start))
             else:
-                part = _numbers(profile, plan, self.layout, signal, point)
-                by_kind.setdefault((point.type, point.byte_order), []).append(part)
-        self._groups = [_joined(parts) for parts in by_kind.values()]
+                parts.append(_part(profile, plan, self.layout, signal, point))
+        self._numbers = _Numbers(parts)
         self._low, self._high, self._whole = _bounds(self.layout)
+        self._casts = _casts(self.layout)
 
     def decode(
         self, registers: Registers
@@ -211,30 +227,38 @@ class LayoutDecoder:
         """
         row = np.zeros(self.layout.width)
         quality = self._absent.copy()
-        for group in self._groups:
-            values, valid = group.decode(registers)
-            row[group.target] = values
-            doubtful = (values < group.low) | (values > group.high)
-            found = np.where(doubtful, Quality.QUESTIONABLE, Quality.GOOD)
-            quality[group.target] = np.where(valid, found, Quality.INVALID)
+        numbers = self._numbers
+        row[numbers.target], quality[numbers.target] = numbers.decode(registers)
         for code in self._codes:
             value = code.decode(registers)
             row[code.target] = 0 if value is None else value
             if value is None:
-                quality[code.target] = Quality.INVALID
-        row[self._whole] = np.rint(row[self._whole])
-        quality[(row < self._low) | (row > self._high)] = Quality.INVALID
-        row[quality >= Quality.INVALID] = 0
+                quality[code.target] = _INVALID
+        np.rint(row, out=row, where=self._whole)
+        quality[(row < self._low) | (row > self._high)] = _INVALID
+        row[quality >= _INVALID] = 0
         return self._columns(row), quality
 
     def _columns(self, row: Floats) -> tuple[npt.NDArray[np.generic], ...]:
         columns: list[npt.NDArray[np.generic]] = []
-        start = 0
-        for column in self.layout.columns:
-            dtype = np.dtype(column.signal.dtype)
-            columns.append(row[start : start + column.repeat].astype(dtype))
-            start += column.repeat
+        for start, stop, dtype, places in self._casts:
+            run = row[start:stop].astype(dtype)
+            columns += [run[place] for place in places]
         return tuple(columns)
+
+
+def _casts(layout: Layout) -> list[tuple[int, int, np.dtype[np.generic], list[slice]]]:
+    """Return runs of columns of one type: begin, end, type, and each column's place in it."""
+    found: list[tuple[int, int, np.dtype[np.generic], list[slice]]] = []
+    start = 0
+    for dtype, columns in itertools.groupby(
+        layout.columns, lambda column: np.dtype(column.signal.dtype)
+    ):
+        ends = list(itertools.accumulate((c.repeat for c in columns), initial=0))
+        places = [slice(*ends_of) for ends_of in itertools.pairwise(ends)]
+        found.append((start, start + ends[-1], dtype, places))
+        start += ends[-1]
+    return found
 
 
 def _bounds(layout: Layout) -> tuple[Floats, Floats, Bools]:
