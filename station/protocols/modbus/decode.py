@@ -16,27 +16,17 @@ import numpy.typing as npt
 from contract import layouts
 from contract.frame import Quality
 from contract.layouts import Layout
-from station.protocols.modbus.place import Order, Place, RegisterType, masked
+from station.protocols.modbus.codes import Code
+from station.protocols.modbus.gather import Floats, Indices, Registers, gather
+from station.protocols.modbus.packed import Packed
+from station.protocols.modbus.place import Order, Place, RegisterType
 from station.protocols.modbus.plan import Plan
 from station.protocols.modbus.point import Point
 from station.protocols.modbus.profile import Profile
 
-Registers = npt.NDArray[np.uint16]
-Indices = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+__all__ = ["Indices", "LayoutDecoder", "Registers", "gather", "indices"]
 
-_VIEWS: Mapping[RegisterType, str] = {
-    RegisterType.BIT: ">u2",
-    RegisterType.U16: ">u2",
-    RegisterType.S16: ">i2",
-    RegisterType.U32: ">u4",
-    RegisterType.S32: ">i4",
-    RegisterType.U64: ">u8",
-    RegisterType.S64: ">i8",
-    RegisterType.F32: ">f4",
-    RegisterType.F64: ">f8",
-}
+Bools = npt.NDArray[np.bool_]
 _MAX_POWER = 10  # the SunSpec specification bounds scale factors to -10..10
 _NO_INDEX = -1
 # Members of an enumeration are found slowly; these are looked up for each value.
@@ -54,17 +44,6 @@ def indices(plan: Plan, profile: Profile, place: Place, offsets: Sequence[int] =
         [plan.index(space, place.address + offset + word) for word in order] for offset in offsets
     ]
     return np.array(rows, dtype=np.intp)
-
-
-def gather(
-    registers: Registers, index: Indices, kind: RegisterType, byte_order: Order = "hi-lo"
-) -> npt.NDArray[np.generic]:
-    """Return the values at `index` (shape (n, words)) in the type's own dtype, shape (n,)."""
-    words = registers[index]
-    if byte_order == "lo-hi":
-        words = words.byteswap()
-    values: npt.NDArray[np.generic] = words.astype(">u2").view(_VIEWS[kind])[:, 0]
-    return values
 
 
 @dataclass(frozen=True)
@@ -159,39 +138,13 @@ class _Numbers:
         return values, quality
 
 
-@dataclass(frozen=True)
-class _Code:
-    """One value whose bits or code have a meaning of their own."""
-
-    point: Point
-    index: Indices
-    target: int
-    states: Mapping[int, int]
-    bits: Mapping[int, int]
-
-    def decode(self, registers: Registers) -> int | None:
-        """Return the layout's value, None when the device says none or an unknown code."""
-        if self.point.type is RegisterType.BIT:
-            raw = sum(int(bit) << number for number, bit in enumerate(registers[self.index[:, 0]]))
-        else:
-            raw = int(gather(registers, self.index, self.point.type, self.point.byte_order)[0])
-        if raw in self.point.markers:
-            return None
-        if self.point.states is not None:
-            return self.states.get(masked(raw, self.point.mask))
-        if self.point.all_bits is not None:
-            return int(all(raw >> bit & 1 for bit in self.point.all_bits))
-        word = 0
-        for source, target in self.bits.items():
-            word |= (raw >> source & 1) << target
-        return word
-
-
-def _code(point: Point, index: Indices, target: int) -> _Code:
-    """Compile one point whose words are replaced by numbers."""
-    states = {code: int(state) for code, state in (point.states or {}).items()}
-    bits = {source: int(bit) for source, bit in (point.bits or {}).items()}
-    return _Code(point, index, target, states, bits)
+def _code(profile: Profile, plan: Plan, point: Point, target: int) -> Code:
+    """Compile one point whose bits or codes have a meaning, with its further registers."""
+    more = [
+        _code(profile, plan, Point.model_validate(source.model_dump()), target)
+        for source in point.also
+    ]
+    return Code(point, indices(plan, profile, point, point.offsets()), target, more)
 
 
 class LayoutDecoder:
@@ -203,14 +156,18 @@ class LayoutDecoder:
         """Compile; the profile has been checked by `profile.load`."""
         self.layout: Layout = layouts.get(name)
         self._absent = np.full(self.layout.width, Quality.MISSING, np.uint8)
-        self._codes: list[_Code] = []
+        self._codes: list[Code] = []
+        self._packed: list[Packed] = []
         parts: list[_Part] = []
         for signal, point in points.items():
             start, stop = self.layout.offset(signal)
             self._absent[start:stop] = Quality.GOOD
             if point.is_code:
+                self._codes.append(_code(profile, plan, point, start))
+            elif point.mask is not None:
                 index = indices(plan, profile, point, point.offsets())
-                self._codes.append(_code(point, index, start))
+                unit = self.layout.signal(signal).scale
+                self._packed.append(Packed(point, index, np.arange(start, stop), unit))
             else:
                 parts.append(_part(profile, plan, self.layout, signal, point))
         self._numbers = _Numbers(parts)
@@ -229,6 +186,8 @@ class LayoutDecoder:
         quality = self._absent.copy()
         numbers = self._numbers
         row[numbers.target], quality[numbers.target] = numbers.decode(registers)
+        for packed in self._packed:
+            row[packed.target], quality[packed.target] = packed.decode(registers)
         for code in self._codes:
             value = code.decode(registers)
             row[code.target] = 0 if value is None else value

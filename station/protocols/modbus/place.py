@@ -51,6 +51,11 @@ class RegisterType(StrEnum):
         """Whether it is an IEEE 754 number, which says "no value" by itself (not-a-number)."""
         return self in {RegisterType.F32, RegisterType.F64}
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether it is a whole number with a sign."""
+        return self.value.startswith("s")
+
 
 INVALID_MARKERS: Mapping[RegisterType, tuple[int, ...]] = {
     RegisterType.BIT: (),

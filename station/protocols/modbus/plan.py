@@ -71,6 +71,9 @@ def spans_of(profile: "Profile", place: Place) -> list[Span]:
     if not isinstance(place, Point):
         return [Span(space, place.address, words, words)]
     spans = _runs(space, place.address, words, place.offsets())
+    for more in place.also:
+        own = profile.space_of(more)
+        spans += _runs(own, more.address, more.type.words, range(more.bit_width))
     if place.scale_factor is not None:
         factor = place.scale_factor
         own = profile.space_of(factor)

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ from station.protocols.units import conversion
 
 Count = int | str
 """A number, or the name of an entry of ``[parameters]``."""
+Mask = Annotated[int, Field(gt=0, lt=1 << 63)]
 
 
 def _levels(counts: Count | tuple[Count, ...]) -> tuple[Count, ...]:
@@ -28,6 +29,21 @@ class ScaleFactor(Place):
     """
 
     stride: Count = 0
+
+
+class MoreBits(Place):
+    """Further bits of a signal, in registers of their own.
+
+    Attributes:
+        bits: as in `Point`; a bit is set when any of its sources says so.
+    """
+
+    bits: Mapping[int, int | str] = Field(min_length=1)
+
+    @property
+    def bit_width(self) -> int:
+        """How many addresses of single bits it takes; 1 for registers."""
+        return 1 + max(self.bits) if self.type is RegisterType.BIT else 1
 
 
 class Point(Place):
@@ -48,9 +64,13 @@ class Point(Place):
         low, high: plausible range in the signal's unit; outside, quality is questionable.
         states: device code -> state code of the signal, or its English word; other codes are
             invalid.
-        mask: the bits of the register that hold the code of `states`, shifted down to bit 0.
+        mask: the bits of the register that hold the value or the code of `states`, shifted down
+            to bit 0; a list has one for each value of the innermost level of `repeat` (two
+            temperatures in a register: stride 0 and two masks). With it, `invalid` is about the
+            shifted value; signed types have their sign in the highest bit of the mask.
         bits: device bit -> bit of the signal, or its English words; other bits are dropped.
             With type ``bit``, device bit n is the one at ``address + n``.
+        also: further registers with bits of the same signal.
         all_bits: the value is 1 when all of these device bits are set, else 0.
     """
 
@@ -63,8 +83,9 @@ class Point(Place):
     low: float | None = None
     high: float | None = None
     states: Mapping[int, int | str] | None = None
-    mask: int | None = Field(default=None, gt=0)
+    mask: Mask | tuple[Mask, ...] | None = None
     bits: Mapping[int, int | str] | None = None
+    also: tuple[MoreBits, ...] = ()
     all_bits: tuple[int, ...] | None = None
 
     @model_validator(mode="after")
@@ -77,8 +98,9 @@ class Point(Place):
             raise ValueError("codes and bits have no scale, offset, unit, scale_factor or repeat")
         if given and self.type.is_float:
             raise ValueError("codes and bits do not lie in floating-point registers")
-        if self.mask is not None and self.states is None:
-            raise ValueError("mask belongs to states")
+        self._check_mask()
+        if self.also and self.bits is None:
+            raise ValueError("also has further bits: it belongs to bits")
         if self.scale == 0.0:
             raise ValueError("a scale of 0 makes every value 0")
         if self.low is not None and self.high is not None and self.low >= self.high:
@@ -86,6 +108,16 @@ class Point(Place):
         if self.stride is not None and len(_levels(self.stride)) != len(_levels(self.repeat)):
             raise ValueError("stride needs one number for each level of repeat")
         return self
+
+    def _check_mask(self) -> None:
+        if self.mask is None:
+            return
+        if self.bits is not None or self.all_bits is not None or self.type is RegisterType.BIT:
+            raise ValueError("mask belongs to numbers and states in registers")
+        if self.type.is_float or self.scale_factor is not None:
+            raise ValueError("a masked value is a whole number without scale_factor")
+        if isinstance(self.mask, tuple) and self.states is not None:
+            raise ValueError("states have one mask")
 
     @property
     def is_code(self) -> bool:
@@ -126,6 +158,11 @@ class Point(Place):
         inner = self.count // int(_levels(self.repeat)[0])
         return [number // inner * stride for number in range(self.count)]
 
+    def masks(self) -> list[int]:
+        """Return the mask of each value; of a point that has any."""
+        given = (self.mask,) if isinstance(self.mask, int) else self.mask or ()
+        return [given[number % len(given)] for number in range(self.count)]
+
     def resolved(self, signal: Signal | None, parameters: Mapping[str, int]) -> "Point":
         """Return the point with parameters, words and unit replaced by numbers.
 
@@ -151,6 +188,9 @@ class Point(Place):
                 changes["offset"] = self.offset * factor + shift
             changes["states"] = _numbers(self.states, signal)
             changes["bits"] = _numbers(self.bits, signal)
+            changes["also"] = tuple(
+                more.model_copy(update={"bits": _numbers(more.bits, signal)}) for more in self.also
+            )
         point = self.model_copy(update=changes)
         _check_addresses(point)
         return point
@@ -159,6 +199,9 @@ class Point(Place):
 def _check_addresses(point: Point) -> None:
     if any(int(n) < 1 for n in _levels(point.repeat)):
         raise ValueError(f"repeat {point.repeat} counts nothing; give numbers from 1 on")
+    inner = int(_levels(point.repeat)[-1])
+    if isinstance(point.mask, tuple) and len(point.mask) != inner:
+        raise ValueError(f"mask has {len(point.mask)} entries for {inner} values of its level")
     offsets = point.offsets()
     first, last = point.address + min(offsets), point.address + max(offsets) + point.type.words
     if first < 0 or last > ADDRESSES:

@@ -95,7 +95,7 @@ def hints(profile: Profile) -> Iterator[str]:
         if free:
             names = ", ".join(free)
             yield f"layouts.{layout}: any value is plausible without low and high: {names}"
-        numbers = [(s, p) for s, p in points.items() if not p.is_code]
+        numbers = [(s, p) for s, p in points.items() if not p.is_code and p.mask is None]
         for (one, first), (other, second) in itertools.combinations(numbers, 2):
             shared = _registers(profile, first) & _registers(profile, second)
             if shared:

@@ -146,6 +146,62 @@ def test_bits_may_be_given_as_words_of_the_signal():
     assert found["chiller_alarms"] == good(1 << 1 | 1 << 4)
 
 
+def test_two_temperatures_share_a_register():
+    point = {
+        "address": 5, "type": "u16", "offset": -40, "repeat": [2, 2], "stride": [1, 0],
+        "mask": [0xFF00, 0x00FF], "invalid": [255], "low": -40, "high": 100,
+    }  # fmt: skip
+
+    found = decode("rack.cells/4", {"cell_temperature_c": point}, {5: 0x4142, 6: 0xFFF0})
+
+    assert found["cell_temperature_c"] == (
+        [250, 260, 0, 2000],
+        [Quality.GOOD, Quality.GOOD, Quality.INVALID, Quality.QUESTIONABLE],
+    )
+
+
+@given(st.integers(-128, 127), st.integers(-128, 127), ORDERS)
+def test_packed_numbers_keep_their_sign(high, low, byte_order):
+    register = words_of("u16", (high & 0xFF) << 8 | (low & 0xFF), "hi-lo", byte_order)[0]
+    place = {"address": 0, "type": "s16", "byte_order": byte_order, "invalid": []}
+    points = {
+        "ambient_c": {**place, "mask": 0xFF00},
+        "coolant_supply_c": {**place, "mask": 0x00FF},
+    }
+
+    found = decode("chiller", points, {0: register})
+
+    assert found["ambient_c"] == good(high * 10)
+    assert found["coolant_supply_c"] == good(low * 10)
+
+
+def test_an_unfitted_register_makes_its_packed_values_invalid():
+    point = {"address": 0, "type": "u16", "mask": 0x00F0}
+
+    assert decode("fire", {"hydrogen_ppm": point}, {0: 0x1270})["hydrogen_ppm"] == good(7)
+    assert decode("fire", {"hydrogen_ppm": point}, {0: 0xFFFF})["hydrogen_ppm"][1] == [
+        Quality.INVALID
+    ]
+
+
+def test_alarms_come_together_from_registers_that_lie_apart():
+    point = {
+        "address": 0, "type": "u16", "bits": {0: "cell overvoltage"},
+        "also": [
+            {"address": 300, "type": "u16", "invalid": [], "bits": {15: "cell undervoltage"}},
+            {"space": "discrete", "address": 9, "type": "bit", "bits": {1: "contactor fault"}},
+        ],
+    }  # fmt: skip
+
+    for registers, alarms in (
+        ({0: 1}, 1), ({300: 0x8000}, 2), ({0: 1, 300: 0x8001, 9: 1, 10: 1}, 1 << 9 | 3),
+    ):  # fmt: skip
+        assert decode("rack", {"rack_alarms": point}, registers)["rack_alarms"] == good(alarms)
+    assert decode("rack", {"rack_alarms": point}, {0: 0xFFFF})["rack_alarms"][1] == [
+        Quality.INVALID
+    ]
+
+
 INSTANCES = """
 title = "Three racks behind one unit"
 space = "input"

@@ -58,7 +58,9 @@ def test_a_shipped_profile_loads_and_can_be_planned(name):
             "chiller_state",
             "floating",
         ),
-        (GOOD + 'ambient_c = { address = 1, type = "u16", mask = 3 }', "ambient_c", "states"),
+        (GOOD + 'ambient_c = { address = 1, type = "f32", mask = 3 }', "ambient_c", "whole"),
+        (GOOD + 'ambient_c = { address = 1, type = "u16", mask = [1, 2] }', "ambient_c", "mask"),
+        (GOOD + 'ambient_c = { address = 1, type = "u16", also = [] , mask = 0 }', "mask", "0"),
         (
             GOOD + '[writes]\nstart = { address = 1, type = "u16", unit = "kW" }',
             "writes.start.unit",
