@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from launcher.errors import LauncherError, WrongInput
 
 if TYPE_CHECKING:
-    from station.protocols.modbus.probe import Findings, Target
+    from station.protocols.modbus.probe import Findings
     from station.protocols.modbus.profile import Profile
     from station.protocols.modbus.sunspec.chain import Chain
+    from station.protocols.modbus.target import Target
 
 _OK, _FAILED = 0, 1
 _LEAST_WIDTH = 160
@@ -56,7 +57,8 @@ async def _probe(options: ProbeOptions) -> int:
     from station.protocols.errors import DeviceUnreachable
     from station.protocols.modbus import profile as profiles
     from station.protocols.modbus.client import Connection
-    from station.protocols.modbus.probe import Target, look
+    from station.protocols.modbus.probe import look
+    from station.protocols.modbus.target import Target
 
     profile = None if options.profile is None else profiles.load(options.profile)
     connection = Connection(options.host, options.port)

@@ -13,15 +13,14 @@ import numpy as np
 from contract import layouts
 from contract.frame import Quality
 from contract.signal import Kind, Signal
-from station.protocols.errors import DeviceUnreachable, ProtocolError
-from station.protocols.modbus.client import Connection, DeviceRefused
+from station.protocols.errors import ProtocolError
 from station.protocols.modbus.decode import LayoutDecoder, Registers, gather, indices
-from station.protocols.modbus.place import Place, RegisterType, Space
+from station.protocols.modbus.place import Place, RegisterType
 from station.protocols.modbus.plan import Block, Plan, Span, coalesce, plan_for, spans_of
 from station.protocols.modbus.point import Unmapped
 from station.protocols.modbus.profile import Profile
+from station.protocols.modbus.target import Silent, Target, with_remedy
 
-_ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _GATEWAY = 1, 2, (10, 11)
 _MAX_POWER = 10
 _SHOWN_REGISTERS = 4
 
@@ -50,41 +49,6 @@ class Findings:
     lines: list[Line] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     clock: str = ""
-
-
-class Silent(DeviceUnreachable):
-    """The device has not answered a single request."""
-
-
-@dataclass
-class Target:
-    """Where a device is asked, and whether it has ever answered."""
-
-    connection: Connection
-    unit: int
-    timeout_s: float
-    answered: bool = False
-
-    async def read(self, space: Space, address: int, count: int) -> Registers:
-        """Read registers of the device, over a new connection where the last one broke.
-
-        Raises:
-            Silent: no answer, as to all requests before.
-            ProtocolError: as `Connection.read`.
-        """
-        try:
-            if not self.connection.connected:
-                await self.connection.connect(self.timeout_s)
-            words = await self.connection.read(self.unit, space, address, count, self.timeout_s)
-        except DeviceUnreachable as error:
-            if self.answered:
-                raise
-            raise Silent(_with_remedy(error)) from error
-        except ProtocolError:
-            self.answered = True
-            raise
-        self.answered = True
-        return words
 
 
 async def look(target: Target, profile: Profile, *, unmapped: bool = False) -> Findings:
@@ -122,28 +86,6 @@ async def look(target: Target, profile: Profile, *, unmapped: bool = False) -> F
     return found
 
 
-def remedy(error: ProtocolError) -> str:
-    """Return what to do about an error of a request, in words; empty where nobody knows."""
-    if isinstance(error, DeviceRefused):
-        if error.code == _ILLEGAL_FUNCTION:
-            return "the device has no such address space: take another `space`"
-        if error.code == _ILLEGAL_ADDRESS:
-            return (
-                "the device has no register there: the profile is of another device or version, or "
-                "the request spans a hole; then set max_gap = 0 under [polling]"
-            )
-        if error.code in _GATEWAY:
-            return "the gateway finds no such unit: see --unit and the bus behind it"
-    if isinstance(error, DeviceUnreachable):
-        return "see --unit (many gateways ignore wrong ones), or wait longer with --timeout"
-    return ""
-
-
-def _with_remedy(error: ProtocolError) -> str:
-    advice = remedy(error)
-    return f"{error}; {advice}" if advice else str(error)
-
-
 async def _verify(target: Target, profile: Profile, found: Findings) -> None:
     for place in profile.expect:
         try:
@@ -151,7 +93,7 @@ async def _verify(target: Target, profile: Profile, found: Findings) -> None:
         except Silent:
             raise
         except ProtocolError as error:
-            found.problems.append(f"{place.meaning}: {_with_remedy(error)}")
+            found.problems.append(f"{place.meaning}: {with_remedy(error)}")
             continue
         value = int(_value(words, place))
         if value != place.equals:
@@ -170,7 +112,7 @@ async def _fetch(target: Target, plan: Plan, found: Findings) -> tuple[Registers
         except Silent:
             raise
         except ProtocolError as error:
-            found.problems.append(_with_remedy(error))
+            found.problems.append(with_remedy(error))
             missed.add(number)
         else:
             registers[block.start : block.start + block.count] = words

@@ -13,7 +13,8 @@ from station.protocols.modbus import profile as profiles
 from station.protocols.modbus.client import Connection
 from station.protocols.modbus.place import Space
 from station.protocols.modbus.sunspec.chain import NoSunSpec, discover
-from station.protocols.modbus.sunspec.document import _mapping, section_of
+from station.protocols.modbus.sunspec.device import mapping
+from station.protocols.modbus.sunspec.document import section_of
 from station.protocols.modbus.sunspec.model import TYPES, known_models, model
 from tests.station.protocols.modbus_server import Bank, ModbusServer
 from tests.station.protocols.sunspec_device import (
@@ -83,7 +84,7 @@ def test_a_models_points_lie_where_the_alliances_library_has_them(number):
 
 
 def test_every_row_of_the_mapping_names_points_symbols_and_words_that_exist():
-    for layout, sources in _mapping().items():
+    for layout, sources in mapping().items():
         rows = {**sources, **{f"{k}": v for k, v in sources.get("writes", {}).items()}}
         for key, signals in rows.items():
             if key in {"needs", "writes"}:
