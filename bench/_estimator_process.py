@@ -109,6 +109,7 @@ def _moment(at_ms: int, rng: np.random.Generator) -> Moment:
             "power_kw": current_a * np.float32(3.297e-3 * CELLS_PER_RACK),
             "rack_power_kw": current_a * np.float32(3.297e-3 * CELLS_PER_RACK),
             "current_good": np.ones(_RACKS, np.uint8),
+            "together": np.ones(_RACKS, np.uint8),
             "available": np.ones(_RACKS, np.uint8),
             "charge_guarded": np.zeros(_RACKS, np.uint8),
             "discharge_guarded": np.zeros(_RACKS, np.uint8),

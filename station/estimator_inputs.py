@@ -25,6 +25,7 @@ from station.plant import PcsState, fresh_number, pcs_state
 from station.rack_counts import Counts, Floats, Since, counts_of
 
 _FAULT = 4
+_SECOND_MS = 1000
 _COUNTED = ("elapsed_s", "mean_current_a", "power_kw")
 _SAID = {name: name for name in RACK_NUMBERS if name not in _COUNTED} | {
     "bms_soc": "soc",
@@ -33,6 +34,8 @@ _SAID = {name: name for name in RACK_NUMBERS if name not in _COUNTED} | {
 """Arrays of a moment, and the signals of a rack that they are made of."""
 _WITH_CELLS = ("current_a", "voltage_v", "rack_power_kw")
 """Of these, those that belong to the second of the cells."""
+_BESIDE = ("power_kw", "second")
+"""What is kept of that second besides."""
 _DISPATCHABLE = {PcsState.STANDBY, PcsState.RUNNING, PcsState.DERATED}
 _MOST = 0.95
 """A moment is due when so many of the racks that are heard have told their cells anew."""
@@ -64,12 +67,14 @@ class EstimatorInputs:
             for rack, (start, stop) in zip(racks, pairwise(ends), strict=True)
         ]
         self._racks, self._cells = len(racks), ends[-1]
+        containers = np.array([rack.container or "" for rack in racks])
+        self._stacks = [np.flatnonzero(containers == one) for one in np.unique(containers)]
         self._converters = {pcs.container: pcs.tag for pcs in config.with_role(Role.PCS)}
         self._since, self._cells_since = Since(self._racks), Since(self._racks)
         self._open = self._waiting = Counts.none(self._racks)
         self._told = np.zeros(self._racks, np.bool_)
         self._listened = np.zeros(self._racks, np.bool_)
-        self._then = {name: np.full(self._racks, np.nan) for name in (*_WITH_CELLS, "power_kw")}
+        self._then = {name: np.full(self._racks, np.nan) for name in (*_WITH_CELLS, *_BESIDE)}
         self._new_cells()
         self._last_ms = 0
 
@@ -110,6 +115,7 @@ class EstimatorInputs:
         arrays["mean_current_a"] = counts.mean_a(then["current_a"]).astype(np.float32)
         arrays["power_kw"] = counts.mean_kw(then["power_kw"]).astype(np.float32)
         arrays["current_good"] = (counts.good & np.isfinite(then["current_a"])).astype(np.uint8)
+        arrays["together"] = self._together(arrays["current_good"] > 0, then["second"])
         arrays["available"] = self._available(image, now)
         arrays |= self._pending
         self._narrow(arrays, allowed or {})
@@ -145,6 +151,7 @@ class EstimatorInputs:
                 for name, signal in names.items()
             }
         now["power_kw"] = self._shared_kw(image, now["rack_power_kw"])
+        now["second"] = (self._times(table)[0] // _SECOND_MS).astype(np.float64)
         return now
 
     def _at(self, table: Table) -> npt.NDArray[np.int64]:
@@ -183,6 +190,19 @@ class EstimatorInputs:
             into = self._pending[name][place.cells]
             np.multiply(row.sample.values[column], scale, out=into, casting="unsafe")
         self._pending["cell_good"][place.cells] = (quality < _INVALID).all(axis=0)
+
+    def _together(self, good: npt.NDArray[np.bool_], second: Floats) -> npt.NDArray[np.uint8]:
+        """Tell racks of the second that most of their converter's racks are of.
+
+        Where a line is slow some are read later, and a step of the current lies between them.
+        """
+        together = np.zeros(self._racks, np.uint8)
+        for rows in self._stacks:
+            known = rows[good[rows]]
+            if len(known):
+                values, counts = np.unique(second[known], return_counts=True)
+                together[known] = second[known] == values[counts.argmax()]
+        return together
 
     def _available(self, image: Image, now: Mapping[str, Floats]) -> npt.NDArray[np.uint8]:
         works = {

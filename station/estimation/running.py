@@ -132,6 +132,7 @@ def moment_of(arrays: Arrays, racks: slice, cells: slice, parallel: int) -> Grou
             voltage_v=voltage_v,
             temperature_c=temperature_c,
             voltage_good=arrays["cell_good"][cells].astype(bool),
+            together=arrays["together"][racks].astype(bool),
             mean_a=of_racks("mean_current_a") / np.float32(parallel),
         ),
         RackFacts(

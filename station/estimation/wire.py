@@ -27,7 +27,7 @@ RACK_NUMBERS = (
     *("charge_current_limit_a", "discharge_current_limit_a"),
     *("bms_soc", "voltage_v", "power_kw", "rack_power_kw"),
 )
-RACK_FLAGS = ("current_good", "available", "charge_guarded", "discharge_guarded")
+RACK_FLAGS = ("current_good", "together", "available", "charge_guarded", "discharge_guarded")
 CELL_NUMBERS = ("cell_voltage_v", "cell_temperature_c")
 CELL_FLAGS = ("cell_good",)
 

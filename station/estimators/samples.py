@@ -24,6 +24,8 @@ class Samples:
         voltage_good: whether voltage and temperature can be believed, shape (cells,).
         mean_a: mean current since the samples before, shape (racks,), where it was seen more often
             than voltages were; None: `current_a` stands for the time since then.
+        together: whether the current was read in the same second as most racks' of the converter,
+            so that they can be compared, shape (racks,); None: all were.
     """
 
     elapsed_s: Floats
@@ -33,6 +35,7 @@ class Samples:
     temperature_c: Floats
     voltage_good: Flags
     mean_a: Floats | None = None
+    together: Flags | None = None
 
     @property
     def moved_a(self) -> Floats:

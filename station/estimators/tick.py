@@ -146,6 +146,7 @@ def _judged(
         elapsed_s=samples.elapsed_s,
         current_a=samples.current_a,
         current_good=samples.current_good & np.isfinite(samples.current_a),
+        together=samples.together,
         voltage_v=samples.voltage_v,
         temperature_c=samples.temperature_c,
         good=samples.voltage_good & np.isfinite(samples.voltage_v),

@@ -169,3 +169,21 @@ def test_charge_is_counted_each_second_and_told_with_the_current_of_the_second_o
     assert moment.arrays["cell_good"].all()
     assert (later.arrays["elapsed_s"][0], later.arrays["mean_current_a"][0]) == (2, 30)
     assert not later.arrays["cell_good"].any()
+
+
+def test_a_rack_that_is_read_a_second_later_is_not_compared_with_its_peers(tmp_path):
+    config = site_config(tmp_path, containers=2, limits={}, staleness={"cells": 60})
+    plant = Plant(config)
+    plant.config = config
+    inputs = inputs_of(plant)
+    say(plant, T0_MS)
+    moment_of(inputs, picture(plant, T0_MS), T0_MS)
+    say(plant, T0_MS + 1000)
+    for tag in ("C1-R01", "C1-R02", "C2-R01"):
+        late = sample(tag, "rack", T0_MS + 2000, current_a=-16.0)
+        plant.image.update(late, T0_MS + 2000)
+
+    told = moment_of(inputs, picture(plant, T0_MS + 2000), T0_MS + 2000).arrays
+
+    assert told["current_good"].all()
+    assert told["together"].tolist() == [1, 1, 0, 1]  # of two that differ one is compared

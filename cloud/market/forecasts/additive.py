@@ -45,25 +45,36 @@ class Additive:
         return scale.back(said[:, None])[:, 0]
 
     def _fit(self, table: DayTable, row: int) -> tuple[Any, Asinh]:
-        logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # misses what is not needed
-        from prophet import Prophet  # noqa: PLC0415 - slow to load
-
+        prophet = _prophet()
         first = max(FIRST_ROW, row - self._window)
         scale = Asinh.of(table.price[first:row].reshape(-1, 1))
-        model = Prophet(
+        model = prophet(
             daily_seasonality=_ORDER_OF_DAY,
             weekly_seasonality=True,
             yearly_seasonality=row - first > _YEAR_OF_DAYS,
             growth="flat",  # the level follows from the prices of yesterday and a week ago
             uncertainty_samples=0,
         )
-        for name in ("cmdstanpy", "prophet"):  # the first model sets how much they tell
-            logging.getLogger(name).setLevel(logging.WARNING)
         frame = _frame(table, first, row, scale)
         for column in frame.columns[1:]:
             model.add_regressor(column)
         frame["y"] = scale.to(table.price[first:row].reshape(-1, 1))[:, 0]
         return model.fit(frame, seed=_SEED), scale
+
+
+def _prophet() -> Any:
+    """Return the class of Prophet's models; of its loggers only warnings are heard.
+
+    Both set how much they tell where they are used first, and cmdstanpy opens a way of its own to
+    the terminal where nobody has set one up: so each is used once, and then told.
+    """
+    logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # misses what is not needed
+    from cmdstanpy.utils import get_logger  # noqa: PLC0415 - slow to load
+    from prophet import Prophet  # noqa: PLC0415 - as above
+
+    for logger in (get_logger(), logging.getLogger("prophet")):
+        logger.setLevel(logging.WARNING)
+    return Prophet
 
 
 def _frame(table: DayTable, first: int, end: int, scale: Asinh) -> Any:

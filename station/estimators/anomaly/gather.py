@@ -114,7 +114,8 @@ def add(state: GatherState, inputs: Inputs, place: Place, capacity_ah: float) ->
     voltage_v = np.where(good, inputs.voltage_v, 0).astype(np.float32)
     temperature_c = np.where(good, inputs.temperature_c, 0).astype(np.float32)
     one = believed.astype(np.float32)
-    share, offset, peer_off = against_peers(state, current, believed, place)
+    beside = believed if inputs.together is None else believed & inputs.together
+    share, offset, peer_off = against_peers(state, current, beside, place)
     state = _stillness(state, voltage_v, temperature_c, good, place)
     innovation = np.where(good, np.clip(inputs.innovation, -10, 10), 0).astype(np.float32)
     return replace(
@@ -193,7 +194,8 @@ def against_peers(
 
     Racks of a stack lie in parallel: a step of the converter's current moves all of them, each
     by its share. Both are followed by a slow gradient; the median of the stack's racks is what a
-    rack is compared with. A rack alone in its stack has no peers.
+    rack is compared with. A rack alone in its stack has no peers, nor has one whose reading is of
+    another second: a step of the current would look like a rack that leaves the others.
     """
     middle = current.copy()
     peers = np.zeros(place.racks, bool)

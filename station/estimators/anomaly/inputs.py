@@ -26,6 +26,8 @@ class Inputs:
         innovation: of the SOC filter over its expected deviation, shape (cells,).
         rack_voltage_v: measured at the rack's terminals, shape (racks,).
         rack_power_kw: as the rack tells it, over its parallel cells, shape (racks,).
+        together: whether the current was read in the same second as its peers', shape (racks,);
+            None: all were.
     """
 
     elapsed_s: Floats
@@ -38,6 +40,7 @@ class Inputs:
     innovation: Floats
     rack_voltage_v: Floats
     rack_power_kw: Floats
+    together: Flags | None = None
 
 
 @dataclass(frozen=True)

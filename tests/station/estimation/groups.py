@@ -48,6 +48,7 @@ def moment(setup: Setup, at_ms: int, **values: float) -> Moment:
         "rack_power_kw": 5.0,
         "mean_current_a": values.get("current_a", 100.0),
         "current_good": 1,
+        "together": 1,
         "available": 1,
         "charge_guarded": 0,
         "discharge_guarded": 0,

@@ -1,3 +1,5 @@
+import logging
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,24 @@ def test_between_fits_what_is_new_still_counts(table: DayTable):
     other.forecast(other_table, 180)
 
     assert other.forecast(other_table, 185).mean() > member.forecast(table, 185).mean() + 3
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_fit_tells_nothing_on_the_terminal_or_in_the_log(table: DayTable, caplog, capfd, heard):
+    from cmdstanpy.utils import get_logger
+
+    logger = logging.getLogger("cmdstanpy")
+    logger.handlers.clear()  # as in a process that has not used it yet
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = heard
+    get_logger.cache_clear()
+    caplog.set_level(logging.DEBUG)
+
+    try:
+        Additive(window=30).forecast(table, 199)
+    finally:
+        logger.propagate = True
+
+    told = [one for one in caplog.records if one.name.startswith(("cmdstanpy", "prophet"))]
+    assert told == []
+    assert capfd.readouterr().err == ""

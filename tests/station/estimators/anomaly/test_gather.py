@@ -58,3 +58,16 @@ def test_power_that_is_not_voltage_times_current_is_seen():
 
     current = np.mean([each.current_a for each in seen], axis=0) / MODEL.capacity_ah
     assert block.power_off == pytest.approx(0.02 * current, abs=1e-4)
+
+
+@pytest.mark.parametrize(("together", "shows"), [(None, True), (np.arange(RACKS) != 0, False)])
+def test_a_step_that_a_rack_tells_a_second_later_than_its_peers_is_no_pulse(together, shows):
+    def late(inputs, second):
+        current_a = inputs.current_a.copy()
+        if second == 8:
+            current_a[1:] -= 0.2 * MODEL.capacity_ah
+        return replace(inputs, current_a=current_a, together=together)
+
+    block, _ = sixteen(late)
+
+    assert (abs(block.peer_off).max() > 0.1) == shows
