@@ -30,6 +30,7 @@ __all__ = [
     "PANEL",
     "PCS",
     "RACK",
+    "ROOM",
     "STATION",
     "VENTILATION",
     "Column",
@@ -129,6 +130,16 @@ PANEL = Layout(
 )
 """The site's control panel: emergency stop, local/remote switch, reset button."""
 VENTILATION = Layout("ventilation", tuple(_columns("ventilation_state")))
+ROOM = Layout(
+    "room",
+    tuple(
+        _columns(
+            "ambient_c relative_humidity hydrogen_ppm carbon_monoxide_ppm "
+            "combustible_gas_lel smoke_detected"
+        )
+    ),
+)
+"""A small sensor of a room or a container; it tells some of these."""
 DISPATCH_1 = Layout(
     "dispatch",
     tuple(
@@ -213,7 +224,7 @@ ALL: Mapping[str, Layout] = MappingProxyType(
         x.name: x
         for x in (
             *(PCS, RACK, CHILLER, INSULATION, FIRE, METER, STATION),
-            *(PANEL, VENTILATION, DISPATCH_1, DISPATCH, ESTIMATE, ESTIMATE_STATION),
+            *(PANEL, VENTILATION, ROOM, DISPATCH_1, DISPATCH, ESTIMATE, ESTIMATE_STATION),
             *(ESTIMATE_LIMIT, LIMITS),
         )
     }

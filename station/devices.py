@@ -170,6 +170,8 @@ def spec_of(device: DeviceConfig) -> DeviceSpec:
         unit=device.unit,
         ied=device.ied,
         mapping=device.mapping,
+        topic=device.topic,
+        access="" if device.access is None else str(device.access),
     )
 
 

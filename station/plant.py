@@ -20,6 +20,11 @@ from contract.layouts import (
     METER,
     PANEL,
     PCS,
+<<<<<<< HEAD
+=======
+    RACK,
+    ROOM,
+>>>>>>> 9cc4633 (Small sensors over MQTT: gas, smoke and humidity reach image, telemetry and protection)
     VENTILATION,
 )
 from station.config import DeviceConfig, Role, StationConfig
@@ -36,6 +41,7 @@ from station.protection.states import (
     PanelState,
     PlantState,
     RackState,
+    RoomState,
     VentilationState,
 )
 
@@ -93,6 +99,7 @@ def read_plant(image: Image, config: StationConfig, asleep: Collection[str] = ()
         fire_panels=outside,
         panel=_panel(image, config),
         meter=_meter(image, meters[0].tag) if meters else None,
+        rooms=tuple(_room(image, device) for device in config.with_role(Role.ROOM)),
     )
 
 
@@ -188,6 +195,19 @@ def _fire(image: Image, tag: str) -> FireState:
         carbon_monoxide_ppm=row.number("carbon_monoxide_ppm"),
         smoke=row.flag("smoke_detected"),
         heat=row.flag("heat_detected"),
+        time_ms=row.time_ms,
+    )
+
+
+def _room(image: Image, device: DeviceConfig) -> RoomState:
+    row = _Row(image.get(device.tag, ROOM.name))
+    return RoomState(
+        device=device.tag,
+        container=device.container,
+        fresh=row.fresh,
+        hydrogen_ppm=row.number("hydrogen_ppm"),
+        carbon_monoxide_ppm=row.number("carbon_monoxide_ppm"),
+        smoke=row.flag("smoke_detected"),
         time_ms=row.time_ms,
     )
 

@@ -105,12 +105,12 @@ def _of_another_tier(document: dict[str, Any]) -> Iterator[Fault]:
 def _twice(config: StationConfig) -> Iterator[Fault]:
     """Two devices of one tag are not told apart; two at one address are one device read twice."""
     tags: set[str] = set()
-    known: dict[tuple[str, int, int, str], str] = {}
+    known: dict[tuple[str, int, int, str, str], str] = {}
     for number, device in enumerate(config.devices):
         if device.tag in tags:
             yield Fault(f"devices[{number}].tag", device.tag, "is used twice; tags are unique")
         tags.add(device.tag)
-        address = (device.host, device.port, device.unit, device.ied)
+        address = (device.host, device.port, device.unit, device.ied, device.topic)
         other = known.setdefault(address, device.tag)
         if other != device.tag:
             where = f"{device.host}:{device.port} unit {device.unit}"
@@ -173,6 +173,14 @@ def _centre_paths(folder: Path, centre: CentreConfig | None) -> CentreConfig | N
     return centre.model_copy(update=changes)
 
 
+def _device_paths(folder: Path, device: DeviceConfig) -> DeviceConfig:
+    """Return a device with absolute paths; a profile that ships keeps its bare name."""
+    changes: dict[str, Any] = {"access": _beside(folder, device.access)}
+    if (folder / device.profile).is_file():
+        changes["profile"] = str(folder / device.profile)
+    return device.model_copy(update=changes)
+
+
 def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
     site = config.station.model_copy(update={"data_dir": folder / config.station.data_dir})
     cloud = config.cloud.model_copy(
@@ -196,12 +204,7 @@ def _with_absolute_paths(config: StationConfig, folder: Path) -> StationConfig:
         )
         of_all = _of_cells(folder, estimators.bundle, estimators.health_curves)
         estimators = estimators.model_copy(update={**of_all, "makes": makes})
-    devices = tuple(
-        device.model_copy(update={"profile": str(folder / device.profile)})
-        if (folder / device.profile.partition("#")[0]).is_file()
-        else device
-        for device in config.devices
-    )
+    devices = tuple(_device_paths(folder, device) for device in config.devices)
     return config.model_copy(
         update={
             "station": site,

@@ -23,6 +23,7 @@ class Role(StrEnum):
     METER = "meter"
     PANEL = "panel"
     VENTILATION = "ventilation"
+    ROOM = "room"
 
 
 class SiteConfig(Section):
@@ -66,14 +67,16 @@ class DeviceConfig(Section):
 
     tag: str = Field(min_length=1, max_length=32, description="Name of the device, e.g. C1-R03")
     role: Role
-    driver: str = Field(description="Protocol family: modbus, iec61850 or an installed driver")
-    profile: str = Field(description="Device profile (Modbus) or SCL file (IEC 61850)")
+    driver: str = Field(description="Protocol family: modbus, iec61850, mqtt or an installed one")
+    profile: str = Field(description="Device profile (Modbus, MQTT) or SCL file (IEC 61850)")
     host: str = Field(default="127.0.0.1")
     port: int = Field(ge=1, le=65535)
     unit: int = Field(default=1, ge=0, le=255, description="Modbus unit id")
     container: str = Field(default="", description="Container it belongs to, e.g. C1")
     ied: str = Field(default="", description="IED name in the SCL file (IEC 61850)")
     mapping: str = Field(default="", description="Signal mapping (IEC 61850); empty: standard")
+    topic: str = Field(default="", description="The sensor's own part of its topics (MQTT)")
+    access: Path | None = Field(default=None, description="User and TLS of the broker (MQTT)")
     rated_kw: float | None = Field(default=None, gt=0, description="Rated power of a converter")
 
     @model_validator(mode="after")
@@ -113,4 +116,5 @@ class StalenessConfig(Section):
     meter: float = Field(default=5, gt=0)
     panel: float = Field(default=5, gt=0)
     ventilation: float = Field(default=30, gt=0)
+    room: float = Field(default=60, gt=0, description="Room sensors")
     dispatch: float = Field(default=10, gt=0, description="The controller's row of decisions")

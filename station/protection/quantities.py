@@ -23,6 +23,7 @@ from station.protection.states import (
     InsulationState,
     PlantState,
     RackState,
+    RoomState,
     VentilationState,
 )
 
@@ -83,6 +84,7 @@ def all_readings(
         **_container_readings(plant.containers, inner),
         **_insulation(plant),
         **_fire_readings(panels),
+        **_gas_and_smoke([*panels, *((room, room.container) for room in plant.rooms)]),
         **_site_readings(plant),
     }
     return {
@@ -334,7 +336,6 @@ def _fire_readings(panels: Sequence[tuple[FireState, str]]) -> Readings:
     def fresh(values: Iterable[float]) -> Iterable[float]:
         return (v if p.fresh else math.nan for (p, _), v in zip(panels, values, strict=True))
 
-    smoke = [_flag(p.smoke) for p, _ in panels]
     heat = [_flag(p.heat) for p, _ in panels]
     both = [_both(p.smoke, p.heat) for p, _ in panels]
     state = [
@@ -342,13 +343,26 @@ def _fire_readings(panels: Sequence[tuple[FireState, str]]) -> Readings:
         for p, _ in panels
     ]
     return {
-        Quantity.HYDROGEN_PPM: of_panels(fresh(p.hydrogen_ppm for p, _ in panels)),
-        Quantity.CARBON_MONOXIDE_PPM: of_panels(fresh(p.carbon_monoxide_ppm for p, _ in panels)),
-        Quantity.SMOKE: of_panels(fresh(smoke)),
         Quantity.HEAT: of_panels(fresh(heat)),
         Quantity.SMOKE_AND_HEAT: of_panels(fresh(both)),
         Quantity.FIRE_STATE: of_panels(fresh(state)),
         Quantity.FIRE_PANEL_SILENT: of_panels(float(not p.fresh) for p, _ in panels),
+    }
+
+
+def _gas_and_smoke(detectors: Sequence[tuple[FireState | RoomState, str]]) -> Readings:
+    """Return what panels and small sensors tell alike: one detector is as good as another."""
+    told = {
+        Quantity.HYDROGEN_PPM: [d.hydrogen_ppm for d, _ in detectors],
+        Quantity.CARBON_MONOXIDE_PPM: [d.carbon_monoxide_ppm for d, _ in detectors],
+        Quantity.SMOKE: [_flag(d.smoke) for d, _ in detectors],
+    }
+    return {
+        quantity: _reading(
+            (d.device, name, value if d.fresh else math.nan, d.time_ms)
+            for (d, name), value in zip(detectors, values, strict=True)
+        )
+        for quantity, values in told.items()
     }
 
 

@@ -160,6 +160,19 @@ class FireState:
 
 
 @dataclass(frozen=True)
+class RoomState:
+    """A small sensor of a container, or of no container; what it does not tell is not known."""
+
+    device: str
+    container: str
+    fresh: bool
+    hydrogen_ppm: float
+    carbon_monoxide_ppm: float
+    smoke: bool | None
+    time_ms: int = 0
+
+
+@dataclass(frozen=True)
 class VentilationState:
     """A container's ventilation; `state` is ``ventilation_state`` (0 off, 1 on, 2 fault)."""
 
@@ -224,6 +237,7 @@ class PlantState:
         fire_panels: the fire panels that belong to no container.
         panel: the site's control panel, None without.
         meter: the meter, None without.
+        rooms: all small sensors.
     """
 
     containers: tuple[ContainerState, ...]
@@ -231,3 +245,4 @@ class PlantState:
     fire_panels: tuple[FireState, ...] = ()
     panel: PanelState | None = None
     meter: MeterState | None = None
+    rooms: tuple[RoomState, ...] = ()

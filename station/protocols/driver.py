@@ -24,6 +24,7 @@ ONLINE = "online"
 BUILT_IN: Mapping[str, str] = {
     "modbus": "station.protocols.modbus.driver:ModbusDriver",
     "iec61850": "station.protocols.iec61850.driver:Iec61850Driver",
+    "mqtt": "station.protocols.mqtt.driver:MqttDriver",
 }
 
 
@@ -41,6 +42,8 @@ class DeviceSpec:
         unit: Modbus unit id behind that server.
         ied: IED name inside the SCL file (IEC 61850); empty takes the file's only one.
         mapping: path of the signal mapping (IEC 61850); empty takes the standard one.
+        topic: the sensor's own part of its profile's topics (MQTT).
+        access: path of the file with user and TLS of the broker (MQTT); empty enters without.
     """
 
     device: str
@@ -50,6 +53,8 @@ class DeviceSpec:
     unit: int = 1
     ied: str = ""
     mapping: str = ""
+    topic: str = ""
+    access: str = ""
 
 
 @dataclass(frozen=True, eq=False)

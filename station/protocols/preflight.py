@@ -5,10 +5,12 @@ checks its own profiles when its process starts.
 """
 
 from station.protocols.driver import ONLINE, DeviceSpec, available_drivers
-from station.protocols.errors import UnknownDriver
+from station.protocols.errors import ProfileError, UnknownDriver
 from station.protocols.iec61850 import mapping as mappings
 from station.protocols.iec61850 import scl
 from station.protocols.modbus import profile as profiles
+from station.protocols.mqtt import access as accesses
+from station.protocols.mqtt import profile as sensors
 from station.protocols.profile_files import find
 
 _CELLS = "rack.cells/"
@@ -27,11 +29,25 @@ def check_device(driver: str, spec: DeviceSpec) -> None:
         )
     if driver == "modbus":
         profiles.load(spec.profile)
+    elif driver == "mqtt":
+        _check_sensor(spec)
     elif driver == "iec61850":
         signal_map = mappings.load(spec.mapping)
         if spec.profile != ONLINE:
             ied = scl.load(find(spec.profile), spec.ied)
             mappings.bind(spec.mapping or mappings.STANDARD, signal_map, ied)
+
+
+def _check_sensor(spec: DeviceSpec) -> None:
+    profile = sensors.load(spec.profile)
+    accesses.load(spec.access)
+    if profile.needs_topic and not spec.topic:
+        raise ProfileError(
+            spec.profile,
+            "signals",
+            f"{spec.device} has no topic for the place {{topic}}",
+            "give the device a key topic, e.g. topic = 'room/1'",
+        )
 
 
 def cells_of(driver: str, spec: DeviceSpec) -> int:

@@ -24,6 +24,7 @@ def config(tmp_path) -> StationConfig:
         {**device, "tag": "C1-FIRE", "role": "fire", "container": "C1"},
         {**device, "tag": "C1-VENT", "role": "ventilation", "container": "C1"},
         {**device, "tag": "C1-CHL", "role": "chiller", "container": "C1"},
+        {**device, "tag": "C1-GAS", "role": "room", "container": "C1"},
         {**device, "tag": "C1-R02-IMD", "role": "insulation", "container": "C1"},
     ]
     return StationConfig.model_validate(document)
@@ -43,6 +44,7 @@ def picture(site: StationConfig, *changed: MadeSample, at_ms: int = NOW_MS, with
         "C1-FIRE": sample("C1-FIRE", "fire", NOW_MS, hydrogen_ppm=3),
         "C1-VENT": sample("C1-VENT", "ventilation", NOW_MS, ventilation_state=1),
         "C1-CHL": sample("C1-CHL", "chiller", NOW_MS, coolant_supply_c=20, chiller_state=1),
+        "C1-GAS": sample("C1-GAS", "room", NOW_MS, hydrogen_ppm=9, smoke_detected=1),
         "PANEL": sample("PANEL", "panel", NOW_MS, remote_control=1),
         "C1-R02-IMD": insulation("C1-R02-IMD", 900, 800),
     }
@@ -170,3 +172,16 @@ def test_the_alarm_of_a_racks_own_monitor_does_not_stop_its_container(site):
     row = insulation("C1-R02-IMD", 100, 90, alarms=2)
 
     assert read_plant(picture(site, row), site).containers[0].interlock == ""
+
+
+def test_small_sensors_are_found_with_their_container(site):
+    (room,) = read_plant(picture(site), site).rooms
+
+    assert (room.device, room.container, room.fresh) == ("C1-GAS", "C1", True)
+    assert (room.hydrogen_ppm, room.smoke) == (9, True)
+
+
+def test_a_small_sensor_that_was_never_heard_is_known_to_be_silent(site):
+    (room,) = read_plant(picture(site, without=("C1-GAS",)), site).rooms
+
+    assert (room.fresh, room.smoke) == (False, None)

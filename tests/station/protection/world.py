@@ -24,6 +24,7 @@ from station.protection.states import (
     InsulationState,
     MeterState,
     PanelState,
+    RoomState,
     VentilationState,
 )
 
@@ -116,6 +117,7 @@ class World:
     sent: list = field(default_factory=list)
     moments: list = field(default_factory=list)
     second: int = 0
+    rooms: tuple[RoomState, ...] = ()
 
     def __post_init__(self) -> None:
         names = [f"C{k}" for k in range(1, self.containers + 1)]
@@ -155,6 +157,10 @@ class World:
                 self.time_ms("PANEL"),
             ),
             meter=MeterState("METER", self.fresh("METER"), self.time_ms("METER")),
+            rooms=tuple(
+                replace(r, fresh=self.fresh(r.device), time_ms=self.time_ms(r.device))
+                for r in self.rooms
+            ),
         )
 
     def _fire(self, tag: str, box: Box | None) -> FireState:
