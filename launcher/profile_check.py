@@ -21,6 +21,8 @@ def run_check(file: str) -> int:
 
     try:
         path, raw = profiles.read(file)
+        if isinstance(raw.get("signals"), list):
+            return _check_sensor(file)
         if "signals" in raw and "layouts" not in raw:
             return _check_mapping(file)
         profile, problems = profiles.of_document(path, raw)
@@ -52,6 +54,24 @@ def _check_mapping(file: str) -> int:
     print(f"{file}: {found.title} (IEC 61850)\n")
     _print_fill(fill_of(layouts.get(found.layout), found.signals))
     print(f"commands: {', '.join(found.commands) or 'none'}")
+    return _OK
+
+
+def _check_sensor(file: str) -> int:
+    """Print what an MQTT sensor's profile fills, and what is listened to.
+
+    Raises:
+        ProfileError: the profile is wrong.
+    """
+    from station.protocols.modbus.survey import fill_of
+    from station.protocols.mqtt import profile as sensors
+
+    found = sensors.load(file)
+    print(f"{file}: {found.title} (MQTT)\n")
+    _print_fill(fill_of(found.columns, [source.signal for source in found.signals]))
+    print(f"topics: {', '.join(sorted({source.topic for source in found.signals}))}")
+    clock = "none: a value is as old as its arrival" if found.time is None else "its own"
+    print(f"clock of the sensor: {clock}")
     return _OK
 
 

@@ -40,6 +40,21 @@ def test_check_knows_mappings_of_iec_61850(capsys):
     assert "pcs: 20 of 20 signals" in capsys.readouterr().out
 
 
+def test_check_knows_profiles_of_mqtt(tmp_path, capsys):
+    wrong = tmp_path / "sensor.toml"
+    wrong.write_text(
+        'title = "t"\nlayout = "room"\nstale_s = 9\n[[signals]]\nsignal = "soc"\ntopic = "t"\n'
+    )
+
+    assert run_check("mqtt-room.toml") == 0
+    assert run_check(str(wrong)) == 2
+
+    told = capsys.readouterr()
+    assert "room: 6 of 6 signals" in told.out
+    assert "topics: {topic}/state" in told.out
+    assert "signals.0.signal: is no signal of this layout" in told.err
+
+
 def test_check_tells_every_problem_with_its_remedy(tmp_path, capsys):
     path = tmp_path / "device.toml"
     path.write_text(

@@ -25,6 +25,25 @@ def test_a_right_file_is_loaded_with_paths_beside_it(tmp_path):
     assert [d.tag for d in config.with_role(Role.RACK)] == ["C1-R01", "C1-R02"]
 
 
+def with_sensors(*topics: str) -> dict:
+    document = site_document("data")
+    sensor = {"role": "room", "driver": "mqtt", "profile": "mqtt-room.toml", "port": 1883}
+    document["devices"] += [
+        {**sensor, "tag": f"GAS-{number}", "topic": topic, "access": "broker.toml"}
+        for number, topic in enumerate(topics)
+    ]
+    return document
+
+
+def test_many_sensors_speak_through_one_broker_each_under_its_own_topic(tmp_path):
+    config = load(written(tmp_path, with_sensors("room/1", "room/2")))
+
+    assert [d.topic for d in config.with_role(Role.ROOM)] == ["room/1", "room/2"]
+    assert config.devices[-1].access == tmp_path / "broker.toml"
+    with pytest.raises(ConfigError, match="GAS-1 and GAS-0 are both at"):
+        load(written(tmp_path, with_sensors("room/1", "room/1")))
+
+
 def test_a_profile_that_ships_with_the_station_keeps_its_bare_name(tmp_path):
     config = load(written(tmp_path, site_document("data")))
 

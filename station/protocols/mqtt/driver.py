@@ -36,6 +36,7 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 _KEEP_ALIVE_S = 10
 _TIMEOUT_S = 5.0
+_RESTART_S = 1.0
 _QOS = 1
 """At least once: a message that comes twice says the same twice."""
 
@@ -74,7 +75,7 @@ class Broker:
             try:
                 await self._listen(publish)
             except (aiomqtt.MqttError, OSError, TimeoutError) as error:
-                self._lose(str(error) or type(error).__name__, publish)
+                self.lose(str(error) or type(error).__name__, publish)
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 5))
             await asyncio.sleep(self._jitter.uniform(pause_s / 2, pause_s))
 
@@ -96,14 +97,22 @@ class Broker:
                 log.info("broker=%s:%d event=back", self.host, self.port)
             self._failures = 0
             self._connected_ms = now_ms()
-            watch = asyncio.create_task(self._watch(publish))
+            tasks = {
+                asyncio.create_task(self._take(client, publish)),
+                asyncio.create_task(self._watch(publish)),
+            }
             try:
-                async for message in client.messages:
-                    payload = message.payload
-                    if isinstance(payload, bytes):
-                        self._hear(str(message.topic), payload, publish, retained=message.retain)
+                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                await end([watch])
+                await end(tasks)
+            for task in ended:
+                task.result()
+
+    async def _take(self, client: aiomqtt.Client, publish: Publish) -> None:
+        async for message in client.messages:
+            payload = message.payload
+            if isinstance(payload, bytes):
+                self._hear(str(message.topic), payload, publish, retained=message.retain)
 
     def _hear(self, topic: str, payload: bytes, publish: Publish, *, retained: bool) -> None:
         at_ms = now_ms()
@@ -140,12 +149,13 @@ class Broker:
         self._handed_ms[sensor.spec.device] = at_ms
         publish(sensor.reading(at_ms))
 
-    def _lose(self, reason: str, publish: Publish) -> None:
+    def lose(self, reason: str, publish: Publish) -> None:
+        """Tell that all its sensors are out of reach."""
         self._failures += 1
         if self._failures == 1:
             log.warning("broker=%s:%d event=unreachable reason=%r", self.host, self.port, reason)
         for _, health in self._sensors:
-            health.failed(f"the broker cannot be reached: {reason}", publish, at_once=True)
+            health.failed(f"the broker is out of reach: {reason}", publish, at_once=True)
 
 
 class MqttDriver(Driver):
@@ -170,9 +180,21 @@ class MqttDriver(Driver):
 
     async def run(self, publish: Publish) -> None:
         """Listen to all brokers until closed."""
-        self._tasks = [asyncio.create_task(broker.run(publish)) for broker in self.brokers]
+        self._tasks = [
+            asyncio.create_task(self._supervise(broker, publish)) for broker in self.brokers
+        ]
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks)
+
+    async def _supervise(self, broker: Broker, publish: Publish) -> None:
+        """Restart a broker's part that failed for a reason nobody foresaw; the others go on."""
+        while True:
+            try:
+                await broker.run(publish)
+            except Exception as error:
+                log.exception("broker=%s:%d event=failed", broker.host, broker.port)
+                broker.lose(f"the driver failed: {error!r}", publish)
+                await asyncio.sleep(_RESTART_S)
 
     async def command(self, command: DeviceCommand) -> CommandOutcome:
         """Refuse: a sensor takes no commands."""

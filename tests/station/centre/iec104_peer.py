@@ -100,6 +100,7 @@ class Centre:
                     "ioa": point.io_address,
                     "type": message.type.name,
                     "cause": message.cot.name,
+                    "sequence": message.is_sequence,
                     "value": float(point.value),
                     "quality": point.quality.value,
                     "at": None if at is None else at.replace(tzinfo=None).isoformat(),

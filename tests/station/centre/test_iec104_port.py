@@ -195,10 +195,11 @@ async def test_an_interrogation_answers_everything_and_changes_come_by_themselve
     assert [one["value"] for one in power if one["cause"] == "SPONTANEOUS"] == [-812.5]
     assert set(told) == {p.ioa for p in with_device(sample_list()).monitored}
     assert {one["cause"] for one in told.values()} == {"INTERROGATED_BY_STATION"}
+    assert not any(one["sequence"] for one in told.values() if one["at"] is not None)
     assert told[16385]["value"] == -815.0
     assert told[16385]["quality"] == Flags.GOOD
     assert told[16392]["quality"] == Flags.INVALID
-    assert (told[1]["value"], told[2]["value"], told[16394]["value"]) == (1, 1, CentreState.LIMITED)
+    assert (told[1]["value"], told[3]["value"], told[16394]["value"]) == (1, 1, CentreState.LIMITED)
     assert told[17000]["quality"] == Flags.INVALID
 
 

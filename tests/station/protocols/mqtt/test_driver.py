@@ -206,4 +206,4 @@ async def test_a_broker_that_is_not_there_is_told_with_its_reason(port):
         await wait_for(lambda: heard.states, "the failure")
 
     assert not heard.states[0].connected
-    assert "the broker cannot be reached" in heard.states[0].reason
+    assert "the broker is out of reach" in heard.states[0].reason

@@ -6,9 +6,11 @@ import pytest
 
 from contract import layouts
 from contract.frame import Quality
+from station.image import ProcessImage
 from station.protocols.driver import DeviceSpec
 from station.protocols.mqtt.profile import MqttProfile, load
 from station.protocols.mqtt.sensor import Sensor
+from tests.station.site import site_config
 
 NOW_MS = 1_790_000_000_000
 SPEC = DeviceSpec("C1-GAS", "mqtt-room.toml", "127.0.0.1", 1883, topic="room/1")
@@ -117,3 +119,14 @@ def test_a_sensor_of_plain_numbers_needs_no_json():
 
     assert heard.hear("room/1/h2", b"0.0025", NOW_MS, retained=False)
     assert value(heard, "hydrogen_ppm") == (25, Quality.GOOD)
+
+
+def test_a_sensor_that_is_silent_is_stale_in_the_image_within_its_limit(tmp_path):
+    config, heard = site_config(tmp_path), sensor()
+    image = ProcessImage(config.staleness.model_dump())
+    heard.hear(STATE, message(smoke=True), NOW_MS, retained=False)
+    image.update(heard.reading(NOW_MS), 0)
+
+    ages = [image.freeze(NOW_MS + ms, ms).get("C1-GAS", "room").stale for ms in (59_000, 61_000)]
+
+    assert ages == [False, True]
