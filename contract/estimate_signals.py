@@ -334,6 +334,35 @@ ESTIMATES = (
         "cell_ece_half_width", "", "i2", 0.0001, _M, "cell energy efficiency ±", "单体能量效率 ±"
     ),
     analog("cell_anomaly_score", "", "i2", 0.001, _M, "cell anomaly score", "单体异常评分"),
+    # What the station itself makes of the cells that a rack tells, before anybody uses them.
+    analog("cells_voltage_max_v", "V", "i2", 0.001, _M, "highest usable cell", "可用单体最高电压"),
+    analog("cells_voltage_min_v", "V", "i2", 0.001, _M, "lowest usable cell", "可用单体最低电压"),
+    analog(
+        "cells_voltage_mean_v", "V", "i4", 0.0001, _M, "mean of usable cells", "可用单体平均电压"
+    ),
+    analog("cells_voltage_deviation_v", "V", "i4", 0.0001, _M, "spread of cells", "单体电压标准差"),
+    index(
+        "cells_voltage_max_index", "usable cell with the highest voltage", "可用单体最高电压编号"
+    ),
+    index("cells_voltage_min_index", "usable cell with the lowest voltage", "可用单体最低电压编号"),
+    analog(
+        "cells_temperature_max_c", "°C", "i2", 0.1, _M, "hottest usable cell", "可用单体最高温度"
+    ),
+    analog(
+        "cells_temperature_min_c", "°C", "i2", 0.1, _M, "coldest usable cell", "可用单体最低温度"
+    ),
+    analog(
+        "cells_temperature_mean_c", "°C", "i2", 0.01, _M, "mean of usable cells", "可用单体平均温度"
+    ),
+    analog(
+        *("cells_temperature_deviation_c", "°C", "i2", 0.01, _M),
+        *("spread of cell temperatures", "单体温度标准差"),
+    ),
+    index("cells_temperature_max_index", "hottest usable cell", "可用单体最高温度编号"),
+    index("cells_temperature_min_index", "coldest usable cell", "可用单体最低温度编号"),
+    analog("cells_usable", "", "i2", 1.0, _G, "usable cells", "可用单体数"),
+    analog("cells_spiking", "", "i2", 1.0, _G, "cells that jumped for a moment", "瞬时跳变单体数"),
+    analog("cells_frozen", "", "i2", 1.0, _G, "cells that stand still", "数值冻结单体数"),
 )
 
 HALF_WIDTHS: Final[Mapping[str, str]] = MappingProxyType(

@@ -246,6 +246,8 @@ EVENT_CODES: Mapping[str, EventKind] = MappingProxyType(
         "estimator.doubtful": _kind(
             _WARN, "voltages of cells are unlike those of their make", "单体电压与电芯型号不符"
         ),
+        "data.frozen_cells": _kind(_WARN, "values of cells stand still", "单体数值冻结"),
+        "data.unit_mistake": _kind(_ALARM, "values in a wrong unit", "数据单位错误"),
         "estimator.soh_model_unused": _kind(_INFO, "SOH model not used", "SOH 模型未启用"),
         "anomaly.hint": _kind(_INFO, "unusual behaviour of cells", "单体行为异常提示"),
         "anomaly.warning": _kind(_WARN, "anomaly of cells, warning", "单体异常预警"),

@@ -21,6 +21,7 @@ __all__ = [
     "ESTIMATE",
     "ESTIMATE_LIMIT",
     "ESTIMATE_STATION",
+    "ESTIMATE_SUMMARY",
     "FIRE",
     "HASH_BYTES",
     "INSULATION",
@@ -208,6 +209,19 @@ ESTIMATE_LIMIT = Layout(
     ),
 )
 """How much of its full current the health of a rack's cells leaves, and of which cell."""
+ESTIMATE_SUMMARY = Layout(
+    "estimate.summary",
+    tuple(
+        _columns(
+            "cells_voltage_max_v cells_voltage_min_v cells_voltage_mean_v "
+            "cells_voltage_deviation_v cells_voltage_max_index cells_voltage_min_index "
+            "cells_temperature_max_c cells_temperature_min_c cells_temperature_mean_c "
+            "cells_temperature_deviation_c cells_temperature_max_index "
+            "cells_temperature_min_index cells_usable cells_spiking cells_frozen"
+        )
+    ),
+)
+"""What the cells of a rack (the device) come to, each time it tells them."""
 LIMITS = Layout(
     "limits",
     tuple(
@@ -225,7 +239,7 @@ ALL: Mapping[str, Layout] = MappingProxyType(
         for x in (
             *(PCS, RACK, CHILLER, INSULATION, FIRE, METER, STATION),
             *(PANEL, VENTILATION, ROOM, DISPATCH_1, DISPATCH, ESTIMATE, ESTIMATE_STATION),
-            *(ESTIMATE_LIMIT, LIMITS),
+            *(ESTIMATE_LIMIT, ESTIMATE_SUMMARY, LIMITS),
         )
     }
 )

@@ -22,12 +22,14 @@ from contract.layouts import (
     ESTIMATE,
     ESTIMATE_LIMIT,
     ESTIMATE_STATION,
+    ESTIMATE_SUMMARY,
     LIMITS,
     METER,
     STATION,
 )
 from contract.words import Words
 from station.alarms import AlarmBook, Condition
+from station.cell_desk import CellDesk
 from station.centre_desk import CentreDesk
 from station.command_book import CommandBook, Page
 from station.command_cause import cause_of
@@ -48,7 +50,7 @@ from station.models import Models, ModelsPorts
 from station.office import Office
 from station.on_site_desk import OnSiteDesk
 from station.protection_files import protection_settings
-from station.protocols import DeviceStatus, FastReading, Reading
+from station.protocols import Bundle, DeviceStatus, FastReading
 from station.realtime import ask_for_priority, spare_the_collector
 from station.samples import Sample
 from station.security import Identity, load_identity
@@ -96,7 +98,7 @@ class Controller:
         self._devices = Devices(
             config,
             self._telemetry.queue.resume_points(),
-            self._on_reading,
+            self._on_bundle,
             self._on_status,
             self._on_fast,
         )
@@ -112,6 +114,7 @@ class Controller:
         self._watch = Watch(
             self._devices, self._executor, self._telemetry, self._link, self._alarms
         )
+        self._cells = CellDesk(self._on_computed)
         self._acquired: Counter[str] = Counter()
         self._values: dict[str, float] = {}
         self._releasing: asyncio.Task[None] | None = None
@@ -258,11 +261,13 @@ class Controller:
         self._command_log.close()
         log.info("event=stopped station=%s", self._config.station.id)
 
-    def _on_reading(self, reading: Reading) -> None:
-        self._image.update(reading, steady_ms())
-        if self._telemetry.add(reading):
-            self._acquired["samples"] += 1
-            self._acquired["values"] += len(reading.quality)
+    def _on_bundle(self, bundle: Bundle) -> None:
+        arrived_ms = steady_ms()
+        for reading in self._cells.take(bundle).readings():
+            self._image.update(reading, arrived_ms)
+            if self._telemetry.add(reading):
+                self._acquired["samples"] += 1
+                self._acquired["values"] += len(reading.quality)
 
     def _on_computed(self, sample: Sample) -> None:
         self._image.update(sample)
@@ -334,7 +339,11 @@ class Controller:
         for name, words in self._centre.take_refusals():
             self._watch.centre_refused(name, words)
         self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence)
-        conditions = chain(self._watch.conditions(image, result), self._estimators.conditions())
+        conditions = chain(
+            self._watch.conditions(image, result),
+            self._estimators.conditions(),
+            self._cells.conditions(),
+        )
         self._telemetry.add_events(self._alarms.update(conditions, now_ms))
         self._telemetry.add_events(self._story.tell(result, loops.take_clock_words()))
         facts = self._watch.facts(image, loops.clock.last_ms, self._centre.asked_kw, loops.fast)
@@ -399,6 +408,7 @@ def _staleness(config: StationConfig) -> dict[str, float]:
     own = (STATION, DISPATCH, LIMITS)
     limits = config.staleness.model_dump() | {layout.name: 10.0 for layout in own}
     limits |= {ESTIMATE.name: 10.0, ESTIMATE_STATION.name: 10.0, ESTIMATE_LIMIT.name: _HEALTH_S}
+    limits[ESTIMATE_SUMMARY.name] = config.staleness.cells
     if config.estimators is not None:
         limits["estimate.cells"] = 3 * config.estimators.cells_period_s + 5.0
     return limits

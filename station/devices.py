@@ -9,13 +9,13 @@ from typing import Any
 
 from station.config import DeviceConfig, Role, StationConfig
 from station.protocols import (
+    Bundle,
     CommandOutcome,
     DeviceCommand,
     DeviceSpec,
     DeviceStatus,
     DriverHost,
     FastReading,
-    Reading,
     Refused,
     cells_of,
     fast_report,
@@ -43,7 +43,7 @@ class Devices:
         self,
         config: StationConfig,
         resume: Mapping[str, str],
-        on_reading: Callable[[Reading], None],
+        on_bundle: Callable[[Bundle], None],
         on_status: Callable[[DeviceStatus], None],
         on_fast: Callable[[FastReading], None] | None = None,
     ) -> None:
@@ -61,7 +61,7 @@ class Devices:
             driver: DriverHost(
                 driver,
                 [spec_of(device) for device in devices],
-                on_reading,
+                on_bundle,
                 self._note_status,
                 on_fast=on_fast,
                 resume=resume,

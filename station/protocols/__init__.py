@@ -1,5 +1,6 @@
 """Drivers: how the station reads and commands its devices. The public face of this room."""
 
+from station.protocols.bundle import Bundle
 from station.protocols.driver import (
     Accepted,
     CommandOutcome,
@@ -22,6 +23,7 @@ from station.protocols.preflight import cells_of, check_device
 
 __all__ = [
     "Accepted",
+    "Bundle",
     "CommandOutcome",
     "DeviceCommand",
     "DeviceSpec",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from station.processes import Child, HostTiming, WatchedProcess, WireError
 from station.protocols import wire
+from station.protocols.bundle import Bundle
 from station.protocols.driver import (
     Accepted,
     CommandOutcome,
@@ -23,7 +24,6 @@ from station.protocols.driver import (
     FastHealth,
     FastReading,
     MissedReading,
-    Reading,
     Refused,
     ResumePoint,
     TimedOut,
@@ -40,7 +40,7 @@ class DriverHost:
 
     Attributes:
         resume_points: newest resume token of each buffered source. It only covers readings
-            already handed to `on_reading`: store it in one transaction with them, hand it to
+            already handed to `on_bundle`: store it in one transaction with them, hand it to
             the next host as `resume`, and nothing is lost or doubled over a station restart.
         missed: samples that this family's devices were asked for in vain, since the start.
         fast_health: newest word of each fast lane, by device; none while no process lives.
@@ -50,7 +50,7 @@ class DriverHost:
         self,
         driver: str,
         devices: Sequence[DeviceSpec],
-        on_reading: Callable[[Reading], None],
+        on_bundle: Callable[[Bundle], None],
         on_status: Callable[[DeviceStatus], None],
         *,
         on_fast: Callable[[FastReading], None] | None = None,
@@ -64,7 +64,7 @@ class DriverHost:
         Args:
             driver: name of the driver in the registry.
             devices: the devices it serves.
-            on_reading: called in the event loop for each reading.
+            on_bundle: called in the event loop for readings that came together.
             on_status: called in the event loop for each change of a device's state.
             on_fast: called in the event loop for each fast reading.
             resume: resume points of an earlier station process.
@@ -75,7 +75,7 @@ class DriverHost:
         self.driver = driver
         self.devices = tuple(devices)
         self.resume_points: dict[str, str] = dict(resume or {})
-        self._on_reading = on_reading
+        self._on_bundle = on_bundle
         self._on_status = on_status
         self._on_fast = on_fast or (lambda _reading: None)
         self.fast_health: dict[str, FastHealth] = {}
@@ -139,7 +139,7 @@ class DriverHost:
         """
         message = wire.decode(frame)
         match message:
-            case Reading() | FastReading() | MissedReading() | FastHealth():
+            case Bundle() | FastReading() | MissedReading() | FastHealth():
                 self._take_values(message)
             case ResumePoint():
                 self.resume_points[message.key] = message.token
@@ -156,11 +156,11 @@ class DriverHost:
                 raise WireError(f"a driver process sends no {type(message).__name__}")
         return ""
 
-    def _take_values(self, message: Reading | FastReading | MissedReading | FastHealth) -> None:
+    def _take_values(self, message: Bundle | FastReading | MissedReading | FastHealth) -> None:
         """Hand on what devices said, and note what they were asked for in vain."""
         match message:
-            case Reading():
-                self._on_reading(message)
+            case Bundle():
+                self._on_bundle(message)
             case FastReading():
                 self._on_fast(message)
             case MissedReading():

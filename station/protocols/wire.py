@@ -1,6 +1,7 @@
 """Messages between the host and a driver process, in frames of `station.processes.framing`.
 
-The arrays of a reading follow in the order of the header's list, as the dtype there says.
+Readings travel as bundles. The arrays of a bundle follow in the order of the header's list, as the
+dtype there says; its device times and times of arrival come first.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from station.processes import WireError, framing
+from station.protocols.bundle import Bundle
 from station.protocols.driver import (
     Accepted,
     DeviceCommand,
@@ -21,16 +23,16 @@ from station.protocols.driver import (
     FastHealth,
     FastReading,
     MissedReading,
-    Reading,
     Refused,
     ResumePoint,
     TimedOut,
 )
 
 MAX_MESSAGE_BYTES = 1 << 22
-"""A rack of 4096 cells is 16 KiB; nothing honest comes near 4 MiB."""
+"""A bundle is cut at 1 MiB; nothing honest comes near 4 MiB."""
 
 _DTYPES = frozenset({"|i1", "<i2", "<i4", "<f4"})
+_TIMES = np.dtype("<i8")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Failed:
 
 
 Message = (
-    Reading
+    Bundle
     | FastReading
     | FastHealth
     | MissedReading
@@ -94,16 +96,16 @@ def encode(message: Message) -> bytes:
         WireError: the message would pass the size limit.
     """
     blobs: list[bytes] = []
-    if isinstance(message, Reading):
+    if isinstance(message, Bundle):
         arrays = [np.ascontiguousarray(column) for column in message.values]
         fields: dict[str, Any] = {
-            "device": message.device,
             "layout": message.layout,
-            "time_ms": message.time_ms,
-            "received_ms": message.received_ms,
-            "arrays": [[array.dtype.str, array.size] for array in arrays],
+            "devices": message.devices,
+            "arrays": [[array.dtype.str, array.shape[1]] for array in arrays],
         }
-        blobs = [array.tobytes() for array in arrays]
+        times = (message.time_ms, message.received_ms)
+        blobs = [array.astype(_TIMES, copy=False).tobytes() for array in times]
+        blobs += [array.tobytes() for array in arrays]
         blobs.append(message.quality.astype(np.uint8, copy=False).tobytes())
     elif isinstance(message, FastReading):
         fields = {
@@ -126,8 +128,8 @@ def decode(frame: bytes) -> Message:
     """
     kind, fields, arrays = framing.unpack(frame)
     try:
-        if kind == Reading.__name__:
-            return _decode_reading(fields, arrays)
+        if kind == Bundle.__name__:
+            return _decode_bundle(fields, arrays)
         if kind == DriverSetup.__name__:
             devices = tuple(DeviceSpec(**device) for device in fields["devices"])
             return DriverSetup(fields["driver"], devices, fields["resume"])
@@ -154,26 +156,31 @@ def _decode_fast(fields: dict[str, Any]) -> FastReading:
     )
 
 
-def _decode_reading(fields: dict[str, Any], blob: memoryview) -> Reading:
-    """Return the reading; its arrays are read-only views of the frame's own bytes."""
+def _decode_bundle(fields: dict[str, Any], blob: memoryview) -> Bundle:
+    """Return the bundle; its arrays are read-only views of the frame's own bytes."""
+    devices = tuple(map(str, fields["devices"]))
+    count = len(devices)
+    times = np.frombuffer(blob, _TIMES, 2 * count).reshape(2, count)
     values = []
-    start = width = 0
-    for dtype, count in fields["arrays"]:
+    start, width = times.nbytes, 0
+    for dtype, repeat in fields["arrays"]:
         if dtype not in _DTYPES:
             raise WireError(f"arrays of type {dtype!r} are not part of the agreement")
-        values.append(np.frombuffer(blob, dtype, count, start))
+        if type(repeat) is not int or repeat < 1:
+            raise WireError(f"a column has {repeat!r} values")
+        values.append(np.frombuffer(blob, dtype, count * repeat, start).reshape(count, repeat))
         start += values[-1].nbytes
-        width += count
-    quality = np.frombuffer(blob, np.uint8, width, start)
-    if start + width != len(blob):
-        raise WireError(f"a reading of {len(blob)} array bytes announces {start + width}")
-    return Reading(
-        device=str(fields["device"]),
+        width += repeat
+    quality = np.frombuffer(blob, np.uint8, count * width, start)
+    if start + quality.nbytes != len(blob):
+        raise WireError(f"a bundle of {len(blob)} array bytes announces {start + quality.nbytes}")
+    return Bundle(
         layout=str(fields["layout"]),
-        time_ms=int(fields["time_ms"]),
-        received_ms=int(fields["received_ms"]),
+        devices=devices,
+        time_ms=times[0],
+        received_ms=times[1],
         values=tuple(values),
-        quality=quality,
+        quality=quality.reshape(count, width),
     )
 
 

@@ -15,12 +15,16 @@ from station.logs import set_up_logging
 from station.processes import WireError, attend, child_parser, leave
 from station.processes.child import open_stream
 from station.protocols import wire
+from station.protocols.bundle import bundled
 from station.protocols.driver import (
     CommandOutcome,
     DeviceCommand,
     Driver,
     DriverSetup,
+    FastHealth,
+    FastReading,
     Publication,
+    Reading,
     TimedOut,
     load_driver,
 )
@@ -31,6 +35,8 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 0.5
 CLOSE_S = 2.0
+GATHER_S = 0.02
+"""Readings that come within so long travel together; nobody acts on them before the next second."""
 MAX_BACKLOG_BYTES = 64 << 20
 """Ten minutes of a large station: a host that reads nothing for so long is no host."""
 
@@ -43,6 +49,7 @@ class Session:
         self._reader = reader
         self._writer = writer
         self._commands: set[asyncio.Task[None]] = set()
+        self._gathered: list[Reading] = []
 
     async def run(self) -> int:
         """Serve until the host closes; return the exit status of the process."""
@@ -60,6 +67,7 @@ class Session:
         beat = asyncio.create_task(self._beat(driver))
         listen = asyncio.create_task(self._listen(driver))
         done, _ = await asyncio.wait({serve, beat, listen}, return_when=asyncio.FIRST_COMPLETED)
+        self._send_gathered()
         for task in done:
             if task is not listen and task.exception() is not None:
                 log.error("driver=%s event=ended", setup.driver, exc_info=task.exception())
@@ -103,6 +111,25 @@ class Session:
             await asyncio.sleep(HEARTBEAT_S)
 
     def _send(self, message: Publication | CommandOutcome | wire.Heartbeat | wire.Failed) -> None:
+        """Send a message; a reading waits for others, and whatever it precedes waits for it."""
+        match message:
+            case Reading():
+                if not self._gathered:
+                    asyncio.get_running_loop().call_later(GATHER_S, self._send_gathered)
+                self._gathered.append(message)
+                return
+            case FastReading() | FastHealth() | wire.Heartbeat():
+                pass
+            case _:
+                self._send_gathered()
+        self._write(message)
+
+    def _send_gathered(self) -> None:
+        readings, self._gathered = self._gathered, []
+        for bundle in bundled(readings):
+            self._write(bundle)
+
+    def _write(self, message: wire.Message) -> None:
         if self._writer.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
             raise WireError("the host has stopped reading; start afresh")
         self._writer.write(wire.encode(message))

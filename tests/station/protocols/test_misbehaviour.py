@@ -26,6 +26,7 @@ from simulator.scenario import ScenarioPlayer
 from simulator.scenario_file import Scenario
 from simulator.servers import Devices
 from station.image import ProcessImage
+from station.protocols.bundle import Bundle
 from station.protocols.driver import DeviceSpec, Reading
 from station.protocols.host import DriverHost
 from tests.station.protocols.test_modbus_driver import Record
@@ -103,9 +104,10 @@ class Stage:
                 np.frombuffer(temperatures, ">i2").tolist(),
             )
 
-    def take(self, reading: Reading) -> None:
-        self.seen(reading)
-        self.image.update(reading)
+    def take(self, bundle: Bundle) -> None:
+        for reading in bundle.readings():
+            self.seen(reading)
+            self.image.update(reading)
 
     def since(self, count: int, device: str) -> list[Reading]:
         """Readings of cells after the first `count` of all."""

@@ -12,6 +12,7 @@ import pytest
 
 from contract import layouts
 from contract.frame import Quality
+from station.protocols.bundle import Bundle
 from station.protocols.driver import (
     Accepted,
     DeviceCommand,
@@ -58,6 +59,8 @@ class Record:
         match publication:
             case Reading():
                 self.readings.append(publication)
+            case Bundle():
+                self.readings += publication.readings()
             case DeviceStatus():
                 self.statuses.append(publication)
             case FastReading():

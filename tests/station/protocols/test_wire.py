@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from station.processes import WireError
 from station.protocols import wire
+from station.protocols.bundle import bundled
 from station.protocols.driver import (
     Accepted,
     DeviceCommand,
@@ -33,24 +34,58 @@ columns = st.one_of(
 
 
 @st.composite
-def readings(draw):
-    values = tuple(draw(st.lists(columns, min_size=1, max_size=5)))
-    width = sum(column.size for column in values)
-    quality = draw(hnp.arrays(np.uint8, width))
-    return Reading(draw(st.text()), draw(st.text()), draw(times), draw(times), values, quality)
+def many_readings(draw):
+    """Readings of several layouts; those of one layout have one shape, as a layout has."""
+    made = []
+    for layout in draw(st.lists(st.text(), min_size=1, max_size=3, unique=True)):
+        model = draw(st.lists(columns, min_size=1, max_size=5))
+        for _ in range(draw(st.integers(1, 4))):
+            values = tuple(draw(hnp.arrays(column.dtype, column.shape)) for column in model)
+            quality = draw(hnp.arrays(np.uint8, sum(column.size for column in values)))
+            device, time_ms, received_ms = draw(st.text()), draw(times), draw(times)
+            made.append(Reading(device, layout, time_ms, received_ms, values, quality))
+    return draw(st.permutations(made))
 
 
-@given(readings())
-def test_a_reading_arrives_as_it_left(reading):
-    got = wire.decode(wire.encode(reading))
+def by_layout(readings):
+    return sorted(readings, key=lambda reading: reading.layout)
 
-    assert isinstance(got, Reading)
-    assert (got.device, got.layout) == (reading.device, reading.layout)
-    assert (got.time_ms, got.received_ms) == (reading.time_ms, reading.received_ms)
-    assert got.quality.tolist() == reading.quality.tolist()
-    for ours, theirs in zip(reading.values, got.values, strict=True):
-        assert ours.dtype == theirs.dtype
-        assert ours.tobytes() == theirs.tobytes()
+
+@given(many_readings())
+def test_readings_arrive_as_they_left_each_layout_in_its_order(readings):
+    frames = [wire.encode(bundle) for bundle in bundled(readings)]
+
+    got = [reading for frame in frames for reading in wire.decode(frame).readings()]
+
+    for one, other in zip(by_layout(readings), by_layout(got), strict=True):
+        assert (other.device, other.layout) == (one.device, one.layout)
+        assert (other.time_ms, other.received_ms) == (one.time_ms, one.received_ms)
+        assert other.quality.tolist() == one.quality.tolist()
+        for ours, theirs in zip(one.values, other.values, strict=True):
+            assert ours.dtype == theirs.dtype
+            assert ours.tobytes() == theirs.tobytes()
+
+
+def test_a_bundle_is_cut_before_it_is_too_long_for_a_message():
+    cells = np.zeros(4096, np.int16)
+    rack = Reading("R", "rack.cells/4096", 1, 2, (cells, cells), np.zeros(8192, np.uint8))
+
+    bundles = list(bundled([rack] * 100))
+
+    assert sum(len(bundle.devices) for bundle in bundles) == 100
+    assert len(bundles) > 1
+    assert all(len(wire.encode(bundle)) < wire.MAX_MESSAGE_BYTES for bundle in bundles)
+
+
+def test_a_silent_rack_keeps_no_neighbours_cells_in_memory():
+    cells = np.zeros(400, np.int16)
+    rack = Reading("R", "rack.cells/400", 1, 2, (cells, cells), np.zeros(800, np.uint8))
+    (bundle,) = bundled([rack] * 3)
+
+    first, *_ = bundle.readings()
+
+    assert all(column.base is None for column in first.values)
+    assert first.quality.base is None
 
 
 @pytest.mark.parametrize(
@@ -94,9 +129,9 @@ def test_foreign_bytes_are_refused_and_nothing_else(data):
         wire.decode(data)
 
 
-@given(readings(), st.integers(0, 10_000), st.integers(1, 255))
-def test_a_flipped_byte_is_a_refusal_or_a_message_but_never_a_crash(reading, position, flip):
-    frame = bytearray(wire.encode(reading))
+@given(many_readings(), st.integers(0, 10_000), st.integers(1, 255))
+def test_a_flipped_byte_is_a_refusal_or_a_message_but_never_a_crash(readings, position, flip):
+    frame = bytearray(wire.encode(next(bundled(readings))))
     frame[position % len(frame)] ^= flip
 
     try:
@@ -109,9 +144,9 @@ def test_a_flipped_byte_is_a_refusal_or_a_message_but_never_a_crash(reading, pos
     "arrays", [[["|O", 1]], [["<i8", 1]], [["<i4", -1]], [["<i4", 99]], [["<i4", "1"]], [[1, 1]]]
 )
 def test_arrays_outside_the_agreement_are_refused(arrays):
-    fields = {"device": "", "layout": "", "time_ms": 0, "received_ms": 0, "arrays": arrays}
-    header = json.dumps(["Reading", fields]).encode()
-    frame = struct.pack(">II", 4 + len(header) + 5, len(header)) + header + bytes(5)
+    fields = {"devices": [""], "layout": "", "arrays": arrays}
+    header = json.dumps(["Bundle", fields]).encode()
+    frame = struct.pack(">II", 4 + len(header) + 21, len(header)) + header + bytes(21)
 
     with pytest.raises(WireError):
         wire.decode(frame)
