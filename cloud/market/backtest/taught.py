@@ -58,7 +58,7 @@ def learnt_value(case: Case) -> Outcome:
     trees = lightgbm.train(_SHAPE, data, _TREES)
     tested = course_of(case, rolled, measure)
     told = np.asarray(trees.predict(_by_segment(_questions(tested)))).reshape(-1, SEGMENTS)
-    return bid_values(case, _as_values(told, rolled, tested), checked=False)
+    return bid_values(case, _as_values(told, rolled, tested))
 
 
 def _questions(course: Course) -> Floats32:

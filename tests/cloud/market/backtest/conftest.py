@@ -26,21 +26,28 @@ def write(file: Path, step_min: int, *, tz: str | None = "UTC", **columns: np.nd
     return file
 
 
-@pytest.fixture
-def asked(tmp_path: Path) -> Request:
+@pytest.fixture(scope="session")
+def asked_once(tmp_path_factory: pytest.TempPathFactory) -> Request:
     """Ninety-eight days by quarter hour with hourly day-ahead prices in a second file."""
+    folder = tmp_path_factory.mktemp("backtest")
     price, base = made_prices(98, steps_a_day=96)
-    battery = tmp_path / "battery.toml"
+    battery = folder / "battery.toml"
     battery.write_text(BATTERY_TOML, "utf-8")
     return Request(
         prices=(
-            write(tmp_path / "rt.parquet", 15, spp=price),
-            write(tmp_path / "da.parquet", 60, ahead=base[::4]),
+            write(folder / "rt.parquet", 15, spp=price),
+            write(folder / "da.parquet", 60, ahead=base[::4]),
         ),
         columns="rt=spp,da=ahead",
         battery=battery,
         market="us-ercot",
         train_until=dt.date(2024, 3, 10),
         first=dt.date(2024, 3, 11),
-        last=dt.date(2024, 4, 4),
+        last=dt.date(2024, 3, 24),
     )
+
+
+@pytest.fixture
+def asked(asked_once: Request) -> Request:
+    """The same; whoever asks something else replaces what differs."""
+    return asked_once

@@ -12,12 +12,12 @@ from cloud.market.forecasts.lear import Lear
 from tests.cloud.market.forecasts.sample import actual, part
 
 FIRST = 700
-DAYS = 90
+DAYS = 60
 
 
 def ensemble(**options: object) -> Ensemble:
-    members = (*naive_members(), Lear("lear.56", 56))
-    given = {"members": members, "allow_short": True, "warm_up_days": 20, **options}
+    members = (*naive_members(), Lear("lear.42", 42))
+    given = {"members": members, "allow_short": True, "warm_up_days": 14, **options}
     return Ensemble(**given)
 
 
@@ -40,7 +40,7 @@ def test_a_forecast_says_who_made_it_with_which_weights_and_what_it_knew():
     assert sum(found.weights.values()) == pytest.approx(1)
     mixed = sum(found.weights[name] * said for name, said in found.members.items())
     np.testing.assert_allclose(found.mean, mixed)
-    assert found.flags == ("short history: 90 of 1,095 days",)
+    assert found.flags == ("short history: 60 of 1,095 days",)
     week = np.abs(found.members["naive.week"] - actual(FIRST + DAYS)).mean()
     assert np.abs(found.mean - actual(FIRST + DAYS)).mean() < week
 
@@ -76,7 +76,7 @@ def test_a_price_that_was_not_known_yet_is_not_looked_at():
 def test_a_forecast_of_wind_that_has_changed_changes_the_forecast_of_the_day():
     history, changed = part(FIRST, DAYS, beside=1), part(FIRST, DAYS, beside=1)
     changed.exogenous["renewables_forecast_mw"][24 * DAYS :] *= 2
-    own = ensemble(members=(Lear("lear.84", 84),))
+    own = ensemble(members=(Lear("lear.42", 42),))
     own.fit(history)
     before = own.forecast(day_after(history), day_after(history))
     own.fit(changed)
@@ -103,7 +103,7 @@ def test_a_day_of_23_hours_has_23_prices():
 
 def test_a_day_more_of_history_goes_on_from_what_was_learnt():
     longer = part(FIRST, DAYS + 1, beside=1)
-    step_by_step, at_once = ensemble(), ensemble(warm_up_days=21)
+    step_by_step, at_once = ensemble(), ensemble(warm_up_days=15)
     step_by_step.fit(part(FIRST, DAYS, beside=1))
     step_by_step.forecast(day_after(longer), day_after(longer))
     step_by_step.fit(longer)
@@ -118,7 +118,7 @@ def test_a_day_more_of_history_goes_on_from_what_was_learnt():
 
 
 def test_less_than_three_years_are_refused_unless_allowed():
-    with pytest.raises(TooLittleHistory, match="reaches back 90 days; at least 1095"):
+    with pytest.raises(TooLittleHistory, match="reaches back 60 days; at least 1095"):
         ensemble(allow_short=False).fit(part(FIRST, DAYS))
 
 

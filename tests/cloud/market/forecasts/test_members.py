@@ -10,7 +10,7 @@ from cloud.market.forecasts.kernel import Kernel, rough, smooth
 from cloud.market.forecasts.members import Member
 from tests.cloud.market.forecasts.sample import part
 
-ROWS = range(172, 200, 4)
+ROWS = range(174, 200, 8)
 
 
 def learners() -> dict[str, Member]:
@@ -18,8 +18,8 @@ def learners() -> dict[str, Member]:
         "kernel.rough": Kernel("kernel.rough", rough),
         "kernel.smooth": Kernel("kernel.smooth", smooth),
         "kernel.level": Kernel("kernel.level", smooth, by_level=True),
-        "lightgbm": Boosting(trees=200),
-        "lightgbm.level": Boosting("lightgbm.level", trees=200, by_level=True),
+        "lightgbm": Boosting(trees=100),
+        "lightgbm.level": Boosting("lightgbm.level", trees=100, by_level=True),
         "prophet": Additive(window=120),
     }
 
