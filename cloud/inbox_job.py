@@ -7,6 +7,7 @@ from cloud.config_market import MarketSection
 from cloud.db import Pool
 from cloud.live import Live
 from cloud.market.bid import BidSet
+from cloud.market.desk.newest import newest_forecast
 from cloud.market.exchanges import Market, Party, Role, check_everything
 from cloud.market.inbox import Inbox, Judged
 from cloud.market.wear import DEFAULT_WEAR, read_wear
@@ -20,7 +21,8 @@ class InboxJob:
     """Looks into the folder of the configuration; without one there is nothing to do."""
 
     def __init__(self, pool: Pool, vault: Vault, live: Live, market: MarketSection) -> None:
-        self._pool, self._live, self._market = pool, live, market
+        self._pool, self._vault = pool, vault
+        self._live, self._market = live, market
         self._inbox = (
             None
             if market.inbox is None
@@ -51,4 +53,9 @@ class InboxJob:
         wrong = check_everything(
             *(offers, market, sold.battery), party=party, role=role, now_ms=now_ms
         )
-        return Judged(sold.battery, tuple(one.words("en") for one in wrong))
+        known = await newest_forecast(
+            *(self._pool, self._vault, (*place, offers.day)),
+            sections[0] if sections else None,
+            now_ms,
+        )
+        return Judged(sold.battery, tuple(one.words("en") for one in wrong), known)

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 from dataclasses import asdict, replace
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
@@ -36,10 +36,12 @@ from cloud.api.context import BidApprover, BidEditor, Desk, DeskOf, MarketReader
 from cloud.api.image import now_ms
 from cloud.api.life import WordsAnswer
 from cloud.api.stations import StationId
+from cloud.config_desk import DeskSection
 from cloud.errors import NotFound
 from cloud.market import bids
 from cloud.market.bid import BidSet
 from cloud.market.bids import Bid, Content, NewBid, Version, fingerprint
+from cloud.market.desk.newest import newest_forecast
 from cloud.market.desk.what_if import WhatIf, what_if
 from cloud.market.errors import BidRefused
 from cloud.market.exchanges import load_market
@@ -105,8 +107,8 @@ async def draft_bid(
 ) -> BidAnswer:
     """Draft a bid; where exactly this one is there already it is answered with 200.
 
-    It is checked and weighed with what the station can sell now, and with the forecast of another
-    bid of its day, where there is one.
+    It is checked with what the station can sell now and weighed with the newest forecast of its
+    day.
     """
     present, services = now_ms(), parts.services
     product = load_market(body.market).product(body.product)
@@ -114,7 +116,9 @@ async def draft_bid(
         *(station, body.market, body.product, body.day, product.interval_min, body.mode),
         intervals=tuple(one.interval() for one in body.intervals),
     )
-    sold = await sold_now(services.pool, services.live, station, read_wear(DEFAULT_WEAR))
+    section = _section(parts, station, body.market)
+    rule = read_wear((section.wear_file if section else None) or DEFAULT_WEAR)
+    sold = await sold_now(services.pool, services.live, station, rule)
     beside = await bids.listed(services.pool, body.day, body.day, station=station)
     for one in beside:
         if (one.product, one.begin_ms) == (body.product, offers.intervals[0].start_ms):
@@ -122,15 +126,11 @@ async def draft_bid(
             if there.versions[0].content.bid_set == offers:
                 response.status_code = 200
                 return await _whole(parts, there)
-    inputs: dict[str, Any] = {"battery": asdict(sold.battery), "notes": list(sold.notes)}
-    forecasts: tuple[str, ...] = ()
-    if beside:
-        other = await bids.load(services.pool, services.vault, beside[0].id)
-        known = other.versions[0].content
-        forecasts = known.forecasts
-        inputs |= {name: known.inputs[name] for name in ("forecast",) if name in known.inputs}
+    place = station, body.market, body.day
+    known = await newest_forecast(services.pool, services.vault, place, section, present)
+    about = {"battery": asdict(sold.battery), "notes": list(sold.notes)}
     gate_ms = product.gate_closure_ms(offers.intervals[0].start_ms)
-    new = NewBid(body.desk, gate_ms, Content(offers, inputs, forecasts))
+    new = NewBid(body.desk, gate_ms, Content(offers, about | known.inputs, known.versions))
     made = await bids.draft(
         services.pool, services.vault, new, who=session.user.name, why=body.why, now_ms=present
     )
@@ -224,6 +224,12 @@ async def withdraw_bid(
         now_ms=now_ms(),
     )
     return await _whole(parts, await load(parts, station, bid))
+
+
+def _section(parts: Desk, station: str, market: str) -> DeskSection | None:
+    """Return what is configured of the desk that bids for a station at a market."""
+    desks = parts.services.config.market.desks
+    return next((one for one in desks if (one.station, one.market) == (station, market)), None)
 
 
 async def load(parts: Desk, station: str, bid: UUID) -> Bid:

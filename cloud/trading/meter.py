@@ -10,9 +10,9 @@ from cloud.history.model import Resolution, SignalRef
 from cloud.history.query import History
 from cloud.market.desk.metering import Counters, Metered, metered
 from cloud.market.errors import MarketError
+from cloud.market.units import MINUTE_MS
 
-_MINUTE_MS: Final = 60_000
-_AROUND_MS: Final = 10 * _MINUTE_MS
+_AROUND_MS: Final = 10 * MINUTE_MS
 """The meter's counters are read so long beyond both ends of what is asked."""
 _COUNTERS: Final = ("energy_discharged_kwh", "energy_charged_kwh")
 _METER: Final = "meter"
@@ -33,7 +33,7 @@ class StationMeter:
             MarketError: the station has no meter.
         """
         counters = await self._counters(station, begin_ms, end_ms)
-        step_ms = interval_min * _MINUTE_MS
+        step_ms = interval_min * MINUTE_MS
         return metered(counters, range(begin_ms, end_ms, step_ms), step_ms)
 
     async def _counters(self, station: str, begin_ms: int, end_ms: int) -> Counters:
@@ -61,4 +61,4 @@ class StationMeter:
             last = series.values if series.last is None else series.last
             over = np.isin(series.times_ms, times)
             values[row, np.searchsorted(times, series.times_ms[over])] = last[over]
-        return Counters(times + _MINUTE_MS, values[0], values[1])
+        return Counters(times + MINUTE_MS, values[0], values[1])

@@ -17,10 +17,10 @@ from cloud.market.forecasts.boosting import Boosting
 from cloud.market.forecasts.days import day_table
 from cloud.market.forecasts.history import History
 from cloud.market.forecasts.members import FIRST_ROW, Member
+from cloud.market.units import HOUR_MIN
 
 Floats = npt.NDArray[np.float64]
 
-_HOUR_MIN = 60
 _SAME_DAYS = 28
 """Members are fitted anew so often: bounded work, as for the others of the table."""
 
@@ -44,7 +44,7 @@ def boosted_day_ahead(case: Case) -> Outcome:
 
 def _on(case: Case, member: Member, *, of_day_ahead: bool) -> Outcome:
     believed, prices = believe(case), case.prices
-    first = -prices.start_ms // 60_000 % _HOUR_MIN // prices.step_min
+    first = -prices.start_ms // 60_000 % HOUR_MIN // prices.step_min
     exogenous: dict[str, Floats] = {}
     if case.seen.load is not None:
         exogenous["load"] = _hourly(case.seen.load, first, prices.step_min)
@@ -56,7 +56,7 @@ def _on(case: Case, member: Member, *, of_day_ahead: bool) -> Outcome:
             exogenous["day_ahead"] = _hourly(believed.day_ahead, first, prices.step_min)
     start_ms = prices.start_ms + first * prices.step_min * 60_000
     zone = case.zone
-    table: Any = day_table(History(start_ms, _HOUR_MIN, target, exogenous, zone=zone))
+    table: Any = day_table(History(start_ms, HOUR_MIN, target, exogenous, zone=zone))
     return scheduled(case, _laid_out(case, table, member, believed.profile))
 
 
@@ -70,13 +70,13 @@ def _laid_out(case: Case, table: Any, member: Member, otherwise: Floats) -> Floa
         if row < FIRST_ROW or row >= len(table.dates) or begin == end:
             continue
         told = member.forecast(table, row)
-        hour = (prices.minutes[begin:end] // _HOUR_MIN).astype(np.int64)
+        hour = (prices.minutes[begin:end] // HOUR_MIN).astype(np.int64)
         out[begin:end] = told[hour]
     return out
 
 
 def _hourly(values: Floats, first: int, step_min: int) -> Floats:
     """Return hourly means from a step on, NaN where a step is missing."""
-    per_hour = _HOUR_MIN // step_min
+    per_hour = HOUR_MIN // step_min
     whole = (len(values) - first) // per_hour
     return np.asarray(values[first : first + whole * per_hour].reshape(whole, per_hour).mean(1))

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.market.errors import BadSeries
+from cloud.market.units import MINUTE_MS
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-MS_PER_MIN = 60_000
 DAY_MIN = 1440
 _SHOWN = 3
 _ROLES = ("rt", "da", "load")
@@ -108,8 +108,8 @@ def read_prices(
         step_min=step_min,
         price=price,
         day_ahead=held.get("da"),
-        day=local_ms // (DAY_MIN * MS_PER_MIN),
-        minutes=local_ms // MS_PER_MIN % DAY_MIN,
+        day=local_ms // (DAY_MIN * MINUTE_MS),
+        minutes=local_ms // MINUTE_MS % DAY_MIN,
         load=held.get("load"),
     )
 
@@ -165,15 +165,15 @@ def _step(name: str, times: Ints) -> int:
     apart = np.diff(times)
     step = int(np.median(apart))
     bad = np.flatnonzero(apart != step)
-    if step <= 0 or DAY_MIN * MS_PER_MIN % step or step % MS_PER_MIN:
-        raise BadSeries(f"{name}: rows are {step / MS_PER_MIN:g} minutes apart; no part of a day")
+    if step <= 0 or DAY_MIN * MINUTE_MS % step or step % MINUTE_MS:
+        raise BadSeries(f"{name}: rows are {step / MINUTE_MS:g} minutes apart; no part of a day")
     if len(bad):
         what = "gap, double or disorder"
         raise BadSeries(
             f"{name}: {len(bad)} places with a {what}, the first after {_utc(int(times[bad[0]]))}; "
             "fill or sort the file first (the market's price import names each of them)"
         )
-    return step // MS_PER_MIN
+    return step // MINUTE_MS
 
 
 def _refuse_empty(name: str, times: Ints, price: Floats) -> None:
@@ -190,7 +190,7 @@ def _held(name: str, at: Ints, values: Floats, times: Ints, step_min: int) -> Fl
     apart = np.diff(at)
     if len(at) < 2 or (apart <= 0).any():  # noqa: PLR2004 - an interval lies between two
         raise BadSeries(f"{name}: doubled times, or fewer than two rows")
-    length = max(int(np.median(apart)), step_min * MS_PER_MIN)
+    length = max(int(np.median(apart)), step_min * MINUTE_MS)
     place = np.searchsorted(at, times, side="right") - 1
     covered = (place >= 0) & (times - at[np.maximum(place, 0)] < length)
     return np.where(covered, values[np.maximum(place, 0)], np.nan)
@@ -199,8 +199,8 @@ def _held(name: str, at: Ints, values: Floats, times: Ints, step_min: int) -> Fl
 def _offsets(times: Ints, zone: str) -> Ints:
     """Milliseconds that local clocks are ahead of UTC, found by the hour."""
     info = ZoneInfo(zone)
-    hours, back = np.unique(times // (60 * MS_PER_MIN), return_inverse=True)
-    found = [_offset_ms(int(hour) * 60 * MS_PER_MIN, info) for hour in hours]
+    hours, back = np.unique(times // (60 * MINUTE_MS), return_inverse=True)
+    found = [_offset_ms(int(hour) * 60 * MINUTE_MS, info) for hour in hours]
     return np.array(found, np.int64)[back]
 
 

@@ -25,11 +25,11 @@ from cloud.market.battery import read_battery
 from cloud.market.bidding.curves import Bands
 from cloud.market.errors import BadSeries
 from cloud.market.exchanges import DayGate, Kind, Market, Product, Stage, load_market
+from cloud.market.units import DAY_MIN
 
 RESULTS_AFTER_MIN = 210
 """Minutes from a day-ahead gate to the publication of its prices where nothing else is said:
 ERCOT takes bids until 10:00 and publishes at about 13:30."""
-_DAY_MIN = 1440
 _GATE_MIN = 600
 """Where a market has no day-ahead gate of its own: 10:00."""
 _EPOCH = dt.date(1970, 1, 1)
@@ -191,7 +191,7 @@ def _gate_minute(market: Market) -> int:
 def _known_minute(request: Request, market: Market) -> int:
     if request.day_ahead_known is not None:
         return request.day_ahead_known.hour * 60 + request.day_ahead_known.minute
-    return min(_gate_minute(market) + RESULTS_AFTER_MIN, _DAY_MIN - 1)
+    return min(_gate_minute(market) + RESULTS_AFTER_MIN, DAY_MIN - 1)
 
 
 def _number(day: dt.date) -> int:
@@ -217,9 +217,18 @@ def _date(number: int) -> dt.date:
 def _key(request: Request) -> str:
     """Return what must agree for rows of an earlier run to be kept."""
     facts = asdict(replace(request, strategies=""))
-    facts["prices"] = [(str(file), file.stat().st_size) for file in request.prices if file.exists()]
-    facts["battery"] = request.battery.read_text("utf-8")
+    named = Path(request.market) if request.market.endswith(".toml") else None
+    files = [*request.prices, request.battery, *([] if named is None else [named])]
+    facts["files"] = [(str(file), _digest(file)) for file in files]
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
+
+
+def _digest(file: Path) -> str:
+    """Return what names a file's content; a file that is not there has none."""
+    if not file.is_file():
+        return ""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _kept(out: Path, key: str) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.market.errors import BadSeries
+from cloud.market.units import DAY_MIN
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -24,7 +25,6 @@ knows the hour already."""
 OFFSET = 10.0
 """Added to the base's size before dividing, in the currency per MWh: near nought a residual is
 counted in money, far from it in shares."""
-_DAY_MIN = 1440
 _LONG_STEPS = 4096
 """After so many steps a chain has forgotten where it began."""
 
@@ -62,7 +62,7 @@ class Chain:
 
     def block(self, minutes: Ints) -> Ints:
         """Return the block of the day of local minutes."""
-        return minutes // (_DAY_MIN // len(self.means))
+        return minutes // (DAY_MIN // len(self.means))
 
     def independent(self) -> "Chain":
         """Return the same states, drawn anew each step: what a forecast of quantiles says."""

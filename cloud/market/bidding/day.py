@@ -8,9 +8,9 @@ import numpy.typing as npt
 from cloud.market.bid import BidInterval
 from cloud.market.bidding.curves import Bands, bid_curve
 from cloud.market.bidding.value import Values, energy_of, physics
+from cloud.market.units import MINUTE_MS
 
 Floats = npt.NDArray[np.float64]
-_MS_PER_MIN = 60_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def bid_day(
         k = first + n
         price = float(values.base[k])
         socs[n] = battery.soc_min + energy / battery.energy_mwh
-        start_ms = values.start_ms + k * values.step_min * _MS_PER_MIN
+        start_ms = values.start_ms + k * values.step_min * MINUTE_MS
         out.append(BidInterval(start_ms, bid_curve(values, k, float(socs[n]), bands)))
         left = np.ascontiguousarray(values.at_price(k, price))
         asked = best_power(left, energy, price, hours, physics(battery), 0.0, 0.0, 0.0)

@@ -42,6 +42,8 @@ def perfect_foresight(
     # The class beneath: the upper one prints a banner before it can be told to be silent.
     solver: Any = highspy.Highs.__mro__[1]()
     solver.setOptionValue("output_flag", False)
+    # HiGHS refuses to run with another number of threads than it first ran with in a process.
+    solver.setOptionValue("threads", 1)
     solver.passModel(_model(highspy, price, battery, step_min / 60, end_mwh))
     steps = len(price)
     while True:

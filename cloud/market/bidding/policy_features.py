@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.market.battery import Battery
+from cloud.market.units import DAY_MIN
 
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
@@ -21,7 +22,6 @@ AHEAD_HOURS = 24
 SEEN_STEPS_AGO = 2
 _WINDOWS_H = (1, 4, 24)
 _CLIP = 200.0
-_DAY_MIN = 1440
 _BIG_LOAD = 3.0
 
 
@@ -88,7 +88,7 @@ def market_features(seen: Seen, battery: Battery, measure: float) -> Floats32:
         battery: whose efficiency is told.
         measure: prices are looked at in this, money per MWh.
     """
-    angle = 2 * np.pi * seen.minutes / _DAY_MIN
+    angle = 2 * np.pi * seen.minutes / DAY_MIN
     parts = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]
     parts.append(np.arcsinh(seen.base / measure))
     price = np.where(np.isfinite(seen.price), seen.price, seen.base)
@@ -110,7 +110,7 @@ def market_code(kind: MarketType) -> Floats32:
 
 
 def _ahead(seen: Seen, per_hour: int) -> list[Floats]:
-    day = _DAY_MIN // seen.step_min
+    day = DAY_MIN // seen.step_min
     here, out = np.arange(len(seen.base)), []
     for hour in range(AHEAD_HOURS):
         place = here + 1 + hour * per_hour

@@ -19,9 +19,9 @@ from cloud.market.bids.content import Approval, Approver, Content, Judgement, fi
 from cloud.market.bids.rows import Overtaken, Step
 from cloud.market.bids.states import State
 from cloud.market.errors import BidRefused, BidTooLate
+from cloud.market.units import MINUTE_MS
 from cloud.vault.vault import Vault
 
-_MINUTE_MS: Final = 60_000
 _LONGEST_WHY: Final = 2_000
 
 
@@ -239,7 +239,7 @@ def _time_of(offers: BidSet) -> tuple[int, int]:
     starts = [one.start_ms for one in offers.intervals]
     if not starts or sorted(set(starts)) != starts:
         raise BidRefused("a bid has at least one interval, in order of time, without doubles")
-    return starts[0], starts[-1] + offers.interval_min * _MINUTE_MS
+    return starts[0], starts[-1] + offers.interval_min * MINUTE_MS
 
 
 def _require_same(there: BidSet, given: BidSet) -> None:

@@ -13,11 +13,10 @@ from zoneinfo import ZoneInfo
 
 from cloud.market.bid import Direction
 from cloud.market.errors import MarketError
+from cloud.market.units import HOUR_MIN, MINUTE_MS
 from contract.schedule import INTERVALS_MIN, Schedule, points_of_day
 
-_MS_PER_MINUTE: Final = 60_000
 _KW_PER_MW: Final = 1_000
-_HOUR: Final = 60
 _SIGNS: Final = {Direction.DISCHARGE: 1, Direction.CHARGE: -1}
 
 
@@ -39,7 +38,7 @@ def energy_trades(
         awards: beginning (UTC epoch ms), direction and MW of each.
         interval_min: length of the product's intervals.
     """
-    step_ms = interval_min * _MS_PER_MINUTE
+    step_ms = interval_min * MINUTE_MS
     return tuple(
         Traded(start, start + step_ms, _SIGNS[direction] * power)
         for start, direction, power in awards
@@ -79,9 +78,11 @@ def _day(
     timezone: str,
     base: Schedule | None,
 ) -> Schedule:
-    still = base or Schedule(day, timezone, _HOUR, (0.0,) * points_of_day(day, timezone, _HOUR))
+    still = base or Schedule(
+        day, timezone, HOUR_MIN, (0.0,) * points_of_day(day, timezone, HOUR_MIN)
+    )
     step_min = _step(still, trades, span_ms)
-    step_ms = step_min * _MS_PER_MINUTE
+    step_ms = step_min * MINUTE_MS
     powers = []
     for index in range(points_of_day(day, timezone, step_min)):
         at_ms = still.start_ms + index * step_ms
@@ -97,11 +98,11 @@ def _step(still: Schedule, trades: Sequence[Traded], span_ms: tuple[int, int]) -
     """Return the longest interval in which nothing changes within a point, minutes."""
     changes = {*span_ms, *(at for one in trades for at in (one.start_ms, one.end_ms))}
     inside = (at - still.start_ms for at in changes if still.start_ms <= at <= still.end_ms)
-    common = math.gcd(still.interval_min * _MS_PER_MINUTE, *inside)
-    fitting = [one for one in INTERVALS_MIN if common % (one * _MS_PER_MINUTE) == 0]
+    common = math.gcd(still.interval_min * MINUTE_MS, *inside)
+    fitting = [one for one in INTERVALS_MIN if common % (one * MINUTE_MS) == 0]
     if not fitting:
         raise MarketError(
-            f"what is cleared changes {common / _MS_PER_MINUTE:g} min apart; a station follows "
+            f"what is cleared changes {common / MINUTE_MS:g} min apart; a station follows "
             f"schedules by {INTERVALS_MIN} minutes"
         )
     return max(fitting)

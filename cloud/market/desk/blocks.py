@@ -4,12 +4,10 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from cloud.market.exchanges import Product
-
-_MS_PER_MINUTE: Final = 60_000
+from cloud.market.units import MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +47,5 @@ def _blocks(product: Product, day: dt.date) -> Iterator[Block]:
     starts = product.intervals_ms(day)
     for gate_ms, part in groupby(starts, product.gate_closure_ms):
         inside = list(part)
-        end_ms = inside[-1] + product.interval_min * _MS_PER_MINUTE
+        end_ms = inside[-1] + product.interval_min * MINUTE_MS
         yield Block(day, inside[0], end_ms, gate_ms)

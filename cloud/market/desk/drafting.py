@@ -26,9 +26,8 @@ from cloud.market.plans import (
     make_plan,
 )
 from cloud.market.station_battery import StationBattery
+from cloud.market.units import HOUR_MIN, MINUTE_MS
 
-_MINUTES_PER_HOUR = 60
-_MS_PER_MINUTE = 60_000
 _WORTH_SAYING = 1e-3
 """Gaps of the plan below a tenth of a per cent are not told."""
 
@@ -114,7 +113,7 @@ def draft(request: DraftRequest) -> Draft:
         PlanFailed: no plan was found in time.
     """
     starts = _open_starts(request)
-    step_h = request.product.interval_min / _MINUTES_PER_HOUR
+    step_h = request.product.interval_min / HOUR_MIN
     price = at(request.energy, starts)
     products = tuple(_capacity(request, name, starts) for name in request.held)
     plan_request = PlanRequest(
@@ -154,7 +153,7 @@ def draft(request: DraftRequest) -> Draft:
 
 def at(forecast: Forecast, starts_ms: tuple[int, ...]) -> Floats:
     """Return a forecast's means at the beginnings of intervals, shape (intervals,)."""
-    step_ms = forecast.step_min * _MS_PER_MINUTE
+    step_ms = forecast.step_min * MINUTE_MS
     places = (np.array(starts_ms, np.int64) - forecast.start_ms) // step_ms
     taken: Floats = forecast.mean[places]
     return taken
@@ -174,7 +173,7 @@ def worth_at_end(request: DraftRequest, price: Floats) -> float:
 
 def _open_starts(request: DraftRequest) -> tuple[int, ...]:
     forecast = request.energy
-    end_ms = forecast.start_ms + len(forecast.mean) * forecast.step_min * _MS_PER_MINUTE
+    end_ms = forecast.start_ms + len(forecast.mean) * forecast.step_min * MINUTE_MS
     starts = tuple(
         start
         for start in request.product.intervals_ms(request.day)
@@ -217,7 +216,7 @@ def _capacity(request: DraftRequest, name: str, starts: tuple[int, ...]) -> Capa
         hours=float(product.soc_band_h),
         most_mw=request.held_most_mw,
         used=request.used.get(name, 0.0),
-        blocks=tuple(start // (product.interval_min * _MS_PER_MINUTE) for start in starts),
+        blocks=tuple(start // (product.interval_min * MINUTE_MS) for start in starts),
     )
 
 
@@ -231,8 +230,7 @@ def _whole_blocks(
         for begin in product.intervals_ms(request.day)
         if begin in planned
         and product.gate_closure_ms(begin) > request.now_ms
-        and begin + (product.interval_min - request.product.interval_min) * _MS_PER_MINUTE
-        in planned
+        and begin + (product.interval_min - request.product.interval_min) * MINUTE_MS in planned
     ]
     return tuple(within), np.array([planned[begin] for begin in within])
 

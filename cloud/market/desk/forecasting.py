@@ -18,9 +18,8 @@ from cloud.market.errors import BadSeries
 from cloud.market.exchanges import Market
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.forecasts import Ensemble, History, Member
+from cloud.market.units import DAY_MS, MINUTE_MS
 
-_MINUTE_MS: Final = 60_000
-_DAY_MS: Final = 86_400_000
 _KEPT_MS: Final = 900_000
 """A forecast stands for a quarter of an hour: what becomes known meanwhile is seen by the next."""
 _YEARS: Final = 4
@@ -98,7 +97,7 @@ async def read_history(
     Raises:
         BadSeries: nothing is stored, or a series has another step.
     """
-    from_ms = known_ms - _YEARS * 366 * _DAY_MS
+    from_ms = known_ms - _YEARS * 366 * DAY_MS
     price = await prices.read(pool, sources.price, from_ms, end_ms, known_ms)
     known = np.flatnonzero(np.isfinite(price.value))
     if not len(known):
@@ -129,7 +128,7 @@ async def anchored(pool: Pool, forecast: Forecast, series: str, known_ms: int) -
     What is known of the day-ahead price is the best guess of what is traded within the day; how
     far that lies off it is not known from here, so the forecast's own band is kept around it.
     """
-    end_ms = forecast.start_ms + len(forecast.mean) * forecast.step_min * _MINUTE_MS
+    end_ms = forecast.start_ms + len(forecast.mean) * forecast.step_min * MINUTE_MS
     reading = await prices.read(pool, series, forecast.start_ms, end_ms, known_ms)
     known = np.isfinite(reading.value)
     if reading.step_min != forecast.step_min or len(known) != len(forecast.mean):

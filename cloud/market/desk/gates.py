@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from cloud.config_desk import DeskSection, ProductSection
 from cloud.market.bids import Listed
 from cloud.market.desk.blocks import open_blocks
 from cloud.market.exchanges import DayGate, Market, Product, load_market
-
-_MINUTE_MS: Final = 60_000
+from cloud.market.units import MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def _awaited(
     rules = market.product(product.id)
     most_ms = ahead_ms
     if not isinstance(rules.gate, DayGate):
-        most_ms = min(ahead_ms, round(product.ahead_min * _MINUTE_MS))
+        most_ms = min(ahead_ms, round(product.ahead_min * MINUTE_MS))
     for block in open_blocks(rules, now_ms, lead_ms=0, ahead_ms=most_ms):
         span = block.begin_ms, block.end_ms, block.gate_ms
         yield GateSeen(section.desk, market, rules, *span, None)

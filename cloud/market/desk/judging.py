@@ -24,13 +24,12 @@ from cloud.market.risk import (
     greatest_power,
     var_cvar,
 )
+from cloud.market.units import HOUR_MIN, MINUTE_MS
 from contract.words import Words
 
 _SCENARIOS: Final = 2_000
 """The worst twentieth has 100 of them: the CVaR of two draws differs by some per cent."""
 _LEVEL: Final = 0.95
-_MINUTES: Final = 60
-_MS_PER_MINUTE: Final = 60_000
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def figures_of(
     sold = sum(one.power_mw(Direction.DISCHARGE) for one in offers.intervals)
     figures = {
         "power_mw": float(greatest_power(offers)),
-        "energy_mwh": float(sold) * offers.interval_min / _MINUTES,
+        "energy_mwh": float(sold) * offers.interval_min / HOUR_MIN,
     }
     if not any(one.segments for one in offers.intervals) or not is_energy(offers):
         return figures | {"expected": 0.0, "var": 0.0, "cvar": 0.0, "worst": 0.0}
@@ -144,7 +143,7 @@ def paths_of(offers: BidSet, forecast: Forecast, seed: int) -> Floats | None:
     from cloud.market.forecasts import paths  # noqa: PLC0415 - needs scipy, which is slow to load
 
     starts = np.array([one.start_ms for one in offers.intervals], np.int64)
-    places = (starts - forecast.start_ms) // (forecast.step_min * _MS_PER_MINUTE)
+    places = (starts - forecast.start_ms) // (forecast.step_min * MINUTE_MS)
     if places.min() < 0 or places.max() >= len(forecast.mean):
         return None
     drawn = paths(forecast, _SCENARIOS, np.random.default_rng(seed))

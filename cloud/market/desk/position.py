@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from cloud.db import Pool
 from cloud.market import bids
 from cloud.market.battery import Battery
 from cloud.market.desk.awards import Traded, energy_trades
 from cloud.market.exchanges import Kind, load_market
+from cloud.market.units import HOUR_MS, MINUTE_MS
 from cloud.vault.vault import Vault
-
-_MS_PER_HOUR: Final = 3_600_000
-_MS_PER_MINUTE: Final = 60_000
 
 
 async def traded(
@@ -52,7 +49,7 @@ async def held_ready(
         if product.kind not in {Kind.REGULATION, Kind.RESERVE}:
             continue
         for one in won.cleared.awards:
-            power, lasts_ms = float(one.power_mw), product.interval_min * _MS_PER_MINUTE
+            power, lasts_ms = float(one.power_mw), product.interval_min * MINUTE_MS
             energy = power * float(product.soc_band_h)
             found.append(HeldReady(one.start_ms, one.start_ms + lasts_ms, power, energy))
     return tuple(one for one in found if one.start_ms < end_ms and one.end_ms > begin_ms)
@@ -99,7 +96,7 @@ def carried(battery: Battery, trades: Sequence[Traded], now_ms: int, begin_ms: i
     """
     energy = battery.soc * battery.energy_mwh
     for one in sorted(trades, key=lambda trade: trade.start_ms):
-        hours = (min(one.end_ms, begin_ms) - max(one.start_ms, now_ms)) / _MS_PER_HOUR
+        hours = (min(one.end_ms, begin_ms) - max(one.start_ms, now_ms)) / HOUR_MS
         if hours > 0:
             moved = one.power_mw * hours
             loss = battery.discharge_efficiency if moved > 0 else 1 / battery.charge_efficiency

@@ -19,6 +19,7 @@ from cloud.market.forecasts import ResidualChain
 from cloud.market.forecasts.kept import KeptDay
 from cloud.market.forecasts.residual_chain import real_time_price, scaled_residual
 from cloud.market.risk import Risk, var_cvar
+from cloud.market.units import DAY_MIN, MINUTE_MS
 
 SHARES: Final = (0.05, 0.2, 0.5, 0.2, 0.05)
 """Of the residuals in each state: fewer states than of real-time prices, since days are few."""
@@ -29,8 +30,6 @@ _LEVEL: Final = 0.95
 _BINS: Final = 24
 _FAN: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 _SAMPLES: Final = 5
-_DAY_MIN: Final = 1_440
-_MS_PER_MINUTE: Final = 60_000
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class ResidualDays:
 
 def usable(kept: Sequence[KeptDay], forecast: Forecast) -> list[KeptDay]:
     """Return the past days whose forecast and prices are whole and of the forecast's step."""
-    points = _DAY_MIN // forecast.step_min
+    points = DAY_MIN // forecast.step_min
     return [
         one
         for one in sorted(kept, key=lambda one: one.day)
@@ -90,7 +89,7 @@ def residual_days(
     """
     past = usable(kept, forecast)
     starts = np.array([one.start_ms for one in offers.intervals], np.int64)
-    places = (starts - forecast.start_ms) // (forecast.step_min * _MS_PER_MINUTE)
+    places = (starts - forecast.start_ms) // (forecast.step_min * MINUTE_MS)
     points = len(forecast.mean)
     if len(past) < LEAST_DAYS or places.min() < 0 or places.max() >= points:
         return None
@@ -115,7 +114,7 @@ def residual_days(
 
 def _fitted(past: Sequence[KeptDay], step_min: int) -> ResidualChain:
     """Fit the chain; between days that do not follow one another lies a gap."""
-    points = _DAY_MIN // step_min
+    points = DAY_MIN // step_min
     rows: list[Floats] = []
     for number, one in enumerate(past):
         if number and (one.day - past[number - 1].day).days != 1:

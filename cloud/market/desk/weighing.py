@@ -16,8 +16,8 @@ from cloud.market.battery import Battery
 from cloud.market.bid import BidInterval, BidSet, Direction, Segment
 from cloud.market.forecast import Floats
 from cloud.market.risk import Followed, Stressed, follow, stress
+from cloud.market.units import HOUR_MIN
 
-_MINUTES: Final = 60
 _DIGITS: Final = 6
 _ENDLESS: Final = Battery(1e6, 1e6, 1e9, 1.0, 1.0)
 """What the others of a station are worth by themselves: all that they promise flows."""
@@ -62,7 +62,7 @@ def follow_together(
     if not also.any():
         return follow(offers, prices, battery)
     followed = follow(_with(offers, also), prices, battery)
-    energy = also * offers.interval_min / _MINUTES
+    energy = also * offers.interval_min / HOUR_MIN
     others = prices @ energy - float(np.maximum(energy, 0).sum()) * battery.wear_per_mwh
     return replace(followed, revenue=followed.revenue - others)
 

@@ -24,11 +24,11 @@ from cloud.market.desk.weighing import beside_of, follow_together, is_energy, st
 from cloud.market.exchanges import Violation
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.risk import Stressed
+from cloud.market.units import MINUTE_MS
 
 _BINS: Final = 24
 _SHOWN: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 """By their revenue: of these ranks are the possible days that are shown."""
-_MS_PER_MINUTE: Final = 60_000
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,6 @@ def shown_days(revenue: Floats, prices: Floats) -> tuple[PossibleDay, ...]:
 def expected_prices(offers: BidSet, forecast: Forecast) -> Floats:
     """Return the expected price of each of a bid's intervals, all of which the forecast reaches."""
     starts = np.array([one.start_ms for one in offers.intervals], np.int64)
-    places = (starts - forecast.start_ms) // (forecast.step_min * _MS_PER_MINUTE)
+    places = (starts - forecast.start_ms) // (forecast.step_min * MINUTE_MS)
     prices: Floats = forecast.mean[places]
     return prices

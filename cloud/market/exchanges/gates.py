@@ -8,7 +8,8 @@ import datetime as dt
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-MS_PER_MIN = 60_000
+from cloud.market.units import MINUTE_MS
+
 _MIDNIGHT = dt.time(0)
 
 
@@ -70,7 +71,7 @@ class Calendar:
 
     def intervals_ms(self, day: dt.date, interval_min: int) -> tuple[int, ...]:
         """Return the beginnings of a delivery day's intervals: 92, 96 or 100 quarter-hours."""
-        return tuple(range(*self.day_bounds_ms(day), interval_min * MS_PER_MIN))
+        return tuple(range(*self.day_bounds_ms(day), interval_min * MINUTE_MS))
 
     def day_of(self, moment_ms: int) -> dt.date:
         """Return the delivery day that a moment belongs to."""
@@ -89,8 +90,8 @@ class Calendar:
                 first_ms = start_ms
                 if together_min:
                     begin_ms = self.day_bounds_ms(self.day_of(start_ms))[0]
-                    first_ms -= (start_ms - begin_ms) % (together_min * MS_PER_MIN)
-                return first_ms - minutes_before * MS_PER_MIN
+                    first_ms -= (start_ms - begin_ms) % (together_min * MINUTE_MS)
+                return first_ms - minutes_before * MINUTE_MS
 
     def local(self, moment_ms: int) -> dt.datetime:
         """Return a moment in local time, aware of its zone."""

@@ -17,9 +17,9 @@ from cloud.market.exchanges.formats.text import table as csv_table
 from cloud.market.exchanges.market import Market
 from cloud.market.exchanges.words import Format
 from cloud.market.statement import Item, Line, Statement, total_of
+from cloud.market.units import HOUR_MIN
 
 _TOTAL = "total"
-_MIN_PER_HOUR = 60
 _ZH = {
     Item.ENERGY.value: "电能量",
     Item.IMBALANCE.value: "偏差",
@@ -159,7 +159,7 @@ def _label(start_ms: int, delivery: dt.date, market: Market) -> str:
         case Format.CHINA_96:
             begin, _ = market.calendar.day_bounds_ms(delivery)
             end = (start_ms - begin) // 60_000 + _step_min(market)
-            return f"{end // _MIN_PER_HOUR:02d}:{end % _MIN_PER_HOUR:02d}"
+            return f"{end // HOUR_MIN:02d}:{end % HOUR_MIN:02d}"
         case Format.AEMO_JSON:
             return market.calendar.local(start_ms).strftime(_AEMO_TIME)
         case _:
@@ -171,7 +171,7 @@ def _moment(text: str, where: str, delivery: dt.date, market: Market) -> int:
         match market.format:
             case Format.CHINA_96:
                 hours, minutes = text.split(":")
-                end = int(hours) * _MIN_PER_HOUR + int(minutes)
+                end = int(hours) * HOUR_MIN + int(minutes)
                 begin, _ = market.calendar.day_bounds_ms(delivery)
                 return begin + (end - _step_min(market)) * 60_000
             case Format.AEMO_JSON:

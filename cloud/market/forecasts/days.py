@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.market.errors import BadSeries
-from cloud.market.forecasts.history import DAY_MS, MINUTE_MS, Floats, History, Times
+from cloud.market.forecasts.history import DAY_MS, Floats, History, Times
+from cloud.market.units import MINUTE_MS
 
 PRICE_LIMITS: Final = (-2_000.0, 25_000.0)
 """Beyond the floors and caps of the markets known (AEMO -1,000 and 20,300, ERCOT 5,000,

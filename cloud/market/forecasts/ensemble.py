@@ -12,9 +12,10 @@ from cloud.market.forecast import LEVELS, Forecast
 from cloud.market.forecasts.calibration import Calibration
 from cloud.market.forecasts.capture import earnings
 from cloud.market.forecasts.days import PRICE_LIMITS, DayTable, day_table
-from cloud.market.forecasts.history import LEAST_DAYS, MINUTE_MS, Floats, History, check_length
+from cloud.market.forecasts.history import LEAST_DAYS, Floats, History, check_length
 from cloud.market.forecasts.members import FIRST_ROW, Member, all_members, ask
 from cloud.market.forecasts.weighting import Weighting
+from cloud.market.units import MINUTE_MS
 
 VERSION: Final = "ensemble/1"
 _WARM_UP_DAYS: Final = 84  # forecast in hindsight before the first real one: for weights and bands

@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from cloud.market.errors import BadSeries
-from cloud.market.forecasts.history import MINUTE_MS, Floats, History, Times
+from cloud.market.forecasts.history import Floats, History, Times
+from cloud.market.units import MINUTE_MS
 
 _ROLES: Final = ("price", "forecast", "settled")
 _USAGE: Final = (

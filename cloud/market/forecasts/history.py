@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.market.errors import BadSeries, TooLittleHistory
+from cloud.market.units import MINUTE_MS
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 
-MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
 LEAST_DAYS = 3 * 365
 """Three trading years (guide on storage stations, annex 1, 9): what a model may be trained on

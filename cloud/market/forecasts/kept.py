@@ -7,14 +7,12 @@ is forecast anew, so what is scored is what was believed.
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from cloud.market.forecast import LEVELS, Floats, Forecast
 from cloud.market.forecasts.evaluation import ENSEMBLE, Score, score
-
-_DAY_MIN: Final = 1_440
+from cloud.market.units import DAY_MIN
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def quality(kept: Sequence[KeptDay]) -> Quality:
 
 def _is_whole(one: KeptDay) -> bool:
     """Whether a day has as many points as all others, and all of its prices are known."""
-    points = _DAY_MIN // one.forecast.step_min
+    points = DAY_MIN // one.forecast.step_min
     return (
         one.forecast.levels == LEVELS
         and len(one.forecast.mean) == len(one.came) == len(one.week_before) == points

@@ -13,13 +13,13 @@ import numpy as np
 from scipy.special import ndtr
 
 from cloud.market.forecast import Floats, Forecast
+from cloud.market.units import HOUR_MIN
 
 _SHARED: Final = 0.35
 _FADES_TO: Final = 0.80  # within an hour
 _TAIL: Final = 1.0
 """Beyond the outer quantiles a price goes on by as much again as the outer band is wide, at a
 probability of nothing."""
-_MINUTES_PER_HOUR: Final = 60
 
 
 def paths(forecast: Forecast, n_paths: int, rng: np.random.Generator) -> Floats:
@@ -46,7 +46,7 @@ def paths(forecast: Forecast, n_paths: int, rng: np.random.Generator) -> Floats:
 
 def _scores(n_paths: int, intervals: int, step_min: int, rng: np.random.Generator) -> Floats:
     """Return normal scores, correlated along a path, shape (n_paths, intervals)."""
-    stays = _FADES_TO ** (step_min / _MINUTES_PER_HOUR)
+    stays = _FADES_TO ** (step_min / HOUR_MIN)
     fresh = rng.standard_normal((n_paths, intervals))
     fading = np.empty_like(fresh)
     fading[:, 0] = fresh[:, 0]

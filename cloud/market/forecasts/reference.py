@@ -9,7 +9,8 @@ import numpy as np
 from cloud.market.errors import BadSeries
 from cloud.market.forecasts.days import DayTable
 from cloud.market.forecasts.files import Columns, read_history
-from cloud.market.forecasts.history import DAY_MS, MINUTE_MS, Floats
+from cloud.market.forecasts.history import DAY_MS, Floats
+from cloud.market.units import MINUTE_MS
 
 _COLUMNS: Final = ("LEAR Ensemble", "DNN Ensemble")
 _MEAN: Final = "LEAR/DNN mean"

@@ -20,6 +20,7 @@ from cloud.market import bids
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet
 from cloud.market.bids import Content, NewBid
+from cloud.market.desk.newest import UNKNOWN, Known
 from cloud.market.errors import BidRefused
 from cloud.market.exchanges import Market, load_market
 from cloud.market.inbox.file import BadFile, OfferedBid, read_offer, verify
@@ -34,10 +35,17 @@ _SHOWN: Final = 10
 
 @dataclass(frozen=True)
 class Judged:
-    """What the desk says of a file's bid: the battery it was checked with, and broken rules."""
+    """What the desk says of a file's bid.
+
+    Attributes:
+        battery: that it was checked with.
+        violations: rules that it breaks.
+        known: the newest forecast of its day, by which it is weighed.
+    """
 
     battery: Battery
     violations: tuple[str, ...]
+    known: Known = UNKNOWN
 
 
 Judge = Callable[[BidSet, Market, int], Awaitable[Judged]]
@@ -130,12 +138,13 @@ class Inbox:
             raise BadFile("gate_closed", f"the gate of {offers.product} for {offers.day} is closed")
         if judged.violations:
             raise BadFile("broken_rules", "; ".join(judged.violations[:_SHOWN]))
-        inputs = {
+        inputs = judged.known.inputs | {
             "battery": asdict(judged.battery),
             "file": {"sender": offer.sender, "id": offer.id, "sha256": digest},
         }
         desk = self._senders[offer.sender].desk
-        new = NewBid(desk, gate_ms, Content(offers, inputs, models=(f"file of {offer.sender}",)))
+        models = (f"file of {offer.sender}",)
+        new = NewBid(desk, gate_ms, Content(offers, inputs, judged.known.versions, models))
         try:
             return await bids.draft(
                 self._pool, self._vault, new, who=who, why=offer.why, now_ms=now_ms

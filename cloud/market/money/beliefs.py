@@ -13,9 +13,9 @@ from cloud.market.exchanges import load_market
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.forecasts import from_record
 from cloud.market.forecasts.kept import KeptDay, Quality, quality
+from cloud.market.units import MINUTE_MS
 from cloud.vault.vault import Vault
 
-_MINUTE_MS: Final = 60_000
 _WEEK_MS: Final = 7 * 86_400_000
 _FIRST: Final = """
 SELECT DISTINCT ON (b.station, b.market, b.day) b.station, b.market, b.day, b.id::text
@@ -91,6 +91,6 @@ async def _kept(pool: Pool, vault: Vault, day: dt.date, name: str, series: str) 
 
 async def _prices(pool: Pool, series: str, forecast: Forecast, earlier_ms: int) -> Floats:
     begin_ms = forecast.start_ms - earlier_ms
-    end_ms = begin_ms + len(forecast.mean) * forecast.step_min * _MINUTE_MS
+    end_ms = begin_ms + len(forecast.mean) * forecast.step_min * MINUTE_MS
     read = await prices.read(pool, series, begin_ms, end_ms, sys.maxsize)
     return read.value if read.step_min == forecast.step_min else read.value[:0]

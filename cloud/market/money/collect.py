@@ -20,10 +20,9 @@ from cloud.market.exchanges.statements import read_statement
 from cloud.market.money.ledger import StationDay
 from cloud.market.money.waterfall import Offer, waterfall
 from cloud.market.settlement import Reading
+from cloud.market.units import HOUR_MIN, MINUTE_MS
 from cloud.vault.vault import Vault
 
-_MINUTE_MS: Final = 60_000
-_HOUR_MIN: Final = 60
 _SETTLED: Final = """
 SELECT b.station, b.market, b.day, b.id::text, v.version FROM bids b
 JOIN bid_versions v ON v.bid = b.id
@@ -169,7 +168,7 @@ def offers_of(kept: Kept) -> list[Offer]:
     for award in kept.cleared.awards:
         awards.setdefault(award.start_ms, []).append(award)
     believed = believed_prices(kept.content.inputs)
-    hours = Fraction(offers.interval_min, _HOUR_MIN)
+    hours = Fraction(offers.interval_min, HOUR_MIN)
     found = []
     for one in offers.intervals:
         won = awards.get(one.start_ms, [])
@@ -239,7 +238,7 @@ def readings_of(group: Sequence[Kept]) -> tuple[Reading, ...]:
 
 
 def _minutes(one: Reading) -> range:
-    first = one.start_ms // _MINUTE_MS
+    first = one.start_ms // MINUTE_MS
     return range(first, first + one.minutes)
 
 

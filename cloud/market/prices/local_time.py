@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from cloud.market.units import DAY_MS
+
 Millis = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-_DAY_MS = 86_400_000
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the wall clock has no zone
 
 
@@ -41,9 +42,9 @@ def to_utc(wall_ms: Millis, zone: ZoneInfo, group: Millis | None = None) -> Conv
         group: rows of one time that differ in it are not counted as the clock's second showing,
             shape (n,); e.g. the times at which values became known.
     """
-    days, place = np.unique(wall_ms // _DAY_MS, return_inverse=True)
-    first = np.array([_offset_ms(int(day) * _DAY_MS, zone) for day in days], np.int64)
-    after = np.array([_offset_ms((int(day) + 1) * _DAY_MS, zone) for day in days], np.int64)
+    days, place = np.unique(wall_ms // DAY_MS, return_inverse=True)
+    first = np.array([_offset_ms(int(day) * DAY_MS, zone) for day in days], np.int64)
+    after = np.array([_offset_ms((int(day) + 1) * DAY_MS, zone) for day in days], np.int64)
     utc = wall_ms - first[place]
     never, twice = np.zeros(wall_ms.shape, np.bool_), np.zeros(wall_ms.shape, np.bool_)
     seen: dict[tuple[int, int], int] = {}

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from cloud.market.errors import BadSeries
 from cloud.market.prices.local_time import instant_ms, local_days
+from cloud.market.units import MINUTE_MS
 
 Millis = npt.NDArray[np.int64]
-_MINUTE_MS = 60_000
 _DAY_BEFORE = re.compile(r"day-(\d) ([01]\d|2[0-3]):([0-5]\d)")
 _AFTER = re.compile(r"after (\d{1,5})")
 
@@ -56,7 +56,7 @@ class Publication:
             now_ms: the present: what is at hand is known.
         """
         if match := _AFTER.fullmatch(self.text):
-            known = start_ms + step_ms + int(match[1]) * _MINUTE_MS
+            known = start_ms + step_ms + int(match[1]) * MINUTE_MS
         elif match := _DAY_BEFORE.fullmatch(self.text):
             days, clock = int(match[1]), dt.time(int(match[2]), int(match[3]))
             known = _clock_before(start_ms, days, clock, zone)

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cloud.market.errors import BadSeries
 from cloud.market.prices.publication import AT_IMPORT, Publication
+from cloud.market.units import DAY_MIN
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_DAY_MIN: Final = 1_440
 
 
 class Kind(StrEnum):
@@ -115,7 +115,7 @@ class Series:
                 f"series {self.id}: timezone {self.timezone!r} is not in the IANA list; write e.g. "
                 "Asia/Shanghai"
             ) from error
-        if self.step_min < 1 or _DAY_MIN % self.step_min:
+        if self.step_min < 1 or DAY_MIN % self.step_min:
             raise BadSeries(f"series {self.id}: a day is no multiple of {self.step_min} minutes")
         wanted = f"{self.unit[:3]}/{_energy(self.kind)}" if self.kind.is_price else _BASE[self.kind]
         if self.unit != wanted or (self.kind.is_price and not _CURRENCY.match(self.unit)):

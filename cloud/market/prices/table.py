@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cloud.market.units import DAY_MIN
+
 Millis = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-_DAY_MIN = 1_440
 
 
 @dataclass(frozen=True)
@@ -59,4 +60,4 @@ class Reading:
     @property
     def days(self) -> float:
         """How many days of values there are, holes not counted."""
-        return float(np.isfinite(self.value).sum()) * self.step_min / _DAY_MIN
+        return float(np.isfinite(self.value).sum()) * self.step_min / DAY_MIN

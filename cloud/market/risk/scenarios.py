@@ -5,16 +5,15 @@ empty, full or out, is bought back at the price of imbalance.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from cloud.market.battery import Battery
 from cloud.market.bid import BidInterval, BidSet, Direction
+from cloud.market.units import HOUR_MIN
 
 Floats = npt.NDArray[np.float64]
-_MINUTES: Final = 60
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def follow(
     if paths.ndim != 2 or paths.shape[1] != len(bids.intervals):  # noqa: PLR2004 - a matrix
         raise ValueError(f"paths of shape {paths.shape} for {len(bids.intervals)} intervals")
     other = paths if imbalance is None else imbalance
-    hours = bids.interval_min / _MINUTES
+    hours = bids.interval_min / HOUR_MIN
     low, high = battery.soc_min * battery.energy_mwh, battery.soc_max * battery.energy_mwh
     begin = battery.soc * battery.energy_mwh
     stored = np.full(len(paths), begin)

@@ -9,15 +9,12 @@ from cloud.market.exchanges import Kind, Market, Product
 from cloud.market.settlement.money import Rounding, as_decimal
 from cloud.market.settlement.record import DayRecord, Reading
 from cloud.market.statement import Item, Line
-
-_MIN_PER_HOUR = 60
-_MIN_MS = 60_000
-_HOUR_MS = 3_600_000
+from cloud.market.units import HOUR_MIN, HOUR_MS, MINUTE_MS
 
 
 def hours(quantity: Decimal, minutes: int) -> Fraction:
     """Return power times time, exactly: MW and minutes to MWh (or MW·h)."""
-    return Fraction(quantity) * minutes / _MIN_PER_HOUR
+    return Fraction(quantity) * minutes / HOUR_MIN
 
 
 def line(
@@ -53,13 +50,13 @@ def capacity_lines(record: DayRecord, market: Market, rounding: Rounding) -> lis
 
 def sold(awards: Iterable[Award], reading: Reading) -> list[tuple[Award, int, Fraction]]:
     """Return the awards within a reading: award, where its part begins (UTC ms), its MWh."""
-    end = reading.start_ms + reading.minutes * _MIN_MS
+    end = reading.start_ms + reading.minutes * MINUTE_MS
     found = []
     for one in awards:
         begins = max(one.start_ms, reading.start_ms)
-        within_ms = min(one.start_ms + one.minutes * _MIN_MS, end) - begins
+        within_ms = min(one.start_ms + one.minutes * MINUTE_MS, end) - begins
         if within_ms > 0:
-            found.append((one, begins, Fraction(_signed(one)) * within_ms / _HOUR_MS))
+            found.append((one, begins, Fraction(_signed(one)) * within_ms / HOUR_MS))
     return found
 
 

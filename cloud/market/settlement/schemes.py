@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final
 
 from cloud.market.award import Award
 from cloud.market.exchanges import Kind, Market, Stage
@@ -24,8 +23,8 @@ from cloud.market.settlement.lines import capacity_lines, hours, is_activation, 
 from cloud.market.settlement.money import Rounding, as_decimal
 from cloud.market.settlement.record import IMBALANCE, DayRecord, Reading
 from cloud.market.statement import Item, Line
+from cloud.market.units import MINUTE_MS
 
-_MIN_MS: Final = 60_000
 _AHEAD = {Stage.DAY_AHEAD, Stage.INTRADAY}
 
 
@@ -158,7 +157,7 @@ def _grid(record: DayRecord, shortest: int) -> int:
     """Return the step of the imbalance prices, minutes: the least between two that are known."""
     known = sorted(record.prices.get(IMBALANCE, {}))
     steps = (later - one for one, later in pairwise(known))
-    return min(steps, default=shortest * _MIN_MS) // _MIN_MS
+    return min(steps, default=shortest * MINUTE_MS) // MINUTE_MS
 
 
 def scheduled_mwh(record: DayRecord, market: Market, start_ms: int, minutes: int) -> Decimal:

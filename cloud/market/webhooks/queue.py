@@ -14,6 +14,7 @@ from cloud.alarms.channels import NotDelivered, secret_of
 from cloud.config_market import WebhookSection
 from cloud.db import Pool, connection
 from cloud.market import bids
+from cloud.market.units import HOUR_MS
 from cloud.market.webhooks.message import body_of, headers_of, message_id
 from cloud.vault.vault import Vault
 
@@ -23,8 +24,7 @@ _AT_ONCE: Final = 200
 _FIRST_WAIT_MS: Final = 2_000
 _LONGEST_WAIT_MS: Final = 600_000
 _DOUBLINGS: Final = 12
-_HOUR_MS: Final = 3_600_000
-_TOLD_MS: Final = 24 * _HOUR_MS
+_TOLD_MS: Final = 24 * HOUR_MS
 """So long a given-up step stands as an alarm."""
 _LONGEST_WHY: Final = 300
 _MOVE: Final = """
@@ -105,7 +105,7 @@ async def _send_one(
             await held.execute(_DONE, (hook.name, name, number))
             return True
         wait_ms = min(_FIRST_WAIT_MS * 2 ** min(tries, _DOUBLINGS), _LONGEST_WAIT_MS)
-        dead = now_ms - queued_ms >= hook.give_up_h * _HOUR_MS
+        dead = now_ms - queued_ms >= hook.give_up_h * HOUR_MS
         await held.execute(
             _AGAIN,
             (

@@ -4,12 +4,18 @@ import pytest
 
 from cloud.access import Role
 from cloud.api.image import now_ms
+from cloud.app import open_worker
+from cloud.config import CloudConfig
 from cloud.config_market import MarketSection
-from cloud.market import bids
+from cloud.market import bids, prices
 from cloud.market.desk.limits import set_limits
 from cloud.trading import TradingDesk
 from cloud.trading.meter import StationMeter
+from cloud.web.user_app import create_user_app
+from tests.cloud.api.conftest import Cloud
 from tests.cloud.desk_day import DESK, LIMITS, PRODUCT, day_ahead, new_bid
+from tests.cloud.stations import create_station
+from tests.cloud.web.console import quick_passwords
 
 BASE = "/api/v1/stations/haibin-1/bids"
 
@@ -166,6 +172,52 @@ async def test_a_program_drafts_once_what_it_sends_twice(trader, feeder):
     assert (made.status_code, again.status_code, other.status_code) == (201, 200, 409)
     assert made.json()["id"] == again.json()["id"]
     assert made.json()["versions"][0]["inputs"]["battery"]["energy_mwh"] > 0
+
+
+async def test_what_a_trader_drafts_is_weighed_with_the_newest_forecast(dsn, tmp_path):
+    """No other bid of the day is there; a limit of CVaR blocks nothing without cause."""
+    section = {
+        "desk": DESK,
+        "station": "haibin-1",
+        "market": "test-exchange",
+        "price": "tx.ahead",
+        "products": [{"id": PRODUCT.id}],
+    }
+    config = CloudConfig(data_dir=tmp_path, market={"desks": [section]})
+    async with open_worker(config, dsn) as worker:
+        one = worker.services
+        await create_station(one.pool, "haibin-1")
+        async with one.pool.connection() as conn:
+            await conn.execute("UPDATE stations SET rated_power_kw = 4000, capacity_kwh = 8000")
+        await set_limits(one.pool, DESK, LIMITS, who="zhou", why="the year's budget")
+        end_ms = PRODUCT.intervals_ms(day_ahead())[0] - 24 * 3_600_000
+        rows = [
+            prices.Row(end_ms - hour * 3_600_000, 50.0 + hour % 24, end_ms - hour * 3_600_000)
+            for hour in range(45 * 24, 0, -1)
+        ]
+        series = prices.Series(
+            *("tx.ahead", prices.Kind.DAY_AHEAD, "EUR/MWh", "TX", "Asia/Shanghai", 60),
+            publication=prices.Publication("import"),
+        )
+        await prices.import_rows(one.pool, series, rows, source="test", now_ms=end_ms)
+        cloud = Cloud(worker, create_user_app(one, passwords=quick_passwords()))
+        sale = {"direction": "discharge", "power_mw": "1", "price": "80"}
+        starts = PRODUCT.intervals_ms(day_ahead())
+        asked = {
+            "market": "test-exchange",
+            "product": PRODUCT.id,
+            "desk": DESK,
+            "day": str(day_ahead()),
+            "intervals": [{"start_ms": starts[0], "segments": [sale]}],
+        }
+        async with cloud.signed_in(Role.TRADER) as trader:
+            made = (await trader.post(BASE, json=asked)).json()
+            await work(cloud)
+            judged = (await trader.get(f"{BASE}/{made['id']}")).json()["versions"][0]
+
+    assert "known" in made["versions"][0]["forecasts"][0]
+    assert judged["judgement"]["blocked"] == ""
+    assert judged["judgement"]["figures"]["cvar"] <= LIMITS.max_cvar
 
 
 async def test_gates_say_what_stands_for_them(trader, bid):

@@ -15,6 +15,7 @@ from cloud.market.exchanges.formats.curves import Row, bids_from, rows_from
 from cloud.market.exchanges.formats.text import day, decimal, number, rows_of, table
 from cloud.market.exchanges.market import Market, Product
 from cloud.market.exchanges.sending import Document, Party, Sending
+from cloud.market.units import HOUR_MIN
 
 _WHOSE = ("市场", "品种", "电站", "交易单元", "运行日", "申报方式")
 COLUMNS = (*_WHOSE, "时段", "方向", "段号", "容量(MW)", "报价")
@@ -31,7 +32,6 @@ DIRECTIONS = {
     Direction.BOTH: "调频",
 }
 K = TypeVar("K")
-_MIN_PER_HOUR = 60
 _MIN_PER_DAY = 1440
 
 
@@ -60,7 +60,7 @@ def _cells(row: Row, party: Party, minutes: int, segment: int) -> list[str]:
         party.unit,
         row.day.isoformat(),
         MODES[row.mode],
-        f"{minutes // _MIN_PER_HOUR:02d}:{minutes % _MIN_PER_HOUR:02d}",
+        f"{minutes // HOUR_MIN:02d}:{minutes % HOUR_MIN:02d}",
         DIRECTIONS[row.direction] if row.direction is not None else "",
         str(segment) if offered else "",
         number(row.power_mw) if offered else "",
@@ -100,7 +100,7 @@ def _start_ms(text: str, where: str, product: Product, delivery: dt.date) -> int
     hours, _, minutes = text.partition(":")
     if not (hours.isdecimal() and minutes.isdecimal()):
         raise BadDocument(f"{where}: {text!r} is no end of a period as 00:15 or 24:00")
-    end = int(hours) * _MIN_PER_HOUR + int(minutes)
+    end = int(hours) * HOUR_MIN + int(minutes)
     if end % product.interval_min or not 0 < end <= _MIN_PER_DAY:
         raise BadDocument(f"{where}: {text!r} ends no {product.interval_min}-minute period")
     begin_ms, _ = product.calendar.day_bounds_ms(delivery)

@@ -1,9 +1,13 @@
 import datetime as dt
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from cloud.market.backtest import STRATEGIES, run_backtest
@@ -51,6 +55,22 @@ def test_a_run_that_was_cut_keeps_its_rows_and_another_question_keeps_none(asked
     assert [row.strategy for row in again] == ["perfect", "valley-peak", "lp-naive"]
     assert again[1].seconds == -1.0
     assert other[1].seconds >= 0.0
+
+
+def test_prices_that_are_others_under_the_same_name_keep_no_row(asked, tmp_path):
+    out = tmp_path / "out.json"
+    (tmp_path / "copies").mkdir()
+    copies = tuple(Path(shutil.copy(one, tmp_path / "copies")) for one in asked.prices)
+    file, wish = copies[0], replace(asked, prices=copies, strategies="valley-peak")
+    first = run_backtest(wish, out)
+    table = pq.read_table(file)
+    column = next(i for i, f in enumerate(table.schema) if pa.types.is_floating(f.type))
+    dearer = pc.multiply(table.column(column), 2.0)
+    pq.write_table(table.set_column(column, table.schema.field(column), dearer), file)
+
+    again = run_backtest(wish, out)
+
+    assert [row.revenue for row in again] != [row.revenue for row in first]
 
 
 def test_shaken_prices_and_spoilt_inputs_break_no_bid_and_the_fall_back_is_counted(asked, tmp_path):
