@@ -150,7 +150,7 @@ async def test_a_buffer_that_overflowed_is_told_once_and_leaves_no_wrong_value(c
         first = converter.tick()
         await wait_for(lambda: first in times(record), "a reading")
         converter.server.stop()
-        converter.now_s -= 150
+        converter.now_s -= 100
         converter.published.clear()
         states = [4 if n % 10 == 5 else 2 for n in range(149)]
         for state in states:
