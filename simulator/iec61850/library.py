@@ -83,6 +83,7 @@ MMS_BOOLEAN = 2
 CHECK_HANDLER = c.CFUNCTYPE(c.c_int, POINTER, POINTER, POINTER, c.c_bool, c.c_bool)
 CONTROL_HANDLER = c.CFUNCTYPE(c.c_int, POINTER, POINTER, POINTER, c.c_bool)
 RCB_HANDLER = c.CFUNCTYPE(None, POINTER, POINTER, POINTER, c.c_int, c.c_char_p, c.c_int)
+CONNECTION_HANDLER = c.CFUNCTYPE(None, POINTER, POINTER, c.c_bool, POINTER)
 
 _P, _S, _I, _B, _U32, _U8 = POINTER, c.c_char_p, c.c_int, c.c_bool, c.c_uint32, c.c_uint8
 _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
@@ -116,8 +117,10 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "IedServer_destroy": (None, (_P,)),
     "IedServer_setLocalIpAddress": (None, (_P, _S)),
     "IedServer_setServerIdentity": (None, (_P, _S, _S, _S)),
-    "IedServer_start": (None, (_P, _I)),
-    "IedServer_stop": (None, (_P,)),
+    "IedServer_startThreadless": (None, (_P, _I)),
+    "IedServer_stopThreadless": (None, (_P,)),
+    "IedServer_processIncomingData": (None, (_P,)),
+    "IedServer_performPeriodicTasks": (None, (_P,)),
     "IedServer_isRunning": (_B, (_P,)),
     "IedServer_lockDataModel": (None, (_P,)),
     "IedServer_unlockDataModel": (None, (_P,)),
@@ -130,6 +133,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "IedServer_setPerformCheckHandler": (None, (_P, _P, CHECK_HANDLER, _P)),
     "IedServer_setControlHandler": (None, (_P, _P, CONTROL_HANDLER, _P)),
     "IedServer_setRCBEventHandler": (None, (_P, RCB_HANDLER, _P)),
+    "IedServer_setConnectionIndicationHandler": (None, (_P, CONNECTION_HANDLER, _P)),
     "ControlAction_setAddCause": (None, (_P, _I)),
     "ControlAction_isSelect": (_B, (_P,)),
 }

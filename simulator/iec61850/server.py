@@ -2,8 +2,8 @@
 
 Values are published once a tick under the model's lock, so that every report carries one tick;
 states that change between two ticks are published at once.
-Control callbacks run in the library's thread: they ask whether the converter would refuse and
-leave accepted commands to the plant, which carries them out at its next step.
+Control callbacks run in the thread that serves all servers: they ask whether the converter would
+refuse and leave accepted commands to the plant, which carries them out at its next step.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from typing import Any
 from simulator.errors import ServerStartError
 from simulator.iec61850 import library as lib61850
 from simulator.iec61850.model import ServerModel
+from simulator.iec61850.pump import PUMP
 from simulator.physics.converter import Denial, Point
 
 _log = logging.getLogger(__name__)
@@ -98,6 +99,10 @@ class PcsServer:
         watcher = lib61850.RCB_HANDLER(self._report_event)
         self._callbacks.append(watcher)
         self._lib.IedServer_setRCBEventHandler(self._server, watcher, None)
+        self._clients: set[int] = set()
+        visitor = lib61850.CONNECTION_HANDLER(self._client_event)
+        self._callbacks.append(visitor)
+        self._lib.IedServer_setConnectionIndicationHandler(self._server, visitor, None)
 
     @property
     def port(self) -> int:
@@ -116,13 +121,16 @@ class PcsServer:
                 port = probe.getsockname()[1]
         self._address = (host, port)
         self._lib.IedServer_setLocalIpAddress(self._server, host.encode())
-        self._lib.IedServer_start(self._server, port)
+        self._lib.IedServer_startThreadless(self._server, port)
         if not self._lib.IedServer_isRunning(self._server):
             raise ServerStartError(self.name, host, port, "the address is in use")
+        PUMP.add(self._server)
 
     def stop(self) -> None:
         """Close the listener and all associations; the model and its buffers stay."""
-        self._lib.IedServer_stop(self._server)
+        PUMP.remove(self._server, self.port, self._clients)
+        if self._lib.IedServer_isRunning(self._server):
+            self._lib.IedServer_stopThreadless(self._server)
         self._enabled = False
 
     def resume(self) -> None:
@@ -175,6 +183,7 @@ class PcsServer:
             yield
         finally:
             self._lib.IedServer_unlockDataModel(self._server)
+            PUMP.wake()
 
     def _confirm(self) -> None:
         """Count earlier ticks as served: a client that still listens has had their reports."""
@@ -228,6 +237,13 @@ class PcsServer:
         if lib.MmsValue_getType(value) == lib61850.MMS_BOOLEAN:
             return float(lib.MmsValue_getBoolean(value))
         return float(lib.MmsValue_toFloat(value))
+
+    def _client_event(self, _server: int, client: int, connected: bool, _p: int) -> None:  # noqa: FBT001
+        if connected:
+            self._clients.add(client)
+            PUMP.hurry()
+        else:
+            self._clients.discard(client)
 
     def _report_event(
         self, _p: int, block: int, _client: int, event: int, _name: bytes, _error: int

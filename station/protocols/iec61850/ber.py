@@ -16,6 +16,12 @@ import numpy.typing as npt
 from contract.frame import Quality
 from station.protocols.errors import BadReply
 
+GOOD, QUESTIONABLE, INVALID, MISSING = (
+    int(quality)
+    for quality in (Quality.GOOD, Quality.QUESTIONABLE, Quality.INVALID, Quality.MISSING)
+)
+"""Plain numbers: NumPy takes several microseconds to see one in a member of an enumeration."""
+
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
 Way = tuple[int, tuple[int, ...], str]
@@ -38,9 +44,7 @@ _FRACTION = 1 << 24
 _SIGN = 0x80
 _TEST_BIT = 1 << 4
 """Bit 11 of a Quality, in its 16 bits as they are sent."""
-_VALIDITY = np.array(
-    [Quality.GOOD, Quality.INVALID, Quality.INVALID, Quality.QUESTIONABLE], np.float64
-)
+_VALIDITY = np.array([GOOD, INVALID, INVALID, QUESTIONABLE], np.float64)
 """IEC 61850-7-3, Quality: good, invalid, reserved, questionable, by the two bits as sent."""
 
 
@@ -115,14 +119,14 @@ class _Shape:
         self.payload = payload
         self.spans = [(there[n].begin, there[n].stop) for n in sorted(there)]
         self._fixed = np.frombuffer(payload, np.uint8) & self._mask
-        self._status = np.full(len(ways), Quality.MISSING, np.uint8)
+        self._status = np.full(len(ways), MISSING, np.uint8)
         spots: dict[tuple[str, int], list[tuple[int, int]]] = {}
         for place, (member, way, basic_type) in enumerate(ways):
             leaf = _follow(there.get(member), way)
             if leaf is None:
                 continue
             kind, start, size = _kind(leaf, basic_type, payload)
-            self._status[place] = Quality.GOOD if kind else Quality.INVALID
+            self._status[place] = GOOD if kind else INVALID
             if kind:
                 spots.setdefault((kind, size), []).append((place, start))
         self._groups = tuple(_group(kind, size, found) for (kind, size), found in spots.items())
@@ -140,7 +144,7 @@ class _Shape:
         broken = ~np.isfinite(numbers)
         if broken.any():
             numbers[broken] = 0.0
-            status[broken] = Quality.INVALID
+            status[broken] = INVALID
         return Decoded(numbers, status)
 
 
@@ -202,7 +206,7 @@ class Decoder:
         decoded = whole.decode(raw)
         absent = np.frombuffer(included, np.uint8)[self._member] == 0
         decoded.numbers[absent] = 0.0
-        decoded.status[absent] = Quality.MISSING
+        decoded.status[absent] = MISSING
         return decoded
 
 
@@ -269,7 +273,7 @@ def _numbers(kind: str, raw: Codes) -> Floats:
         case "boolean":
             numbers = (raw[:, 0] != 0).astype(np.float64)
         case "quality":
-            floor = np.where(raw[:, 1] & _TEST_BIT != 0, float(Quality.QUESTIONABLE), 0.0)
+            floor = np.where(raw[:, 1] & _TEST_BIT != 0, float(QUESTIONABLE), 0.0)
             numbers = np.maximum(_VALIDITY[raw[:, 0] >> 6], floor)
         case "time":
             words = raw.view(">u4").astype(np.int64)

@@ -15,7 +15,7 @@ from itertools import repeat
 from station.protocols.errors import DeviceUnreachable, ProtocolError
 from station.protocols.iec61850 import lib as m
 from station.protocols.iec61850.ber import Members
-from station.protocols.iec61850.lib import Rcb, Value, library
+from station.protocols.iec61850.lib import Rcb, Value, accessors, library
 
 log = logging.getLogger(__name__)
 
@@ -298,7 +298,7 @@ class Association:
         )
         _fail(f"read data set {reference}", error)
         try:
-            return _whole(self._lib.ClientDataSet_getValues(found))
+            return _whole(accessors().ClientDataSet_getValues(found))
         finally:
             self._lib.ClientDataSet_destroy(found)
 
@@ -417,7 +417,7 @@ class Association:
 
 def _copied(rcb: str, report: int) -> Report:
     """Copy a report while the library still owns it."""
-    lib = library()
+    lib = accessors()
     entry = lib.ClientReport_getEntryId(report)
     return Report(
         rcb=rcb,
@@ -439,7 +439,7 @@ def _included(report: int, values: int | None) -> Members:
     Elements of members that were never included are null pointers, which the library's encoder
     does not survive; the reason for inclusion tells which members this report is about.
     """
-    lib = library()
+    lib = accessors()
     size = int(lib.MmsValue_getArraySize(values)) if values else 0
     reasons = list(map(lib.ClientReport_getReasonForInclusion, repeat(report, size), range(size)))
     if size and all(reasons):
@@ -457,11 +457,11 @@ def _included(report: int, values: int | None) -> Members:
 def _whole(values: int | None) -> Members:
     if not values:
         return Members(b"", 0)
-    return Members(_encoded(values), int(library().MmsValue_getArraySize(values)))
+    return Members(_encoded(values), int(accessors().MmsValue_getArraySize(values)))
 
 
 def _encoded(value: int) -> bytes:
-    lib = library()
+    lib = accessors()
     size = lib.MmsValue_encodeMmsData(value, None, 0, False)
     buffer = c.create_string_buffer(size)
     lib.MmsValue_encodeMmsData(value, buffer, 0, True)

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from contract.frame import Quality
-from station.protocols.iec61850.ber import Codes, Decoded, Floats
+from station.protocols.iec61850.ber import GOOD, MISSING, QUESTIONABLE, Codes, Decoded, Floats
 
 _REMEMBERED_STATES = 256
 
@@ -26,12 +25,12 @@ class Newest:
     def __init__(self, leaves: int) -> None:
         """Start with everything missing."""
         self.numbers = np.zeros(leaves)
-        self.status = np.full(leaves, Quality.MISSING, np.uint8)
+        self.status = np.full(leaves, MISSING, np.uint8)
         self._before: Decoded | None = None
 
     def keep(self, decoded: Decoded) -> None:
         """Take the leaves that are there."""
-        there = decoded.status != Quality.MISSING
+        there = decoded.status != MISSING
         if there.all():
             self.numbers, self.status = decoded.numbers.copy(), decoded.status.copy()
             return
@@ -54,7 +53,7 @@ class Newest:
 
     def doubt(self) -> None:
         """Values that are not sent again may have changed meanwhile: reports were lost."""
-        self.status[self.status == Quality.GOOD] = Quality.QUESTIONABLE
+        self.status[self.status == GOOD] = QUESTIONABLE
 
     def at(self, _moment_ms: float) -> Decoded:
         """Return what is known now."""
@@ -94,7 +93,7 @@ class Remembered:
         """
         for member, places in self._members.items():
             status = decoded.status[places]
-            if (status == Quality.MISSING).all():
+            if (status == MISSING).all():
                 continue
             entry = self._stamp(member, decoded), decoded.numbers[places], status
             past = self._past[member]
@@ -112,7 +111,7 @@ class Remembered:
 
     def _stamp(self, member: int, decoded: Decoded) -> float:
         place = self._stamps.get(member)
-        if place is None or decoded.status[place] != Quality.GOOD:
+        if place is None or decoded.status[place] != GOOD:
             return 0.0
         return float(decoded.numbers[place])
 
@@ -120,7 +119,7 @@ class Remembered:
         """States of the past may have changed meanwhile: reports were lost."""
         for past in self._past.values():
             for _, _, status in list(past)[:-1]:
-                status[status == Quality.GOOD] = Quality.QUESTIONABLE
+                status[status == GOOD] = QUESTIONABLE
 
     def at(self, moment_ms: float) -> Decoded:
         """Return the states as they were at a time; before the first known, the first."""

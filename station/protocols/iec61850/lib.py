@@ -7,7 +7,7 @@ library's receive thread; whatever they are given must be copied before they ret
 """
 
 import ctypes as c
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, files
 from typing import NamedTuple
@@ -142,6 +142,24 @@ _DECLARATIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "MmsValue_delete": (None, (P,)),
 }
 
+_ACCESSORS = (
+    "ClientReport_getDataSetValues",
+    "ClientReport_getReasonForInclusion",
+    "ClientReport_hasTimestamp",
+    "ClientReport_getTimestamp",
+    "ClientReport_hasBufOvfl",
+    "ClientReport_getBufOvfl",
+    "ClientReport_getEntryId",
+    "ClientReport_hasConfRev",
+    "ClientReport_getConfRev",
+    "ClientDataSet_getValues",
+    "MmsValue_getArraySize",
+    "MmsValue_getElement",
+    "MmsValue_encodeMmsData",
+    "MmsValue_getOctetStringSize",
+    "MmsValue_getOctetStringBuffer",
+)
+
 
 class LibraryMissing(ProtocolError):  # noqa: N818 - reads as a fact: library missing
     """libiec61850 is not installed."""
@@ -161,11 +179,29 @@ def library() -> c.CDLL:
     if not found:
         raise LibraryMissing(f"libiec61850 is missing; install the package {WHEEL}")
     loaded = c.CDLL(str(found[0].locate()))
-    for name, (result, arguments) in _DECLARATIONS.items():
-        function = getattr(loaded, name)
-        function.restype = result
-        function.argtypes = arguments
+    _declare(loaded, _DECLARATIONS)
     return loaded
+
+
+@lru_cache(maxsize=1)
+def accessors() -> c.PyDLL:
+    """Return the library for functions that only look at memory, called by the hundred.
+
+    They keep the interpreter lock: they wait for nothing, and giving it away and taking it
+    again costs more than they do.
+
+    Raises:
+        LibraryMissing: the wheel is not installed.
+    """
+    loaded = c.PyDLL(library()._name)  # noqa: SLF001 - the path of the file
+    _declare(loaded, _ACCESSORS)
+    return loaded
+
+
+def _declare(loaded: c.CDLL, names: Iterable[str]) -> None:
+    for name in names:
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = _DECLARATIONS[name]
 
 
 class BitString(NamedTuple):
@@ -258,7 +294,7 @@ def _text(value: int) -> str:
 
 def octets(value: int) -> bytes:
     """Copy an octet string."""
-    lib = library()
+    lib = accessors()
     size = lib.MmsValue_getOctetStringSize(value)
     return c.string_at(lib.MmsValue_getOctetStringBuffer(value), size) if size else b""
 

@@ -15,10 +15,17 @@ from collections import deque
 
 import numpy as np
 
-from contract.frame import Quality
 from station.protocols.driver import FastReading, Reading
 from station.protocols.health import now_ms
-from station.protocols.iec61850.ber import Codes, Decoded, Decoder, Floats, Members
+from station.protocols.iec61850.ber import (
+    GOOD,
+    QUESTIONABLE,
+    Codes,
+    Decoded,
+    Decoder,
+    Floats,
+    Members,
+)
 from station.protocols.iec61850.history import Newest, Remembered
 from station.protocols.iec61850.mapping import Binding, BoundSignal, Leaf
 from station.protocols.iec61850.signals import SignalTable
@@ -26,6 +33,9 @@ from station.protocols.iec61850.signals import SignalTable
 _REMEMBERED_TICKS = 8192
 """More than any device buffers; a tick that comes again is recognised among these."""
 _END_OF_TIME = float(1 << 62)
+_DOUBT = np.uint8(QUESTIONABLE)
+_NO_NUMBER, _ALL_GOOD = np.zeros(1), np.full(1, GOOD, np.uint8)
+"""What stands for a quality that a device does not send."""
 
 
 class ReadingMaker:
@@ -115,18 +125,27 @@ class ReadingMaker:
         self._replay_to = dict.fromkeys(self._decoders, -math.inf)
         self.floor_ms = 0
 
-    def take(self, data_set: str, members: Members, report_ms: int = 0) -> Reading | None:
-        """Take the members of a report; return the reading they complete.
-
-        Args:
-            data_set: its reference.
-            members: those that the report includes.
-            report_ms: when the device made the report, for mappings without a time object.
+    def decode(self, data_set: str, members: Members) -> Decoded:
+        """Return the leaves of the members of a report, to be taken.
 
         Raises:
             BadReply: the encoding is broken.
         """
-        decoded = self._decoders[data_set].decode(members)
+        return self._decoders[data_set].decode(members)
+
+    def complete(self, decoded: Decoded) -> bool:
+        """Whether all states are as new as these measurements: nothing is to be waited for."""
+        stamp = self._stamp(decoded)
+        return stamp > 0 and all(states.newest_ms >= stamp for states in self._states.values())
+
+    def take(self, data_set: str, decoded: Decoded, report_ms: int = 0) -> Reading | None:
+        """Take the members of a report; return the reading they complete.
+
+        Args:
+            data_set: its reference.
+            decoded: the members that the report includes.
+            report_ms: when the device made the report, for mappings without a time object.
+        """
         replay_to = self._replay_to.get(data_set, -math.inf)
         if data_set in self._states:
             states = self._states[data_set]
@@ -184,7 +203,7 @@ class ReadingMaker:
         for signal in signals:
             name = self._binding.layout.columns[signal.column].signal.name
             place = self._binding.layout.offset(name)[0]
-            found[name] = float(values[place]) if quality[place] == Quality.GOOD else math.nan
+            found[name] = float(values[place]) if quality[place] == GOOD else math.nan
         stamp = int(self._states[data_set].newest_ms)
         told = self._told.get(data_set)
         if told is not None and told[0] == stamp and _same(told[1], found):
@@ -197,7 +216,7 @@ class ReadingMaker:
 
     def _stamp(self, decoded: Decoded) -> int:
         place = self._time
-        if place is None or decoded.status[place] != Quality.GOOD:
+        if place is None or decoded.status[place] != GOOD:
             return 0
         return int(decoded.numbers[place])
 
@@ -224,7 +243,7 @@ class ReadingMaker:
         self.newest_ms = max(self.newest_ms, stamp)
         values, quality = self._table.evaluate(*self._leaves_at(stamp))
         if self.clock_error_s or self.doubted:
-            quality = np.maximum(quality, np.uint8(Quality.QUESTIONABLE))
+            quality = np.maximum(quality, _DOUBT)
         raw, quality = self._table.raw(values, quality)
         return Reading(self.device, self._binding.layout.name, stamp, now_ms(), raw, quality)
 
@@ -233,10 +252,8 @@ class ReadingMaker:
         found = [
             (self._states.get(name) or self._measured).at(moment_ms) for name in self._decoders
         ]
-        numbers = np.concatenate([*(one.numbers for one in found), [0.0]])
-        status = np.concatenate(
-            [*(one.status for one in found), np.array([Quality.GOOD], np.uint8)]
-        )
+        numbers = np.concatenate([*(one.numbers for one in found), _NO_NUMBER])
+        status = np.concatenate([*(one.status for one in found), _ALL_GOOD])
         return numbers, status
 
 

@@ -22,6 +22,7 @@ from station.processes import end
 from station.protocols.driver import DeviceSpec, Publish, Reading, ResumePoint
 from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
 from station.protocols.health import Health
+from station.protocols.iec61850.ber import Decoded
 from station.protocols.iec61850.bindings import Bindings, Candidate
 from station.protocols.iec61850.connection import Association, Report, ServiceFailed
 from station.protocols.iec61850.control import CommandRefused, Setting
@@ -95,7 +96,7 @@ class Session:
         self._association: Association | None = None
         self._controls: Controls | None = None
         self._bases: dict[str, float] = {}
-        self._pending: deque[Report] = deque()
+        self._pending: deque[tuple[Report, Decoded]] = deque()
         self._sources: dict[str, Source] = {}
         self._overflowing: set[str] = set()
         self._clock_off = False
@@ -269,15 +270,19 @@ class Session:
             _check_revision(report, source)
             self._check_size(source.data_set, report.members.count)
             self._note_overflow(report, source, maker)
-            if source.data_set == maker.measurements:
-                self._heard_s = time.monotonic()
-                self._pending.append(report)
-                asyncio.get_running_loop().call_later(_SETTLE_S, self._flush, publish)
-                return
-            maker.take(source.data_set, report.members)
+            decoded = maker.decode(source.data_set, report.members)
         except BadReply as error:
             self._give_up(error)
             return
+        if source.data_set == maker.measurements:
+            self._heard_s = time.monotonic()
+            self._pending.append((report, decoded))
+            if maker.complete(decoded):
+                self._flush(publish)
+            else:
+                asyncio.get_running_loop().call_later(_SETTLE_S, self._flush, publish)
+            return
+        maker.take(source.data_set, decoded)
         self._tell_states(maker, source.data_set, publish)
         self._advance(report, maker, publish)
 
@@ -308,14 +313,9 @@ class Session:
         """Make readings of the reports that have waited."""
         maker = self._maker
         while self._pending and maker is not None:
-            report = self._pending.popleft()
+            report, decoded = self._pending.popleft()
             data_set = self._sources[report.rcb].data_set
-            try:
-                reading = maker.take(data_set, report.members, report.time_ms)
-            except BadReply as error:
-                self._give_up(error)
-                self._pending.clear()
-                return
+            reading = maker.take(data_set, decoded, report.time_ms)
             self._tell_clock(maker)
             if reading is not None:
                 self._hand_over(reading, publish)

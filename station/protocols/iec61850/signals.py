@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from contract.frame import Quality
 from contract.layouts import Layout
-from station.protocols.iec61850.ber import Codes, Floats
+from station.protocols.iec61850.ber import INVALID, MISSING, QUESTIONABLE, Codes, Floats
 from station.protocols.iec61850.mapping import BoundSignal, Leaf, SignalSource
 
 Places = npt.NDArray[np.intp]
@@ -76,11 +75,11 @@ class SignalTable:
     def evaluate(self, numbers: Floats, status: Codes) -> tuple[Floats, Codes]:
         """Return physical values (0 where there is none) and qualities, shape (width,) each."""
         values = np.zeros(self._layout.width)
-        quality = np.full(self._layout.width, Quality.MISSING, np.uint8)
+        quality = np.full(self._layout.width, MISSING, np.uint8)
         worst = _worst(numbers, status, self._leaf, self._told)
         physical = numbers[self._leaf] * self._scale + self._offset
         outside = (physical < self._low) | (physical > self._high)
-        worst = np.where(outside, np.maximum(worst, Quality.QUESTIONABLE), worst)
+        worst = np.where(outside, np.maximum(worst, QUESTIONABLE), worst)
         values[self._place] = physical
         quality[self._place] = worst
         for single in self._singles:
@@ -89,9 +88,9 @@ class SignalTable:
             number = single.number(numbers[single.value].tolist())
             values[place] = 0.0 if number is None else number
             if number is None:
-                found = max(found, Quality.INVALID)
+                found = max(found, INVALID)
             quality[place] = found
-        values[quality >= Quality.INVALID] = 0.0
+        values[quality >= INVALID] = 0.0
         return values, quality
 
     def raw(
@@ -110,9 +109,13 @@ class _Columns:
         scales = [1.0 if c.signal.dtype == "f4" else c.signal.scale for c in columns]
         self._scale = np.repeat(np.array(scales), repeats)
         of_place = np.repeat(np.array([column.signal.dtype for column in columns]), repeats)
-        self._types: list[tuple[np.dtype[np.generic], Places]] = [
-            (np.dtype(str(name)), np.flatnonzero(of_place == name)) for name in np.unique(of_place)
-        ]
+        self._types: list[tuple[np.dtype[np.generic], Places, float, float]] = []
+        for name in np.unique(of_place):
+            dtype, places = np.dtype(str(name)), np.flatnonzero(of_place == name)
+            limits = np.iinfo(dtype) if dtype.kind == "i" else None
+            low = -math.inf if limits is None else float(limits.min)
+            high = math.inf if limits is None else float(limits.max)
+            self._types.append((dtype, places, low, high))
         self._cuts: list[tuple[int, slice]] = []
         used = dict.fromkeys((str(name) for name in np.unique(of_place)), 0)
         order = list(used)
@@ -127,15 +130,14 @@ class _Columns:
     ) -> tuple[tuple[npt.NDArray[np.generic], ...], Codes]:
         scaled = values / self._scale
         arrays: list[npt.NDArray[np.generic]] = []
-        for dtype, places in self._types:
+        for dtype, places, low, high in self._types:
             mine = scaled[places]
-            if dtype.kind == "i":
-                mine = np.rint(mine)
-                limits = np.iinfo(dtype)  # type: ignore[type-var]
-                beyond = (mine < limits.min) | (mine > limits.max)
+            if low > -math.inf:
+                np.rint(mine, out=mine)
+                beyond = (mine < low) | (mine > high)
                 if beyond.any():
                     mine[beyond] = 0.0
-                    quality[places[beyond]] = Quality.INVALID
+                    quality[places[beyond]] = INVALID
             arrays.append(mine.astype(dtype))
         return tuple(arrays[k][cut] for k, cut in self._cuts), quality
 
@@ -147,6 +149,6 @@ def _worst(numbers: Floats, status: Codes, value: Places, quality: Places) -> Co
     nothing.
     """
     told = numbers[quality].astype(np.uint8)
-    told[status[quality] == Quality.INVALID] = Quality.QUESTIONABLE
+    told[status[quality] == INVALID] = QUESTIONABLE
     worst: Codes = np.maximum(status[value], told)
     return worst
