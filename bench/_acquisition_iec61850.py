@@ -26,7 +26,7 @@ from bench._acquisition_iec61850_server import (
     serving,
     wide_icd,
 )
-from bench._acquisition_modbus import cpu_s, row
+from bench._acquisition_rows import cpu_s, row
 from station.image import ProcessImage
 from station.protocols.driver import DeviceSpec, Publication, Reading
 from station.protocols.host import DriverHost

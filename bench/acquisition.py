@@ -5,9 +5,9 @@ Each family has a module of its own whose `run_rows` measures and returns its ro
 
 from typing import Any
 
-from bench import _acquisition_modbus
+from bench import _acquisition_iec61850, _acquisition_modbus
 
 
 def run() -> list[dict[str, Any]]:
     """Measure and return the rows of all families."""
-    return [*_acquisition_modbus.run_rows()]
+    return [*_acquisition_modbus.run_rows(), *_acquisition_iec61850.run_rows()]

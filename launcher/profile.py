@@ -11,6 +11,8 @@ profile = typer.Typer(
     no_args_is_help=True,
 )
 
+_MODBUS_PORT = 502
+
 
 @profile.command()
 def check(
@@ -25,7 +27,10 @@ def check(
 @profile.command()
 def probe(
     host: Annotated[str, typer.Argument(help="Address of the device or gateway.")],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Its TCP port.")] = 502,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Its TCP port: 502, with --iec61850 102."),
+    ] = None,
     unit: Annotated[int, typer.Option(min=0, max=255, help="Modbus unit id behind it.")] = 1,
     file: Annotated[
         str | None, typer.Option("--profile", help="The profile (TOML), or one that ships.")
@@ -41,15 +46,31 @@ def probe(
     unmapped: Annotated[
         bool, typer.Option("--unmapped", help="Also read what is no signal of the station.")
     ] = False,
+    iec61850: Annotated[
+        bool, typer.Option("--iec61850", help="The device speaks IEC 61850, not Modbus.")
+    ] = False,
+    scl: Annotated[
+        str, typer.Option(help="With --iec61850: its SCL file; left out, the device is browsed.")
+    ] = "",
+    mapping: Annotated[
+        str, typer.Option(help="With --iec61850: the mapping (TOML), or one that ships.")
+    ] = "",
+    ied: Annotated[str, typer.Option(help="With --iec61850: its name in the SCL file.")] = "",
 ) -> None:
     """Read a real device once: values beside names, units, quality and raw registers."""
+    from launcher import profile_iec61850
     from launcher.profile_probe import ProbeOptions, run_probe
 
+    if iec61850:
+        asked = profile_iec61850.Iec61850Options(
+            host=host, port=port or profile_iec61850.PORT, scl=scl, mapping=mapping, ied=ied
+        )
+        raise typer.Exit(profile_iec61850.run_iec61850(asked))
     raise typer.Exit(
         run_probe(
             ProbeOptions(
                 host=host,
-                port=port,
+                port=port or _MODBUS_PORT,
                 unit=unit,
                 profile=file,
                 sunspec=sunspec,

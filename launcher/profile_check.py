@@ -46,13 +46,12 @@ def _check_mapping(file: str) -> int:
     Raises:
         ProfileError: the mapping is wrong.
     """
-    from contract import layouts
     from station.protocols.iec61850 import mapping as mappings
     from station.protocols.modbus.survey import fill_of
 
     found = mappings.load(file)
     print(f"{file}: {found.title} (IEC 61850)\n")
-    _print_fill(fill_of(layouts.get(found.layout), found.signals))
+    _print_fill(fill_of(mappings.check(file, found), found.signals))
     print(f"commands: {', '.join(found.commands) or 'none'}")
     return _OK
 

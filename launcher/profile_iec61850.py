@@ -1,4 +1,4 @@
-"""`profile probe --iec61850`: a device as its SCL file, or as itself, and a mapping make it look."""
+"""`profile probe --iec61850`: a device as its SCL file, or it itself, and a mapping show it."""
 
 import sys
 from dataclasses import dataclass

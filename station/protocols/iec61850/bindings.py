@@ -115,7 +115,8 @@ class Bindings:
         except ConfigurationChanged as error:
             raise BadReply(f"the device changes while it is browsed: {error}") from error
         except ProfileError as error:
-            raise BadReply(f"{changed}; it cannot be bound on line: {error}") from error
+            why = "" if last is None else f"{changed}; "
+            raise BadReply(f"{why}it cannot be bound on line: {error}") from error
 
 
 def candidates(association: Association, binding: Binding) -> dict[str, tuple[Candidate, ...]]:

@@ -189,6 +189,31 @@ def load(name: str) -> SignalMap:
         ) from error
 
 
+def check(file: str, mapping: SignalMap) -> Layout:
+    """Return the layout that a mapping fills, once its signals are found to be of it.
+
+    Raises:
+        ProfileError: the layout or a signal of it is unknown; `file` is the mapping's name.
+    """
+    try:
+        layout = layouts.get(mapping.layout)
+    except ContractError as error:
+        raise ProfileError(
+            file, "layout", f"{mapping.layout!r} is unknown", "see contract"
+        ) from error
+    for name, source in mapping.signals.items():
+        key = f"signals.{name}"
+        if name not in layout:
+            raise ProfileError(file, key, f"is no signal of {layout.name}", "see the contract")
+        repeat = layout.columns[layout.column(name)].repeat
+        if (_NUMBER in source.object) != (repeat > 1):
+            raise ProfileError(
+                file, key, f"{layout.name} has {repeat} values of it",
+                f"write {_NUMBER} in the object for a signal of many values, and only there",
+            )  # fmt: skip
+    return layout
+
+
 def bind(file: str, mapping: SignalMap, ied: Ied) -> Binding:
     """Bind a mapping to a device.
 
@@ -196,25 +221,12 @@ def bind(file: str, mapping: SignalMap, ied: Ied) -> Binding:
         ProfileError: a signal or object is not there; `file` is the mapping's name.
     """
     binder = _Binder(file, mapping, ied)
-    try:
-        layout = layouts.get(mapping.layout)
-    except ContractError as error:
-        raise ProfileError(
-            file, "layout", f"{mapping.layout!r} is unknown", "see contract"
-        ) from error
+    layout = check(file, mapping)
     signals = []
     for name, source in mapping.signals.items():
-        key = f"signals.{name}"
-        if name not in layout:
-            raise ProfileError(file, key, f"is no signal of {layout.name}", "see the contract")
         column = layout.column(name)
-        repeat = layout.columns[column].repeat
-        if (_NUMBER in source.object) != (repeat > 1):
-            raise ProfileError(
-                file, key, f"{layout.name} has {repeat} values of it",
-                f"write {_NUMBER} in the object for a signal of many values, and only there",
-            )  # fmt: skip
-        points = tuple(binder.point(key, o, source.value) for o in source.objects(repeat))
+        objects = source.objects(layout.columns[column].repeat)
+        points = tuple(binder.point(f"signals.{name}", o, source.value) for o in objects)
         signals.append(BoundSignal(column, source, points))
     time = binder.point("time", mapping.time, "t").value if mapping.time else None
     counts = Counter(p.value.data_set for s in signals for p in s.points)

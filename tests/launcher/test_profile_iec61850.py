@@ -1,0 +1,106 @@
+"""`profile probe --iec61850` and `profile check` of mappings, against a real server."""
+
+import pytest
+from typer.testing import CliRunner
+
+from launcher.errors import LauncherError, WrongInput
+from launcher.main import app
+from launcher.profile_check import run_check
+from launcher.profile_iec61850 import Iec61850Options, run_iec61850
+from tests.station.protocols.iec61850_made import EDITION_1, IED, MEASURED, Made
+from tests.station.protocols.iec61850_peer import Converter
+
+MAPPING = "pcs-iec61850-ed1.toml"
+
+
+@pytest.fixture
+def device(tmp_path):
+    device = Made(tmp_path, EDITION_1).start()
+    device.show(MEASURED | {"DRCS1.ModOnConn.stVal": True, "DRCS1.ECPConn.stVal": True})
+    yield device
+    device.stop()
+
+
+def asked(device: Made, **options: str) -> Iec61850Options:
+    given = {"scl": "", "mapping": MAPPING, "ied": "", **options}
+    return Iec61850Options(host="127.0.0.1", port=device.server.port, **given)
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+def test_a_probe_shows_values_beside_names_units_and_objects(device, capsys, by_file):
+    scl = {"scl": str(device.icd), "ied": IED} if by_file else {}
+
+    assert run_iec61850(asked(device, **scl)) == 0
+
+    told = capsys.readouterr().out
+    line = next(row for row in told.splitlines() if row.startswith("active_power_kw"))
+    assert line.split() == ["active_power_kw", "-750", "kW", "good", "MMXU1.TotW"]
+    assert "brMeas (buffered, configuration revision 1)" in told
+    assert "command active_power_setpoint_kw: K7PCS1/DRCC1.OutWSet" in told
+
+
+def test_a_probe_of_a_device_that_was_configured_otherwise_says_so(device, capsys):
+    device.icd.write_text(device.icd.read_text("utf-8").replace('confRev="1"', 'confRev="4"'))
+
+    assert run_iec61850(asked(device, scl=str(device.icd), ied=IED)) == 1
+
+    told = capsys.readouterr()
+    assert "configuration revision 1" in told.err
+    assert "-750" in told.out
+
+
+def test_a_device_that_the_mapping_does_not_fit_shows_what_it_has(device, capsys):
+    with pytest.raises(LauncherError, match=r"STMP1\.Tmp"):
+        run_iec61850(asked(device, mapping="pcs-iec61850-ed2.toml"))
+
+    told = capsys.readouterr().out
+    assert "PCS1/MMXU1.TotW [MX] in K7PCS1/LLN0.dsMeas" in told
+    assert "PCS1/DRCC1.OutWSet can be commanded" in told
+
+
+def test_a_probe_without_a_device_and_with_a_wrong_file_says_what_to_do(device, tmp_path):
+    port = device.server.port
+    with pytest.raises(WrongInput, match="give the path"):
+        run_iec61850(asked(device, scl=str(tmp_path / "none.icd")))
+    device.stop()
+
+    with pytest.raises(LauncherError, match="right"):
+        run_iec61850(Iec61850Options("127.0.0.1", port, "", "", ""))
+
+
+def test_the_command_line_knows_the_standard_converter(tmp_path):
+    converter = Converter(tmp_path).start()
+    converter.tick()
+    try:
+        found = CliRunner().invoke(
+            app, ["profile", "probe", "127.0.0.1", "--port", str(converter.port), "--iec61850"]
+        )
+    finally:
+        converter.stop()
+
+    assert found.exit_code == 0
+    assert "heatsink_temperature_c" in found.output
+
+
+@pytest.mark.parametrize("mapping", ["pcs-iec61850-ed1.toml", "pcs-iec61850-ed2.toml"])
+def test_check_takes_the_mappings_that_ship(mapping, capsys):
+    assert run_check(mapping) == 0
+
+    assert "of 20 signals" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ('power_kw = { object = "MMXU1.TotW" }', "no signal"),
+        ('active_power_kw = { object = "MMXU{n}.TotW" }', "values of it"),
+        ('active_power_kw = { bits = ["A.B"], object = "A.B" }', "must be given"),
+    ],
+)
+def test_check_says_what_is_wrong_in_a_mapping(tmp_path, capsys, line, word):
+    path = tmp_path / "mapping.toml"
+    path.write_text(f'title = "x"\nlayout = "pcs"\ndevice = "PCS1"\n[signals]\n{line}\n', "utf-8")
+
+    assert run_check(str(path)) != 0
+
+    assert word in capsys.readouterr().err
