@@ -42,7 +42,7 @@ PROFILE = f"""
 title = "small rack"
 space = "input"
 parameters.cells = {CELLS}
-polling = {{ period_s = {TICK_S}, timeout_s = 0.15 }}
+polling = {{ period_s = {TICK_S}, timeout_s = 0.15, POLLING }}
 time = {{ address = 0, type = "u32", unit = "s", holds_s = 5 }}
 
 [[expect]]
@@ -61,6 +61,9 @@ cell_temperature_min_c = {{ address = 17, type = "s16", scale = 0.1 }}
 cell_voltage_v = {{ address = 1000, type = "u16", scale = 0.001, repeat = "cells" }}
 cell_temperature_c = {{ address = 2000, type = "s16", scale = 0.1, repeat = "cells" }}
 """
+SERIAL = "in_flight = 1"
+PIPELINED = "in_flight = 4, max_registers = 5, phase_s = 0.1"
+"""Nine questions of one kind and length under way together: a reply fits several of them."""
 
 
 class Stage:
@@ -146,10 +149,10 @@ GOOD = all_of(Quality.GOOD)
 
 
 @contextlib.asynccontextmanager
-async def staged(folder: Path, **event: object) -> AsyncIterator[Stage]:
+async def staged(folder: Path, polling: str = SERIAL, **event: object) -> AsyncIterator[Stage]:
     """Begin with all racks read; end with the driver process closed and all values checked."""
     profile = folder / "rack.toml"
-    profile.write_text(PROFILE)
+    profile.write_text(PROFILE.replace("POLLING", polling))
     stage = Stage(event)
     stage.show()
     ports = await stage.devices.start("127.0.0.1", 0)
@@ -194,6 +197,10 @@ class Case:
     reason: str
     value: float | None = None
     victims: tuple[str, ...] = RACKS[:1]
+    polling: str = SERIAL
+
+    def __str__(self) -> str:
+        return self.kind if self.polling == SERIAL else f"{self.kind}, pipelined"
 
     def event(self) -> dict[str, object]:
         value = {} if self.value is None else {"value": self.value}
@@ -210,14 +217,18 @@ CASES = (
     Case("connection_reset", "C1-R01", "connection"),
     Case("clock_stopped", "C1-R01", "stands still"),
     Case("connection_half_open", "C1-BMS", "no answer|answers none", None, RACKS),
+    Case("reply_slow", "C1-BMS", "no answer|answers none", 1.0, RACKS, PIPELINED),
+    Case("reply_short", "C1-R01", "", 1, polling=PIPELINED),
+    Case("reply_cut", "C1-R01", "", 3, polling=PIPELINED),
+    Case("reply_wrong_transaction", "C1-R01", "", polling=PIPELINED),
 )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
+@pytest.mark.parametrize("case", CASES, ids=str)
 async def test_a_device_that_cannot_be_read_is_told_once_and_no_value_of_it_is_wrong(
     tmp_path, capfd, case
 ):
-    async with staged(tmp_path, **case.event()) as stage:
+    async with staged(tmp_path, case.polling, **case.event()) as stage:
         await stage.begin()
         for tag in case.victims:
             await wait_for(lambda tag=tag: stage.seen.connected(tag) is False, f"{tag} lost")
