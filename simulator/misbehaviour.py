@@ -46,6 +46,16 @@ def _other_unit(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  
     _set_units(devices, event, other_unit=begins)
 
 
+def _stand_in(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noqa: FBT001
+    unit = devices.units[event.target]
+    others = next(
+        list(server.units.values())
+        for server in devices.modbus.values()
+        if unit in server.units.values()
+    )
+    unit.stand_in = others[(others.index(unit) + 1) % len(others)] if begins else None
+
+
 def _reset(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noqa: FBT001
     _set_units(devices, event, resets=begins)
 
@@ -80,6 +90,7 @@ MISBEHAVIOURS: Final[Mapping[Kind, Misbehaviour]] = {
     Kind.REPLY_WRONG_TRANSACTION: _transaction,
     Kind.REPLY_EXCEPTION: _exception,
     Kind.REPLY_OF_OTHER_UNIT: _other_unit,
+    Kind.VALUES_OF_OTHER_UNIT: _stand_in,
     Kind.CONNECTION_RESET: _reset,
     Kind.CONNECTION_HALF_OPEN: _half_open,
     Kind.CLOCK_JUMP: _clock,

@@ -57,6 +57,7 @@ class Kind(StrEnum):
     REPLY_WRONG_TRANSACTION = "reply_wrong_transaction"
     REPLY_EXCEPTION = "reply_exception"
     REPLY_OF_OTHER_UNIT = "reply_of_other_unit"
+    VALUES_OF_OTHER_UNIT = "values_of_other_unit"
     CONNECTION_RESET = "connection_reset"
     CONNECTION_HALF_OPEN = "connection_half_open"
     CLOCK_JUMP = "clock_jump"
@@ -132,6 +133,7 @@ RULES: Final[dict[Kind, Rule]] = {
     Kind.REPLY_WRONG_TRANSACTION: Rule(Target.MODBUS),
     Kind.REPLY_EXCEPTION: Rule(Target.MODBUS, "exception code", 1, 255),
     Kind.REPLY_OF_OTHER_UNIT: Rule(Target.MODBUS),
+    Kind.VALUES_OF_OTHER_UNIT: Rule(Target.RACK),
     Kind.CONNECTION_RESET: Rule(Target.MODBUS),
     Kind.CONNECTION_HALF_OPEN: Rule(Target.MODBUS_ADDRESS),
     Kind.CLOCK_JUMP: Rule(Target.MODBUS, "s", -1e6, 1e6),

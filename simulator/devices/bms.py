@@ -99,7 +99,7 @@ def _summaries(
     r.u32(25, bms.alarms)
     r.u16(27, cells)
     r.u16(28, plant.parameters.capacity_ah)
-    r.s16(29, 0)
+    r.u16(29, np.arange(racks) % plant.parameters.racks_per_container + 1)
     return r
 
 

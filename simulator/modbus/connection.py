@@ -199,13 +199,16 @@ class Connection(asyncio.Protocol):
         reads_time = table is time.table and start <= time.start and start + count >= time.stop
         latch = self._latches.get(number)
         if latch is None or reads_time or now - latch.at > _LATCH_S:
-            if latch is None or latch.image is not unit.image:
-                latch = _Latch(unit.image, now)
+            image = unit.image if unit.stand_in is None else unit.stand_in.image
+            if latch is None or latch.image is not image:
+                latch = _Latch(image, now)
                 self._latches[number] = latch
             latch.at = now
         return latch
 
     def _note(self, unit: Unit, latch: _Latch, table: Table, start: int, count: int) -> None:
+        if unit.stand_in is not None:
+            return
         for served in unit.serves:
             seen = latch.masks.get(served.layout, 0)
             now = seen | served.covered(table, start, count)

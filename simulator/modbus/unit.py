@@ -68,6 +68,8 @@ class Unit:
     clock_offset_s: int = 0
     stopped: bool = False
     frozen_at: Image | None = None
+    stand_in: "Unit | None" = None
+    """Whose values it shows in place of its own, where a gateway sends questions astray."""
 
     def show(self, image: Image) -> None:
         """Hold the image of a new tick."""

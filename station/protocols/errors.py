@@ -5,7 +5,8 @@ StationError
     ├── ProfileError      a device profile or SCL file is wrong: nothing was read or written
     ├── UnknownDriver     the configuration names a protocol that nobody offers
     ├── DeviceUnreachable no connection, or no answer in time: try again later
-    └── BadReply          the device answered, but not what was asked: the reply is discarded
+    ├── BadReply          the device answered, but not what was asked: the reply is discarded
+    └── WrongDevice       another device answers than the one meant: nothing of it is taken
 """
 
 from station.errors import StationError
@@ -37,3 +38,7 @@ class DeviceUnreachable(ProtocolError):  # noqa: N818 - reads as a fact: device 
 
 class BadReply(ProtocolError):  # noqa: N818 - reads as a fact: bad reply
     """The device's answer does not match the question and is discarded whole."""
+
+
+class WrongDevice(ProtocolError):  # noqa: N818 - reads as a fact: wrong device
+    """The device is not the one that its profile describes, or not the unit that was asked."""

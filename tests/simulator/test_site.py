@@ -73,7 +73,7 @@ async def test_a_rack_shows_its_discharge_in_agreed_registers(running):
     assert 1 <= r[11] <= CELLS
     assert signed(r[17]) <= signed(r[19]) <= signed(r[15])
     assert r[20] == r[21] == 1680
-    assert (r[22], r[27], r[28], r[29]) == (0b011, CELLS, 280, 0)
+    assert (r[22], r[27], r[28], r[29]) == (0b011, CELLS, 280, 2)
     assert r[30:] == [0xFFFF] * 10
 
 

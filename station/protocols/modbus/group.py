@@ -6,11 +6,12 @@ questions, the vector that takes the replies, where the device's time lies in it
 
 from contract.frame import Quality
 from station.protocols.driver import DeviceSpec, MissedReading, Publish, Reading
-from station.protocols.errors import BadReply
+from station.protocols.errors import BadReply, WrongDevice
 from station.protocols.health import now_ms
 from station.protocols.modbus.decode import LayoutDecoder, gather, indices
 from station.protocols.modbus.mbap import Question, new_registers, reading
 from station.protocols.modbus.plan import Plan, plan_for, spans_of
+from station.protocols.modbus.point import Expectation
 from station.protocols.modbus.profile import Profile
 from station.protocols.modbus.rhythm import Rhythm
 
@@ -30,6 +31,7 @@ class Group:
         self.rhythm = rhythm
         self.failures = 0
         self._spec = spec
+        self._profile = profile
         self._clock = profile.time
         plan: Plan = plan_for(profile, rhythm.layouts)
         self.questions: tuple[Question, ...] = tuple(
@@ -41,8 +43,16 @@ class Group:
         self._decoders = [
             LayoutDecoder(profile, plan, name, filled[name]) for name in rhythm.layouts
         ]
+        self._identity = [
+            (place, indices(plan, profile, place)) for place in profile.expect if place.names_unit
+        ]
+        self._known_early = all(
+            plan.block_of(profile.space_of(place), place.address) == 0
+            for place, _ in self._identity
+        )
         self._in_first_block = [
-            all(
+            self._known_early
+            and all(
                 plan.block_of(span.space, span.address + span.count - 1) == 0
                 for point in filled[name].values()
                 for span in spans_of(profile, point)
@@ -51,6 +61,18 @@ class Group:
         ]
         self._clock_index = None if profile.time is None else indices(plan, profile, profile.time)
         self._handed_over: dict[str, int] = {}
+
+    def check_identity(self, *, whole: bool) -> None:
+        """See whether who answered is who was asked, as soon as the registers of it have come.
+
+        Raises:
+            WrongDevice: another unit answered in its place.
+        """
+        if whole is self._known_early:
+            return
+        for place, index in self._identity:
+            found = gather(self.registers, index, place.type, place.byte_order)
+            see_unit(self._profile, place, self._spec.unit, int(found[0]))
 
     def time_ms(self, cycle_ms: int) -> int:
         """Return the sample's time; a device without a clock takes the cycle's.
@@ -98,3 +120,16 @@ class Group:
         for name in self.rhythm.layouts:
             if self._handed_over.get(name) != time_ms:
                 publish(MissedReading(self._spec.device, name, time_ms, kind, reason))
+
+
+def see_unit(profile: Profile, place: Expectation, unit: int, found: int) -> None:
+    """Compare what a device says of its unit id with the unit that was asked.
+
+    Raises:
+        WrongDevice: another unit answered.
+    """
+    if found != unit:
+        raise WrongDevice(
+            f"unit {found} answers in place of unit {unit} ({place.meaning} at "
+            f"{profile.space_of(place)} {place.address}): mend the unit ids or the gateway's routes"
+        )

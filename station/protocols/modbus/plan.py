@@ -191,6 +191,8 @@ def plan_for(profile: "Profile", names: Container[str] | None = None) -> Plan:
     ]
     if profile.time is not None:
         spans += spans_of(profile, profile.time)
+    for place in profile.expect:
+        spans += spans_of(profile, place) if place.names_unit else ()
     limit = profile.polling.max_registers
     fixed = [Block(b.space or profile.space, b.address, b.count) for b in profile.blocks]
     used, left = _divided(spans, fixed)

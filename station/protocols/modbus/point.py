@@ -260,7 +260,16 @@ class DeviceTime(Place):
 
 
 class Expectation(Place):
-    """A register that tells whether this is the device that the profile describes."""
+    """A register that tells whether this is the device that the profile describes.
 
-    equals: int
+    With ``equals = "unit"`` it holds the device's own unit id and is part of every reading, so
+    that a gateway which sends a question to another unit is found out at once.
+    """
+
+    equals: int | Literal["unit"]
     meaning: str
+
+    @property
+    def names_unit(self) -> bool:
+        """Whether it holds the device's own unit id."""
+        return self.equals == "unit"

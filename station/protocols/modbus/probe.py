@@ -96,10 +96,11 @@ async def _verify(target: Target, profile: Profile, found: Findings) -> None:
             found.problems.append(f"{place.meaning}: {with_remedy(error)}")
             continue
         value = int(_value(words, place))
-        if value != place.equals:
+        wanted = target.unit if place.names_unit else place.equals
+        if value != wanted:
             found.problems.append(
                 f"{place.meaning} at {profile.space_of(place)} {place.address} is {value}, the "
-                f"profile says {place.equals}: this is another device; choose its profile"
+                f"profile says {wanted}: this is another device; choose its profile"
             )
 
 

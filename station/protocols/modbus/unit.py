@@ -15,12 +15,12 @@ from enum import Enum
 import numpy as np
 
 from station.protocols.driver import DeviceSpec, Publish
-from station.protocols.errors import BadReply, ProtocolError
+from station.protocols.errors import BadReply, ProtocolError, WrongDevice
 from station.protocols.health import Health
 from station.protocols.modbus.client import Connection
 from station.protocols.modbus.decode import Registers, gather
 from station.protocols.modbus.encode import registers_for
-from station.protocols.modbus.group import Group
+from station.protocols.modbus.group import Group, see_unit
 from station.protocols.modbus.mbap import Question
 from station.protocols.modbus.profile import Place, Profile, Space, Write
 from station.protocols.modbus.read_back import see
@@ -36,10 +36,6 @@ class Poll(Enum):
     NEWS = "a tick not seen before"
     NOTHING = "the tick already handed over"
     STALLED = "the same tick for too long"
-
-
-class WrongDevice(ProtocolError):  # noqa: N818 - reads as a fact: wrong device
-    """The device is not the one that its profile describes."""
 
 
 class Unit:
@@ -83,6 +79,7 @@ class Unit:
             asked_s, time_ms = time.monotonic(), cycle_ms
             try:
                 await self._ask(connection, group, group.questions[:1])
+                group.check_identity(whole=False)
                 time_ms = group.time_ms(cycle_ms)
                 self._note_time(time_ms)
                 if group.has_handed_over(time_ms):
@@ -91,6 +88,7 @@ class Unit:
                 whole = True
                 if len(group.questions) > 1:
                     await self._ask_rest(connection, group)
+                    group.check_identity(whole=True)
                     whole = self._held(asked_s) or await self._still_at(connection, group, time_ms)
             except ProtocolError as error:
                 group.tell_missed(time_ms, "no_answer", str(error), publish)
@@ -179,7 +177,9 @@ class Unit:
         """
         for place in self.profile.expect:
             found = int(await self._read_place(connection, place))
-            if found != place.equals:
+            if place.names_unit:
+                see_unit(self.profile, place, self.spec.unit, found)
+            elif found != place.equals:
                 raise WrongDevice(
                     f"{place.meaning} at {self.profile.space_of(place)} {place.address} is "
                     f"{found}, the profile {self.spec.profile} says {place.equals}: "

@@ -51,6 +51,12 @@ type = "u16"
 equals = {CELLS}
 meaning = "number of cells"
 
+[[expect]]
+address = 29
+type = "u16"
+equals = "unit"
+meaning = "number of the rack"
+
 [layouts.rack]
 voltage_v = {{ address = 4, type = "u16", scale = 0.1 }}
 power_kw = {{ address = 6, type = "s32", word_order = "lo-hi", scale = 0.1 }}
@@ -64,6 +70,8 @@ cell_temperature_c = {{ address = 2000, type = "s16", scale = 0.1, repeat = "cel
 SERIAL = "in_flight = 1"
 PIPELINED = "in_flight = 4, max_registers = 5, phase_s = 0.1"
 """Nine questions of one kind and length under way together: a reply fits several of them."""
+LATE_NUMBER = "max_gap = 5"
+"""The rack's number comes with a later question than its time."""
 
 
 class Stage:
@@ -200,7 +208,7 @@ class Case:
     polling: str = SERIAL
 
     def __str__(self) -> str:
-        return self.kind if self.polling == SERIAL else f"{self.kind}, pipelined"
+        return self.kind if self.polling == SERIAL else f"{self.kind}, {self.polling}"
 
     def event(self) -> dict[str, object]:
         value = {} if self.value is None else {"value": self.value}
@@ -214,6 +222,8 @@ CASES = (
     Case("reply_wrong_transaction", "C1-R01", ""),
     Case("reply_exception", "C1-R01", "server device failure", 4),
     Case("reply_of_other_unit", "C1-R01", "unit"),
+    Case("values_of_other_unit", "C1-R01", "unit 2 answers in place of unit 1"),
+    Case("values_of_other_unit", "C1-R01", "unit 2 answers", polling=LATE_NUMBER),
     Case("connection_reset", "C1-R01", "connection"),
     Case("clock_stopped", "C1-R01", "stands still"),
     Case("connection_half_open", "C1-BMS", "no answer|answers none", None, RACKS),

@@ -32,7 +32,7 @@ def written(tmp_path, polling="", end=SLOW_CELLS):
 async def test_summaries_come_each_second_and_cells_in_seconds_of_their_own(tmp_path):
     profile = written(tmp_path, "slow_s = 2")
     specs = [replace(rack_spec(0, unit), profile=profile) for unit in (1, 2)]
-    async with ModbusServer({unit: rack_bank() for unit in (1, 2)}) as server:
+    async with ModbusServer({unit: rack_bank(unit) for unit in (1, 2)}) as server:
         specs = [replace(spec, port=server.port) for spec in specs]
         async with running(*specs) as (_, record):
             await wait_for(
@@ -104,7 +104,7 @@ async def test_a_device_is_asked_for_as_much_at_once_as_it_allows(tmp_path):
 async def test_over_a_second_connection_neighbours_are_read_while_one_is_silent(tmp_path):
     profile = written(tmp_path, "connections = 2")
     units = range(1, 5)
-    async with ModbusServer({unit: rack_bank() for unit in units}) as server:
+    async with ModbusServer({unit: rack_bank(unit) for unit in units}) as server:
         specs = [replace(rack_spec(server.port, unit), profile=profile) for unit in units]
         async with running(*specs) as (driver, record):
             await wait_for(lambda: all(record.connected(s.device) for s in specs), "all racks")
@@ -123,7 +123,7 @@ async def test_over_a_second_connection_neighbours_are_read_while_one_is_silent(
 
 async def test_a_server_that_takes_one_connection_serves_all_racks_over_it(tmp_path, caplog):
     profile = written(tmp_path, "connections = 2")
-    async with ModbusServer({1: rack_bank(), 2: rack_bank()}) as server:
+    async with ModbusServer({1: rack_bank(), 2: rack_bank(2)}) as server:
         specs = [replace(rack_spec(server.port, unit), profile=profile) for unit in (1, 2)]
         async with running(*specs) as (driver, record):
             await wait_for(lambda: record.connected("R02"), "racks")
@@ -166,7 +166,7 @@ async def test_a_dead_server_delays_no_other_line_and_is_told_once(way, caplog):
 async def test_a_silent_rack_is_asked_only_after_all_that_answer():
     units = range(1, 6)
     async with (
-        ModbusServer({unit: rack_bank() for unit in units}) as server,
+        ModbusServer({unit: rack_bank(unit) for unit in units}) as server,
         running(*(rack_spec(server.port, unit) for unit in units)) as (_, record),
     ):
         await wait_for(lambda: record.connected("R05"), "the line")

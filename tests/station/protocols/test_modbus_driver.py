@@ -33,12 +33,12 @@ from tests.waiting import wait_for
 CELLS = "rack.cells/416"
 
 
-def rack_bank() -> Bank:
+def rack_bank(unit: int = 1) -> Bank:
     bank = Bank(before_reply=follow_wall_clock(4, 0))
     bank.write(4, 3, 3, 12345, 0x10000 - 250)  # discharging, 1234.5 V, -25.0 A
     bank.write_u32(4, 6, 2**32 - 309, low_first=True)  # -30.9 kW
     bank.write(4, 8, 523, 1000, 3400, 17, 3300, 401, 3350, 251, 5, 239, 9, 245, 1400, 2800, 3)
-    bank.write(4, 27, 416, 280, 0)
+    bank.write(4, 27, 416, 280, unit)
     bank.write(4, 30, *[0xFFFF] * 10)
     bank.write(4, 1000, *range(3000, 3416))
     bank.write(4, 2000, *range(100, 515), 0x8000)
@@ -99,7 +99,7 @@ def command(device: str, point: str, value: float = 0.0, *, within_s: float = 2.
 
 async def test_every_tick_of_every_rack_is_read_exactly_once_in_both_layouts():
     async with (
-        ModbusServer({unit: rack_bank() for unit in range(1, 11)}) as server,
+        ModbusServer({unit: rack_bank(unit) for unit in range(1, 11)}) as server,
         running(*(rack_spec(server.port, unit) for unit in range(1, 11))) as (_, record),
     ):
         await wait_for(lambda: len(record.times("R10", CELLS)) >= 4, "four ticks of each rack")
@@ -152,7 +152,7 @@ async def test_a_tick_in_the_middle_of_a_reading_mixes_no_cells_of_two_ticks(tmp
         if request.address == 1250 and tick[0] == 1_700_000_000:
             tick[0] += 1
         bank.write_u32(4, 0, tick[0])
-        bank.write(4, 27, 416)
+        bank.write(4, 27, 416, 280, 1)
         bank.write(4, 1000, *[3000 + tick[0] % 2] * 416)
 
     bank.before_reply = hook
@@ -184,7 +184,7 @@ async def test_a_wrong_device_clock_makes_values_questionable():
 
 async def test_silent_units_do_not_take_ticks_from_their_neighbours():
     async with (
-        ModbusServer({unit: rack_bank() for unit in range(1, 6)}) as server,
+        ModbusServer({unit: rack_bank(unit) for unit in range(1, 6)}) as server,
         running(*(rack_spec(server.port, unit) for unit in range(1, 6))) as (_, record),
     ):
         await wait_for(lambda: record.times("R05", CELLS), "a first reading")
@@ -223,7 +223,7 @@ async def test_a_server_that_stops_is_reported_and_read_again_after_its_restart(
 
 async def test_a_frozen_server_is_reported_and_read_again_when_it_wakes():
     async with (
-        ModbusServer({1: rack_bank(), 2: rack_bank()}) as server,
+        ModbusServer({1: rack_bank(), 2: rack_bank(2)}) as server,
         running(rack_spec(server.port), rack_spec(server.port, 2)) as (_, record),
     ):
         await wait_for(lambda: record.connected("R02"), "a reading")

@@ -30,6 +30,7 @@ def areas(tick: int, millivolts: int) -> tuple[Area, ...]:
     summary = Registers(40)
     summary.u32(0, tick)
     summary.u16(27, 416)
+    summary.u16(29, 1)
     return (
         summary.area(Table.INPUT),
         array_area(Table.INPUT, bms.CELL_VOLTAGES, np.full(416, millivolts)),

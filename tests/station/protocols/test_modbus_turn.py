@@ -53,7 +53,7 @@ async def test_who_gives_up_waiting_blocks_nobody(under_way):
 async def test_a_command_waits_for_one_request_of_the_poll_and_not_for_all_its_racks():
     units = range(1, 11)
     async with (
-        ModbusServer({unit: rack_bank() for unit in units}) as server,
+        ModbusServer({unit: rack_bank(unit) for unit in units}) as server,
         running(*(rack_spec(server.port, unit) for unit in units)) as (driver, record),
     ):
         await wait_for(lambda: record.connected("R10"), "the line")

@@ -47,7 +47,7 @@ def test_a_rack_of_416_cells_takes_one_summary_request_and_four_for_each_cell_ar
     plan = plan_for(profiles.load("bms-416.toml"))
 
     asked = [(block.space, block.address, block.count) for block in plan.blocks]
-    assert asked[0] == (Space.INPUT, 0, 27)
+    assert asked[0] == (Space.INPUT, 0, 30)
     assert [a for a in asked if 1000 <= a[1] < 1416] == asked[1:5]
     assert [a for a in asked if 2000 <= a[1] < 2416] == asked[5:]
     assert asked[-1][1] + asked[-1][2] == 2416

@@ -38,9 +38,9 @@ def test_slow_cells_are_asked_apart_with_the_time_in_front(tmp_path):
         Rhythm(PollClass.NORMAL, 1.0, ("rack",)),
         Rhythm(PollClass.SLOW, 4.0, (CELLS,)),
     ]
-    assert asked(profile, "rack") == [(0, 27)]
+    assert asked(profile, "rack") == [(0, 30)]
     first, *cells = asked(profile, CELLS)
-    assert first == (0, 2)
+    assert first == (0, 30)
     assert sum(count for _, count in cells) == 832
 
 
@@ -57,13 +57,13 @@ def test_requests_are_made_as_the_device_wants_them(tmp_path):
     assert asked(profile, CELLS)[1:] == [
         (area + at, 104) for area in (1000, 2000) for at in range(0, 416, 104)
     ]
-    assert asked(profile, "rack") == [(0, 27)]
+    assert asked(profile, "rack") == [(0, 30)]
 
 
 def test_what_lies_in_no_block_is_planned_from_the_points(tmp_path):
     profile = profile_of(tmp_path, end="[[blocks]]\naddress = 0\ncount = 20\n")
 
-    assert asked(profile, "rack") == [(0, 20), (20, 7)]
+    assert asked(profile, "rack") == [(0, 20), (20, 10)]
 
 
 @pytest.mark.parametrize(
