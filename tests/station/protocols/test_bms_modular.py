@@ -49,7 +49,12 @@ async def plant():
         ]
         async with running(*specs) as (driver, record):
             await wait_for(
-                lambda: all(record.times(f"R{n}", "rack.cells/240") for n in (1, 3)), "both racks"
+                lambda: all(
+                    record.times(f"R{n}", layout)
+                    for n in (1, 3)
+                    for layout in ("rack", "rack.cells/240")
+                ),
+                "both racks",
             )
             yield server, driver, record
 

@@ -160,6 +160,7 @@ def test_two_temperatures_share_a_register():
     )
 
 
+@settings(deadline=None)
 @given(st.integers(-128, 127), st.integers(-128, 127), ORDERS)
 def test_packed_numbers_keep_their_sign(high, low, byte_order):
     register = words_of("u16", (high & 0xFF) << 8 | (low & 0xFF), "hi-lo", byte_order)[0]
