@@ -237,8 +237,8 @@ async def _import(config: Path, recording: Path, from_ms: int) -> int:
     await pool.open()
     try:
         count = 0
-        for series, column, scale in _series():
-            rows = _known_rows(table, column, scale, series, now_ms, from_ms)
+        for series, column, scale in demo_series():
+            rows = known_rows(table, column, scale, series, now_ms, from_ms)
             if not rows:
                 continue
             report = await prices.import_rows(
@@ -255,7 +255,7 @@ async def _import(config: Path, recording: Path, from_ms: int) -> int:
         await pool.close()
 
 
-def _series() -> "list[tuple[Series, str, float]]":
+def demo_series() -> "list[tuple[Series, str, float]]":
     """Return the demo's series, each with its column of the recording and what scales it."""
     from cloud.market.prices import Kind, Publication, Series
 
@@ -286,7 +286,7 @@ def _scale_of(product: str) -> float:
     return float(price.get("scale", 1))
 
 
-def _known_rows(  # noqa: PLR0917 - a table, what of it, and the time
+def known_rows(  # noqa: PLR0917 - a table, what of it, and the time
     table: "pa.Table", column: str, scale: float, series: "Series", now_ms: int, from_ms: int
 ) -> "list[Row]":
     """Return the rows that are known by now by the series' own rule."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import psutil
+import psycopg
 
 from launcher import demo_config, demo_market, processes
 from launcher.cloud_client import CloudClient
@@ -116,11 +117,15 @@ class Stack:
     def roll_prices(self) -> int:
         """Let the cloud know what the market has published since it was last told; return the rows.
 
-        A demo that runs for days has a market on each of them.
+        A demo that runs for days has a market on each of them. While the database does not answer
+        nothing is lost: the next call tries again.
         """
         if self.place is None or demo_market.known_until_ms(_now_ms()) <= self.prices_until_ms:
             return 0
-        return self._import(self.prices_until_ms)
+        try:
+            return self._import(self.prices_until_ms)
+        except psycopg.Error:
+            return 0
 
     def _import(self, from_ms: int) -> int:
         if self.place is None:

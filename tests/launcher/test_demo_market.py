@@ -12,6 +12,8 @@ from cloud.market.exchanges.market import PROFILES
 from launcher.demo_market import (
     MARKET,
     MarketPlace,
+    demo_series,
+    known_rows,
     known_until_ms,
     recorded_day,
     section,
@@ -118,3 +120,24 @@ def test_the_demos_desk_bids_energy_regulation_and_local_energy_together(tmp_pat
     assert market.product("regulation").directions == (Direction.BOTH,)
     asked_of = set(given["exchanges"][0]["settlement_prices"])
     assert asked_of == {"imbalance", *(one.id for one in market.products)}
+
+
+def test_what_rolls_on_begins_where_the_last_import_ended(tmp_path):
+    table = pq.read_table(write_recording(tmp_path, dt.date(2026, 11, 26)))
+    shanghai = dt.timezone(dt.timedelta(hours=8))
+    noon = dt.datetime(2026, 11, 28, 13, tzinfo=shanghai)
+    now_ms = round(noon.timestamp() * 1e3)
+    from_ms = known_until_ms(now_ms - 86_400_000)
+    by_id = {one.id: (one, column, scale) for one, column, scale in demo_series()}
+
+    found = {
+        name: known_rows(table, column, scale, one, now_ms, from_ms)
+        for name, (one, column, scale) in by_id.items()
+    }
+
+    hours = [from_ms + hour * 3_600_000 for hour in range(24)]
+    assert all([row.start_ms for row in rows] == hours for rows in found.values())
+    paid = [row.value for row in found["demo.regulation"]]
+    traded = [row.value for row in found["demo.day_ahead"]]
+    assert paid == pytest.approx([0.25 * price for price in traded], abs=0.01)
+    assert known_until_ms(now_ms) == hours[-1] + 3_600_000

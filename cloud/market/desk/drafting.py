@@ -126,7 +126,8 @@ def draft(request: DraftRequest) -> Draft:
         end_value=worth_at_end(request, price) if request.end_value is None else request.end_value,
     )
     plan = make_plan(plan_request)
-    reasons = explain(plan_request, plan)
+    names_zh = {name: request.market.product(name).name.get("zh", name) for name in request.held}
+    reasons = explain(plan_request, plan, names_zh)
     committed = np.array([request.committed.get(start, 0.0) for start in starts])
     beside = sum(plan.side_mw.values(), np.zeros(len(starts)))
     energy = energy_offers(starts, reasons, request.product, request.mode, committed + beside)

@@ -14,7 +14,7 @@ import numpy as np
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet, Direction
 from cloud.market.bids import Approver, Bid, Judgement, State, Version
-from cloud.market.desk.weighing import beside_of, follow_together, is_energy
+from cloud.market.desk.weighing import beside_of, follow_together, held_revenue, is_energy
 from cloud.market.exchanges import Market, Party, Role, Violation, check_everything
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.risk import (
@@ -72,6 +72,8 @@ def judge(bid: Bid, version: Version, context: Context) -> Judgement:
         beside=beside_of(inputs),
         seed=crc32(bid.id.encode()),
     )
+    if not is_energy(offers):
+        figures["expected"] = held_revenue(offers, inputs)
     if "cvar" in figures:
         figures["book_cvar"] = figures["cvar"] + max(context.others_cvar, 0.0)
     broken = breaches(figures, context.limits, bid.desk, context.market.currency)

@@ -64,6 +64,7 @@ def _inputs(made: Draft, bid: BidSet, forecast: Forecast) -> dict[str, Any]:
             "soc": plan.soc.tolist(),
             "charge_below": [one.charge_below for one in made.reasons],
             "discharge_above": [one.discharge_above for one in made.reasons],
+            "held_price": {one.id: one.price.tolist() for one in made.request.capacity},
             "held_mw": {name: one.offered_mw.tolist() for name, one in plan.capacity.items()},
             "revenue": plan.revenue,
             "wear": plan.wear,

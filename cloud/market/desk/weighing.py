@@ -36,6 +36,27 @@ def own_mw(interval: BidInterval) -> float:
     return float(sum((_SIGNS.get(p.direction, 0) * p.power_mw for p in parts), Decimal(0)))
 
 
+def held_revenue(offers: BidSet, inputs: Mapping[str, Any]) -> float:
+    """Return what power held ready is expected to be paid: where its price reaches what is asked.
+
+    Args:
+        offers: of a product that pays for power held.
+        inputs: of the version; without the expected prices of its plan nothing is expected.
+    """
+    plan = inputs.get("plan")
+    told = plan.get("held_price", {}) if isinstance(plan, dict) else {}
+    if offers.product not in told:
+        return 0.0
+    prices = dict(zip(plan["starts_ms"], told[offers.product], strict=True))
+    paid = sum(
+        float(part.power_mw) * prices.get(one.start_ms, 0.0)
+        for one in offers.intervals
+        for part in one.segments
+        if part.price is None or float(part.price) <= prices.get(one.start_ms, 0.0)
+    )
+    return paid * offers.interval_min / _MINUTES
+
+
 def beside_of(inputs: Mapping[str, Any]) -> dict[int, float]:
     """Return the power that is promised beside a version's offers by its plan, MW, by interval."""
     plan = inputs.get("plan")

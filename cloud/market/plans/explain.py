@@ -8,6 +8,7 @@ from what the purchase before has cost. A price that is a little off the forecas
 trade that would have paid.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,12 +42,23 @@ class IntervalReason:
     sentence_zh: str
 
 
-def explain(request: PlanRequest, plan: Plan) -> tuple[IntervalReason, ...]:
-    """Return the reason of each interval of a plan."""
-    return tuple(_reason(request, plan, index) for index in range(len(plan.power_mw)))
+def explain(
+    request: PlanRequest, plan: Plan, names_zh: Mapping[str, str] | None = None
+) -> tuple[IntervalReason, ...]:
+    """Return the reason of each interval of a plan.
+
+    Args:
+        request: what was planned.
+        plan: what came of it.
+        names_zh: Chinese names of products that are held ready, by id; else the id stands there.
+    """
+    names = names_zh or {}
+    return tuple(_reason(request, plan, index, names) for index in range(len(plan.power_mw)))
 
 
-def _reason(request: PlanRequest, plan: Plan, index: int) -> IntervalReason:
+def _reason(
+    request: PlanRequest, plan: Plan, index: int, names_zh: Mapping[str, str]
+) -> IntervalReason:
     battery = request.battery
     power, price = float(plan.power_mw[index]), float(request.price[index])
     worth = float(plan.energy_value[index])
@@ -67,7 +79,7 @@ def _reason(request: PlanRequest, plan: Plan, index: int) -> IntervalReason:
     else:
         en = f"stands still: {price:.2f} lies between {below:.2f} and {above:.2f}"
         zh = f"静置：价格 {price:.2f} 介于 {below:.2f} 与 {above:.2f} 之间"
-    en_held, zh_held = _held(plan, index)
+    en_held, zh_held = _held(plan, index, names_zh)
     return IntervalReason(power, price, below, above, en + en_held, zh + zh_held)
 
 
@@ -95,7 +107,7 @@ def _cost(request: PlanRequest, plan: Plan, index: int) -> float:
     return float(request.price[bought].max()) / request.battery.charge_efficiency
 
 
-def _held(plan: Plan, index: int) -> tuple[str, str]:
+def _held(plan: Plan, index: int, names_zh: Mapping[str, str]) -> tuple[str, str]:
     """Name the capacity that holds power back in an interval, in both languages."""
     held = [
         (product, float(offer.offered_mw[index]))
@@ -106,5 +118,5 @@ def _held(plan: Plan, index: int) -> tuple[str, str]:
         return "", ""
     return (
         "; held ready: " + ", ".join(f"{mw:.2f} MW of {name}" for name, mw in held),
-        "；预留：" + "，".join(f"{name} {mw:.2f} MW" for name, mw in held),
+        "；预留：" + "，".join(f"{names_zh.get(name, name)} {mw:.2f} MW" for name, mw in held),
     )

@@ -8,7 +8,13 @@ import pytest
 
 from cloud.market.battery import Battery
 from cloud.market.bid import BidInterval, BidSet, Direction, OfferMode, Segment
-from cloud.market.desk.weighing import beside_of, follow_together, is_energy, stress_together
+from cloud.market.desk.weighing import (
+    beside_of,
+    follow_together,
+    held_revenue,
+    is_energy,
+    stress_together,
+)
 
 HOUR_MS = 3_600_000
 BATTERY = Battery(1.0, 1.0, 2.0, 1.0, 1.0, wear_per_mwh=5.0, soc=0.0)
@@ -72,3 +78,14 @@ def test_power_that_is_held_ready_is_no_energy():
     assert is_energy(bid(0, 0))
     assert is_energy(bid(0, 1))
     assert not is_energy(bid(0, 1, way=Direction.BOTH))
+
+
+def test_power_held_ready_is_paid_where_its_price_reaches_what_is_asked():
+    day = dt.date(1970, 1, 1)
+    part = Segment(Direction.BOTH, Decimal("0.5"), Decimal(8))
+    offered = tuple(BidInterval(at * HOUR_MS, (part,)) for at in range(2))
+    held = BidSet("s1", "m", "regulation", day, 60, OfferMode.QUANTITY_PRICE, offered)
+    plan = {"starts_ms": [0, HOUR_MS], "held_price": {"regulation": [10.0, 7.0]}}
+
+    assert held_revenue(held, {"plan": plan}) == pytest.approx(5.0)
+    assert held_revenue(held, {}) == 0.0
