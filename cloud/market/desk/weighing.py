@@ -45,10 +45,10 @@ def held_revenue(offers: BidSet, inputs: Mapping[str, Any]) -> float:
     """
     plan = inputs.get("plan")
     told = plan.get("held_price", {}) if isinstance(plan, dict) else {}
-    if offers.product not in told:
+    if not isinstance(plan, dict) or offers.product not in told:
         return 0.0
-    prices = dict(zip(plan["starts_ms"], told[offers.product], strict=True))
-    paid = sum(
+    prices: dict[int, float] = dict(zip(plan["starts_ms"], told[offers.product], strict=True))
+    paid: float = sum(
         float(part.power_mw) * prices.get(one.start_ms, 0.0)
         for one in offers.intervals
         for part in one.segments
