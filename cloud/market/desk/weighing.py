@@ -54,7 +54,7 @@ def held_revenue(offers: BidSet, inputs: Mapping[str, Any]) -> float:
         for part in one.segments
         if part.price is None or float(part.price) <= prices.get(one.start_ms, 0.0)
     )
-    return paid * offers.interval_min / _MINUTES
+    return paid * offers.interval_min / HOUR_MIN
 
 
 def beside_of(inputs: Mapping[str, Any]) -> dict[int, float]:
