@@ -43,12 +43,19 @@ class ExchangeSection(_Section):
     """One exchange, as this installation reaches it."""
 
     market: MarketId = Field(description="id of the market's profile, e.g. cn-shandong")
-    url: str = Field(pattern=r"^https?://[^@/]+(/.*)?$", description="address of the exchange")
+    url: str | None = Field(
+        None, pattern=r"^https?://[^@/]+(/.*)?$", description="address of the exchange"
+    )
+    folder: Path | None = Field(
+        None, description="instead of an address: folder with inbox and outbox that it watches"
+    )
     participant: str = Field(min_length=1, max_length=64, description="our name at the exchange")
     unit: str | None = Field(
         None, max_length=64, description="the exchange's name of our unit; none: the participant's"
     )
-    token_file: Path = Field(description="file of mode 0600 with the bearer token")
+    token_file: Path | None = Field(
+        None, description="file of mode 0600 with the bearer token; for an address"
+    )
     timeout_s: float = Field(10.0, gt=0, le=120, description="wait for an answer")
     report_meter: bool = Field(
         default=False,
@@ -66,8 +73,16 @@ class ExchangeSection(_Section):
     )
 
     @model_validator(mode="after")
+    def _reached(self) -> Self:
+        if (self.url is None) == (self.folder is None):
+            raise ValueError("name either the url of the exchange, or the folder that it watches")
+        if (self.url is None) != (self.token_file is None):
+            raise ValueError("an exchange with a url has a token_file, one with a folder has none")
+        return self
+
+    @model_validator(mode="after")
     def _sealed(self) -> Self:
-        address = urlsplit(self.url)
+        address = urlsplit(self.url or "")
         if address.scheme == "http" and address.hostname not in _THIS_MACHINE:
             raise ValueError(
                 f"{self.url} would carry the token in clear; write https://, or reach an exchange"
@@ -77,7 +92,9 @@ class ExchangeSection(_Section):
 
     def beside(self, base: Path) -> Self:
         """Return the section with its relative paths counted from `base`."""
-        return self.model_copy(update={"token_file": base / self.token_file})
+        paths = {"token_file": self.token_file, "folder": self.folder}
+        there = {name: base / path for name, path in paths.items() if path is not None}
+        return self.model_copy(update=there)
 
 
 class InvestmentSection(_Section):

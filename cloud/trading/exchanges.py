@@ -14,7 +14,8 @@ from cloud.config_market import ExchangeSection, MarketSection
 from cloud.db import Pool
 from cloud.market.bids import Document, Exchange, NotYet, Unclear
 from cloud.market.desk.metering import Metered
-from cloud.market.exchanges import Market, Party, load_market
+from cloud.market.errors import BadProfile
+from cloud.market.exchanges import FileDrop, Market, Party, load_market
 from cloud.market.exchanges.client import ExchangeClient, Patience
 from cloud.market.exchanges.port import MarketExchange
 from cloud.market.units import MINUTE_MS
@@ -58,31 +59,42 @@ def shortest_min(market: Market) -> int:
 def _opened(
     one: ExchangeSection, pool: Pool, meter: StationMeter, clock: Callable[[], int]
 ) -> Exchange:
-    patience = Patience(timeout_s=one.timeout_s, attempts=1)  # the outbox tries again
-    client = ExchangeClient(one.url, one.token_file, patience)
     market, party = market_of(one.market), party_of(one)
+    line = _line(one)
     if one.report_meter:
-        published = PublishedPrices(pool, market, one.settlement_prices)
-        told = _Told(client, market, party, clock, meter)
-        told.published, told.provisional = published, one.provisional
+        told = _Told(line, market, party, clock, meter)
+        told.provisional = one.provisional
+        if isinstance(line, ExchangeClient):
+            told.published = PublishedPrices(pool, market, one.settlement_prices), line
         return told
-    return MarketExchange(client, market, party, clock)
+    return MarketExchange(line, market, party, clock)
+
+
+def _line(one: ExchangeSection) -> ExchangeClient | FileDrop:
+    """Return how an exchange is reached: over HTTP, or by files."""
+    if one.url is not None and one.token_file is not None:
+        patience = Patience(timeout_s=one.timeout_s, attempts=1)  # the outbox tries again
+        return ExchangeClient(one.url, one.token_file, patience)
+    if one.folder is None:
+        raise BadProfile(f"exchange of {one.market}: neither url nor folder is configured")
+    return FileDrop(one.folder)
 
 
 class _Told(MarketExchange):
     """An exchange that has to be told what the meter says.
 
     Attributes:
-        published: keeps the prices that our own settlement takes; None: it takes none.
+        published: keeps the prices that our own settlement takes, from where they are told; None:
+            it takes none, or they are imported.
         provisional: statements are asked for while their day lasts.
     """
 
-    published: PublishedPrices | None = None
+    published: tuple[PublishedPrices, ExchangeClient] | None = None
     provisional: bool = False
 
     def __init__(
         self,
-        client: ExchangeClient,
+        client: ExchangeClient | FileDrop,
         market: Market,
         party: Party,
         clock: Callable[[], int],
@@ -120,7 +132,8 @@ class _Told(MarketExchange):
                 self._told.clear()
             self._told[station, day] = hash(readings)
         if self.published is not None:
-            wrong = await self.published.keep(self._to, day, now_ms)
+            kept, client = self.published
+            wrong = await kept.keep(client, day, now_ms)
             if wrong and wrong not in self._said:
                 self._said.add(wrong)
                 _log.warning("%s", wrong)

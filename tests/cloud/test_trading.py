@@ -583,6 +583,38 @@ async def test_a_near_gate_becomes_an_alarm_and_ends_as_one(parts, monkeypatch):
 
 
 @pytest.mark.parametrize("report_meter", [False, True])
+async def test_an_exchange_that_watches_a_folder_is_handed_files(tmp_path, report_meter):
+    for name in ("inbox", "outbox"):
+        (tmp_path / name).mkdir()
+    one = ExchangeSection(
+        market=MARKET.id, folder=tmp_path, participant="p", report_meter=report_meter
+    )
+    section = MarketSection(exchanges=(one,))
+    opened = open_exchanges(section, None, StationMeter(None, None), lambda: 0)[MARKET.id]
+
+    before = await opened.state(content().bid_set, "k")
+    handed = await opened.submit(content().bid_set, "k")
+
+    assert isinstance(before, bids.Unknown)
+    assert isinstance(handed, Unclear)
+    assert (tmp_path / "inbox" / f"{MARKET.id}__k.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({}, "either the url"),
+        ({"url": "https://a.example", "folder": "f", "token_file": "t"}, "either the url"),
+        ({"url": "https://a.example"}, "has a token_file"),
+        ({"folder": "f", "token_file": "t"}, "has none"),
+    ],
+)
+def test_an_exchange_is_reached_in_one_way(given, wrong):
+    with pytest.raises(ValueError, match=wrong):
+        ExchangeSection(market=MARKET.id, participant="p", **given)
+
+
+@pytest.mark.parametrize("report_meter", [False, True])
 def test_configured_exchanges_are_opened_with_their_tokens(tmp_path, report_meter):
     section = section_of(tmp_path, report_meter=report_meter)
 

@@ -19,8 +19,10 @@ from cloud.market.battery import Battery
 from cloud.market.bid import BidSet
 from cloud.market.bids import NewBid
 from cloud.market.desk.blocks import Block, open_blocks
+from cloud.market.desk.capping import capped
 from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid, draft
 from cloud.market.desk.forecasting import Forecaster, Sources, anchored
+from cloud.market.desk.limits import limits_of
 from cloud.market.desk.position import carried, committed_mw, held_ready, reserved, traded
 from cloud.market.desk.record import content_of
 from cloud.market.errors import BidTooLate, MarketError
@@ -174,7 +176,7 @@ class Drafter:
         forecast = await self._forecast(desk, task, now_ms)
         asked = await self._request(desk, task, forecast, now_ms)
         try:
-            made = await asyncio.to_thread(draft, asked)
+            asked, made = await self._planned(desk, task, asked)
             spare = await asyncio.to_thread(draft, careful(asked))
         except NothingToBid:
             await self._rest(task, now_ms)
@@ -182,6 +184,15 @@ class Drafter:
         if not made.bids:
             await self._rest(task, now_ms)
         return sum([await self._keep(_new(task, asked, made, spare, bid)) for bid in made.bids])
+
+    async def _planned(
+        self, desk: Desk, task: _Task, asked: DraftRequest
+    ) -> tuple[DraftRequest, Draft]:
+        """Plan a block; what binds a day ahead is no larger than the limit of CVaR allows."""
+        limits = await limits_of(self._pool, desk.section.desk)
+        if limits.max_cvar is None or not isinstance(task.rules.gate, DayGate):
+            return asked, await asyncio.to_thread(draft, asked)
+        return await asyncio.to_thread(capped, asked, limits.max_cvar)
 
     async def _rest(self, task: _Task, now_ms: int) -> None:
         """Remember that there is nothing to bid, so that it is not planned at every look."""

@@ -15,13 +15,16 @@ from cloud.market.bid import BidSet, Direction
 from cloud.market.bids import Award, Bid, Cleared, State, Step
 from cloud.market.bids.rows import move, put_paper
 from cloud.market.desk import drafter as drafter_module
+from cloud.market.desk.capping import capped
 from cloud.market.desk.drafter import Drafter, DraftsFailed
 from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid
+from cloud.market.desk.limits import set_limits
 from cloud.market.desk.position import carried, committed_mw, held_ready, reserved, traded
 from cloud.market.desk.weighing import beside_of, own_mw
 from cloud.market.errors import BadSeries
 from cloud.market.exchanges import check
 from cloud.market.forecasts import from_record
+from cloud.market.risk import Limits
 from cloud.market.station_battery import StationBattery
 from cloud.vault.vault import Vault
 from tests.cloud.market.desk.market_days import HOUR_MS, MARKET, day_of, store
@@ -144,6 +147,24 @@ async def test_a_block_with_nothing_to_trade_is_not_planned_again_and_again(
     assert await works.run() == 0
     assert await works.run() == 0
     assert len(asked) == 1
+
+
+async def test_what_binds_a_day_ahead_is_drafted_within_the_limit_of_cvar_of_its_desk(
+    pool: Pool, vault: Vault, monkeypatch
+):
+    await store(pool, DAYS)
+    _, now_ms = day_of(DAYS - 1)
+    await set_limits(pool, "east", Limits(max_cvar=250.0), who="zhou", why="")
+    limits = []
+
+    def noted(request: DraftRequest, most_cvar: float) -> tuple[DraftRequest, Draft]:
+        limits.append(most_cvar)
+        return capped(request, most_cvar)
+
+    monkeypatch.setattr(drafter_module, "capped", noted)
+
+    assert await drafter(pool, vault, section(AHEAD, MINUTES), lambda: now_ms).run() > 0
+    assert limits == [250.0]
 
 
 async def test_what_rests_is_planned_again_when_something_new_is_imported(pool: Pool, vault: Vault):

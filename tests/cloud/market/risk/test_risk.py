@@ -17,14 +17,10 @@ from cloud.market.risk import (
     Limits,
     approver,
     backtest,
-    block_bootstrap,
     breaches,
-    cap_position,
     follow,
     greatest_power,
-    history_paths,
     kupiec,
-    position_gain,
     revenue_scenarios,
     stress,
     var_cvar,
@@ -191,18 +187,6 @@ def test_no_scenario_leaves_the_band_of_the_battery(hours):
     assert followed.missed_mwh[0] >= -1e-9
 
 
-def test_history_is_drawn_by_whole_days_and_by_blocks():
-    rng = np.random.default_rng(1)
-    past = np.array([[1.0, 2.0], [10.0, 20.0], [np.nan, 0.0]])
-
-    drawn = history_paths(np.array([100.0, 200.0]), np.zeros((3, 2)), past, 50, rng)
-    weeks = block_bootstrap(np.arange(30.0), 20, 10, 5, rng)
-
-    assert {tuple(row) for row in drawn} == {(101.0, 202.0), (110.0, 220.0)}
-    assert weeks.shape == (20, 10)
-    assert (np.diff(weeks[:, :5]) % 30 == 1).all()
-
-
 def test_every_stress_case_is_there_and_says_what_it_costs():
     bids = bid(("charge", "10", None), ("discharge", "9", None), ("discharge", "9", None))
     prices = np.array([20.0, 100.0, 110.0])
@@ -218,23 +202,6 @@ def test_every_stress_case_is_there_and_says_what_it_costs():
     assert cases["outage"].missed_mwh > cases["expected"].missed_mwh
     assert all(one.en and one.zh for one in cases.values())
     assert greatest_power(bids) == 10
-
-
-def test_a_position_is_cut_to_what_the_tail_allows():
-    rng = np.random.default_rng(2)
-    real_time = 100 + rng.standard_exponential((4_000, 2)) * 60 - 60
-    gain = position_gain(np.array([10.0, 10.0]), np.array([110.0, 110.0]), real_time, 1.0)
-    base = np.full(4_000, 500.0)
-    whole = var_cvar(base + gain).cvar
-
-    free = cap_position(gain, base, whole + 1)
-    capped = cap_position(gain, base, 200.0)
-    nothing = cap_position(gain, base, -10_000.0)
-
-    assert (free.share, free.capped) == (1.0, False)
-    assert 0 < capped.share < 1
-    assert capped.cvar == pytest.approx(200.0, abs=1e-6)
-    assert nothing.cvar <= var_cvar(base).cvar + 1e-9
 
 
 def test_a_limit_blocks_by_name_and_an_unknown_figure_breaks_it():
