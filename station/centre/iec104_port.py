@@ -82,7 +82,6 @@ class Iec104Centre:
         )
         self._judge = CommandJudge(points, self._requests)
         self._changes = Changes()
-        self._heard = 0
         self._shown = 0
         self._view = CentreView(time_ms=0)
         self._opened: asyncio.Future[str] | None = None
@@ -209,7 +208,6 @@ class Iec104Centre:
         match wire.decode(frame):
             case wire.Opened(port):
                 self.port = port
-                self._heard = 0
                 self._changes.forget()
                 self._settle("")
                 self._process.settled()
@@ -217,14 +215,13 @@ class Iec104Centre:
             case wire.Failed(reason):
                 self._settle(reason)
                 return reason
-            case wire.Beat(connected, heard):
-                self._note_link(connected=connected, heard=heard)
+            case wire.Beat(connected):
+                self._note_link(connected=connected)
             case wire.Ask() as ask:
                 verdict = wire.Verdict(ask.id, self._grants(ask))
                 self._process.send(wire.encode(verdict))
             case wire.Declined(ioa):
-                known = ioa in self.points.controls
-                self._refuse(Refusal.NOT_SELECTED if known else Refusal.NO_SUCH_REGISTER, ioa)
+                self._refuse(Refusal.NO_SUCH_REGISTER if ioa else Refusal.NOT_SELECTED, ioa)
             case other:
                 raise WireError(f"the process of a centre sends no {type(other).__name__}")
         return ""
@@ -238,15 +235,14 @@ class Iec104Centre:
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(problem)
 
-    def _note_link(self, *, connected: bool, heard: int) -> None:
+    def _note_link(self, *, connected: bool) -> None:
         if connected != self.connected:
             log.info("event=%s", "centre_connected" if connected else "centre_disconnected")
         self.connected = connected
-        if heard != self._heard and self.points.sign_of_life is SignOfLife.LINK:
+        if connected and self.points.sign_of_life is SignOfLife.LINK:
             now_s = self._clock()
             self._requests.lost(now_s)  # a request that was lost stays lost
             self._requests.hear(now_s)
-        self._heard = heard
 
     def _grants(self, ask: wire.Ask) -> bool:
         match ask.subject:

@@ -92,7 +92,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Declined:
-    """The library itself refused a command; 0 where it is not known which."""
+    """The library itself refused a command: there is none like it, or, 0, it was not selected."""
 
     ioa: int
 
@@ -113,15 +113,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class Beat:
-    """The process works.
-
-    Attributes:
-        connected: a centre has a connection.
-        heard: frames of a centre since the process began.
-    """
+    """The process works; whether a centre has a connection."""
 
     connected: bool
-    heard: int
 
 
 Message = Setup | Values | Verdict | Close | Ask | Declined | Opened | Failed | Beat

@@ -13,14 +13,13 @@ import datetime as dt
 import itertools
 import logging
 import socket
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import c104
 
-from station.iec104 import wire
+from station.iec104 import chatter, wire
 from station.iec104.types import CONTROLLED, MONITORED, Form
 from station.logs import set_up_logging
 from station.processes import WireError, attend, child_parser, framing, leave
@@ -32,13 +31,8 @@ _BEAT_S = 0.25
 _ANSWER_S = 1.0
 _TICK_MS = 50
 """How often the library looks at its connections; its shortest."""
-_SHORTEST_T3_S = 2
-_NEGATIVE = 0x40  # P/N bit of the cause of transmission (IEC 60870-5-101, clause 7.2.3)
-_CAUSE = 0x3F
-_CONFIRMATION = 7  # activation confirmation, the same table
-_COT_AT, _IOA_AT, _HEAD = 8, 12, 15
-"""Octets of an APDU with a cause of 2 octets and addresses of 2 and 3 (IEC 60870-5-104)."""
-
+_SHORTEST_S = 2
+"""With t1 and t3 of 1 s the library tests the link without a pause."""
 Send = Callable[[wire.Message], None]
 
 
@@ -59,10 +53,8 @@ class Slave:
         self._zone = ZoneInfo(setup.timezone)
         self._ids = itertools.count(1)
         self._waiting: dict[int, concurrent.futures.Future[bool]] = {}
-        self._refused: Counter[int] = Counter()
         self._forms = {ioa: MONITORED[kind] for ioa, kind in setup.monitored}
         self._points: dict[int, Any] = {}
-        self._heard = 0
         self._server: Any = None
 
     def open(self) -> int:
@@ -81,7 +73,7 @@ class Slave:
             max_connections=1,
             transport_security=_tls(setup),
         )
-        patience_s = max(_SHORTEST_T3_S, round(setup.silence_s / 2))
+        patience_s = max(_SHORTEST_S, round(setup.silence_s / 4))
         parameters = server.protocol_parameters
         parameters.confirm_interval = 1
         parameters.message_timeout = patience_s
@@ -120,10 +112,8 @@ class Slave:
             tagged = forms[ioa].tagged and info.recorded_at is not None
             time_ms = self._epoch_ms(info.recorded_at) if tagged else None
             value = float(info.value)  # type: ignore[arg-type]
-            if self._ask(wire.Subject.COMMAND, ioa=ioa, value=value, time_ms=time_ms):
-                return c104.ResponseState.SUCCESS
-            self._refused[ioa] += 1
-            return c104.ResponseState.FAILURE
+            granted = self._ask(wire.Subject.COMMAND, ioa=ioa, value=value, time_ms=time_ms)
+            return c104.ResponseState.SUCCESS if granted else c104.ResponseState.FAILURE
 
         return command
 
@@ -138,31 +128,17 @@ class Slave:
             granted = self._ask(wire.Subject.CLOCK, peer=ip, time_ms=told_ms)
             return c104.ResponseState.SUCCESS if granted else c104.ResponseState.FAILURE
 
-        def heard(server: c104.Server, data: bytes) -> None:
-            del server, data
-            self._heard += 1
-
-        def said(server: c104.Server, data: bytes) -> None:
-            del server
-            self._note_refusal(data)
+        def unexpected(server: c104.Server, message: c104.IncomingMessage, cause: c104.Umc) -> None:
+            del server, cause
+            self._tell(wire.Declined(message.io_address))
 
         server.on_connect(callable=connected)
         server.on_clock_sync(callable=clock)
-        server.on_receive_raw(callable=heard)
-        server.on_send_raw(callable=said)
+        server.on_unexpected_message(callable=unexpected)
 
-    def _note_refusal(self, data: bytes) -> None:
-        """Tell a negative confirmation that was the library's own and not the controller's."""
-        if len(data) < _HEAD or data[2] & 1:  # U and S formats carry no object
-            return
-        cause = data[_COT_AT]
-        if not cause & _NEGATIVE or cause & _CAUSE != _CONFIRMATION:
-            return
-        ioa = int.from_bytes(data[_IOA_AT:_HEAD], "little")
-        if self._refused[ioa] > 0:
-            self._refused[ioa] -= 1
-        elif ioa:
-            self._tell(wire.Declined(ioa))
+    def unselected(self) -> None:
+        """Tell that the library has refused what was not selected; it does not say which."""
+        self._tell(wire.Declined(0))
 
     def _ask(self, subject: wire.Subject, **facts: Any) -> bool:
         """Ask the controller from a thread of the library; no answer in time is a no."""
@@ -199,7 +175,7 @@ class Slave:
 
     def beat(self) -> wire.Beat:
         """Return a sign of life; it needs the library to answer."""
-        return wire.Beat(bool(self._server.has_open_connections), self._heard)
+        return wire.Beat(bool(self._server.has_open_connections))
 
     def close(self) -> None:
         """Close the port and all connections."""
@@ -258,8 +234,11 @@ def _free_port(host: str) -> int:
 class Session:
     """One life of the process, from the setup message to the end of the stream."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log_level: str
+    ) -> None:
         """Talk to the controller over this stream."""
+        self._log_level = log_level
         self._reader = reader
         self._writer = writer
         self._library = concurrent.futures.ThreadPoolExecutor(1, "library")
@@ -271,6 +250,8 @@ class Session:
             raise WireError(f"the first message must be the setup, not {type(setup).__name__}")
         loop = asyncio.get_running_loop()
         slave = Slave(setup, loop, self._send)
+        chatter.redirect(slave.unselected)
+        set_up_logging(self._log_level)
         try:
             port = await loop.run_in_executor(self._library, slave.open)
         except (OSError, RuntimeError, ValueError) as error:
@@ -321,18 +302,17 @@ def _tell_failure(done: "asyncio.Future[None]") -> None:
         log.error("event=values_not_shown reason=%r", error)
 
 
-async def _serve(fd: int) -> int:
+async def _serve(fd: int, log_level: str) -> int:
     reader, writer = await open_stream(fd, most=wire.MAX_MESSAGE_BYTES)
-    return await Session(reader, writer).run()
+    return await Session(reader, writer, log_level).run()
 
 
 def main() -> NoReturn:
     """Run the process."""
     arguments = child_parser("Stationmaster IEC 60870-5-104 process").parse_args()
     attend(arguments.parent)
-    set_up_logging(arguments.log_level)
     try:
-        status = asyncio.run(_serve(arguments.fd))
+        status = asyncio.run(_serve(arguments.fd, arguments.log_level))
     except WireError:
         log.exception("event=gave_up")
         status = 1
