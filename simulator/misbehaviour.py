@@ -1,9 +1,15 @@
-"""What scenario events do to the ways in which Modbus devices answer."""
+"""What scenario events do to the ways in which devices answer, over Modbus and IEC 61850."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from simulator.iec61850.library import (
+    QUALITY_GOOD,
+    QUALITY_INVALID,
+    QUALITY_QUESTIONABLE,
+)
+from simulator.iec61850.server import REPORT_BUFFER_BYTES
 from simulator.modbus.server import Unit
 from simulator.scenario_file import Kind, ScenarioEvent
 from simulator.servers import Devices
@@ -83,6 +89,24 @@ def _markers(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # n
     (devices.blank.add if begins else devices.blank.discard)(event.target)
 
 
+def _converter_clock(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noqa: FBT001
+    devices.pcs[event.target].clock_offset_s = int(event.value) if begins else 0
+
+
+def _converter_quality(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noqa: FBT001
+    marked = QUALITY_INVALID if event.value else QUALITY_QUESTIONABLE
+    devices.pcs[event.target].mark(marked if begins else QUALITY_GOOD)
+
+
+def _reconfigured(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noqa: FBT001
+    devices.pcs[event.target].restart(reconfigured=begins)
+
+
+def _buffer(devices: Devices, event: ScenarioEvent, begins: bool) -> None:  # noqa: FBT001
+    size = int(event.value) if begins else REPORT_BUFFER_BYTES
+    devices.pcs[event.target].restart(report_buffer_bytes=size)
+
+
 MISBEHAVIOURS: Final[Mapping[Kind, Misbehaviour]] = {
     Kind.REPLY_SLOW: _slow,
     Kind.REPLY_SHORT: _short,
@@ -97,5 +121,9 @@ MISBEHAVIOURS: Final[Mapping[Kind, Misbehaviour]] = {
     Kind.CLOCK_STOPPED: _stop,
     Kind.VALUES_FROZEN: _freeze,
     Kind.INVALID_MARKERS: _markers,
+    Kind.CONVERTER_CLOCK_JUMP: _converter_clock,
+    Kind.CONVERTER_QUALITY: _converter_quality,
+    Kind.CONVERTER_RECONFIGURED: _reconfigured,
+    Kind.CONVERTER_BUFFER: _buffer,
 }
-"""Kinds that change how Modbus devices answer, not the plant itself."""
+"""Kinds that change how devices answer, not the plant itself."""

@@ -64,6 +64,10 @@ class Kind(StrEnum):
     CLOCK_STOPPED = "clock_stopped"
     VALUES_FROZEN = "values_frozen"
     INVALID_MARKERS = "invalid_markers"
+    CONVERTER_CLOCK_JUMP = "converter_clock_jump"
+    CONVERTER_QUALITY = "converter_quality"
+    CONVERTER_RECONFIGURED = "converter_reconfigured"
+    CONVERTER_BUFFER = "converter_buffer"
 
 
 class Target(Enum):
@@ -140,6 +144,10 @@ RULES: Final[dict[Kind, Rule]] = {
     Kind.CLOCK_STOPPED: Rule(Target.MODBUS),
     Kind.VALUES_FROZEN: Rule(Target.MODBUS),
     Kind.INVALID_MARKERS: Rule(Target.RACK),
+    Kind.CONVERTER_CLOCK_JUMP: Rule(Target.CONVERTER, "s", -1e6, 1e6),
+    Kind.CONVERTER_QUALITY: Rule(Target.CONVERTER, "0: questionable, 1: invalid", 0, 1),
+    Kind.CONVERTER_RECONFIGURED: Rule(Target.CONVERTER),
+    Kind.CONVERTER_BUFFER: Rule(Target.CONVERTER, "bytes kept for a client", 4000, 1e8),
 }
 
 _EXTRAS = ("ramp_s", "recovery_s", "file")

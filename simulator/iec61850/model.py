@@ -32,13 +32,20 @@ class ServerModel:
     attributes.
     """
 
-    def __init__(self, path: Path, ied_name: str) -> None:
+    def __init__(self, path: Path, ied_name: str, *, reconfigured: bool = False) -> None:
         """Build the model of the file's IED under another name.
+
+        Args:
+            path: the ICD file.
+            ied_name: the name.
+            reconfigured: somebody has worked on the device: the members of its data sets stand
+                in another order, and the configuration revisions count one on.
 
         Raises:
             IcdError: the file is no ICD or uses what is not defined in it.
         """
         self.path = path
+        self._reconfigured = reconfigured
         self.objects: dict[str, int] = {}
         self.leaves: dict[str, Leaf] = {}
         self._lib = library()
@@ -146,7 +153,8 @@ class ServerModel:
     def _data_sets(self, node: ET.Element, ln: int, device: str) -> None:
         for element in node.findall(f"{_NS}DataSet"):
             data_set = self._lib.DataSet_create(element.get("name", "").encode(), ln)
-            for member in element.findall(f"{_NS}FCDA"):
+            members = element.findall(f"{_NS}FCDA")
+            for member in reversed(members) if self._reconfigured else members:
                 variable = _variable(member, device)
                 self._lib.DataSetEntry_create(data_set, variable.encode(), -1, None)
 
@@ -161,7 +169,7 @@ class ServerModel:
                 (block.get("rptID") or "").encode() or None,
                 block.get("buffered") == _TRUE,
                 block.get("datSet", "").encode(),
-                int(block.get("confRev", "1")),
+                int(block.get("confRev", "1")) + int(self._reconfigured),
                 _flags(block.find(f"{_NS}TrgOps"), TRIGGER),
                 _flags(block.find(f"{_NS}OptFields"), OPTION),
                 int(block.get("bufTime", "0")),

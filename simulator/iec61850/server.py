@@ -23,7 +23,7 @@ from simulator.physics.converter import Denial, Point
 
 _log = logging.getLogger(__name__)
 
-_REPORT_BUFFER_BYTES = 8_000_000
+REPORT_BUFFER_BYTES = 8_000_000
 """About two hours of one-second reports for a client that is away."""
 _MAX_CONNECTIONS = 5
 _DEVICE = "PCS1"
@@ -74,35 +74,68 @@ class PcsServer:
         accept: Accept,
         deny: Deny,
         on_served: OnServed,
-        report_buffer_bytes: int = _REPORT_BUFFER_BYTES,
+        report_buffer_bytes: int = REPORT_BUFFER_BYTES,
     ) -> None:
         self.name = name
         self.silent = False
+        self.clock_offset_s = 0
+        self._icd, self._ied_name, self._rated_w = icd, ied_name, rated_w
         self._ask, self._accept, self._deny, self._on_served = ask, accept, deny, on_served
         self._lib = lib61850.library()
-        self._model = ServerModel(icd, ied_name)
         self._domain = f"{ied_name}{_DEVICE}/"
-        self._model.set_value(f"{self._domain}ZINV1.WRtg.setMag.f", str(rated_w))
+        self._address = ("", 0)
+        self._enabled = False
+        self._pending: list[int] = []
+        self._clients: set[int] = set()
+        self._reconfigured = False
+        self._buffer_bytes = report_buffer_bytes
+        self._quality = lib61850.QUALITY_GOOD
+        self._shown: tuple[int, PcsValues] | None = None
+        self._build()
+
+    def _build(self) -> None:
+        """Make the library's model and server of the device as it is configured."""
+        self._model = ServerModel(self._icd, self._ied_name, reconfigured=self._reconfigured)
+        self._model.set_value(f"{self._domain}ZINV1.WRtg.setMag.f", str(self._rated_w))
         config = self._lib.IedServerConfig_create()
         self._lib.IedServerConfig_setMaxMmsConnections(config, _MAX_CONNECTIONS)
-        self._lib.IedServerConfig_setReportBufferSize(config, report_buffer_bytes)
+        self._lib.IedServerConfig_setReportBufferSize(config, self._buffer_bytes)
         self._lib.IedServerConfig_enableFileService(config, False)
         self._server: int = self._lib.IedServer_createWithConfig(self._model.model, None, config)
         self._lib.IedServerConfig_destroy(config)
         self._lib.IedServer_setServerIdentity(self._server, b"Stationmaster", b"PCS", b"1.0")
         self._callbacks: list[Any] = []
-        self._address = ("", 0)
-        self._enabled = False
-        self._pending: list[int] = []
         for point, reference in _CONTROLS.items():
             self._install(point, self._domain + reference)
         watcher = lib61850.RCB_HANDLER(self._report_event)
         self._callbacks.append(watcher)
         self._lib.IedServer_setRCBEventHandler(self._server, watcher, None)
-        self._clients: set[int] = set()
         visitor = lib61850.CONNECTION_HANDLER(self._client_event)
         self._callbacks.append(visitor)
         self._lib.IedServer_setConnectionIndicationHandler(self._server, visitor, None)
+
+    def restart(
+        self, *, reconfigured: bool | None = None, report_buffer_bytes: int | None = None
+    ) -> None:
+        """Start the device anew, as it is or configured otherwise; what it kept is lost.
+
+        Raises:
+            ServerStartError: somebody has taken the port meanwhile.
+        """
+        running = self._lib.IedServer_isRunning(self._server)
+        self.close()
+        self._reconfigured = self._reconfigured if reconfigured is None else reconfigured
+        self._buffer_bytes = report_buffer_bytes or self._buffer_bytes
+        self._build()
+        if self._shown is not None:
+            self.publish(*self._shown)
+            self._pending.clear()
+        if running:
+            self.start(*self._address)
+
+    def mark(self, quality: int) -> None:
+        """Give all values a quality, from the next tick on (`library.QUALITY_...`)."""
+        self._quality = quality
 
     @property
     def port(self) -> int:
@@ -147,6 +180,7 @@ class PcsServer:
         """Put one tick into the model; with trigger options this makes one report a tick."""
         if self.silent:
             return
+        self._shown = tick, values
         lib, server = self._lib, self._server
         with self._locked_model():
             for reference in values.analogue:
@@ -193,8 +227,12 @@ class PcsServer:
                 self._on_served(tick)
 
     def _stamp(self, reference: str, milliseconds: int) -> None:
-        leaf = self._model.leaves[f"{self._domain}{reference}.t"]
-        self._lib.IedServer_updateUTCTimeAttributeValue(self._server, leaf.node, milliseconds)
+        """Write time and quality of an object."""
+        leaves, base = self._model.leaves, f"{self._domain}{reference}"
+        shown_ms = milliseconds + self.clock_offset_s * 1000
+        lib, server = self._lib, self._server
+        lib.IedServer_updateUTCTimeAttributeValue(server, leaves[f"{base}.t"].node, shown_ms)
+        lib.IedServer_updateQuality(server, leaves[f"{base}.q"].node, self._quality)
 
     def _value(self, reference: str) -> int:
         """The value attribute of a data object, whatever its class."""
