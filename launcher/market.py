@@ -186,3 +186,28 @@ def backtest(
         naive_utc,
     )
     raise typer.Exit(run_market_backtest(wishes, json))
+
+
+@market.command()
+def competitors(
+    *,
+    prices: Annotated[list[Path], typer.Option(help="Parquet file with a column of UTC times.")],
+    columns: Annotated[str, typer.Option(help="rt=COLUMN")],
+    battery: Annotated[
+        list[Path], typer.Option(help="Description of a battery (TOML); given once for each.")
+    ],
+    market: Annotated[str, typer.Option(help="The market's rules: an id, or a TOML file.")],
+    day: Annotated[str, typer.Option(help="The day they meet on, YYYY-MM-DD.")],
+    fall: Annotated[
+        float, typer.Option(min=0.0, help="The price falls so much for each MW sold together.")
+    ],
+    json: Annotated[Path, typer.Option(help="Prices, schedules and earnings.")],
+    naive_utc: Annotated[
+        bool, typer.Option("--naive-utc", help="Times that name no zone are UTC.")
+    ] = False,
+) -> None:
+    """Let batteries that move a day's price answer one another until none gains."""
+    from launcher.market_competitors import Wishes, run_competitors
+
+    wishes = Wishes(tuple(prices), columns, tuple(battery), market, day, fall, naive_utc)
+    raise typer.Exit(run_competitors(wishes, json))

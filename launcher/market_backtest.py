@@ -57,9 +57,9 @@ def run_market_backtest(wishes: Wishes, out: Path) -> int:
             columns=wishes.columns,
             battery=wishes.battery,
             market=wishes.market,
-            train_until=_date("--train-until", wishes.train_until),
-            first=_date("--from", wishes.first),
-            last=_date("--to", wishes.last),
+            train_until=date_of("--train-until", wishes.train_until),
+            first=date_of("--from", wishes.first),
+            last=date_of("--to", wishes.last),
             strategies=wishes.strategies,
             day_ahead_known=_time(wishes.day_ahead_known),
             cvar_cap=wishes.cvar_cap,
@@ -83,7 +83,12 @@ def run_market_backtest(wishes: Wishes, out: Path) -> int:
     return 0
 
 
-def _date(option: str, text: str) -> dt.date:
+def date_of(option: str, text: str) -> dt.date:
+    """Return the date of an option.
+
+    Raises:
+        WrongInput: it is none.
+    """
     try:
         return dt.date.fromisoformat(text)
     except ValueError as error:

@@ -582,6 +582,25 @@ async def test_a_near_gate_becomes_an_alarm_and_ends_as_one(parts, monkeypatch):
     ]
 
 
+async def test_the_job_looks_at_days_that_are_open_and_leaves_the_closed_alone(parts, tmp_path):
+    pool, vault, keys, history = parts
+    job = BidJob(pool, vault, keys, history, section_of(tmp_path))
+    await job.settle_again()
+    async with pool.connection() as conn:
+        for day, closed in (("2026-03-03", None), ("2026-03-04", 5)):
+            await conn.execute(
+                "INSERT INTO settled_days (station, market, day, closed_ms)"
+                " VALUES (%s, %s, %s, %s)",
+                ("haibin-1", MARKET.id, day, closed),
+            )
+
+    await job.settle_again()
+
+    async with pool.connection() as conn:
+        found = await conn.execute("SELECT due_ms > 0 FROM settled_days ORDER BY day")
+        assert await found.fetchall() == [(True,), (False,)]
+
+
 @pytest.mark.parametrize("report_meter", [False, True])
 async def test_an_exchange_that_watches_a_folder_is_handed_files(tmp_path, report_meter):
     for name in ("inbox", "outbox"):

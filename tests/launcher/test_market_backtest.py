@@ -37,6 +37,38 @@ def asked(battery: Path, out: Path, **changed: str) -> list[str]:
     return words
 
 
+def test_batteries_that_move_the_price_come_to_rest_or_say_that_they_do_not(
+    battery: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    [line] = re.findall(
+        r"^\./stationmaster (market competitors .*)$", GUIDE.read_text("utf-8"), re.MULTILINE
+    )
+    out = tmp_path / "out.json"
+    files = {
+        "data/market/epf_de.parquet": str(ROOT / "data" / "market" / "epf_de.parquet"),
+        "battery.toml": str(battery),
+        "competitors.json": str(out),
+    }
+
+    code = run([files.get(word, word) for word in line.split()])
+
+    told, found = capsys.readouterr().out, json.loads(out.read_text())
+    assert code == 0
+    assert ("came to rest" if found["converged"] else "did not come to rest") in told
+    assert len(found["earned"]) == 2
+    spread = [max(one) - min(one) for one in (found["price_before"], found["price_after"])]
+    assert spread[1] < spread[0]
+
+
+def test_a_day_without_prices_is_a_mistake_that_is_told(battery: Path, tmp_path: Path):
+    prices = str(ROOT / "data" / "market" / "epf_de.parquet")
+    words = ["market", "competitors", "--prices", prices, "--naive-utc", "--columns", "rt=price"]
+    more = ["--battery", str(battery), "--market", "europe", "--day", "1999-01-01", "--fall", "1"]
+
+    with pytest.raises(WrongInput, match="choose another --day"):
+        app([*words, *more, "--json", str(tmp_path / "o.json")], standalone_mode=False)
+
+
 def run(words: list[str]) -> int:
     with pytest.raises(SystemExit) as ended:
         app(words, prog_name="./stationmaster")
