@@ -66,7 +66,7 @@ def test_a_negative_price_is_not_burnt_by_charging_and_discharging_at_once():
     assert plan.revenue > 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     prices=st.lists(st.floats(-150, 400), min_size=2, max_size=12),
     soc=st.floats(0.1, 0.9),
