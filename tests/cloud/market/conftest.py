@@ -1,4 +1,4 @@
-"""Property tests of the market take as long as the machine lets them: time is measured in bench/."""
+"""Property tests of the market say nothing about time: that is measured in bench/."""
 
 from hypothesis import settings
 
