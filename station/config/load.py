@@ -174,10 +174,13 @@ def _centre_paths(folder: Path, centre: CentreConfig | None) -> CentreConfig | N
 
 
 def _device_paths(folder: Path, device: DeviceConfig) -> DeviceConfig:
-    """Return a device with absolute paths; a profile that ships keeps its bare name."""
+    """Return a device with absolute paths; a file that ships keeps its bare name."""
     changes: dict[str, Any] = {"access": _beside(folder, device.access)}
-    if (folder / device.profile).is_file():
+    # A profile may name one of several devices that it describes: file.toml#2.
+    if (folder / device.profile.partition("#")[0]).is_file():
         changes["profile"] = str(folder / device.profile)
+    if device.mapping and (folder / device.mapping).is_file():
+        changes["mapping"] = str(folder / device.mapping)
     return device.model_copy(update=changes)
 
 

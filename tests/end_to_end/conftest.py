@@ -27,6 +27,7 @@ def house() -> Iterator[House]:
             stack.enrol_station(ports, client)
             stack.start_station()
             client.send_schedule("demo", schedule_for(market_today()))
+            stack.import_prices()  # the desk learns its forecasts while other tests run
             yield House(stack, client, started_s=int(time.time()))
         finally:
             stack.stop()

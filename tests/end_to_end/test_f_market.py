@@ -64,7 +64,6 @@ def offered(house: House) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def checked(house: House) -> dict[str, Any]:
     """A bid by the minute that keeps the market's rules and the desk's limits."""
-    house.stack.import_prices()
     house.client.set_limits("demo", {"max_power_mw": 3.45}, "no forecast weighs a trader's own bid")
     wait_until(
         lambda: any(one["state"] == "checked" for one in house.client.bids("demo")),
