@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import ip_network
@@ -116,6 +117,13 @@ async def give(peer: Peer, ioa: int, value: float, **facts: object) -> None:
             pass
 
 
+async def take_control(centre: Iec104Centre, peer: Peer) -> None:
+    """Select and operate; the client may take the confirmation of the first for the second's."""
+    async with asyncio.timeout(20):
+        while not centre.request().enabled:
+            await order(peer, ENABLE, 1)
+
+
 async def everything(peer: Peer) -> dict[int, dict[str, Any]]:
     """What an interrogation brings, by address."""
     async with asyncio.timeout(20):
@@ -131,7 +139,7 @@ async def refuse(
     before = centre.refused.get(reason, 0)
     async with asyncio.timeout(20):
         while centre.refused.get(reason, 0) == before:
-            assert not await order(peer, ioa, value, **facts)
+            await order(peer, ioa, value, **facts)
 
 
 async def test_a_centre_takes_control_is_lost_with_its_heartbeat_and_must_enable_anew():
@@ -140,7 +148,7 @@ async def test_a_centre_takes_control_is_lost_with_its_heartbeat_and_must_enable
         await refuse(centre, peer, "no_set_point", ENABLE, 1)
         await give(peer, HEARTBEAT, 1)
         await give(peer, POWER, -1200.0)
-        await give(peer, ENABLE, 1)
+        await take_control(centre, peer)
         request = centre.request()
         clock.now_s += 10.5
 
@@ -174,6 +182,54 @@ async def test_what_is_not_agreed_is_confirmed_negatively_with_its_reason_and_ch
         request = centre.request()
         assert request is not None
         assert (request.enabled, request.power_kw) == (False, 400.0)
+
+
+class Line:
+    """A centre of bare octets: what it is answered is what was on the line."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.sent = self.got = 0
+
+    async def cause_of(self, kind: int, ioa: int, element: bytes) -> int:
+        """Give a command; return the octet of the cause of its confirmation."""
+        unit = bytes([kind, 1, 6, 0, 1, 0]) + ioa.to_bytes(3, "little") + element
+        counts = (self.sent << 1).to_bytes(2, "little") + (self.got << 1).to_bytes(2, "little")
+        self.writer.write(bytes([0x68, len(unit) + 4]) + counts + unit)
+        self.sent += 1
+        while True:
+            _, size = await self.reader.readexactly(2)
+            frame = await self.reader.readexactly(size)
+            if frame[0] & 1:
+                continue
+            self.got += 1
+            if frame[4] == kind and frame[6] & 0x3F == 7:
+                return frame[6]
+
+
+CONFIRMED, DENIED = 7, 7 | 0x40
+SINGLE, SCALED, SHORT = 45, 49, 50
+
+
+async def test_a_refusal_is_a_negative_confirmation_on_the_line():
+    async with opened() as centre:
+        reader, writer = await asyncio.open_connection("127.0.0.1", centre.port)
+        writer.write(bytes.fromhex("680407000000"))
+        assert await reader.readexactly(6) == bytes.fromhex("68040b000000")
+        line, select, on = Line(reader, writer), b"\x81", b"\x01"
+        async with asyncio.timeout(20):
+            causes = [
+                await line.cause_of(SCALED, HEARTBEAT, struct.pack("<hB", 1, 0)),
+                await line.cause_of(SHORT, POWER, struct.pack("<fB", 1501.0, 0)),
+                await line.cause_of(SINGLE, ENABLE, on),
+                await line.cause_of(SHORT, POWER, struct.pack("<fB", 1500.0, 0)),
+                await line.cause_of(SINGLE, ENABLE, select),
+                await line.cause_of(SINGLE, ENABLE, on),
+            ]
+        writer.close()
+
+        assert causes == [CONFIRMED, DENIED, DENIED, CONFIRMED, CONFIRMED, CONFIRMED]
+        assert centre.request().enabled
 
 
 def replace_point(point, **changes: object):
@@ -216,7 +272,7 @@ async def test_the_link_itself_may_be_the_sign_of_life():
     clock = Clock()
     async with talking(sample_list(sign_of_life=SignOfLife.LINK), clock) as (centre, peer):
         await give(peer, POWER, 100.0)
-        await give(peer, ENABLE, 1)
+        await take_control(centre, peer)
         for _ in range(3):
             clock.now_s += 8
             await wait_for(lambda: centre.request().heartbeat_ms == 0, "the link heard")
@@ -297,7 +353,7 @@ async def test_no_frame_however_broken_costs_the_request_or_the_next_centre():
 
         async with dispatch_centre(centre.port) as peer:
             await is_open(peer)
-            await give(peer, ENABLE, 1)
+            await take_control(centre, peer)
         assert centre.request().power_kw == 100.0
         assert centre.request().enabled
 
