@@ -10,7 +10,8 @@ import pytest
 from cloud.db import Pool
 from cloud.keys import open_keys
 from cloud.market import bids, prices
-from cloud.market.bids import Document, NotYet, Settlement, Unclear
+from cloud.market.bid import BidSet
+from cloud.market.bids import Cleared, Document, NotYet, Settlement, Unclear
 from cloud.market.desk.limits import set_limits
 from cloud.market.desk.metering import Metered
 from cloud.market.exchanges.statements import write_statement
@@ -60,6 +61,14 @@ class RevisedStatements(Statements):
 
     imbalance = Decimal(80)
     away = False
+    tells_no_price = False
+
+    async def clearing(self, bid: BidSet, key: str) -> Cleared | NotYet | Unclear:
+        answer = await super().clearing(bid, key)
+        if not self.tells_no_price or not isinstance(answer, Cleared):
+            return answer
+        unpriced = tuple(dataclasses.replace(one, price=None) for one in answer.awards)
+        return dataclasses.replace(answer, awards=unpriced)
 
     async def statement(
         self, station: str, product: str, day: dt.date
@@ -112,7 +121,7 @@ class Office:
 
 
 @pytest.fixture
-async def office(pool, tmp_path):
+async def office(pool, tmp_path, request):
     stored = await open_store(pool, tmp_path)
     async with pool.connection() as conn:
         await conn.execute("UPDATE stations SET rated_power_kw = 10000, capacity_kwh = 99000")
@@ -134,6 +143,7 @@ async def office(pool, tmp_path):
 
     with trade_hall() as (url, _):
         exchange = RevisedStatements(url, station_meter, Decimal(0))
+        exchange.tells_no_price = getattr(request, "param", False)
         given = pool, vault, keys, station_meter
         desk = TradingDesk(*given, section=section, clock=lambda: clock[0])
         worker = bids.Worker(
@@ -218,6 +228,20 @@ async def test_a_revised_statement_and_a_corrected_meter_are_settled_again_line_
     delivery = await bids.paper_of(office.pool, office.vault, there, 1, bids.Delivery)
     assert delivery is not None
     assert delivery.measured[-1].energy_mwh > Decimal("0.9")
+
+
+@pytest.mark.parametrize("office", [True], indirect=True)
+async def test_an_award_whose_price_is_told_later_is_settled_when_it_is(office):
+    await office.price(80.0)
+    await office.look(0)
+    before = await office.settled()
+    office.exchange.tells_no_price = False
+
+    await office.look(15 * MINUTE_MS)
+    after = await office.settled()
+
+    assert "the price of an award is not told yet" in before.notes[-1].en
+    assert (before.ours, after.ours == after.theirs) == (None, True)
 
 
 async def test_an_exchange_that_is_away_is_asked_again_and_nothing_is_lost(office):
