@@ -26,17 +26,16 @@ def write(file: Path, step_min: int, *, tz: str | None = "UTC", **columns: np.nd
     return file
 
 
-@pytest.fixture(scope="session")
-def asked_once(tmp_path_factory: pytest.TempPathFactory) -> Request:
-    """Ninety-eight days by quarter hour with hourly day-ahead prices in a second file."""
-    folder = tmp_path_factory.mktemp("backtest")
-    price, base = made_prices(98, steps_a_day=96)
+def request_of(folder: Path, step_min: int) -> Request:
+    """Ninety-eight days with hourly day-ahead prices in a second file."""
+    per_hour = 60 // step_min
+    price, base = made_prices(98, steps_a_day=24 * per_hour)
     battery = folder / "battery.toml"
     battery.write_text(BATTERY_TOML, "utf-8")
     return Request(
         prices=(
-            write(folder / "rt.parquet", 15, spp=price),
-            write(folder / "da.parquet", 60, ahead=base[::4]),
+            write(folder / "rt.parquet", step_min, spp=price),
+            write(folder / "da.parquet", 60, ahead=base[::per_hour]),
         ),
         columns="rt=spp,da=ahead",
         battery=battery,
@@ -47,7 +46,13 @@ def asked_once(tmp_path_factory: pytest.TempPathFactory) -> Request:
     )
 
 
-@pytest.fixture
-def asked(asked_once: Request) -> Request:
-    """The same; whoever asks something else replaces what differs."""
-    return asked_once
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Request:
+    """By the quarter hour; whoever asks something else replaces what differs."""
+    return request_of(tmp_path_factory.mktemp("quarters"), 15)
+
+
+@pytest.fixture(scope="session")
+def asked_hourly(tmp_path_factory: pytest.TempPathFactory) -> Request:
+    """By the hour, for whoever runs every strategy: a quarter of the steps to learn from."""
+    return request_of(tmp_path_factory.mktemp("hours"), 60)

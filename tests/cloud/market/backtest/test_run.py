@@ -19,11 +19,13 @@ LAST = dt.date(2024, 4, 4)
 QUICK = [name for name in STRATEGIES if "lightgbm" not in name and "prophet" not in name]
 
 
-def test_every_strategy_gives_a_row_and_none_earns_more_than_perfect_foresight(asked, tmp_path):
+def test_every_strategy_gives_a_row_and_none_earns_more_than_perfect_foresight(
+    asked_hourly, tmp_path
+):
     out = tmp_path / "out.json"
     seen = []
 
-    wish = replace(asked, strategies=",".join(QUICK))
+    wish = replace(asked_hourly, strategies=",".join(QUICK))
 
     rows = run_backtest(wish, out, lambda name, done, of: seen.append((name, done, of)))
 
@@ -73,8 +75,10 @@ def test_prices_that_are_others_under_the_same_name_keep_no_row(asked, tmp_path)
     assert [row.revenue for row in again] != [row.revenue for row in first]
 
 
-def test_shaken_prices_and_spoilt_inputs_break_no_bid_and_the_fall_back_is_counted(asked, tmp_path):
-    wish = replace(asked, shock=0.3, spoilt=True, strategies=",".join(QUICK))
+def test_shaken_prices_and_spoilt_inputs_break_no_bid_and_the_fall_back_is_counted(
+    asked_hourly, tmp_path
+):
+    wish = replace(asked_hourly, shock=0.3, spoilt=True, strategies=",".join(QUICK))
 
     rows = run_backtest(wish, tmp_path / "out.json")
 
@@ -85,8 +89,8 @@ def test_shaken_prices_and_spoilt_inputs_break_no_bid_and_the_fall_back_is_count
     assert told["lp-day-ahead"] > 0
 
 
-def test_no_strategy_but_perfect_foresight_sees_what_comes_later(asked):
-    case = make_case(asked)
+def test_no_strategy_but_perfect_foresight_sees_what_comes_later(asked_hourly):
+    case = make_case(asked_hourly)
     middle = case.prices.first_of(case.first + 12)
     changed = case.prices.price.copy()
     changed[middle:] *= -3.0

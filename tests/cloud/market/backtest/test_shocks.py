@@ -20,10 +20,10 @@ ABSURD = 1e9
 
 
 @pytest.fixture(scope="module")
-def calm(asked_once) -> Case:
+def calm(asked_hourly) -> Case:
     """The last three days of the sample with all inputs as they should be."""
     first = LAST - (DAYS - 1) * ONE_DAY
-    return make_case(replace(asked_once, train_until=first - ONE_DAY, first=first, last=LAST))
+    return make_case(replace(asked_hourly, train_until=first - ONE_DAY, first=first, last=LAST))
 
 
 def shaken(case: Case) -> Case:
