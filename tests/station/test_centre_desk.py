@@ -115,6 +115,9 @@ async def test_a_centre_of_iec_104_moves_the_power_at_the_meter_and_sees_that_it
             image = run.plant.image.freeze(run.now_ms, run.now_ms)
             desk.show(image, result, 0.5, 2000.0)
             told = await everything(peer)
+            async with asyncio.timeout(20):
+                while told[16393]["quality"] or told[3]["quality"]:  # not shown before
+                    told = await everything(peer)
     finally:
         await desk.close()
 
