@@ -4,7 +4,8 @@ A finding is an alarm of its own level; when it goes a level further, the lower 
 higher one begins. One that is latched after its cause has gone is told as waiting for a reset.
 """
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from station.alarms import Condition
@@ -27,19 +28,20 @@ _SETTLES = MappingProxyType({"protection.confirmed": True, "protection.escalated
 
 
 def verdict_conditions(
-    verdict: Verdict, at_ms: int, heard: frozenset[str] | None = None
+    verdict: Verdict, at_ms: int, heard: Mapping[str, int] | None = None
 ) -> Iterator[Condition]:
     """Yield everything that protection holds at this moment.
 
     Args:
         verdict: of protection.
         at_ms: the moment.
-        heard: devices that have said something since the start, while others may still be on
-            their way; protection holds their power at 0, and nobody is called. None: all that
-            is silent by now is told.
+        heard: when each device was heard first since the start, while others may still be on
+            their way; protection holds their power at 0, and nobody is called of what began
+            before a device's first word. None: all that stands by now is told.
     """
     for finding in verdict.findings:
-        awaited = heard is not None and finding.device and finding.device not in heard
+        first_ms = math.inf if heard is None else heard.get(finding.device, math.inf)
+        awaited = heard is not None and finding.device and finding.since_ms < first_ms
         if finding.level is not Level.NORMAL and (finding.latched or not awaited):
             yield _condition(finding)
     if verdict.local:

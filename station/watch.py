@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from contract.words import Words
 from station.alarms import (
@@ -77,6 +77,7 @@ class Watch:
         self._link = link
         self._alarms = alarms
         self._begun_ms = _now_ms()
+        self._first_word_ms: dict[str, int] = {}
         self._restarts: Counter[str] = Counter()
         self._missed = 0
         self._fast_missed = 0
@@ -104,11 +105,14 @@ class Watch:
         if self._telemetry.sender.backlog > QUEUE_FILLING_BATCHES:
             yield Condition("queue.filling", DEVICE, result.at_ms)
 
-    def _heard(self, image: Image) -> frozenset[str] | None:
-        """Return the devices that have spoken, as long as others may still be on their way."""
+    def _heard(self, image: Image) -> Mapping[str, int] | None:
+        """Return when devices have spoken first, as long as others may still be on their way."""
         if image.at_ms - self._begun_ms >= FIRST_WORD_MS:
             return None
-        return frozenset(row.sample.device for row in image if not is_estimate(row.layout.name))
+        for row in image:
+            if not is_estimate(row.layout.name):
+                self._first_word_ms.setdefault(row.sample.device, image.at_ms)
+        return self._first_word_ms
 
     def note_happenings(self, now_ms: int, missed_cycles: int, fast: Cadence) -> None:
         """Look for what happened since the last cycle: replaced drivers, missed deadlines."""

@@ -79,7 +79,7 @@ def test_what_waits_for_a_reset_is_told_as_such_whatever_its_code():
     assert told.code == "protection.latched"
 
 
-def told(verdict, now_ms: int, heard: frozenset[str] | None) -> set[tuple[str, str]]:
+def told(verdict, now_ms: int, heard: dict[str, int] | None) -> set[tuple[str, str]]:
     return {(c.device, c.code) for c in verdict_conditions(verdict, now_ms, heard)}
 
 
@@ -90,9 +90,24 @@ def test_who_was_never_heard_is_awaited_and_not_told_as_silent():
     verdict = world.run(8)
 
     first, second = ("C1-R01", "protection.stop"), ("C1-R02", "protection.stop")
+    since_ms = min(one.since_ms for one in verdict.findings if one.device)
     assert told(verdict, world.now_ms, None) == {first, second}
-    assert told(verdict, world.now_ms, frozenset({"C1-R01"})) == {first}
-    assert told(verdict, world.now_ms, frozenset({"C1-R01", "C1-R02"})) == {first, second}
+    assert told(verdict, world.now_ms, {"C1-R01": since_ms}) == {first}
+    assert told(verdict, world.now_ms, dict.fromkeys(("C1-R01", "C1-R02"), since_ms)) == {
+        *(first, second)
+    }
+
+
+def test_what_began_before_a_devices_first_word_is_not_told_while_it_ends():
+    world = World()
+    world.run(3)
+    world.silent |= {"C1-PCS"}
+    world.run(8)
+    world.silent.clear()
+    verdict = world.run(1)  # it takes some seconds of answers until the rule is content
+
+    assert ("C1-PCS", "protection.stop") in told(verdict, world.now_ms, None)
+    assert told(verdict, world.now_ms, {"C1-PCS": world.now_ms}) == set()
 
 
 def test_a_latch_is_told_though_its_device_was_not_heard_yet():
@@ -102,4 +117,4 @@ def test_a_latch_is_told_though_its_device_was_not_heard_yet():
     world.emergency_stop = False
     verdict = world.run(1)
 
-    assert ("PANEL", "protection.latched") in told(verdict, world.now_ms, frozenset())
+    assert ("PANEL", "protection.latched") in told(verdict, world.now_ms, {})
