@@ -52,6 +52,7 @@ class CellDesk:
     """Preprocesses the cells of all racks.
 
     Attributes:
+        batches: how many were taken.
         took_ms: processor time of each of the newest batches, ms.
     """
 
@@ -66,6 +67,7 @@ class CellDesk:
         self._checks = checks or load_checks()
         self._racks: dict[str, _Racks] = {}
         self._told: dict[tuple[str, str, str], Condition] = {}
+        self.batches = 0
         self.took_ms: deque[float] = deque(maxlen=_REMEMBERED)
 
     def take(self, bundle: Bundle) -> Bundle:
@@ -83,8 +85,16 @@ class CellDesk:
         done, after = preprocess(self._checks, before, batch, bundle.time_ms / 1000)
         racks.memory = racks.memory.with_racks(places, after)
         self._tell(bundle, done)
+        self.batches += 1
         self.took_ms.append((time.thread_time() - began_s) * 1000)
         return replace(bundle, quality=done.quality)
+
+    def report(self) -> dict[str, float | None]:
+        """Return what the status file says: processor time of a batch, p50 and p99 of the last."""
+        if not self.took_ms:
+            return {"batches": 0, "p50_ms": None, "p99_ms": None}
+        p50, p99 = np.percentile(np.array(self.took_ms), [50, 99])
+        return {"batches": self.batches, "p50_ms": round(p50, 2), "p99_ms": round(p99, 2)}
 
     def conditions(self) -> Iterator[Condition]:
         """Yield what a person must look after."""

@@ -57,6 +57,7 @@ from station.security import Identity, load_identity
 from station.security.enrol import require_own_certificate
 from station.security.identity import replace_certificate
 from station.station_row import DEVICE, dispatch_values, limit_values, station_values
+from station.status import plain_numbers
 from station.status_report import Counts, StatusParts, status_report
 from station.story import Story
 from station.supervise import Supervisor
@@ -117,6 +118,7 @@ class Controller:
         self._cells = CellDesk(self._on_computed)
         self._acquired: Counter[str] = Counter()
         self._values: dict[str, float] = {}
+        self._oldest_s: dict[str, float] = {}
         self._releasing: asyncio.Task[None] | None = None
         self._story = Story(self._alarms, self._command_book, self._control)
         self._parts, self._carriers = Supervisor(), Supervisor()
@@ -349,6 +351,7 @@ class Controller:
         facts = self._watch.facts(image, loops.clock.last_ms, self._centre.asked_kw, loops.fast)
         values = station_values(result, image, self._config, facts)
         self._centre.show(image, result, values["soc"], values["capacity_kwh"])
+        self._oldest_s = image.oldest_s()
         at = Instant(now_ms // 1000 * 1000, now_ms)
         self._on_computed(computed_sample(DEVICE, STATION, values, at))
         dispatched = dispatch_values(result, facts)
@@ -380,6 +383,7 @@ class Controller:
         orders = self._order_counts + self._orders.outcomes
         counts = Counts(self._acquired, orders, failures, self._values)
         report = status_report(self._status_parts, counts, _now_ms())
+        report |= {"oldest_s": plain_numbers(self._oldest_s), "preprocessing": self._cells.report()}
         estimators = self._estimators.status()
         return report if estimators is None else {**report, "estimators": estimators}
 

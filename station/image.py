@@ -112,6 +112,16 @@ class Image:
             row.sample.device for row in self if row.stale and not is_estimate(row.layout.name)
         )
 
+    def oldest_s(self) -> dict[str, float]:
+        """Return the age of the oldest row that devices have sent, by family of layouts."""
+        oldest: dict[str, float] = {}
+        for row in self:
+            name = row.layout.name
+            if not is_estimate(name):
+                family = layout_family(name)
+                oldest[family] = max(row.age_s, oldest.get(family, 0.0))
+        return oldest
+
 
 def is_estimate(layout: str) -> bool:
     """Whether a layout holds what the station's estimators make."""

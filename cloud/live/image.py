@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from contract.envelope import EpochKey
 from contract.frame import Frame, Quality, decode_batch
-from contract.layouts import ESTIMATE, Layout
+from contract.layouts import ESTIMATE, ESTIMATE_SUMMARY, Layout
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,12 @@ def is_estimate(layout: Layout) -> bool:
 
 
 def _note(newest_ms: dict[str, int], frame: Frame) -> None:
-    """Keep the newest time of a device; what is estimated of its cells comes too seldom."""
+    """Keep the newest time of a device; what is estimated of its cells comes too seldom.
+
+    What its cells come to goes on without estimators, and says nothing of theirs.
+    """
+    if frame.layout.name == ESTIMATE_SUMMARY.name:
+        return
     if not is_estimate(frame.layout) or frame.layout.columns[0].repeat == 1:
         newest_ms[frame.device] = max(int(frame.times_ms[-1]), newest_ms.get(frame.device, 0))
 

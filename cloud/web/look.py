@@ -11,12 +11,12 @@ from cloud.errors import NotFound
 from cloud.fleet import Station, Topology, link_lost, stale_after_ms
 from cloud.live import LiveImage
 from cloud.web.visit import Visit
-from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION, ESTIMATE_SUMMARY
+from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION
 from contract.signals import SIGNALS, Kind
 
 ESTIMATED_SIGNALS = sorted(
     column.signal.name
-    for layout in (ESTIMATE, ESTIMATE_STATION, ESTIMATE_LIMIT, ESTIMATE_SUMMARY)
+    for layout in (ESTIMATE, ESTIMATE_STATION, ESTIMATE_LIMIT)
     for column in layout.columns
 )
 """What the station itself makes of a device; a page ages it apart from what the device says."""

@@ -8,6 +8,7 @@ Whatever it cannot do is told or ends it; the controller never waits for it.
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -28,6 +29,8 @@ from station.processes.child import open_stream
 log = logging.getLogger(__name__)
 
 _BEAT_S = 1.0
+_LONGEST_STEP_S = 60.0
+"""Of a hundred thousand cells on a busy machine; by itself it takes a second or two."""
 _NICE = 5
 
 
@@ -46,6 +49,7 @@ class Session:
         self._cells_ms = 0
         self._reason = ""
         self._begun = False
+        self._busy_since_s = math.inf
         self._clock = (time.monotonic(), time.process_time())
         self._cannot_keep = False
 
@@ -88,7 +92,7 @@ class Session:
             frame = await framing.receive(self._reader, most=wire.MAX_MESSAGE_BYTES)
             match None if frame is None else wire.decode(frame):
                 case wire.Moment() as moment:
-                    self._take(engine, setup, moment)
+                    await self._take(engine, setup, moment)
                 case wire.Arrange("shadow", folder):
                     engine.shadow(Path(folder))
                 case wire.Arrange("promote"):
@@ -100,7 +104,7 @@ class Session:
                 case other:
                     raise WireError(f"a host sends no {type(other).__name__}")
 
-    def _take(self, engine: Engine, setup: wire.Setup, moment: wire.Moment) -> None:
+    async def _take(self, engine: Engine, setup: wire.Setup, moment: wire.Moment) -> None:
         if not self._begun and not self._begin(engine, moment):
             self._send(wire.Waiting(moment.at_ms))
             return
@@ -108,7 +112,9 @@ class Session:
             # What went on before is told by the age of the state, not by the first samples.
             nothing = np.zeros_like(moment.arrays["elapsed_s"])
             moment = wire.Moment(moment.at_ms, {**moment.arrays, "elapsed_s": nothing})
-        made = engine.take(moment)
+        self._busy_since_s = time.monotonic()
+        made = await asyncio.to_thread(engine.take, moment)
+        self._busy_since_s = math.inf
         now_s = time.monotonic()
         due = moment.at_ms - self._cells_ms >= 1000 * setup.cells_period_s
         self._cells_ms = moment.at_ms if due else self._cells_ms
@@ -184,9 +190,13 @@ class Session:
         await self._keep(engine, file)
 
     async def _beat(self) -> None:
-        """Tell that the loop turns, also while no moments come."""
+        """Tell that the process lives: while no moments come, and while one takes its time.
+
+        A step that does not end in a minute is a process that hangs.
+        """
         while True:
-            self._send(wire.Waiting(0))
+            if time.monotonic() - self._busy_since_s < _LONGEST_STEP_S:
+                self._send(wire.Waiting(0))
             await asyncio.sleep(_BEAT_S)
 
     def _send(self, message: wire.Message) -> None:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from station.protocols.driver import Reading
 
-MOST_BYTES = 1 << 20
-"""A bundle stays well below the largest message of the pipe."""
+MOST_BYTES = 1 << 18
+"""Some hundred racks of 400 cells: what is done with a bundle at once takes milliseconds."""
 _NARROW = 128
 """Values of a row that is not worth a copy."""
 

@@ -29,7 +29,7 @@ from station.protocols.driver import (
 )
 
 MAX_MESSAGE_BYTES = 1 << 22
-"""A bundle is cut at 1 MiB; nothing honest comes near 4 MiB."""
+"""A bundle is cut at a quarter of a MiB; nothing honest comes near 4 MiB."""
 
 _DTYPES = frozenset({"|i1", "<i2", "<i4", "<f4"})
 _TIMES = np.dtype("<i8")

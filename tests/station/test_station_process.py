@@ -108,7 +108,7 @@ def test_a_wrong_configuration_ends_with_a_line_for_each_fault(tmp_path, capsys)
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("profile", "nope.toml", "shipped are: bms-416.toml"),
+        ("profile", "nope.toml", "shipped are: bms-400.toml, bms-416.toml"),
         ("driver", "modbos", "choose one of iec61850, modbus"),
     ],
 )

@@ -13,7 +13,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from contract import layouts
 from contract.frame import Quality
-from station.protocols import DriverHost
+from station.protocols import Bundle, DriverHost
 from station.protocols.driver import DeviceCommand, DeviceSpec, DeviceStatus, Reading, Refused
 from station.protocols.mqtt.driver import MqttDriver
 from tests.station.pki import TestAuthority
@@ -31,6 +31,8 @@ class Heard:
     def __call__(self, message: object) -> None:
         if isinstance(message, Reading):
             self.readings.append(message)
+        elif isinstance(message, Bundle):
+            self.readings += message.readings()
         elif isinstance(message, DeviceStatus):
             self.states.append(message)
 
