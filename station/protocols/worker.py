@@ -29,7 +29,7 @@ from station.protocols.driver import (
     load_driver,
 )
 from station.protocols.errors import ProtocolError
-from station.realtime import ask_for_priority
+from station.realtime import ask_for_priority, spare_the_collector
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class Session:
             self._send(wire.Failed(str(error)))
             await self._writer.drain()
             return 1
+        spare_the_collector()  # maps of hundreds of devices, which stay until the end
         serve = asyncio.create_task(driver.run(self._send))
         beat = asyncio.create_task(self._beat(driver))
         listen = asyncio.create_task(self._listen(driver))

@@ -43,6 +43,8 @@ class Errand(Generic[T]):
         offset_s: where its periods begin on the wall clock; spreads slow errands.
         timeout_s: what an asking in vain costs.
         doubtful: whether it did not answer last.
+        spared: whether it was given up early for the sake of its neighbours: it is asked again
+            as soon as none of them is due.
         rest_until_s: not to be asked before.
         cycle: number of the period that it is asked for.
         due_s: when it is to be asked.
@@ -55,6 +57,7 @@ class Errand(Generic[T]):
     offset_s: float
     timeout_s: float
     doubtful: bool = False
+    spared: bool = False
     rest_until_s: float = 0.0
     cycle: int = field(default=-1, init=False)
     due_s: float = field(default=0.0, init=False)
@@ -143,7 +146,9 @@ class Agenda(Generic[T]):
             return 0.0
         forced_s = self._forced_s + BETWEEN_FORCED_S
         until_s = [
-            one.from_s if one.from_s > now_s else max(one.from_s + PATIENCE_S, forced_s)
+            one.from_s
+            if one.spared or one.from_s > now_s
+            else max(one.from_s + PATIENCE_S, forced_s)
             for one in self._doubtful
         ]
         if self._waiting:
@@ -186,8 +191,9 @@ class Agenda(Generic[T]):
         willing = [errand for errand in self._doubtful if errand.from_s <= now_s]
         if not willing:
             return None
-        errand = min(willing, key=lambda one: one.asked_s)
-        if self._gap_s(now_s) < errand.timeout_s:
+        errand = min(willing, key=lambda one: (not one.spared, one.asked_s))
+        at_once = errand.spared and not self._ready
+        if not at_once and self._gap_s(now_s) < errand.timeout_s:
             patience_s = 2 * PATIENCE_S if self._ready else PATIENCE_S
             impatient = now_s - errand.from_s >= patience_s
             if not impatient or now_s - self._forced_s < BETWEEN_FORCED_S:

@@ -1,12 +1,14 @@
 """One line: a server, the units behind it, and who of them is asked next over which connection.
 
 An `Agenda` says what to ask; each connection takes from it whatever comes first. A silent unit
-is asked in gaps, ever more rarely, so its neighbours do not wait for it; a server that answers
+is asked in gaps, ever more rarely, so its neighbours do not wait for it, and one that takes much
+longer than usual is left for a gap; a server that answers
 nobody loses its connection and is called again with jittered pauses.
 """
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from station.protocols.modbus.agenda import Agenda, Errand
 from station.protocols.modbus.client import Connection, DeviceRefused
 from station.protocols.modbus.group import Group
 from station.protocols.modbus.polling import PollClass
-from station.protocols.modbus.unit import Poll, Unit
+from station.protocols.modbus.unit import NoAnswerYet, Poll, Unit
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,12 @@ _HEARD_S = 1.0
 """A server that was heard so lately is not silent."""
 _FRUITLESS_CONNECTIONS = 2
 """So many connections in a row without one answer, and the server counts as gone."""
+_USUAL = 10.0
+_LEAST_PATIENCE_S = 0.05
+"""A device with neighbours is given so many times what is usual, at least so long; one that
+takes longer is asked once more, with its whole time-out, when none of them is due."""
+_FORGETS = 0.95
+"""What is usual on a line: the longest answer, forgotten by so much with each that is shorter."""
 _IN_TIME_S = 10.0
 """So long without a late answer, and a slow line counts as in time again."""
 
@@ -80,6 +88,7 @@ class Line:
         self._jitter = random.Random()  # noqa: S311 - spreads load, guards nothing
         self._slow_until_s = 0.0
         self._fewer = False
+        self._usual_s = self._timeout_s / _USUAL
 
     @property
     def missed_cycles(self) -> int:
@@ -131,7 +140,10 @@ class Line:
             if errand is None:
                 await asyncio.sleep(self._agenda.wait_s(time.time()))
                 continue
-            if await self._ask(connection, errand, publish):
+            answered = await self._ask(connection, errand, publish)
+            if answered is None:
+                continue
+            if answered:
                 heard_s, silent = time.monotonic(), 0
                 continue
             silent += 1
@@ -141,12 +153,23 @@ class Line:
                 self._all_failed("the server answers none of its units", publish)
         return heard_s > 0
 
-    async def _ask(self, connection: Connection, errand: _Errand, publish: Publish) -> bool:
-        """Poll one group of one unit and note how it is; return whether anybody answered."""
+    async def _ask(self, connection: Connection, errand: _Errand, publish: Publish) -> bool | None:
+        """Poll one group of one unit and note how it is.
+
+        Returns:
+            Whether anybody answered; None where that was not waited for.
+        """
         unit, group = errand.what
-        heard, again_s = True, None
+        heard: bool | None = True
+        again_s: float | None = None
+        cycle_ms, patience_s = round(errand.tick_s * 1000), self._patience_s(errand)
         try:
-            poll = await unit.poll(group, connection, round(errand.tick_s * 1000), publish)
+            errand.spared = False
+            poll = await unit.poll(group, connection, cycle_ms, publish, patience_s)
+        except NoAnswerYet:
+            for other in self._of[unit]:
+                other.doubtful = True
+            errand.spared, again_s, heard = True, 0.0, None
         except ProtocolError as error:
             silent = isinstance(error, DeviceUnreachable) or (
                 isinstance(error, DeviceRefused) and error.is_silence
@@ -160,13 +183,19 @@ class Line:
             else:
                 self._answered(errand, poll, publish)
             again_s = _AGAIN_S if poll is Poll.NOTHING else None
-        now_s = time.time()
-        self._note_duration(errand, now_s)
-        self._agenda.done(errand, now_s, again_s)
+            self._note_duration(errand, time.time())
+        self._agenda.done(errand, time.time(), again_s)
         return heard
+
+    def _patience_s(self, errand: _Errand) -> float:
+        """Return how long its neighbours wait for a device that has always answered."""
+        if errand.doubtful or len(self.units) == 1:
+            return math.inf
+        return max(_USUAL * self._usual_s, _LEAST_PATIENCE_S)
 
     def _answered(self, errand: _Errand, poll: Poll, publish: Publish) -> None:
         unit, group = errand.what
+        self._usual_s = max(unit.answered_in_s, _FORGETS * self._usual_s)
         for other in self._of[unit]:
             other.doubtful = False
         if poll is Poll.NOTHING:
@@ -198,7 +227,7 @@ class Line:
         """Give every unit its chance: the connection is a new one."""
         self._ask_soon()
         for errand in self._errands:
-            errand.doubtful = False
+            errand.doubtful = errand.spared = False
         if self._fewer and all(connection.connected for connection in self.connections):
             self._fewer = False
             log.info("line=%s event=all_connections", self.name)

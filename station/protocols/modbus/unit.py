@@ -8,6 +8,7 @@ asked for and not got whole is told by name.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Sequence
 from enum import Enum
@@ -15,7 +16,7 @@ from enum import Enum
 import numpy as np
 
 from station.protocols.driver import DeviceSpec, Publish
-from station.protocols.errors import BadReply, ProtocolError, WrongDevice
+from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError, WrongDevice
 from station.protocols.health import Health
 from station.protocols.modbus.client import Connection
 from station.protocols.modbus.decode import Registers, gather
@@ -38,6 +39,10 @@ class Poll(Enum):
     STALLED = "the same tick for too long"
 
 
+class NoAnswerYet(DeviceUnreachable):
+    """The device takes longer than is usual on its line, and its neighbours need not wait."""
+
+
 class Unit:
     """One device behind a server: what is asked of it, and how it is.
 
@@ -45,6 +50,7 @@ class Unit:
         groups: what is asked, one for each rhythm.
         health: whether it answers.
         number: running number in the station, which spreads slow groups over their period.
+        answered_in_s: how long its newest answer to a first question took.
     """
 
     def __init__(self, spec: DeviceSpec, profile: Profile, number: int = 0) -> None:
@@ -54,12 +60,18 @@ class Unit:
         self.number = number
         self.health = Health(spec.device)
         self.groups = [Group(spec, profile, rhythm) for rhythm in rhythms_of(profile)]
+        self.answered_in_s = 0.0
         self._verified: dict[Connection, int] = {}
         self._time_ms = 0
         self._moved_s = time.monotonic()
 
     async def poll(
-        self, group: Group, connection: Connection, cycle_ms: int, publish: Publish
+        self,
+        group: Group,
+        connection: Connection,
+        cycle_ms: int,
+        publish: Publish,
+        patience_s: float = math.inf,
     ) -> Poll:
         """Read one group of the unit once and hand over what is new.
 
@@ -68,8 +80,11 @@ class Unit:
             connection: an open connection to its server.
             cycle_ms: sample time of a device that has no clock of its own.
             publish: takes the readings.
+            patience_s: how long to wait for the first answer, where that is less than the
+                device's time-out.
 
         Raises:
+            NoAnswerYet: it did not come within this patience; nothing is told of it.
             ProtocolError: the device did not answer as it should.
         """
         if self._verified.get(connection) != connection.opened:
@@ -78,7 +93,7 @@ class Unit:
         for _ in range(TORN_ATTEMPTS):
             asked_s, time_ms = time.monotonic(), cycle_ms
             try:
-                await self._ask(connection, group, group.questions[:1])
+                await self._ask_first(connection, group, patience_s)
                 group.check_identity(whole=False)
                 time_ms = group.time_ms(cycle_ms)
                 self._note_time(time_ms)
@@ -90,6 +105,8 @@ class Unit:
                     await self._ask_rest(connection, group)
                     group.check_identity(whole=True)
                     whole = self._held(asked_s) or await self._still_at(connection, group, time_ms)
+            except NoAnswerYet:
+                raise
             except ProtocolError as error:
                 group.tell_missed(time_ms, "no_answer", str(error), publish)
                 raise
@@ -101,6 +118,16 @@ class Unit:
             f"the device's clock moved in each of {TORN_ATTEMPTS} readings: "
             "it ticks faster than it can be read; make the period longer or read less"
         )
+
+    async def _ask_first(self, connection: Connection, group: Group, patience_s: float) -> None:
+        timeout_s, asked_s = self.profile.polling.timeout_s, time.monotonic()
+        try:
+            await connection.ask(group.questions[:1], group.registers, min(timeout_s, patience_s))
+        except DeviceUnreachable as error:
+            if patience_s < timeout_s and connection.connected:
+                raise NoAnswerYet(str(error)) from error
+            raise
+        self.answered_in_s = time.monotonic() - asked_s
 
     async def _ask(
         self, connection: Connection, group: Group, questions: Sequence[Question]

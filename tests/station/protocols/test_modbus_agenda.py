@@ -171,3 +171,16 @@ def test_a_silent_device_that_answers_is_asked_like_the_others_again():
     taken = {agenda.take(EPOCH_S + 2.3).what, agenda.take(EPOCH_S + 2.3).what}
 
     assert taken == {"rack", "dead"}
+
+
+def test_one_that_was_given_up_for_its_neighbours_is_asked_again_once_none_of_them_is_due():
+    slow, others = errand("slow"), [errand(f"rack {n}") for n in range(2)]
+    agenda = Agenda([slow, *others], EPOCH_S)
+    assert agenda.take(EPOCH_S + 0.3) is slow
+    slow.doubtful = slow.spared = True
+    agenda.done(slow, EPOCH_S + 0.35, 0.0)
+
+    after = [agenda.take(EPOCH_S + 0.35) for _ in range(3)]
+
+    assert after == [*others, slow]
+    assert agenda.take(EPOCH_S + 0.35) is None

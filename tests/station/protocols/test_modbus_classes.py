@@ -182,3 +182,31 @@ async def test_a_silent_rack_is_asked_only_after_all_that_answer():
     asked = [r.unit for r in server.requests[begin:]]
     at = [number for number, unit in enumerate(asked) if unit == 2][:2]
     assert set(asked[at[0] + 1 : at[1]]) >= {1, 3, 4, 5}
+
+
+async def test_a_rack_that_is_slow_for_once_keeps_its_tick_and_lets_its_neighbours_go_first():
+    units = range(1, 6)
+    async with (
+        ModbusServer({unit: rack_bank(unit) for unit in units}) as server,
+        running(*(rack_spec(server.port, unit) for unit in units)) as (_, record),
+    ):
+        await wait_for(
+            lambda: all(len(record.times(f"R0{unit}", CELLS)) >= 2 for unit in units), "ticks"
+        )
+        ignored = []
+
+        def ignore_once(request, reply):
+            if request.unit == 1 and request.address == 0 and not ignored:
+                ignored.append(len(server.requests))
+                return HANG
+            return reply
+
+        server.behaviour = ignore_once
+        await wait_for(lambda: ignored, "the silence")
+        ticks = len(record.times("R01", CELLS))
+        await wait_for(lambda: len(record.times("R01", CELLS)) >= ticks + 2, "two more ticks")
+
+    assert [s.connected for s in record.statuses if s.device == "R01"] == [True]
+    assert record.missed == []
+    after = [r.unit for r in server.requests[ignored[0] :]]
+    assert set(after[: after.index(1)]) == {2, 3, 4, 5}
