@@ -9,6 +9,7 @@ connected or a tick was published.
 import contextlib
 import os
 import socket
+import stat
 import threading
 import time
 
@@ -89,9 +90,12 @@ class Pump:
 def _hang_up(port: int) -> None:
     """End all connections that were accepted at a port; the library does not tell its sockets."""
     for name in os.listdir("/dev/fd"):  # noqa: PTH208 - numbers, not paths
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as one:
-            if one.family == socket.AF_INET and one.getsockname()[1] == port:
-                one.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as one:
+                if one.family == socket.AF_INET and one.getsockname()[1] == port:
+                    one.shutdown(socket.SHUT_RDWR)
 
 
 PUMP = Pump()
