@@ -60,17 +60,53 @@ def test_the_script_knows_every_command():
         assert run(command, "--help").returncode == 0, command
 
 
-def test_help_installs_nothing_where_something_is_installed(tmp_path: Path):
-    script = tmp_path / "stationmaster"
+def script_that_installs_nothing(folder: Path) -> Path:
+    """Return the script with a Python that only says what it is asked for."""
+    script = folder / "stationmaster"
     script.write_bytes(Path(STATIONMASTER).read_bytes())
     script.chmod(0o755)
-    (tmp_path / "pyproject.toml").touch()
-    (tmp_path / "constraints.txt").touch()
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    (tmp_path / ".venv" / ".installed-base").write_text("of an earlier version")
-    python = tmp_path / ".venv" / "bin" / "python"
+    (folder / "pyproject.toml").touch()
+    (folder / "constraints.txt").touch()
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    python = folder / ".venv" / "bin" / "python"
     python.write_text('#!/bin/sh\necho "$@"\n')
     python.chmod(0o755)
+    return script
+
+
+BACKTEST = ("market", "backtest", "--prices", "ppo.parquet")
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "parts"),
+    [
+        (("doctor",), ("market", "forecast-eval", "--members", "quick"), ["cloud", "market"]),
+        (("doctor",), (*BACKTEST, "--strategies", "threshold,lp-7-day"), ["cloud", "market"]),
+        (("doctor",), (*BACKTEST, "--strategies=markov-sdp"), ["cloud", "market"]),
+        (("doctor",), (*BACKTEST, "--strategies", "mpc,ppo+da"), ["cloud", "market", "policy"]),
+        (("doctor",), BACKTEST, ["cloud", "market", "policy"]),
+        (("doctor",), (*BACKTEST, "--policy-as-is"), ["cloud", "market"]),
+        (("doctor",), ("simulate-exchange", "exchange.toml"), ["lab"]),
+        (("demo",), ("simulate-exchange", "exchange.toml"), []),
+        (("demo",), (*BACKTEST, "--strategies", "mpc"), []),
+    ],
+)
+def test_a_command_installs_only_the_parts_that_it_needs(tmp_path: Path, before, words, parts):
+    script = script_that_installs_nothing(tmp_path)
+    log = tmp_path / ".venv" / "install.log"
+    subprocess.run([script, *before], capture_output=True, check=True)
+    log.unlink()
+
+    subprocess.run([script, *words], capture_output=True, check=True)
+
+    asked = log.read_text() if log.exists() else ""
+    assert re.findall(r"\[(.*)\]$", asked.strip()) == ([",".join(parts)] if parts else [])
+    assert bool(asked) == bool(parts)
+
+
+def test_help_installs_nothing_where_something_is_installed(tmp_path: Path):
+    script = script_that_installs_nothing(tmp_path)
+    (tmp_path / ".venv" / ".installed-base").write_text("of an earlier version")
 
     done = subprocess.run([script, "demo", "--help"], capture_output=True, text=True, check=False)
 
