@@ -21,6 +21,30 @@ class WrongInput(LauncherError):  # noqa: N818 - reads as a fact: wrong input
     status = 2
 
 
+class Faults:
+    """Faults of what was asked, told together: whoever mends one learns of all."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+
+    @contextlib.contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Keep a fault until `refuse`."""
+        try:
+            yield
+        except WrongInput as error:
+            self._told.append(str(error))
+
+    def refuse(self) -> None:
+        """Tell what was gathered, a line for each.
+
+        Raises:
+            WrongInput: something was.
+        """
+        if self._told:
+            raise WrongInput("\n".join(self._told))
+
+
 class ChildStartError(LauncherError):
     """A process did not become ready."""
 

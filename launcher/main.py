@@ -422,7 +422,8 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="./stationmaster", standalone_mode=False))
     except LauncherError as error:
-        print(f"stationmaster: {error}", file=sys.stderr)
+        for fault in str(error).splitlines():
+            print(f"stationmaster: {fault}", file=sys.stderr)
         sys.exit(error.status)
     except _USAGE_ERROR as error:
         if message := error.format_message():  # none where help has been shown instead

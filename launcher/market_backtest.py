@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launcher.errors import WrongInput
+from launcher.errors import Faults, WrongInput
 from launcher.lab_errors import check_file
 from launcher.market_errors import told_as_wrong_market_input
 
@@ -47,6 +47,17 @@ def run_market_backtest(wishes: Wishes, out: Path) -> int:
         WrongInput: a file, a date or a name cannot be used.
     """
     check_file(out)
+    faults, days = Faults(), []
+    for option, text in (
+        ("--train-until", wishes.train_until),
+        ("--from", wishes.first),
+        ("--to", wishes.last),
+    ):
+        with faults.gathered():
+            days.append(date_of(option, text))
+    with faults.gathered():
+        known = _time(wishes.day_ahead_known)
+    faults.refuse()
     with told_as_wrong_market_input():
         from rich.progress import Progress
 
@@ -57,11 +68,11 @@ def run_market_backtest(wishes: Wishes, out: Path) -> int:
             columns=wishes.columns,
             battery=wishes.battery,
             market=wishes.market,
-            train_until=date_of("--train-until", wishes.train_until),
-            first=date_of("--from", wishes.first),
-            last=date_of("--to", wishes.last),
+            train_until=days[0],
+            first=days[1],
+            last=days[2],
             strategies=wishes.strategies,
-            day_ahead_known=_time(wishes.day_ahead_known),
+            day_ahead_known=known,
             cvar_cap=wishes.cvar_cap,
             policy=wishes.policy,
             policy_steps=wishes.policy_steps,

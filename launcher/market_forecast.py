@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launcher.errors import WrongInput
+from launcher.errors import Faults, WrongInput
 from launcher.lab_errors import check_file
 from launcher.market_errors import told_as_wrong_market_input
 from launcher.progress import progress
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TEACHING_DAYS = 182  # forecast before the first day that counts: for weights and bands
 _LEAST_WIDTH = 110
+_DAYS = ("--train-until", "--from", "--to")
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ def run_forecast_eval(wishes: Wishes, output: Path, reference: Path | None) -> i
         from cloud.market.forecasts.files import parse_columns, read_history
         from cloud.market.forecasts.rolling import roll
 
+        days, members = _asked(wishes)
         history, notes = read_history(wishes.prices, parse_columns(wishes.columns), wishes.zone)
         table = day_table(history, ahead=0)
-        rows, first, short = _rows(table, wishes)
-        members = _members(wishes.members)
+        rows, first, short = _rows(table, wishes, days)
         for note in (*notes, *table.flags, *short):
             print(note)
         kept = output.with_name(output.name + ".progress.npz")
@@ -91,22 +92,41 @@ def run_forecast_eval(wishes: Wishes, output: Path, reference: Path | None) -> i
     return 0
 
 
-def _rows(table: "DayTable", wishes: Wishes) -> tuple[range, int, tuple[str, ...]]:
+def _asked(wishes: Wishes) -> "tuple[list[dt.date], tuple[Member, ...]]":
+    """Return the three days and the members, or tell all that is wrong before a file is read."""
+    from cloud.market.errors import NoSuchFile
+
+    faults, days = Faults(), []
+    members: tuple[Member, ...] = ()
+    for option, text in zip(_DAYS, (wishes.train_until, wishes.first, wishes.last), strict=True):
+        with faults.gathered():
+            days.append(_day(option, text))
+    with faults.gathered():
+        if len(days) == len(_DAYS) and not days[0] < days[1] <= days[2]:
+            raise WrongInput("--train-until must lie before --from, and --from not after --to")
+    with faults.gathered():
+        members = _members(wishes.members)
+    with faults.gathered():
+        if not wishes.prices.exists():
+            raise WrongInput(str(NoSuchFile(wishes.prices)))
+    faults.refuse()
+    return days, members
+
+
+def _rows(
+    table: "DayTable", wishes: Wishes, days: list[dt.date]
+) -> tuple[range, int, tuple[str, ...]]:
     """Return the rows to forecast, how many of them only teach, and flags."""
     from cloud.market.errors import TooLittleHistory
     from cloud.market.forecasts.history import LEAST_DAYS
     from cloud.market.forecasts.members import FIRST_ROW
 
-    until, first, last = (
-        _row(table, text, option)
-        for text, option in (
-            (wishes.train_until, "--train-until"),
-            (wishes.first, "--from"),
-            (wishes.last, "--to"),
-        )
-    )
-    if not until < first <= last:
-        raise WrongInput("--train-until must lie before --from, and --from not after --to")
+    faults, found = Faults(), []
+    for option, day in zip(_DAYS, days, strict=True):
+        with faults.gathered():
+            found.append(_row(table, day, option))
+    faults.refuse()
+    until, first, last = found
     flags: tuple[str, ...] = ()
     if until + 1 < LEAST_DAYS:
         if not wishes.allow_short:
@@ -122,15 +142,18 @@ def _rows(table: "DayTable", wishes: Wishes) -> tuple[range, int, tuple[str, ...
     return range(start, last + 1), first - start, flags
 
 
-def _row(table: "DayTable", text: str, option: str) -> int:
+def _day(option: str, text: str) -> dt.date:
     try:
-        day = dt.date.fromisoformat(text)
+        return dt.date.fromisoformat(text)
     except ValueError as error:
         raise WrongInput(f"{option} {text}: not a day; write it as 2018-12-31") from error
+
+
+def _row(table: "DayTable", day: dt.date, option: str) -> int:
     row = (day - table.dates[0]).days
     if not 0 <= row < len(table.dates):
         raise WrongInput(
-            f"{option} {text}: the file has whole days from {table.dates[0]} to {table.dates[-1]}"
+            f"{option} {day}: the file has whole days from {table.dates[0]} to {table.dates[-1]}"
         )
     return row
 
@@ -143,9 +166,8 @@ def _members(text: str) -> "tuple[Member, ...]":
         return known[text]()
     every = {member.name: member for member in all_members()}
     names = list(dict.fromkeys(part.strip() for part in text.split(",")))
-    for name in names:
-        if name not in every:
-            raise WrongInput(f"--members: {name!r} is none of all, quick, {', '.join(every)}")
+    if wrong := ", ".join(repr(name) for name in names if name not in every):
+        raise WrongInput(f"--members: {wrong} is none of all, quick, {', '.join(every)}")
     return tuple(every[name] for name in names)
 
 

@@ -1,5 +1,7 @@
 """Errors of the market desk. One root; each text says what is wrong, where, and what to do."""
 
+from pathlib import Path
+
 from cloud.errors import CloudError, Refused
 
 
@@ -9,6 +11,16 @@ class MarketError(CloudError):
 
 class BadSeries(MarketError):  # noqa: N818 - says what is wrong with the caller's data
     """A file or an array of prices cannot be used as it is."""
+
+
+class NoSuchFile(BadSeries):
+    """There is no such file."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"{file}: does not exist; name a file that does (a relative path counts from "
+            f"{Path.cwd()})"
+        )
 
 
 class TooLittleHistory(MarketError):  # noqa: N818 - an outcome that a caller may override

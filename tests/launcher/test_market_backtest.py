@@ -99,6 +99,7 @@ def test_the_guides_command_prints_a_row_for_each_strategy_and_writes_it(
         ("columns", "rt=spp", "no column 'spp'"),
         ("market", "atlantis", "atlantis"),
         ("strategies", "magic", "'magic' is not known"),
+        ("prices", "nope.parquet", "nope.parquet: does not exist; name a file"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_sentence(
@@ -106,3 +107,14 @@ def test_what_cannot_be_used_is_told_in_one_sentence(
 ):
     with pytest.raises(WrongInput, match=words):
         app(asked(battery, tmp_path / "o.json", **{option: value}), standalone_mode=False)
+
+
+def test_several_mistakes_are_told_together(battery: Path, tmp_path: Path):
+    words = asked(battery, tmp_path / "o.json", strategies="mpc,magic", to="2016-12-31")
+
+    with pytest.raises(WrongInput) as told:
+        app(words, standalone_mode=False)
+
+    dates, names = str(told.value).splitlines()
+    assert "dates: trained until 2016-12-31" in dates
+    assert "'magic' is not known" in names

@@ -111,7 +111,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_says_the_same(
         ({"first": "April"}, "--from April: not a day"),
         ({"columns": "price=cost"}, "there is no column 'cost'"),
         ({"members": "lear.56,oracle"}, "'oracle' is none of all, quick, naive.day"),
-        ({"prices": Path("nowhere.parquet")}, "nowhere.parquet: "),
+        ({"prices": Path("nowhere.parquet")}, "nowhere.parquet: does not exist; name a file"),
     ],
 )
 def test_wrong_input_is_said_before_the_work(tmp_path: Path, changed: dict[str, object], said: str):
@@ -119,6 +119,17 @@ def test_wrong_input_is_said_before_the_work(tmp_path: Path, changed: dict[str, 
         run_forecast_eval(wishes(**changed), tmp_path / "out.json", None)
 
     assert not list(tmp_path.iterdir())
+
+
+def test_several_mistakes_are_told_together(tmp_path: Path):
+    wrong = wishes(first="2017-05-02", last="2017-05-01", members="lear.65,quick,oracle")
+
+    with pytest.raises(WrongInput) as told:
+        run_forecast_eval(wrong, tmp_path / "out.json", None)
+
+    dates, members = str(told.value).splitlines()
+    assert "--from not after --to" in dates
+    assert "'lear.65', 'quick', 'oracle'" in members
 
 
 def test_short_history_is_flagged_where_it_is_allowed(tmp_path: Path):

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from cloud.market.errors import BadSeries
+from cloud.market.errors import BadSeries, NoSuchFile
 from cloud.market.units import MINUTE_MS
 
 Floats = npt.NDArray[np.float64]
@@ -118,10 +118,14 @@ def _table(file: Path, *, naive_utc: bool) -> Any:
     import pyarrow as pa  # noqa: PLC0415 - only who reads a file needs it
     from pyarrow import parquet  # noqa: PLC0415 - as above
 
+    if not file.exists():
+        raise NoSuchFile(file)
     try:
         table = parquet.read_table(file)
     except (OSError, pa.ArrowException) as error:
-        raise BadSeries(f"{file}: cannot be read as Parquet: {error}") from error
+        raise BadSeries(
+            f"{file}: cannot be read as Parquet: {error}; name a Parquet file of prices"
+        ) from error
     for number, one in enumerate(table.schema):
         if naive_utc and pa.types.is_timestamp(one.type) and one.type.tz is None:
             aware = table[one.name].cast(pa.timestamp("ms"), safe=False)

@@ -23,7 +23,7 @@ from cloud.market.backtest.shocks import shake, spoil
 from cloud.market.backtest.strategies import STRATEGIES
 from cloud.market.battery import read_battery
 from cloud.market.bidding.curves import Bands
-from cloud.market.errors import BadSeries
+from cloud.market.errors import BadSeries, NoSuchFile
 from cloud.market.exchanges import DayGate, Kind, Market, Product, Stage, load_market
 from cloud.market.units import DAY_MIN
 
@@ -73,6 +73,8 @@ def run_backtest(request: Request, out: Path, progress: Progress | None = None) 
         BadBattery: nor the battery.
         BadProfile: nor the market.
     """
+    files = (str(NoSuchFile(one)) for one in request.prices if not one.exists())
+    _refuse(*_wrong_dates(request), *_wrong_names(request.strategies), *files)
     names = _names(request.strategies, request.columns)
     case = make_case(request, out, progress)
     key = _key(request)
@@ -105,12 +107,7 @@ def make_case(
     Raises:
         BadSeries: as `run_backtest`, and BadBattery, BadProfile.
     """
-    if not request.train_until < request.first <= request.last:
-        raise BadSeries(
-            f"dates: trained until {request.train_until}, tested from {request.first} to "
-            f"{request.last}: training must end before the test, and the test may not end before "
-            "it begins"
-        )
+    _refuse(*_wrong_dates(request))
     market = load_market(_market_name(request.market))
     battery = read_battery(request.battery)
     columns = read_columns(request.columns)
@@ -143,17 +140,37 @@ def make_case(
     return case
 
 
+def _refuse(*faults: str) -> None:
+    """Tell together, a line each, what can be told before a file is read."""
+    if faults:
+        raise BadSeries("\n".join(faults))
+
+
+def _wrong_dates(request: Request) -> list[str]:
+    if request.train_until < request.first <= request.last:
+        return []
+    told = (
+        f"dates: trained until {request.train_until}, tested from {request.first} to "
+        f"{request.last}: training must end before the test, and the test may not end before "
+        "it begins"
+    )
+    return [told]
+
+
+def _wrong_names(text: str) -> list[str]:
+    names = [] if text == "all" else [part.strip() for part in text.split(",")]
+    return [
+        f"strategies: {name!r} is not known; choose from all, {', '.join(STRATEGIES)}"
+        for name in names
+        if name and name not in STRATEGIES
+    ]
+
+
 def _names(text: str, columns: str) -> list[str]:
     if text == "all":
         ahead = "da=" in columns
         return [name for name in STRATEGIES if ahead or name not in _NEED_DAY_AHEAD]
-    names = [part.strip() for part in text.split(",") if part.strip()]
-    for name in names:
-        if name not in STRATEGIES:
-            raise BadSeries(
-                f"strategies: {name!r} is not known; choose from all, {', '.join(STRATEGIES)}"
-            )
-    return names
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _market_name(text: str) -> str | Path:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cloud.market.errors import BadSeries
+from cloud.market.errors import BadSeries, NoSuchFile
 from cloud.market.forecasts.history import Floats, History, Times
 from cloud.market.units import MINUTE_MS
 
@@ -65,6 +65,8 @@ def read_history(
     from pyarrow import ArrowInvalid, types  # noqa: PLC0415 - slow to load
     from pyarrow import parquet as pq  # noqa: PLC0415
 
+    if not file.exists():
+        raise NoSuchFile(file)
     try:
         table = pq.read_table(file)
     except OSError as error:

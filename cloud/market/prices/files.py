@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from cloud.market.errors import BadSeries
+from cloud.market.errors import BadSeries, NoSuchFile
 from cloud.market.prices.findings import Code, Finding
 from cloud.market.prices.local_time import to_utc
 from cloud.market.prices.series import Series, conversion
@@ -54,10 +54,14 @@ def read_file(
     """
     import pyarrow as pa  # noqa: PLC0415 - some hundred milliseconds that only an import needs
 
+    if not file.exists():
+        raise NoSuchFile(file)
     try:
         data = _read(file, layout)
     except (OSError, pa.ArrowException) as error:
-        raise BadSeries(f"{file}: cannot be read: {error}") from error
+        raise BadSeries(
+            f"{file}: cannot be read: {error}; name a Parquet file, or a CSV file (.csv)"
+        ) from error
     time = layout.time or _only_times(file, data)
     value = _numbers(file, layout.value, _column(file, data, layout.value))
     if layout.unit is not None:

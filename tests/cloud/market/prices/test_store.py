@@ -239,3 +239,8 @@ def test_a_file_that_cannot_be_used_says_what_is_wrong(day_ahead, tmp_path, text
 
     with pytest.raises(BadSeries, match=wrong):
         read_file(file, layout, day_ahead, NOW_MS)
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing(day_ahead, tmp_path):
+    with pytest.raises(BadSeries, match=r"none\.csv: does not exist; name a file"):
+        read_file(tmp_path / "none.csv", Layout("b"), day_ahead, NOW_MS)
