@@ -179,7 +179,8 @@ class QualityAnswer(BaseModel):
     station: str
     market: str
     days: list[dt.date]
-    left_out: int
+    left_out: int = Field(description="days of which a price is missing")
+    late: int = Field(description="days whose forecast was made when their prices were known")
     scores: list[ScoreAnswer]
     weights: dict[dt.date, dict[str, float]]
     daily_mae: dict[dt.date, float]
@@ -352,6 +353,7 @@ def _quality(place: tuple[str, str], one: "Quality") -> QualityAnswer:
         market=place[1],
         days=list(one.days),
         left_out=one.left_out,
+        late=one.late,
         scores=[_score(each) for each in one.scores],
         weights={day: dict(weights) for day, weights in one.weights},
         daily_mae=dict(one.daily),

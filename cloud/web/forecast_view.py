@@ -23,6 +23,7 @@ def view(visit: Visit, station: str, market: str, found: "Quality") -> dict[str,
         "market": market_name(visit.language, load_market(market)),
         "days": len(found.days),
         "left_out": found.left_out,
+        "late": found.late,
         "head": None if head is None else _score(visit, head),
         "scores": [_score(visit, one) for one in found.scores],
         "coverage": [

@@ -88,6 +88,7 @@ def _weighed(bid: Bid, station: Station, kept: "list[KeptDay]") -> dict[str, Any
         "forecast": forecast is not None,
         "days": 0 if forecast is None else len(misses.usable(kept, forecast)),
         "least": misses.LEAST_DAYS,
+        "late": sum(one.late for one in kept),
         "bands": track_view.bands_view(quality(kept)),
     }
     if battery is None or forecast is None or not energy:

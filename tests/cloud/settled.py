@@ -54,13 +54,16 @@ def price_of(day: dt.date, hour: float) -> float:
     return 320.0 + (lift if hour >= 12 else -lift) + 180.0 * np.sin((hour - 12) / 24 * 2 * np.pi)
 
 
-async def settle_day(pool: Pool, vault: Vault, station: str, day: dt.date) -> str:
+async def settle_day(
+    pool: Pool, vault: Vault, station: str, day: dt.date, *, known_before_ms: int = 50_000_000
+) -> str:
     """Bring a day of day-ahead energy from its draft to its statement; return the bid's id.
 
     8 MW are charged from 2:00 and discharged from 18:00, two hours each; the last quarter hour of
     the discharge delivers half of its 2 MWh, and the real-time price is 30 above the day-ahead.
+    Its forecast was made so long before the day began.
     """
-    content = _content(station, day)
+    content = _content(station, day, known_before_ms)
     offers = content.bid_set
     gate_ms = PRODUCT.gate_closure_ms(offers.intervals[0].start_ms)
     new = NewBid("desk", gate_ms, content)
@@ -121,11 +124,11 @@ async def store_prices(pool: Pool, first: dt.date, last: dt.date) -> None:
     await prices.import_rows(pool, series, found, source="test", now_ms=now_ms)
 
 
-def _content(station: str, day: dt.date) -> Content:
+def _content(station: str, day: dt.date, known_before_ms: int) -> Content:
     starts = PRODUCT.intervals_ms(day)
     believed = np.array([price_of(day, _hour(at)) - 10.0 for at in starts])
     forecast = Forecast(
-        *("price", starts[0], PRODUCT.interval_min, starts[0] - 50_000_000, believed),
+        *("price", starts[0], PRODUCT.interval_min, starts[0] - known_before_ms, believed),
         quantiles=believed[:, None] + np.linspace(-40, 40, len(LEVELS)),
         version="ensemble/1",
         members={"naive.week": believed - 15.0, "lear.84": believed + 5.0},

@@ -53,12 +53,16 @@ class ResidualDays:
 
 
 def usable(kept: Sequence[KeptDay], forecast: Forecast) -> list[KeptDay]:
-    """Return the past days whose forecast and prices are whole and of the forecast's step."""
+    """Return the past days whose forecast and prices are whole and of the forecast's step.
+
+    A forecast that was made when prices of its day were known has missed nothing and is left out.
+    """
     points = DAY_MIN // forecast.step_min
     return [
         one
         for one in sorted(kept, key=lambda one: one.day)
-        if one.forecast.step_min == forecast.step_min
+        if not one.late
+        and one.forecast.step_min == forecast.step_min
         and len(one.forecast.mean) == len(one.came) == points
         and bool(np.isfinite(one.came).all())
     ]

@@ -1,7 +1,8 @@
 """How good the forecasts were that bids were made on, against the prices that came.
 
-Of each day the first forecast counts that a bid of it keeps: it was known before the gate. Nothing
-is forecast anew, so what is scored is what was believed.
+Of each day the first forecast counts that a bid of it keeps. Nothing is forecast anew, so what is
+scored is what was believed; and only where it was believed before any price of the day was known: a
+forecast that was made with the prices at hand is no forecast.
 """
 
 import datetime as dt
@@ -21,15 +22,17 @@ class KeptDay:
 
     Attributes:
         day: of delivery, local.
-        forecast: as it was known before the gate.
+        forecast: the first that a bid of the day keeps.
         came: prices, shape (points,), NaN where they are not stored.
         week_before: those of the same day a week before, shape (points,).
+        late: whether a price of the day was known already when the forecast was made.
     """
 
     day: dt.date
     forecast: Forecast
     came: Floats
     week_before: Floats
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Quality:
         left_out: days of which something is missing.
         weights: of the members, by day.
         daily: mean absolute error of the ensemble, by day.
+        late: days left out because their first forecast was made when their prices were known.
     """
 
     scores: tuple[Score, ...]
@@ -49,16 +53,18 @@ class Quality:
     left_out: int
     weights: tuple[tuple[dt.date, Mapping[str, float]], ...]
     daily: tuple[tuple[dt.date, float], ...]
+    late: int = 0
 
 
 def quality(kept: Sequence[KeptDay]) -> Quality:
     """Score kept forecasts; without a whole day there are no scores."""
-    ordered = sorted(kept, key=lambda one: one.day)
+    late = sum(one.late for one in kept)
+    ordered = sorted((one for one in kept if not one.late), key=lambda one: one.day)
     whole = [one for one in ordered if _is_whole(one)]
     weights = tuple((one.day, one.forecast.weights) for one in ordered if one.forecast.weights)
     left_out = len(ordered) - len(whole)
     if not whole:
-        return Quality((), (), left_out, weights, ())
+        return Quality((), (), left_out, weights, (), late)
     said, came = np.stack([one.forecast.mean for one in whole]), np.stack([d.came for d in whole])
     week = np.stack([one.week_before for one in whole])
     bands = np.stack([one.forecast.quantiles for one in whole])
@@ -76,6 +82,7 @@ def quality(kept: Sequence[KeptDay]) -> Quality:
         left_out,
         weights,
         tuple((one.day, float(np.abs(one.forecast.mean - one.came).mean())) for one in whole),
+        late,
     )
 
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from cloud.db import Pool, connection
 from cloud.market import bids, prices
 from cloud.market.errors import MarketError
@@ -84,13 +86,16 @@ async def _kept(pool: Pool, vault: Vault, day: dt.date, name: str, series: str) 
             return None
         came = await _prices(pool, series, forecast, 0)
         before = await _prices(pool, series, forecast, _WEEK_MS)
+        seen = await _prices(pool, series, forecast, 0, known_ms=forecast.known_ms)
     except MarketError:  # no such series, or a record of another time
         return None
-    return KeptDay(day, forecast, came, before)
+    return KeptDay(day, forecast, came, before, late=bool(np.isfinite(seen).any()))
 
 
-async def _prices(pool: Pool, series: str, forecast: Forecast, earlier_ms: int) -> Floats:
+async def _prices(
+    pool: Pool, series: str, forecast: Forecast, earlier_ms: int, *, known_ms: int = sys.maxsize
+) -> Floats:
     begin_ms = forecast.start_ms - earlier_ms
     end_ms = begin_ms + len(forecast.mean) * forecast.step_min * MINUTE_MS
-    read = await prices.read(pool, series, begin_ms, end_ms, sys.maxsize)
+    read = await prices.read(pool, series, begin_ms, end_ms, known_ms)
     return read.value if read.step_min == forecast.step_min else read.value[:0]

@@ -120,6 +120,23 @@ async def test_kept_forecasts_are_scored_against_the_prices_that_came(market_clo
     assert (len(found["days"]), found["left_out"]) == (3, 0)
 
 
+async def test_a_forecast_that_was_made_when_the_prices_were_known_is_not_scored(market_cloud):
+    services, late = market_cloud.worker.services, LAST + dt.timedelta(days=1)
+    await store_prices(services.pool, late, late)
+    await settle_day(services.pool, services.vault, "s1", late, known_before_ms=660_000)
+
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        answer = await trader.get(f"/api/v1/forecasts/quality?from={FIRST}&to={late}")
+        page = (await trader.get(f"/forecasts?from={FIRST}&to={late}")).text
+
+    (found,) = answer.json()
+    assert (len(found["days"]), found["left_out"], found["late"]) == (3, 0, 1)
+    assert str(late) not in found["daily_mae"]
+    assert found["scores"][0]["mae"] == pytest.approx(10.0, abs=0.01)
+    assert "1 forecast too late" in page
+    assert "Only a forecast made before the day&#39;s prices counts." in page
+
+
 async def test_only_who_reads_the_market_sees_its_money(market_cloud):
     async with market_cloud.signed_in(Role.OPERATOR) as operator:
         answers = [

@@ -11,7 +11,7 @@ from cloud.market.battery import Battery
 from cloud.market.bid import BidInterval, BidSet, Direction, OfferMode, Segment
 from cloud.market.desk.residual_days import LEAST_DAYS, residual_days, usable
 from cloud.market.forecast import LEVELS, Forecast
-from cloud.market.forecasts.kept import KeptDay
+from cloud.market.forecasts.kept import KeptDay, quality
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 MEAN = 50 + 20 * np.sin(np.arange(24) / 24 * 2 * np.pi)
@@ -52,6 +52,16 @@ def test_with_fewer_whole_days_than_the_chain_needs_nothing_is_claimed():
     assert weighed(torn) is None
     assert weighed(kept) is not None
     assert len(usable(torn, forecast(60))) == LEAST_DAYS - 1
+
+
+def test_a_forecast_that_was_made_with_its_prices_at_hand_has_taught_nothing():
+    kept = past(LEAST_DAYS, lambda _: np.zeros(24))
+    late = [replace(kept[0], late=True), *kept[1:]]
+
+    assert weighed(late) is None
+    assert kept[0].day not in {one.day for one in usable(late, forecast(60))}
+    assert (quality(late).late, quality(late).left_out) == (1, 0)
+    assert len(quality(late).days) == LEAST_DAYS - 1
 
 
 def test_a_forecast_that_never_missed_leaves_one_possible_day():
