@@ -20,7 +20,7 @@ from rich.console import Console
 from launcher import demo_config, report, scenario
 from launcher.cloud_client import CloudClient
 from launcher.demo_config import Ports
-from launcher.demo_folder import left_behind, run_folder
+from launcher.demo_folder import again_commands, left_behind, run_folder
 from launcher.dispatch_centre import DispatchCentre
 from launcher.errors import LauncherError, WrongInput
 from launcher.stack import Stack, market_today, schedule_for
@@ -235,9 +235,11 @@ class _Demo:
         )
         if self.options.keep is not None:
             self.console.print(
-                f"  Kept in {self.options.keep}; user and password stay valid. "
-                "docs/engineer.md says how to start it again."
+                f"  Kept in {self.options.keep}; user and password stay valid. To start it again, "
+                "each in a terminal of its own (docs/engineer.md):"
             )
+            for command in again_commands(self.options.keep):
+                self.console.print(f"    {command}")
         self._show_result(result)
         if self.options.report is not None:
             self.options.report.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")

@@ -44,6 +44,17 @@ def run_folder(keep: Path | None) -> Iterator[Folders]:
         shutil.rmtree(root, ignore_errors=True)
 
 
+def again_commands(folder: Path) -> list[str]:
+    """Return what starts a kept demo again, a terminal of its own for each."""
+    tiers = (
+        ("simulate", "plant/plant.toml"),
+        ("simulate-exchange", "market/exchange.toml"),
+        ("cloud", "cloud/cloud.toml"),
+        ("station", "station/station.toml"),
+    )
+    return [f"./stationmaster {tier} {folder / file}" for tier, file in tiers]
+
+
 def left_behind() -> list[Path]:
     """Return temporary folders of runs that were killed or failed, oldest name first."""
     folders = sorted(Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"))
@@ -62,7 +73,8 @@ def _own_folder(keep: Path) -> Path:
         ) from error
     if occupied:
         raise WrongInput(
-            f"--keep {keep}: the folder is not empty. Remedy: name a new or empty folder."
+            f"--keep {keep}: the folder is not empty. Remedy: name a new or empty folder; "
+            "docs/engineer.md says how a demo that was kept is started again."
         )
     return keep.resolve()
 

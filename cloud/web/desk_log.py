@@ -69,6 +69,10 @@ def _patterns(t: Words) -> tuple[tuple[str, str], ...]:
             r"(?P<n>\d+) of (?P<all>\d+) intervals have an award",
             t("{n} of {all} intervals cleared"),
         ),
+        (
+            r"the exchange gives no answer \((?P<why>.*)\); it is asked again",
+            t("the exchange gives no answer ({why}); it is asked again"),
+        ),
         (r"orders (?P<ids>.+)", t("orders {ids}")),
         (r"(?P<energy>\S+) MWh net at the meter", t("{energy} MWh net at the meter")),
         (

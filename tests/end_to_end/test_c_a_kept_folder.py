@@ -47,6 +47,7 @@ def test_a_kept_demo_runs_again_from_its_files(tmp_path: Path, tiers: list[proce
 
     for tier, file in (
         ("simulate", folders.plant / "plant.toml"),
+        ("simulate-exchange", folders.market / "exchange.toml"),
         ("cloud", folders.cloud / "cloud.toml"),
     ):
         tiers.append(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.demo_folder import left_behind, run_folder
+from launcher.demo_folder import again_commands, left_behind, run_folder
 from launcher.errors import LauncherError
+from launcher.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +64,13 @@ def test_a_kept_folder_stays(tmp_path):
 
     assert folders.root == (tmp_path / "new").resolve()
     assert folders.root.is_dir()
+
+
+def test_what_starts_a_kept_demo_again_is_what_the_guide_says():
+    guide = (ROOT / "docs" / "engineer.md").read_text("utf-8")
+
+    commands = again_commands(Path("my-station"))
+
+    lines = [line.partition("#")[0].rstrip() for line in guide.splitlines()]
+    first = lines.index(commands[0])
+    assert lines[first : first + len(commands)] == commands

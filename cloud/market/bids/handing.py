@@ -117,7 +117,7 @@ class Hand:
             known = await self._try(row, version)
             self._point("answered")
         if isinstance(known, Unclear):
-            await self._note_asked(row, now_ms)
+            await self._note_asked(bid, row, version, known.why, now_ms)
             raise Later(known.why, now_ms + self._ask_again_ms, silent=True)
         await self._take(bid, row, version, known, now_ms)
         self._point("answer kept")
@@ -140,13 +140,22 @@ class Hand:
                 (now_ms, row.key, row.action),
             )
 
-    async def _note_asked(self, row: Asked, now_ms: int) -> None:
-        async with connection(self._pool) as conn:
+    async def _note_asked(
+        self, bid: Bid, row: Asked, version: Version, why: str, now_ms: int
+    ) -> None:
+        """Keep when it was asked; the log says once what the bid waits for."""
+        keys = await self._vault.keys(bid.station)
+        told = f"the exchange gives no answer ({why}); it is asked again"
+        async with connection(self._pool) as conn, conn.transaction():
+            await rows.lock(conn, bid.id)
             await conn.execute(
                 "UPDATE bid_outbox SET tried_ms = %s"
                 " WHERE key = %s AND action = %s AND answer IS NULL",
                 (now_ms, row.key, row.action),
             )
+            if row.tries == 0:
+                step = Step(version.number, version.state, version.state, now_ms, EXCHANGE, told)
+                await rows.write_step(conn, keys, bid.id, step)
 
     async def _take(self, bid: Bid, row: Asked, version: Version, answer: Any, now_ms: int) -> None:
         """Keep an answer with all that follows from it, in one transaction."""

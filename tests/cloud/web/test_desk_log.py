@@ -16,6 +16,10 @@ CHINESE = words("zh-Hans")
         ("keeps the market's rules and the desk's limits", "符合规则与限额"),
         ("replaced by version 3", "由版本 3 替换"),
         ("stands as S000001", "已受理，编号 S000001"),
+        (
+            "the exchange gives no answer (no answer within 5 s); it is asked again",
+            "交易所没有答复（no answer within 5 s），将再次询问",
+        ),
         ("94 of 96 intervals have an award", "96 个时段中 94 个出清"),
         ("the rack is warm", "the rack is warm"),
     ],

@@ -397,13 +397,15 @@ async def test_a_gate_that_closes_on_nothing_is_told(floor):
 
 async def test_an_exchange_that_stays_silent_is_told(floor):
     floor.book.stumble.extend(["break", *["fail"] * 200])
-    await floor.draft()
+    bid = await floor.draft()
     for second in range(0, 160, 20):
         await floor.run(NOON_MS + second * 1_000)
 
     told = await bids.conditions(floor.pool, floor.now_ms, floor.worker._times)
 
+    waits = [step.why for step in await floor.log(bid) if "gives no answer" in step.why]
     assert told[bids.UNCLEAR] == {"haibin-1"}
+    assert len(waits) == 1
     assert sum(floor.book.sent.values()) == 1
 
 
