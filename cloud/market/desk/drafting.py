@@ -5,17 +5,19 @@ price; no interval promises the same power or stored energy twice.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from cloud.market.bid import BidInterval, BidSet, Direction, OfferMode
-from cloud.market.desk.offers import energy_offers, held_offers
+from cloud.market.desk.offers import energy_offers, energy_words, held_offers, held_words
 from cloud.market.errors import BadProfile, MarketError
 from cloud.market.exchanges import Kind, Market, Product
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.plans import (
+    STILL_MW,
     CapacityProduct,
     IntervalReason,
     Plan,
@@ -27,6 +29,7 @@ from cloud.market.plans import (
 )
 from cloud.market.station_battery import StationBattery
 from cloud.market.units import HOUR_MIN, MINUTE_MS
+from contract.words import Words
 
 _WORTH_SAYING = 1e-3
 """Gaps of the plan below a tenth of a per cent are not told."""
@@ -94,6 +97,7 @@ class Draft:
         plan: power, SOC, worth of energy, wishes that were broken.
         reasons: one for each interval.
         notes: what a reader must know: flags of the forecasts, what the station did not tell.
+        told: by product and beginning of an interval, why so much or nothing is offered of it.
     """
 
     bids: tuple[BidSet, ...]
@@ -102,6 +106,7 @@ class Draft:
     plan: Plan
     reasons: tuple[IntervalReason, ...]
     notes: tuple[str, ...]
+    told: Mapping[str, Mapping[int, Words]] = field(default_factory=dict)
 
 
 def draft(request: DraftRequest) -> Draft:
@@ -126,22 +131,19 @@ def draft(request: DraftRequest) -> Draft:
         end_value=worth_at_end(request, price) if request.end_value is None else request.end_value,
     )
     plan = make_plan(plan_request)
-    names_zh = {name: request.market.product(name).name.get("zh", name) for name in request.held}
-    reasons = explain(plan_request, plan, names_zh)
+    reasons = explain(plan_request, plan, *_names(request, starts))
     committed = np.array([request.committed.get(start, 0.0) for start in starts])
-    beside = sum(plan.side_mw.values(), np.zeros(len(starts)))
-    energy = energy_offers(starts, reasons, request.product, request.mode, committed + beside)
+    beside = sum(plan.side_mw.values(), committed)
+    energy = energy_offers(starts, reasons, request.product, request.mode, beside)
     sets = [_set(request, request.product, energy)]
-    for name, power in plan.side_mw.items():
-        product = request.market.product(name)
-        sold = [replace(one, power_mw=float(mw)) for one, mw in zip(reasons, power, strict=True)]
-        sets.append(_set(request, product, energy_offers(starts, sold, product, request.mode)))
-    for one in products:
-        product = request.market.product(one.id)
-        cost = one.used * request.sold.battery.wear_per_mwh
-        begins, power = _whole_blocks(request, product, starts, plan.capacity[one.id].offered_mw)
-        held = held_offers(begins, power, cost, product, request.mode)
-        sets.append(_set(request, product, held))
+    words = energy_words(reasons, request.product, beside)
+    told = {request.product.id: dict(zip(starts, words, strict=True))}
+    for product, offers, words in (
+        *_beside(request, starts, plan_request, plan, reasons),
+        *_ready(request, starts, plan_request, plan),
+    ):
+        sets.append(_set(request, product, offers))
+        told[product.id] = words
     return Draft(
         bids=tuple(one for one in sets if any(part.segments for part in one.intervals)),
         starts_ms=starts,
@@ -149,7 +151,62 @@ def draft(request: DraftRequest) -> Draft:
         plan=plan,
         reasons=reasons,
         notes=_notes(request, plan),
+        told=told,
     )
+
+
+def _names(
+    request: DraftRequest, starts: tuple[int, ...]
+) -> tuple[dict[str, Words], tuple[str, ...]]:
+    """Return what readers call the products that are held, and the beginnings of intervals."""
+    names = {name: request.market.product(name).name for name in request.held}
+    zone = request.market.calendar.zone
+    times = (dt.datetime.fromtimestamp(start / 1e3, ZoneInfo(zone)) for start in starts)
+    return (
+        {name: Words(told.get("en", name), told.get("zh", name)) for name, told in names.items()},
+        tuple(f"{one:%H:%M}" for one in times),
+    )
+
+
+_Offered = tuple[Product, tuple[BidInterval, ...], dict[int, Words]]
+
+
+def _beside(
+    request: DraftRequest,
+    starts: tuple[int, ...],
+    planned: PlanRequest,
+    plan: Plan,
+    reasons: tuple[IntervalReason, ...],
+) -> Iterator[_Offered]:
+    """Return what is offered at other markets of energy; where one rests, the battery may work."""
+    elsewhere = Words(
+        "nothing is offered here: another market pays better", "此处不申报：其他市场价格更优"
+    )
+    for one in planned.side:
+        product = request.market.product(one.id)
+        sold = [
+            replace(reason, power_mw=float(power), price=float(price))
+            for reason, power, price in zip(reasons, plan.side_mw[one.id], one.price, strict=True)
+        ]
+        told = {
+            start: elsewhere if abs(part.power_mw) <= STILL_MW < abs(whole.power_mw) else why
+            for start, whole, part, why in zip(
+                starts, reasons, sold, energy_words(sold, product), strict=True
+            )
+        }
+        yield product, energy_offers(starts, sold, product, request.mode), told
+
+
+def _ready(
+    request: DraftRequest, starts: tuple[int, ...], planned: PlanRequest, plan: Plan
+) -> Iterator[_Offered]:
+    """Return what is offered as power held ready."""
+    for one in planned.capacity:
+        product = request.market.product(one.id)
+        cost = one.used * request.sold.battery.wear_per_mwh
+        begins, power = _whole_blocks(request, product, starts, plan.capacity[one.id].offered_mw)
+        words = dict(zip(begins, held_words(power, cost, product), strict=True))
+        yield product, held_offers(begins, power, cost, product, request.mode), words
 
 
 def at(forecast: Forecast, starts_ms: tuple[int, ...]) -> Floats:

@@ -15,9 +15,12 @@ from cloud.market.bid import BidInterval, Direction, OfferMode, Segment
 from cloud.market.exchanges import Product
 from cloud.market.forecast import Floats
 from cloud.market.plans import IntervalReason
+from contract.words import Words
 
 # Beyond what the market lets be written; the day's figures have fewer digits.
 _DIGITS = 9
+_SMALL_MW = 1e-3
+"""As much as a plan may miss; below it nothing is said."""
 
 
 def energy_offers(
@@ -50,6 +53,24 @@ def energy_offers(
     return tuple(offered)
 
 
+def energy_words(
+    reasons: Sequence[IntervalReason],
+    product: Product,
+    committed_mw: Floats | None = None,
+) -> tuple[Words, ...]:
+    """Return why each interval is offered as `energy_offers` does, or why nothing is offered.
+
+    Args:
+        reasons: of the plan, one for each interval.
+        product: its steps and limits.
+        committed_mw: power promised already or offered at other markets, discharge positive.
+    """
+    promised = [0.0] * len(reasons) if committed_mw is None else committed_mw.tolist()
+    return tuple(
+        _words(reason, before, product) for reason, before in zip(reasons, promised, strict=True)
+    )
+
+
 def held_offers(
     starts_ms: Sequence[int], offered_mw: Floats, cost: float, product: Product, mode: OfferMode
 ) -> tuple[BidInterval, ...]:
@@ -66,14 +87,32 @@ def held_offers(
     price = None
     if mode is OfferMode.QUANTITY_PRICE:
         price = _within(stepped(cost, product.price_step, up=True), product)
-    why = f"holding it ready wears {cost:.2f} per MW and hour; cleared from there on it pays"
     found = []
-    for start, power in zip(starts_ms, offered_mw, strict=True):
-        whole = stepped(float(power), product.power_step_mw, up=False)
-        enough = whole >= max(product.min_power_mw, product.power_step_mw)
-        segments = (Segment(direction, whole, price, why),) if enough else ()
+    words = held_words(offered_mw, cost, product)
+    for start, power, why in zip(starts_ms, offered_mw, words, strict=True):
+        whole = _held(float(power), product)
+        segments = (Segment(direction, whole, price, why.en),) if whole else ()
         found.append(BidInterval(start, segments))
     return tuple(found)
+
+
+def held_words(offered_mw: Floats, cost: float, product: Product) -> tuple[Words, ...]:
+    """Return why power is held in each interval, or why none is; see `held_offers`."""
+    holds = Words(
+        f"holding it ready wears {cost:.2f} per MW and hour; cleared from there on it pays",
+        f"预留每 MW 每小时损耗成本 {cost:.2f}，出清价不低于此即有收益",
+    )
+    rests = Words(
+        "nothing is held ready: power and store earn more with energy, or leave no room for it",
+        "不预留：功率与库存用于电能量收益更高，或已无余量",
+    )
+    return tuple(holds if _held(float(power), product) else rests for power in offered_mw)
+
+
+def _held(power_mw: float, product: Product) -> Decimal:
+    """Return what is offered of a power that is held; 0: too little."""
+    whole = stepped(power_mw, product.power_step_mw, up=False)
+    return whole if whole >= max(product.min_power_mw, product.power_step_mw) else Decimal(0)
 
 
 def stepped(value: float, step: Decimal, *, up: bool) -> Decimal:
@@ -100,7 +139,45 @@ def _energy(
             stepped(_pays_at(reason.power_mw, promised_mw, reason), product.price_step, up=sells),
             product,
         )
-    return (Segment(direction, power, price, reason.sentence),)
+    return (Segment(direction, power, price, _words(reason, promised_mw, product).en),)
+
+
+def _words(reason: IntervalReason, promised_mw: float, product: Product) -> Words:
+    """Return why an interval is offered as it is, or why not."""
+    more_mw = reason.power_mw - promised_mw
+    least = max(product.min_power_mw, product.power_step_mw)
+    if stepped(abs(more_mw), product.power_step_mw, up=False) < least:
+        return _nothing(reason, promised_mw, float(least))
+    if abs(promised_mw) <= _SMALL_MW:
+        return reason.words
+    pays = _pays_at(reason.power_mw, promised_mw, reason)
+    why = reason.discharge_why if pays == reason.discharge_above else reason.charge_why
+    sells = more_mw > 0
+    way = ("sells", "more", "卖出", "低") if sells else ("buys", "less", "买入", "高")
+    return Words(
+        f"{way[0]} {abs(more_mw):.2f} MW at {pays:.2f} or {way[1]} ({reason.price:.2f} expected), "
+        f"beside {promised_mw:+.2f} MW promised or offered elsewhere: {why.en}{reason.held.en}",
+        f"价格不{way[3]}于 {pays:.2f} 时{way[2]} {abs(more_mw):.2f} MW（预计 {reason.price:.2f}），"
+        f"另有 {promised_mw:+.2f} MW 已成交或在其他市场申报：{why.zh}{reason.held.zh}",
+    )
+
+
+def _nothing(reason: IntervalReason, promised_mw: float, least_mw: float) -> Words:
+    """Return why nothing is offered in an interval."""
+    more_mw = reason.power_mw - promised_mw
+    if max(abs(reason.power_mw), abs(promised_mw)) <= _SMALL_MW:
+        return reason.words
+    if abs(more_mw) <= _SMALL_MW:
+        return Words(
+            f"nothing is offered here: all of the planned {reason.power_mw:+.2f} MW is promised "
+            "already or offered at another market",
+            f"此处不申报：计划的 {reason.power_mw:+.2f} MW 已全部成交或在其他市场申报",
+        )
+    return Words(
+        f"nothing is offered: {more_mw:+.3f} MW is less than the {least_mw:g} MW that the market "
+        "takes at the least",
+        f"不申报：{more_mw:+.3f} MW 低于市场最小申报功率 {least_mw:g} MW",
+    )
 
 
 def _pays_at(power_mw: float, promised_mw: float, reason: IntervalReason) -> float:

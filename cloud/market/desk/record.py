@@ -27,7 +27,6 @@ def content_of(
         planned_on: version of what it was planned on, where that is another one.
     """
     known = dt.datetime.fromtimestamp(forecast.known_ms / 1e3, dt.UTC)
-    offered = {one.start_ms for one in bid.intervals}
     return Content(
         bid_set=bid,
         inputs=_inputs(made, bid, forecast),
@@ -35,11 +34,7 @@ def content_of(
         models=(f"plans, HiGHS {version('highspy')}",),
         explanation=(
             *(Reason(None, note, note) for note in made.notes),
-            *(
-                Reason(start, reason.sentence, reason.sentence_zh)
-                for start, reason in zip(made.starts_ms, made.reasons, strict=True)
-                if start in offered or bid.interval_min != made.request.step_h * 60
-            ),
+            *(Reason(one.start_ms, *made.told[bid.product][one.start_ms]) for one in bid.intervals),
         ),
     )
 

@@ -5,7 +5,7 @@ Energy, regulation and contingency reserves are planned together by a mixed-inte
 Wishes that cannot all be met are broken by name, never silently.
 """
 
-from cloud.market.plans.explain import IntervalReason, explain
+from cloud.market.plans.explain import STILL_MW, IntervalReason, explain
 from cloud.market.plans.plan import Broken, CapacityPlan, Plan, PlanFailed
 from cloud.market.plans.request import CapacityProduct, PlanRequest, ScenarioRequest, SideMarket
 from cloud.market.plans.solve import make_plan
@@ -13,6 +13,7 @@ from cloud.market.plans.stochastic import PositionPlan, plan_position
 from cloud.market.plans.wishes import CycleBudget, EndSoc, Hold, OfferAtLeast, Run, SocBetween, Wish
 
 __all__ = [
+    "STILL_MW",
     "Broken",
     "CapacityPlan",
     "CapacityProduct",

@@ -8,7 +8,7 @@ from what the purchase before has cost. A price that is a little off the forecas
 trade that would have paid.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,9 +16,13 @@ import numpy as np
 
 from cloud.market.plans.plan import Plan
 from cloud.market.plans.request import PlanRequest
+from cloud.market.plans.wishes import EndSoc
+from contract.words import Words
 
 # Below a kilowatt the battery is said to stand still.
-_STILL_MW: Final = 1e-3
+STILL_MW: Final = 1e-3
+_TOLD: Final = 0.005
+"""Prices are told with two digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,95 +32,173 @@ class IntervalReason:
     Attributes:
         power_mw: planned, discharge positive.
         price: believed, per MWh.
-        charge_below: more charging pays up to this price.
-        discharge_above: more discharging pays from this price on.
-        sentence: in English, made of these facts.
-        sentence_zh: in Chinese.
+        charge_below: more charging pays up to this price, per MWh bought.
+        discharge_above: more discharging pays from this price on, per MWh sold.
+        charge_why: what makes the price of charging.
+        discharge_why: what makes that of discharging.
+        held: the capacity that holds power back; empty: none.
     """
 
     power_mw: float
     price: float
     charge_below: float
     discharge_above: float
-    sentence: str
-    sentence_zh: str
+    charge_why: Words
+    discharge_why: Words
+    held: Words
+
+    @property
+    def words(self) -> Words:
+        """All of it in both languages."""
+        price, below, above = self.price, self.charge_below, self.discharge_above
+        if self.power_mw > STILL_MW:
+            en = (
+                f"discharges at {above:.2f} or more ({price:.2f} expected): {self.discharge_why.en}"
+            )
+            zh = f"价格不低于 {above:.2f} 时放电（预计 {price:.2f}）：{self.discharge_why.zh}"
+        elif self.power_mw < -STILL_MW:
+            en = f"charges at {below:.2f} or less ({price:.2f} expected): {self.charge_why.en}"
+            zh = f"价格不高于 {below:.2f} 时充电（预计 {price:.2f}）：{self.charge_why.zh}"
+        else:
+            en = (
+                f"stands still: {price:.2f} is expected, more charging would pay below "
+                f"{below:.2f} and more discharging above {above:.2f}"
+            )
+            zh = f"静置：预计 {price:.2f}，低于 {below:.2f} 才宜多充，高于 {above:.2f} 才宜多放"
+            if not below - _TOLD <= price <= above + _TOLD and not self.held.en:
+                en += "; power and store are kept for other intervals"
+                zh += "；功率与库存留作其他时段"
+        return Words(en + self.held.en, zh + self.held.zh)
 
 
 def explain(
-    request: PlanRequest, plan: Plan, names_zh: Mapping[str, str] | None = None
+    request: PlanRequest,
+    plan: Plan,
+    names: Mapping[str, Words] | None = None,
+    times: Sequence[str] | None = None,
 ) -> tuple[IntervalReason, ...]:
     """Return the reason of each interval of a plan.
 
     Args:
         request: what was planned.
         plan: what came of it.
-        names_zh: Chinese names of products that are held ready, by id; else the id stands there.
+        names: of products that are held ready, by id; else the id stands there.
+        times: when each interval begins, as a reader writes it; else its number, from 0.
     """
-    names = names_zh or {}
-    return tuple(_reason(request, plan, index, names) for index in range(len(plan.power_mw)))
+    known = times or [f"#{index}" for index in range(len(plan.power_mw))]
+    found = []
+    for index, power in enumerate(plan.power_mw.tolist()):
+        below, charge_why = _charge(request, plan, index, known)
+        above, discharge_why = _discharge(request, plan, index, known)
+        price, held = float(request.price[index]), _held(plan, index, names or {})
+        found.append(IntervalReason(power, price, below, above, charge_why, discharge_why, held))
+    return tuple(found)
 
 
-def _reason(
-    request: PlanRequest, plan: Plan, index: int, names_zh: Mapping[str, str]
-) -> IntervalReason:
-    battery = request.battery
-    power, price = float(plan.power_mw[index]), float(request.price[index])
-    worth = float(plan.energy_value[index])
-    below = worth * battery.charge_efficiency
-    above = worth / battery.discharge_efficiency + battery.wear_per_mwh
-    if power > _STILL_MW:
-        cost = _cost(request, plan, index)
-        above = min(above, cost / battery.discharge_efficiency + battery.wear_per_mwh)
-        en = f"discharges at {above:.2f} or more ({price:.2f} expected): its energy cost {cost:.2f}"
-        zh = f"价格不低于 {above:.2f} 时放电（预计 {price:.2f}）：电能成本 {cost:.2f}"
-    elif power < -_STILL_MW:
-        brings = _brings(request, plan, index)
-        below = max(below, brings * battery.charge_efficiency)
-        en = (
-            f"charges at {below:.2f} or less ({price:.2f} expected): its energy brings {brings:.2f}"
+def _charge(
+    request: PlanRequest, plan: Plan, index: int, times: Sequence[str]
+) -> tuple[float, Words]:
+    """Return up to which price charging pays, per MWh bought, and what makes it."""
+    battery, worth = request.battery, float(plan.energy_value[index])
+    into = battery.charge_efficiency
+    below = worth * into
+    sold = np.flatnonzero(plan.power_mw[index + 1 :] > STILL_MW) + index + 1
+    if plan.power_mw[index] < -STILL_MW:
+        if not len(sold):
+            return _kept(request, below)
+        poorest = int(sold[np.argmin(request.price[sold])])
+        price, wear = float(request.price[poorest]), battery.wear_per_mwh
+        trip = into * battery.discharge_efficiency
+        if (price - wear) * trip >= below - _TOLD:
+            below = (price - wear) * trip
+            return below, Words(
+                f"of each MWh bought {trip:.1%} is sold again, at {price:.2f} or more "
+                f"({times[poorest]}); less wear of {wear:.2f} that brings {below:.2f} per MWh "
+                "bought",
+                f"每买入 1 MWh 可再售出 {trip:.1%}，售价不低于 {price:.2f}（{times[poorest]}），"
+                f"扣除损耗成本 {wear:.2f}，每买入 1 MWh 收益 {below:.2f}",
+            )
+    return below, Words(
+        f"by its next best use a MWh in store is worth {worth:.2f} then, and {into:.1%} of each "
+        f"MWh bought gets there, which is {below:.2f} per MWh bought",
+        f"届时库存每 MWh 按次优用途价值 {worth:.2f}，买入电量的 {into:.1%} 入库，"
+        f"每买入 1 MWh 合 {below:.2f}",
+    )
+
+
+def _kept(request: PlanRequest, below: float) -> tuple[float, Words]:
+    """Return what charging pays whose energy is not sold again within the plan."""
+    into = request.battery.charge_efficiency
+    asked = [wish for wish in request.wishes if isinstance(wish, EndSoc)]
+    if asked and below > request.end_value * into + _TOLD:
+        return below, Words(
+            f"it is kept, since an SOC is asked for at the end; to reach it a MWh in store is "
+            f"worth {below / into:.2f}, and {into:.1%} of each MWh bought gets there",
+            f"为达到期末要求的 SOC 而留存；为此库存每 MWh 价值 {below / into:.2f}，"
+            f"买入电量的 {into:.1%} 入库",
         )
-        zh = f"价格不高于 {below:.2f} 时充电（预计 {price:.2f}）：电能收益 {brings:.2f}"
-    else:
-        en = f"stands still: {price:.2f} lies between {below:.2f} and {above:.2f}"
-        zh = f"静置：价格 {price:.2f} 介于 {below:.2f} 与 {above:.2f} 之间"
-    en_held, zh_held = _held(plan, index, names_zh)
-    return IntervalReason(power, price, below, above, en + en_held, zh + zh_held)
+    below = max(below, request.end_value * into)
+    return below, Words(
+        f"it is kept to the end, where a MWh in store is worth {below / into:.2f}; {into:.1%} of "
+        f"each MWh bought gets there, which is {below:.2f} per MWh bought",
+        f"留存至期末，届时库存每 MWh 价值 {below / into:.2f}；买入电量的 {into:.1%} 入库，"
+        f"每买入 1 MWh 合 {below:.2f}",
+    )
 
 
-def _brings(request: PlanRequest, plan: Plan, index: int) -> float:
-    """Return what a MWh in the cells brings by the poorest sale that is planned after an interval.
+def _discharge(
+    request: PlanRequest, plan: Plan, index: int, times: Sequence[str]
+) -> tuple[float, Words]:
+    """Return from which price on discharging pays, per MWh sold, and what makes it."""
+    battery, worth = request.battery, float(plan.energy_value[index])
+    out, wear = battery.discharge_efficiency, battery.wear_per_mwh
+    above = worth / out + wear
+    bought = np.flatnonzero(plan.power_mw[:index] < -STILL_MW)
+    if plan.power_mw[index] > STILL_MW:
+        if not len(bought):
+            return _found(request, above)
+        dearest = int(bought[np.argmax(request.price[bought])])
+        price, trip = float(request.price[dearest]), battery.charge_efficiency * out
+        if price / trip + wear <= above + _TOLD:
+            above = price / trip + wear
+            return above, Words(
+                f"bought at {price:.2f} or less ({times[dearest]}), {trip:.1%} of it comes back, "
+                f"which with wear of {wear:.2f} costs {above:.2f} per MWh sold",
+                f"买入价不高于 {price:.2f}（{times[dearest]}），往返效率 {trip:.1%}，"
+                f"计入损耗成本 {wear:.2f}，每售出 1 MWh 成本 {above:.2f}",
+            )
+    return above, Words(
+        f"by its next best use a MWh in store is worth {worth:.2f} then; {out:.1%} of it comes "
+        f"out, which with wear of {wear:.2f} costs {above:.2f} per MWh sold",
+        f"届时库存每 MWh 按次优用途价值 {worth:.2f}；放出效率 {out:.1%}，"
+        f"计入损耗成本 {wear:.2f}，每售出 1 MWh 成本 {above:.2f}",
+    )
 
-    Without a sale it is what one left at the end is worth.
-    """
-    sold = np.flatnonzero(plan.power_mw[index + 1 :] > _STILL_MW) + index + 1
-    if not len(sold):
-        return request.end_value
+
+def _found(request: PlanRequest, above: float) -> tuple[float, Words]:
+    """Return from where on energy is sold that was in store when the plan began."""
     battery = request.battery
-    poorest = float(request.price[sold].min())
-    return (poorest - battery.wear_per_mwh) * battery.discharge_efficiency
+    out, wear = battery.discharge_efficiency, battery.wear_per_mwh
+    above = min(above, request.end_value / out + wear)
+    worth = (above - wear) * out
+    return above, Words(
+        f"in store already, where a MWh would be worth {worth:.2f} if it were kept; {out:.1%} of "
+        f"it comes out, which with wear of {wear:.2f} costs {above:.2f} per MWh sold",
+        f"已在库存，留存则每 MWh 价值 {worth:.2f}；放出效率 {out:.1%}，"
+        f"计入损耗成本 {wear:.2f}，每售出 1 MWh 成本 {above:.2f}",
+    )
 
 
-def _cost(request: PlanRequest, plan: Plan, index: int) -> float:
-    """Return what a MWh in the cells cost at the dearest purchase planned before an interval.
-
-    Without a purchase it is what it would be worth at the end.
-    """
-    bought = np.flatnonzero(plan.power_mw[:index] < -_STILL_MW)
-    if not len(bought):
-        return request.end_value
-    return float(request.price[bought].max()) / request.battery.charge_efficiency
-
-
-def _held(plan: Plan, index: int, names_zh: Mapping[str, str]) -> tuple[str, str]:
-    """Name the capacity that holds power back in an interval, in both languages."""
+def _held(plan: Plan, index: int, names: Mapping[str, Words]) -> Words:
+    """Name the capacity that holds power back in an interval."""
     held = [
-        (product, float(offer.offered_mw[index]))
+        (names.get(product, Words(product, product)), float(offer.offered_mw[index]))
         for product, offer in plan.capacity.items()
-        if offer.offered_mw[index] > _STILL_MW
+        if offer.offered_mw[index] > STILL_MW
     ]
     if not held:
-        return "", ""
-    return (
-        "; held ready: " + ", ".join(f"{mw:.2f} MW of {name}" for name, mw in held),
-        "；预留：" + "，".join(f"{names_zh.get(name, name)} {mw:.2f} MW" for name, mw in held),
+        return Words("", "")
+    return Words(
+        "; held ready: " + ", ".join(f"{mw:.2f} MW of {name.en}" for name, mw in held),
+        "；预留：" + "，".join(f"{name.zh} {mw:.2f} MW" for name, mw in held),
     )

@@ -73,7 +73,7 @@ def test_a_day_is_drafted_with_prices_that_pay_and_reasons():
     for interval in offered:
         (segment,) = interval.segments
         reason = by_start[interval.start_ms]
-        assert segment.why == reason.sentence
+        assert segment.why == reason.words.en == made.told[bid.product][interval.start_ms].en
         assert segment.price is not None
         if segment.direction is Direction.DISCHARGE:
             assert float(segment.price) >= reason.discharge_above - 1e-6
@@ -245,3 +245,40 @@ def test_one_run_bids_at_three_kinds_of_market_within_the_stations_power():
         assert sum(offered, Decimal(0)) == pytest.approx(
             Decimal(str(round(made.plan.power_mw[index], 6))), abs=Decimal("0.003")
         )
+
+
+def test_every_interval_of_every_bid_says_why_so_much_or_nothing_is_offered():
+    asked = replace(
+        request(HOURS),
+        held={"regulation": forecast(np.full(24, 12.0))},
+        used={"regulation": 0.2},
+        side={"local-energy": forecast(HOURS * 0.9 + 12.0)},
+        side_most_mw=1.0,
+    )
+
+    made = draft(asked)
+
+    for bid in made.bids:
+        for one in bid.intervals:
+            words = made.told[bid.product][one.start_ms]
+            assert words.zh
+            if one.segments:
+                assert {part.why for part in one.segments} == {words.en}
+            else:
+                assert words.en.startswith(("nothing is", "stands still"))
+    held = {words.zh for words in made.told["day-ahead-energy"].values()}
+    assert any("预留：调频 " in words for words in held)
+
+
+def test_an_offer_beside_what_is_promised_says_both():
+    whole = draft(request(HOURS))
+    planned = dict(zip(whole.starts_ms, whole.plan.power_mw.tolist(), strict=True))
+    most = max(planned, key=lambda start: planned[start])
+
+    made = draft(replace(request(HOURS), committed=planned | {most: planned[most] - 1.0}))
+
+    told = made.told["day-ahead-energy"]
+    assert told[most].en.startswith("sells 1.00 MW at ")
+    assert f"beside {planned[most] - 1.0:+.2f} MW promised or offered elsewhere" in told[most].en
+    least = min(planned, key=lambda start: planned[start])
+    assert "is promised already or offered at another market" in told[least].en

@@ -213,18 +213,55 @@ def test_each_interval_says_at_which_prices_the_battery_would_act():
     for reason in reasons:
         if reason.power_mw > 0:
             assert reason.price >= reason.discharge_above - NEAR
-            assert reason.sentence.startswith("discharges")
-            assert "放电" in reason.sentence_zh
+            assert reason.words.en.startswith("discharges")
+            assert "放电" in reason.words.zh
         elif reason.power_mw < 0:
             assert reason.price <= reason.charge_below + NEAR
-            assert reason.sentence.startswith("charges")
+            assert reason.words.en.startswith("charges")
         else:
             assert reason.charge_below - NEAR <= reason.price <= reason.discharge_above + NEAR
-    assert {reason.sentence.split(" at ")[0].split(":")[0] for reason in reasons} == {
+    assert {reason.words.en.split(" at ")[0].split(":")[0] for reason in reasons} == {
         "discharges",
         "charges",
         "stands still",
     }
+
+
+def test_a_trader_can_reckon_a_reason_from_the_figures_in_it():
+    price = np.array([10.0, 90.0, 100.0])
+    battery = replace(TWO_HOURS, wear_per_mwh=4.0)
+    request = PlanRequest(battery, price, 1.0)
+    plan = make_plan(request)
+
+    buys, _, sells = explain(request, plan, times=("03:00", "12:00", "18:00"))
+
+    brings, costs = (100 - 4) * 0.81, 10 / 0.81 + 4
+    assert (buys.charge_below, sells.discharge_above) == pytest.approx((brings, costs))
+    assert buys.words.en == (
+        "charges at 77.76 or less (10.00 expected): of each MWh bought 81.0% is sold again, at "
+        "100.00 or more (18:00); less wear of 4.00 that brings 77.76 per MWh bought"
+    )
+    assert sells.words.en == (
+        "discharges at 16.35 or more (100.00 expected): bought at 10.00 or less (03:00), 81.0% of "
+        "it comes back, which with wear of 4.00 costs 16.35 per MWh sold"
+    )
+    assert buys.words.zh.endswith("扣除损耗成本 4.00，每买入 1 MWh 收益 77.76")
+    assert sells.words.zh.endswith("计入损耗成本 4.00，每售出 1 MWh 成本 16.35")
+
+
+def test_energy_that_is_kept_says_what_it_is_kept_for():
+    price = np.array([30.0, 32.0])
+    empty = replace(TWO_HOURS, soc=0.0)
+    kept, _ = explain(at_end := PlanRequest(empty, price, 1.0, end_value=50.0), make_plan(at_end))
+    asked, _ = explain(
+        wish := PlanRequest(empty, price, 1.0, wishes=(EndSoc(0.4),)), make_plan(wish)
+    )
+
+    assert kept.charge_below == pytest.approx(45.0)
+    assert "kept to the end, where a MWh in store is worth 50.00; 90.0%" in kept.words.en
+    assert asked.charge_below >= 30.0 - NEAR
+    assert "an SOC is asked for at the end" in asked.words.en
+    assert "期末要求的 SOC" in asked.words.zh
 
 
 def test_three_kinds_of_market_never_promise_the_same_power_twice():
