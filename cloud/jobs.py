@@ -7,6 +7,7 @@ and does its work in transactions. Several jobs workers (one per cloud) share th
 import asyncio
 import datetime as dt
 import logging
+import math
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 import psycopg
 import uvloop
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from cloud import alarms
@@ -54,6 +56,9 @@ _KEYS_EVERY_S: Final = 3_600.0
 _CHECKPOINT_EVERY_S: Final = 60.0
 _SETTLE_AGAIN_S: Final = 60.0
 _ALARMS_EVERY_S: Final = 1.0
+_LONG_S: Final = 60.0
+"""A job that is due again before it has ended waits for its next turn; that is told when it has
+gone on for so long."""
 _POOL_SIZE: Final = 8
 _BID_POINTS: Final = 20_000
 """Two counters of a meter by the minute, over a delivery day of 25 hours, six times over."""
@@ -62,7 +67,9 @@ _BID_POINTS: Final = 20_000
 class Jobs:
     """The jobs of one process."""
 
-    def __init__(self, task: Task, pool: Pool) -> None:
+    def __init__(
+        self, task: Task, pool: Pool, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._whole = task.config
         self._config = task.config.history
         self._pool = pool
@@ -81,6 +88,9 @@ class Jobs:
         self._restorer = Restorer(pool, vault, layouts, self._reader)
         self._retention: Retention | None = None
         self._failing: set[str] = set()
+        self._clock_s = clock_s
+        self._begun_s: dict[str, float] = {}
+        self._long: set[str] = set()
         definitions = alarms.load(task.config.alarms.definitions)
         self._engine = alarms.Engine(pool, vault, definitions)
         self._notifier = alarms.Notifier(pool, vault, definitions, task.config.notifications)
@@ -109,7 +119,7 @@ class Jobs:
             *self._channels(),
         ):
             scheduler.add_job(
-                self._watched,
+                self._timed,
                 "interval",
                 [name, job],
                 id=name,
@@ -118,6 +128,7 @@ class Jobs:
                 coalesce=True,
                 misfire_grace_time=None,
             )
+        scheduler.add_listener(lambda event: self._due_again(event.job_id), EVENT_JOB_MAX_INSTANCES)
 
     async def compact(self, station: str) -> None:
         """Move waiting batches into blocks, until none is old enough."""
@@ -224,6 +235,24 @@ class Jobs:
                 await self._watched(f"{name} {station}", lambda station=station: job(station))  # type: ignore[misc]
 
         return all_stations
+
+    async def _timed(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        """Run a job of the clock; one that was told to take long has its end told, too."""
+        self._begun_s[name] = self._clock_s()
+        try:
+            await self._watched(name, job)
+        finally:
+            took_s = self._clock_s() - self._begun_s.pop(name)
+            if name in self._long:
+                self._long.discard(name)
+                _log.info("job ended name=%s after_s=%.0f", name, took_s)
+
+    def _due_again(self, name: str) -> None:
+        """Tell once that a job goes on for long while it is due again."""
+        took_s = self._clock_s() - self._begun_s.get(name, math.inf)
+        if took_s >= _LONG_S and name not in self._long:
+            self._long.add(name)
+            _log.warning("job takes long name=%s after_s=%.0f", name, took_s)
 
     async def _watched(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
         """Run a job; tell its failure once and its recovery once.

@@ -57,6 +57,8 @@ def set_up_logging(config: CloudConfig) -> None:
     )
     for noisy in ("apscheduler", "uvicorn", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # A job that is due again while it runs waits for its turn; `cloud.jobs` tells of long ones.
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     # A lost connection is told once, by `cloud.news`, and by the answers.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 

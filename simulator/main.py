@@ -13,6 +13,8 @@ from simulator.config import load_config
 from simulator.errors import ConfigError, IcdError, ServerStartError, SimulatorError
 from simulator.site import Site
 
+_log = logging.getLogger(__name__)
+
 _WRONG_INPUT, _FAILED = 2, 1
 
 Ready = Callable[[dict[str, int]], None]
@@ -60,6 +62,7 @@ async def _serve(site: Site, ports_out: Path | None, ready: Ready) -> None:
     def on_ready(ports: dict[str, int]) -> None:
         if ports_out is not None:
             _write_whole(ports_out, json.dumps(ports, indent=1))
+        _log.info("event=serving devices=%d", len(ports))
         ready(ports)
 
     await site.run(stop, on_ready)

@@ -15,6 +15,8 @@ from simulator.exchange.desk import Desk, read_token
 from simulator.exchange.drop import Drop
 from simulator.exchange.server import Door
 
+_log = logging.getLogger(__name__)
+
 _WRONG_INPUT, _FAILED = 2, 1
 _LOOK_S = 0.05
 """How often the door looks whether it is to close."""
@@ -84,6 +86,8 @@ def serve(config: ExchangeConfig, stop: Event, ready: Ready) -> None:
             part = config.ports_out.with_name(config.ports_out.name + ".part")
             part.write_text(json.dumps(ports), "utf-8")
             os.replace(part, config.ports_out)  # noqa: PTH105 - says what it is
+        markets = ",".join(market.id for market in config.markets)
+        _log.info("event=serving port=%d markets=%s", door.port, markets)
         ready(ports)
         stop.wait()
     finally:

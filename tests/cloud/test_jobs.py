@@ -3,6 +3,8 @@
 import logging
 
 import pytest
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from cloud.config import CloudConfig
 from cloud.jobs import Jobs
@@ -39,3 +41,31 @@ async def test_a_station_whose_job_fails_stops_no_other_and_is_told_once(jobs, c
         "job recovered name=rollups beta",
     ]
     assert (caplog.records[0].exc_info not in (None, False)) == isinstance(error, ValueError)
+
+
+async def test_a_job_that_is_due_again_while_it_runs_is_told_only_when_it_takes_long(
+    pool, dsn, tmp_path, caplog
+):
+    open_keys(tmp_path / "keys")
+    now_s = [0.0]
+    task = Task(CloudConfig(data_dir=tmp_path), dsn, {})
+    jobs, scheduler = Jobs(task, pool, lambda: now_s[0]), AsyncIOScheduler()
+    jobs.schedule(scheduler)
+
+    def due_again() -> None:
+        event = JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, "alarms", "default", [])
+        scheduler._dispatch_event(event)
+
+    async def job() -> None:
+        for second in (2.0, 61.0, 62.0):
+            now_s[0] = second
+            due_again()
+
+    with caplog.at_level(logging.INFO, logger="cloud.jobs"):
+        await jobs._timed("alarms", job)
+        due_again()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "job takes long name=alarms after_s=61",
+        "job ended name=alarms after_s=62",
+    ]

@@ -44,6 +44,7 @@ def test_it_says_its_port_serves_and_stops_cleanly(tmp_path: Path):
     _, errors = process.communicate(timeout=20)
 
     assert process.returncode == 0, errors
+    assert f"event=serving port={port}" in errors
     assert json.loads((own / "ports.json").read_text()) == announced["ports"]
     secret = own / "token"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
