@@ -110,7 +110,8 @@ class JudgementAnswer(BaseModel):
     breaches: list[WordsAnswer] = Field(description="limits of the desk that it breaks")
     figures: dict[str, float] = Field(
         description="expected, var, cvar, worst, book_cvar in the market's currency, losses "
-        "positive; power_mw; energy_mwh"
+        "positive; power_mw; energy_mwh; left: how much of expected is energy left in store, "
+        "left_mwh at left_price per MWh"
     )
     approver: Approver = Field(description="who is enough to approve it")
     rule: str

@@ -50,8 +50,9 @@ def _version(visit: Visit, one: Version, papers: Mapping[type[Any], Any]) -> dic
         "made_by": who_words(visit.t, one.made_by),
         "approved_by": who_words(visit.t, one.approved_by or form.NO_VALUE),
         "fingerprint": " ".join(mark[i : i + 4] for i in range(0, len(mark), 4)),
-        "expected": form.number(figures.get("expected"), 0),
-        "cvar": form.number(figures.get("cvar"), 0),
+        "expected": form.sum_(figures.get("expected")),
+        "left": form.sum_(figures.get("left")),
+        "cvar": form.sum_(figures.get("cvar")),
         "broken": []
         if judged is None
         else [words.text(visit.language) for words in (*judged.violations, *judged.breaches)],

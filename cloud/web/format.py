@@ -1,8 +1,8 @@
 """Numbers and times as people read them; the same rules as `static/js/format.js`.
 
 Minus is U+2212, thousands have a comma in both languages, no value is an en dash, and the number of
-digits follows the kind of quantity, never the size of the value. Identifiers keep together: the
-hyphen inside them is U+2011 on screen.
+digits follows the kind of quantity, never the size of the value: only estimated sums of money below
+a hundred show their cents. Identifiers keep together: the hyphen inside them is U+2011 on screen.
 """
 
 import datetime as dt
@@ -14,6 +14,7 @@ MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
 # Dates do not break at the line's end.
 _HYPHEN = "\N{NON-BREAKING HYPHEN}"
+_CENTS_BELOW = 100
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _TAG = re.compile(r"(?<=[A-Z0-9])-(?=[A-Z0-9])")
 
@@ -28,6 +29,12 @@ def number(value: float | None, digits: int = 2, *, signed: bool = False) -> str
     if value < 0:
         return MINUS + size
     return f"+{size}" if signed else size
+
+
+def sum_(amount: float | None) -> str:
+    """An estimated sum of money: whole, below a hundred with its cents."""
+    small = amount is not None and round(abs(amount), 2) < _CENTS_BELOW
+    return number(amount, 2 if small else 0)
 
 
 def megawatt(power_kw: float | None, *, signed: bool = False) -> str:

@@ -19,7 +19,7 @@ from cloud.api.context import Forbidden
 from cloud.fleet import Station
 from cloud.market.bids import Bid
 from cloud.market.desk.judging import battery_of, forecast_of
-from cloud.market.desk.weighing import beside_of, is_energy
+from cloud.market.desk.weighing import beside_of, is_energy, worth_of
 from cloud.market.exchanges import load_market
 from cloud.market.money import newest_weighed
 from cloud.web import track_view
@@ -96,6 +96,7 @@ def _weighed(bid: Bid, station: Station, kept: "list[KeptDay]") -> dict[str, Any
     found = misses.residual_days(
         *(content.bid_set, battery, forecast, kept),
         beside=beside_of(content.inputs),
+        worth=worth_of(content.inputs),
         seed=crc32(bid.id.encode()),
     )
     if found is not None:

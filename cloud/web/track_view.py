@@ -24,9 +24,9 @@ def chain_view(found: "ResidualDays", zone: ZoneInfo, span_ms: tuple[int, int]) 
     risk = found.risk
     return {
         "days": found.days,
-        "expected": form.number(risk.expected, 0),
-        "var": form.number(risk.var, 0),
-        "cvar": form.number(risk.cvar, 0),
+        "expected": form.sum_(risk.expected),
+        "var": form.sum_(risk.var),
+        "cvar": form.sum_(risk.cvar),
         "hist": _histogram(found.edges, found.counts, risk.var, risk.cvar),
         "fan": _fan(found.fan, found.paths),
         "times": _times(zone, span_ms),
@@ -100,8 +100,8 @@ def _histogram(edges: Floats, counts: Sequence[int], var: float, cvar: float) ->
         ],
         "var": at(-var),
         "cvar": at(-cvar),
-        "low": form.number(low, 0),
-        "high": form.number(high, 0),
+        "low": form.sum_(low),
+        "high": form.sum_(high),
     }
 
 

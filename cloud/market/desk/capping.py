@@ -13,7 +13,7 @@ from zlib import crc32
 from cloud.market.desk.drafting import Draft, DraftRequest, draft
 from cloud.market.desk.judging import paths_of
 from cloud.market.desk.record import content_of
-from cloud.market.desk.weighing import beside_of, follow_together
+from cloud.market.desk.weighing import beside_of, follow_together, worth_of
 from cloud.market.risk import var_cvar
 
 _LEVEL: Final = 0.95
@@ -63,8 +63,9 @@ def _cvar(request: DraftRequest, made: Draft) -> float:
     prices = paths_of(bid, request.energy, crc32(place.encode()))
     if prices is None:
         return 0.0
-    beside = beside_of(content_of(made, bid, request.energy).inputs)
-    followed = follow_together(bid, prices, request.sold.battery, beside)
+    inputs = content_of(made, bid, request.energy).inputs
+    beside, worth = beside_of(inputs), worth_of(inputs)
+    followed = follow_together(bid, prices, request.sold.battery, beside, worth)
     return var_cvar(followed.revenue, _LEVEL).cvar
 
 

@@ -14,7 +14,13 @@ import numpy as np
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet, Direction
 from cloud.market.bids import Approver, Bid, Judgement, State, Version
-from cloud.market.desk.weighing import beside_of, follow_together, held_revenue, is_energy
+from cloud.market.desk.weighing import (
+    beside_of,
+    follow_together,
+    held_revenue,
+    is_energy,
+    worth_of,
+)
 from cloud.market.exchanges import Market, Party, Role, Violation, check_everything
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.risk import (
@@ -70,6 +76,7 @@ def judge(bid: Bid, version: Version, context: Context) -> Judgement:
     figures = figures_of(
         *(offers, battery, forecast_of(inputs)),
         beside=beside_of(inputs),
+        worth=worth_of(inputs),
         seed=crc32(bid.id.encode()),
     )
     if not is_energy(offers):
@@ -112,11 +119,13 @@ def figures_of(
     *,
     seed: int,
     beside: Mapping[int, float] | None = None,
+    worth: float | None = None,
 ) -> dict[str, float]:
     """Return the figures of a bid set that limits are about; without a forecast those of size only.
 
     Power that is held ready is paid or not, and costs no money through prices. `beside` is what is
-    promised beside the offers, MW by interval: the battery is the same.
+    promised beside the offers, MW by interval: the battery is the same. `worth` is that of a MWh
+    left in store: it is part of what is earned, and `left` says how much of `expected` it is.
     """
     sold = sum(one.power_mw(Direction.DISCHARGE) for one in offers.intervals)
     figures = {
@@ -128,7 +137,11 @@ def figures_of(
     prices = None if forecast is None else paths_of(offers, forecast, seed)
     if prices is None:
         return figures
-    risk = var_cvar(follow_together(offers, prices, battery, beside or {}).revenue, _LEVEL)
+    followed = follow_together(offers, prices, battery, beside or {}, worth)
+    risk = var_cvar(followed.revenue, _LEVEL)
+    left_mwh = float(followed.left_mwh.mean())
+    if worth is not None:
+        figures |= {"left": left_mwh * worth, "left_mwh": left_mwh, "left_price": worth}
     return figures | {
         "expected": risk.expected,
         "var": risk.var,

@@ -11,6 +11,8 @@ from cloud.market.desk.drafting import Draft
 from cloud.market.desk.weighing import own_mw
 from cloud.market.forecast import Forecast
 from cloud.market.forecasts import as_record
+from cloud.market.plans import worth_left
+from cloud.market.units import MINUTE_MS
 
 _DIGITS: Final = 6
 
@@ -39,6 +41,12 @@ def content_of(
     )
 
 
+def _last(made: Draft, bid: BidSet) -> int:
+    """Return the place of the last planned interval in a bid's time."""
+    end_ms = bid.intervals[-1].start_ms + bid.interval_min * MINUTE_MS
+    return sum(start < end_ms for start in made.starts_ms) - 1
+
+
 def _inputs(made: Draft, bid: BidSet, forecast: Forecast) -> dict[str, Any]:
     plan = made.plan
     own = {one.start_ms: own_mw(one) for one in bid.intervals}
@@ -57,6 +65,7 @@ def _inputs(made: Draft, bid: BidSet, forecast: Forecast) -> dict[str, Any]:
             "power_mw": plan.power_mw.tolist(),
             "beside_mw": beside,
             "soc": plan.soc.tolist(),
+            "worth_left": round(worth_left(made.request, plan, _last(made, bid)), _DIGITS),
             "charge_below": [one.charge_below for one in made.reasons],
             "discharge_above": [one.discharge_above for one in made.reasons],
             "held_price": {one.id: one.price.tolist() for one in made.request.capacity},

@@ -76,6 +76,7 @@ def residual_days(
     *,
     beside: Mapping[int, float],
     seed: int,
+    worth: float | None = None,
 ) -> ResidualDays | None:
     """Weigh a bid set of energy with paths of the chain of past misses.
 
@@ -86,6 +87,7 @@ def residual_days(
         kept: past days.
         beside: power promised beside the offers, MW by interval.
         seed: equal bids are weighed with equal days.
+        worth: of a MWh left in store; None: it counts nothing.
 
     Returns:
         None: there are fewer than `LEAST_DAYS` whole days, or the forecast does not reach over all
@@ -102,7 +104,7 @@ def residual_days(
     # The first day runs the chain in: how yesterday ended is not known when the bid is made.
     drawn = chain.sample(_PATHS, 2 * points, len(SHARES) // 2, rng, step_min=forecast.step_min)
     prices = real_time_price(drawn[:, points:], forecast.mean)[:, places]
-    revenue = follow_together(offers, prices, battery, beside).revenue
+    revenue = follow_together(offers, prices, battery, beside, worth).revenue
     counts, edges = np.histogram(revenue, _BINS)
     order = np.argsort(revenue, kind="stable")
     shown = order[np.linspace(0, len(order) - 1, _SAMPLES).round().astype(np.int64)]

@@ -2,25 +2,21 @@
 
 A station has one battery. What the same plan buys or sells at other markets, or was cleared before,
 moves its energy too: without it an evening's sale seems to lack the energy that was bought
-elsewhere. Its money belongs to other bids and is left out.
+elsewhere. Its money, and what it misses, belongs to other bids and is left out.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 
 from cloud.market.battery import Battery
-from cloud.market.bid import BidInterval, BidSet, Direction, Segment
+from cloud.market.bid import BidInterval, BidSet, Direction
 from cloud.market.forecast import Floats
 from cloud.market.risk import Followed, Stressed, follow, stress
 from cloud.market.units import HOUR_MIN
 
-_DIGITS: Final = 6
-_ENDLESS: Final = Battery(1e6, 1e6, 1e9, 1.0, 1.0)
-"""What the others of a station are worth by themselves: all that they promise flows."""
 _SIGNS: Final = {Direction.DISCHARGE: 1, Direction.CHARGE: -1}
 
 
@@ -65,8 +61,22 @@ def beside_of(inputs: Mapping[str, Any]) -> dict[int, float]:
     return dict(zip(plan["starts_ms"], plan["beside_mw"], strict=True))
 
 
+def worth_of(inputs: Mapping[str, Any]) -> float | None:
+    """Return what a MWh that a version leaves in store is worth by its plan; None: it brings none.
+
+    It is what the plan makes of one MWh in the cells when the bid's time ends.
+    """
+    plan = inputs.get("plan")
+    told = plan.get("worth_left") if isinstance(plan, dict) else None
+    return None if told is None else float(told)
+
+
 def follow_together(
-    offers: BidSet, prices: Floats, battery: Battery, beside: Mapping[int, float]
+    offers: BidSet,
+    prices: Floats,
+    battery: Battery,
+    beside: Mapping[int, float],
+    worth: float | None = None,
 ) -> Followed:
     """Follow a bid set of energy through price paths, with what is promised beside it.
 
@@ -75,17 +85,14 @@ def follow_together(
         prices: of its intervals, shape (scenarios, intervals).
         battery: of the station.
         beside: power promised beside it by beginning of an interval, MW, discharge positive.
+        worth: of a MWh that the offers leave in store; None: it counts nothing.
 
     Returns:
-        Revenue is that of the offers alone; energies are those of the battery.
+        Revenue and what is missed or left are those of the offers alone; the other energies are
+        those of the battery.
     """
     also = _powers(offers, beside)
-    if not also.any():
-        return follow(offers, prices, battery)
-    followed = follow(_with(offers, also), prices, battery)
-    energy = also * offers.interval_min / HOUR_MIN
-    others = prices @ energy - float(np.maximum(energy, 0).sum()) * battery.wear_per_mwh
-    return replace(followed, revenue=followed.revenue - others)
+    return follow(offers, prices, battery, end_value=worth or 0.0, beside_mw=also)
 
 
 def stress_together(
@@ -95,8 +102,9 @@ def stress_together(
     beside: Mapping[int, float],
     *,
     spike_price: float,
+    worth: float | None = None,
 ) -> tuple[Stressed, ...]:
-    """Return what stressed days make of a bid set, with what is promised beside it.
+    """Return what stressed days make of a bid set, weighed as `follow_together` weighs it.
 
     Args:
         offers: what is weighed.
@@ -104,38 +112,16 @@ def stress_together(
         battery: of the station.
         beside: as for `follow_together`.
         spike_price: of the dearest twentieth of the day in the spike case.
+        worth: as for `follow_together`.
     """
     also = _powers(offers, beside)
-    if not also.any():
-        return stress(offers, prices, battery, spike_price=spike_price)
-    empty = tuple(replace(one, segments=()) for one in offers.intervals)
-    others = _with(replace(offers, intervals=empty), also)
-    whole = stress(_with(offers, also), prices, battery, spike_price=spike_price)
-    endless = replace(_ENDLESS, wear_per_mwh=battery.wear_per_mwh)
-    alone = stress(others, prices, endless, spike_price=spike_price)
-    return tuple(
-        replace(one, revenue=one.revenue - other.revenue)
-        for one, other in zip(whole, alone, strict=True)
+    return stress(
+        *(offers, prices, battery),
+        spike_price=spike_price,
+        end_value=worth or 0.0,
+        beside_mw=also,
     )
 
 
 def _powers(offers: BidSet, beside: Mapping[int, float]) -> Floats:
     return np.array([beside.get(one.start_ms, 0.0) for one in offers.intervals])
-
-
-def _with(offers: BidSet, also_mw: Floats) -> BidSet:
-    """Return offers with power beside them that flows whatever the price."""
-    together = tuple(
-        replace(one, segments=(*one.segments, *_fixed(float(power))))
-        for one, power in zip(offers.intervals, also_mw, strict=True)
-    )
-    return replace(offers, intervals=together)
-
-
-def _fixed(power_mw: float) -> tuple[Segment, ...]:
-    """Return power that flows whatever the price."""
-    size = Decimal(repr(round(abs(power_mw), _DIGITS)))
-    if not size:
-        return ()
-    way = Direction.DISCHARGE if power_mw > 0 else Direction.CHARGE
-    return (Segment(way, size, None, "promised beside it"),)

@@ -20,7 +20,13 @@ from cloud.market.desk.judging import (
     paths_of,
     violations_of,
 )
-from cloud.market.desk.weighing import beside_of, follow_together, is_energy, stress_together
+from cloud.market.desk.weighing import (
+    beside_of,
+    follow_together,
+    is_energy,
+    stress_together,
+    worth_of,
+)
 from cloud.market.exchanges import Violation
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.risk import Stressed
@@ -92,8 +98,8 @@ def what_if(bid: Bid, base: Version, offers: BidSet, context: Context, why: str 
     prices = None if forecast is None else paths_of(offers, forecast, crc32(bid.id.encode()))
     if forecast is None or prices is None or not is_energy(offers):
         return WhatIf(judged, wrong)
-    beside = beside_of(base.content.inputs)
-    followed = follow_together(offers, prices, battery, beside)
+    beside, worth = beside_of(base.content.inputs), worth_of(base.content.inputs)
+    followed = follow_together(offers, prices, battery, beside, worth)
     counts, edges = np.histogram(followed.revenue, _BINS)
     return WhatIf(
         judged,
@@ -106,6 +112,7 @@ def what_if(bid: Bid, base: Version, offers: BidSet, context: Context, why: str 
         stress_together(
             *(offers, expected_prices(offers, forecast), battery, beside),
             spike_price=float(context.market.product(offers.product).price_cap),
+            worth=worth,
         ),
     )
 

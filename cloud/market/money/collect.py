@@ -13,6 +13,7 @@ from cloud.market import bids, prices
 from cloud.market.battery import Battery
 from cloud.market.bid import BidInterval, Direction, Segment
 from cloud.market.bids import Bid, Cleared, Content, Delivery, Document, Judgement, Settlement
+from cloud.market.desk.weighing import worth_of
 from cloud.market.errors import MarketError
 from cloud.market.exchanges import Market, load_market
 from cloud.market.exchanges.settlement_file import AemoFile
@@ -146,6 +147,7 @@ def weighed(kept: Kept) -> tuple[float, float] | None:
     """Return the VaR that a bid was weighed at and what it has earned; None: it was not weighed.
 
     Wear and the cost of imbalance in its time are taken off; where bids overlap, each bears it.
+    What its awards left in store counts as it was weighed, since the VaR counts it too.
     """
     var = None if kept.judgement is None else kept.judgement.figures.get("var")
     battery = _battery(kept.content.inputs)
@@ -154,7 +156,20 @@ def weighed(kept: Kept) -> tuple[float, float] | None:
     out = sum((max(one.energy_mwh, Decimal(0)) for one in kept.delivery.measured), Decimal(0))
     missed = sum((one.cost for one in kept.settlement.deviations), Decimal(0))
     earned = kept.settlement.amount - missed
-    return var, float(earned) - float(out) * battery.wear_per_mwh
+    left = left_mwh(kept.cleared, battery) * (worth_of(kept.content.inputs) or 0.0)
+    return var, float(earned) - float(out) * battery.wear_per_mwh + left
+
+
+def left_mwh(cleared: Cleared, battery: Battery) -> float:
+    """Return how much energy in the cells awards of energy leave; negative: they take from it."""
+    hours = cleared.interval_min / HOUR_MIN
+    left = 0.0
+    for one in cleared.awards:
+        if one.direction is Direction.CHARGE:
+            left += float(one.power_mw) * hours * battery.charge_efficiency
+        elif one.direction is Direction.DISCHARGE:
+            left -= float(one.power_mw) * hours / battery.discharge_efficiency
+    return left
 
 
 def _hours(one: Offer) -> Decimal:

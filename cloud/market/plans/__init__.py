@@ -11,6 +11,7 @@ from cloud.market.plans.request import CapacityProduct, PlanRequest, ScenarioReq
 from cloud.market.plans.solve import make_plan
 from cloud.market.plans.stochastic import PositionPlan, plan_position
 from cloud.market.plans.wishes import CycleBudget, EndSoc, Hold, OfferAtLeast, Run, SocBetween, Wish
+from cloud.market.plans.worth import worth_left
 
 __all__ = [
     "STILL_MW",
@@ -34,4 +35,5 @@ __all__ = [
     "explain",
     "make_plan",
     "plan_position",
+    "worth_left",
 ]

@@ -1,7 +1,9 @@
 """Revenue of bids over possible prices: what clears, what the battery can follow, what is earned.
 
 The station takes prices and makes none. What clears and cannot be followed, because the battery is
-empty, full or out, is bought back at the price of imbalance.
+empty, full or out, is bought back at the price of imbalance. What is promised beside the bids moves
+the same battery; what it earns or misses is its own. Energy that the bids leave in store, or take
+from it, counts by what it is worth then.
 """
 
 from dataclasses import dataclass
@@ -21,16 +23,20 @@ class Followed:
     """What comes of bids in each scenario.
 
     Attributes:
-        revenue: in the market's currency, wear taken off, shape (scenarios,).
+        revenue: in the market's currency, wear taken off and the worth of `left_mwh` added, shape
+            (scenarios,).
         missed_mwh: energy that cleared and could not be followed, shape (scenarios,).
-        discharged_mwh: energy given to the grid, shape (scenarios,).
-        end_mwh: energy left in the cells, shape (scenarios,).
+        discharged_mwh: energy given to the grid, with what is promised beside, shape (scenarios,).
+        end_mwh: energy in the cells at the end, shape (scenarios,).
+        left_mwh: how much more of it there is by the bids, shape (scenarios,); negative: they take
+            from the store.
     """
 
     revenue: Floats
     missed_mwh: Floats
     discharged_mwh: Floats
     end_mwh: Floats
+    left_mwh: Floats
 
 
 def revenue_scenarios(
@@ -52,6 +58,7 @@ def follow(
     *,
     imbalance: Floats | None = None,
     end_value: float = 0.0,
+    beside_mw: Floats | None = None,
 ) -> Followed:
     """Follow a bid set of energy through price paths.
 
@@ -62,6 +69,8 @@ def follow(
         imbalance: price at which what was not followed is bought back, of the same shape; None:
             the same price, so that it earns nothing and costs nothing more.
         end_value: of a MWh in the cells at the end, above what was in them at the beginning.
+        beside_mw: what is promised beside the bids and flows whatever the price, discharge
+            positive, shape (intervals,); where both cannot be followed the bids miss first.
 
     Raises:
         ValueError: the paths do not fit the bid's intervals.
@@ -71,12 +80,12 @@ def follow(
     other = paths if imbalance is None else imbalance
     hours = bids.interval_min / HOUR_MIN
     low, high = battery.soc_min * battery.energy_mwh, battery.soc_max * battery.energy_mwh
-    begin = battery.soc * battery.energy_mwh
-    stored = np.full(len(paths), begin)
-    revenue, missed, given = (np.zeros(len(paths)) for _ in range(3))
+    stored = np.full(len(paths), battery.soc * battery.energy_mwh)
+    promised = np.zeros(len(bids.intervals)) if beside_mw is None else beside_mw
+    revenue, missed, given, left = (np.zeros(len(paths)) for _ in range(4))
     for index, interval in enumerate(bids.intervals):
         price = paths[:, index]
-        wanted = cleared_mw(interval, price) * hours
+        own, also = cleared_mw(interval, price) * hours, promised[index] * hours
         most = np.minimum(
             np.maximum(stored - low, 0) * battery.discharge_efficiency,
             battery.discharge_mw * hours,
@@ -84,15 +93,26 @@ def follow(
         least = -np.minimum(
             np.maximum(high - stored, 0) / battery.charge_efficiency, battery.charge_mw * hours
         )
-        energy = np.clip(wanted, least, most)
-        out, taken = np.maximum(energy, 0), np.maximum(-energy, 0)
-        stored += taken * battery.charge_efficiency - out / battery.discharge_efficiency
-        revenue += wanted * price - (wanted - energy) * other[:, index]
-        revenue -= out * battery.wear_per_mwh
-        missed += np.abs(wanted - energy)
+        energy = np.clip(own + also, least, most)
+        short = own + also - energy
+        lacks = np.clip(short, np.minimum(own, 0), np.maximum(own, 0))
+        others = also - (short - lacks)
+        out = np.maximum(energy, 0)
+        moved = _stored(energy, battery)
+        stored += moved
+        left += moved - _stored(others, battery)
+        revenue += own * price - lacks * other[:, index]
+        revenue -= (out - np.maximum(others, 0)) * battery.wear_per_mwh
+        missed += np.abs(lacks)
         given += out
-    revenue += (stored - begin) * end_value
-    return Followed(revenue, missed, given, stored)
+    return Followed(revenue + left * end_value, missed, given, stored, left)
+
+
+def _stored(energy: Floats, battery: Battery) -> Floats:
+    """Return how the energy in the cells changes with energy at the grid, discharge positive."""
+    taken, out = np.maximum(-energy, 0), np.maximum(energy, 0)
+    changed: Floats = taken * battery.charge_efficiency - out / battery.discharge_efficiency
+    return changed
 
 
 def cleared_mw(interval: BidInterval, price: Floats) -> Floats:

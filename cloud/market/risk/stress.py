@@ -1,4 +1,8 @@
-"""Stress: what a bid set earns on days that no history promises."""
+"""Stress: what a bid set earns on days that no history promises.
+
+It is weighed as possible days are: what clears at those prices within the limits of the bids, what
+the battery can follow, the rest bought back at the same price.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -44,7 +48,8 @@ def stress(
     battery: Battery,
     *,
     spike_price: float,
-    imbalance_factor: float = 1.0,
+    end_value: float = 0.0,
+    beside_mw: Floats | None = None,
 ) -> tuple[Stressed, ...]:
     """Return what each case makes of a bid set; the first is the day as it is expected.
 
@@ -53,8 +58,8 @@ def stress(
         prices: expected, shape (intervals,).
         battery: what the station can do.
         spike_price: of the dearest twentieth of the day in the spike case: the market's cap.
-        imbalance_factor: what was not followed is bought back at so many times the price's size,
-            where that is dearer than the price; rules differ by market and are not assumed here.
+        end_value: of a MWh left in the cells, whatever the day was; see `follow`.
+        beside_mw: what is promised beside the bids, shape (intervals,); see `follow`.
     """
     half = replace(battery, charge_mw=battery.charge_mw / 2, discharge_mw=battery.discharge_mw / 2)
     cases: tuple[tuple[str, str, str, Floats, Battery], ...] = (
@@ -77,18 +82,18 @@ def stress(
         ("negative_day", "negative prices all day", "全天负电价", -np.abs(prices), battery),
         ("outage", "half of the power is out", "一半功率停运", prices, half),
     )
-    return tuple(_stressed(bids, cases, imbalance_factor))
+    return tuple(_stressed(bids, cases, end_value, beside_mw))
 
 
 def _stressed(
     bids: BidSet,
     cases: tuple[tuple[str, str, str, Floats, Battery], ...],
-    imbalance_factor: float,
+    end_value: float,
+    beside_mw: Floats | None,
 ) -> Iterator[Stressed]:
-    for name, en, zh, path, battery in cases:
+    for name, en, zh, path, power in cases:
         paths = path[None, :]
-        penalty = np.maximum(paths, imbalance_factor * np.abs(paths))
-        followed = follow(bids, paths, battery, imbalance=penalty)
+        followed = follow(bids, paths, power, end_value=end_value, beside_mw=beside_mw)
         yield Stressed(name, en, zh, float(followed.revenue[0]), float(followed.missed_mwh[0]))
 
 

@@ -13,7 +13,7 @@ from tests.cloud.web.market import draft_day, running_market
 from tests.cloud.web.test_pages_in_chromium import OVERFLOW
 
 PASSWORD = "right horse battery"
-NUMBER = re.compile(r"[\d,]+")
+NUMBER = re.compile(r"[\d,.]+")
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,21 @@ def test_numbers_have_a_true_minus_commas_and_fixed_digits(value, digits, signed
 
 
 @pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (None, "–"),
+        (0.59, "0.59"),
+        (-1.994, "−1.99"),
+        (99.994, "99.99"),
+        (99.996, "100"),
+        (-1299.5, "−1,300"),
+    ],
+)
+def test_sums_below_a_hundred_show_their_cents(amount, text):
+    assert form.sum_(amount) == text
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (None, "–"),

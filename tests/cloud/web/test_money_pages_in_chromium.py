@@ -216,7 +216,7 @@ def test_the_desk_says_whether_its_risk_is_told_rightly(visit, address, bids):
         *("50100.0+50.0", "80100.0+20.0", "90100.0+10.0"),
     ]
     assert learnt[-1] == f"{DAYS - 1} days"
-    assert all(re.fullmatch(r"[\N{MINUS SIGN}\d,]+ CNY", one) for one in learnt[:3])
+    assert all(re.fullmatch(r"[\N{MINUS SIGN}\d,.]+ CNY", one) for one in learnt[:3])
     assert (drawn, marks) == (6, ["VaR", "CVaR"])
 
 

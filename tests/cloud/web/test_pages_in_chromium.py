@@ -260,3 +260,9 @@ def test_pages_and_server_write_the_same_numbers(visit):
                 [[value + 0.0001 for value in values], digits],
             )
             assert told == [form.number(value + 0.0001, digits) for value in values]
+        sums = page.evaluate(
+            "async (values) => { const { sum } = await import('/static/js/format.js');"
+            " return values.map(sum); }",
+            [*values, 99.996],
+        )
+        assert sums == [form.sum_(value) for value in [*values, 99.996]]

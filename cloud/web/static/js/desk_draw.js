@@ -83,7 +83,7 @@ export function histogram(host, told, marks, none) {
   const top = TOP + ROW * marks.length;
   const y = (count) => floor - (count / Math.max(...counts)) * (floor - top - 4);
   const scale = ticks(low, high, Math.max(2, Math.floor(width / 80)));
-  for (const v of scale.found) text(host, number(v, scale.step < 1 ? 1 : 0), Math.min(Math.max(x(v), 14), width - 14), height - 3, "mid");
+  for (const v of scale.found) text(host, number(v, scale.step < 0.1 ? 2 : scale.step < 1 ? 1 : 0), Math.min(Math.max(x(v), 14), width - 14), height - 3, "mid");
   let path = `M${x(low)} ${floor}`;
   counts.forEach((count, i) => { path += `V${y(count)}H${x(edges[i + 1])}`; });
   host.append(svg("path", { d: `${path}V${floor}z`, class: "area" }), svg("path", { d: `${path}V${floor}`, class: "step" }), svg("path", { d: `M8 ${floor}H${width - 8}`, class: "zero" }));

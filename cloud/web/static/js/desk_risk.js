@@ -1,11 +1,11 @@
 // The panel of risk: each figure with its limit, what it was before the edit, and the histogram.
 import { all, one, write } from "./dom.js";
 import { bar, histogram } from "./desk_draw.js";
-import { number } from "./format.js";
+import { number, sum } from "./format.js";
 import { t } from "./words.js";
 
 const LIMITS = { var: "max_var", cvar: "max_cvar", worst: "max_worst", power_mw: "max_power_mw" };
-const digits = (key) => (key === "power_mw" ? 2 : 0);
+const shown = (key, value) => (key === "power_mw" ? number(value, 2) : sum(value));
 
 const approvers = {
   rule: () => t("A rule of the desk approves this by itself."),
@@ -20,16 +20,24 @@ export function showRisk(judgement, before, limits, told) {
     const value = judgement?.figures[key] ?? null;
     const limit = limits[LIMITS[key]] ?? null;
     const was = before?.figures[key] ?? null;
-    write(one("[data-value]", row), number(value, digits(key)));
-    write(one("[data-limit]", row), limit == null ? t("no limit") : t("limit {value}", { value: number(limit, digits(key)) }));
-    const moved = was != null && value != null && Math.abs(was - value) >= 10 ** -digits(key) / 2;
-    write(one("[data-was]", row), moved ? t("was {value}", { value: number(was, digits(key)) }) : "");
+    write(one("[data-value]", row), shown(key, value));
+    write(one("[data-limit]", row), limit == null ? t("no limit") : t("limit {value}", { value: shown(key, limit) }));
+    const moved = was != null && value != null && shown(key, was) !== shown(key, value);
+    write(one("[data-was]", row), moved ? t("was {value}", { value: shown(key, was) }) : "");
     row.classList.toggle("over", limit != null && value != null && value > limit);
     bar(one(".ab", row), value, limit);
   }
+  write(one("[data-left-how]"), leftWords(judgement?.figures));
   const { var: varLoss, cvar: cvarLoss } = judgement?.figures ?? {};
   histogram(one("#hist"), told, [["VaR 95 %", varLoss], ["CVaR 95 %", cvarLoss]], t("Without a forecast nothing can be weighed."));
   write(one("[data-approver]"), judgement ? approvers[judgement.approver]() : t("Not weighed yet."));
+}
+
+/** How the worth of what is left in store comes about. */
+function leftWords(figures) {
+  if (figures?.expected == null) return "";
+  if (figures.left_price == null) return t("Energy left in store is not counted: the bid brings no plan that says what it is worth.");
+  return t("{energy} MWh in the cells when the bid's time ends, at {price} per MWh: what the plan that the bid was made by makes of one more MWh then. VaR, CVaR and stressed days count it too.", { energy: number(figures.left_mwh), price: number(figures.left_price) });
 }
 
 /** Show what stressed days make of the offers as they are typed. */
@@ -38,7 +46,7 @@ export function showStress(cases) {
   const rows = cases.map((each) => {
     const row = document.createElement("tr");
     row.dataset.case = each.name;
-    for (const [cls, words] of [["q", zh ? each.words.zh : each.words.en], ["r n", number(each.revenue, 0)], ["r n", number(each.missed_mwh)]]) {
+    for (const [cls, words] of [["q", zh ? each.words.zh : each.words.en], ["r n", sum(each.revenue)], ["r n", number(each.missed_mwh)]]) {
       row.append(Object.assign(document.createElement("td"), { className: cls, textContent: words }));
     }
     return row;

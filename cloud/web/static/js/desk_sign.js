@@ -1,7 +1,7 @@
 // From what is seen to what stands: store the edit, wait for the check, sign exactly that.
 import { ask } from "./console.js";
 import { one, write } from "./dom.js";
-import { number } from "./format.js";
+import { number, sum } from "./format.js";
 import { t } from "./words.js";
 
 const ASK_MS = 400;
@@ -20,8 +20,9 @@ export function showSign(offers, told, facts) {
     energy: `${number(offers.energy(-1))} / ${number(offers.energy(1))} MWh`,
     extremes: `${number(Math.max(...powers, 0))} / ${number(Math.min(...powers, 0))} MW`,
     prices: prices.length ? `${number(Math.min(...prices))} / ${number(Math.max(...prices))} ${facts.unit}` : t("at any price"),
-    expected: `${number(figures.expected, 0)} ${facts.currency}`,
-    cvar: `${number(figures.cvar, 0)} ${facts.currency}`,
+    expected: `${sum(figures.expected)} ${facts.currency}`,
+    left: `${sum(figures.left)} ${facts.currency}`,
+    cvar: `${sum(figures.cvar)} ${facts.currency}`,
     changed: String(offers.changed),
     fingerprint: grouped(told.fingerprint),
   };

@@ -16,6 +16,9 @@ export function number(value, digits = 2, signed = false) {
   return signed ? `+${text}` : text;
 }
 
+/** An estimated sum of money: whole, below a hundred with its cents. */
+export const sum = (amount) => number(amount, amount != null && Math.round(Math.abs(amount) * 100) < 10_000 ? 2 : 0);
+
 /** A duration in its two largest units. */
 export function span(seconds) {
   if (seconds == null || !Number.isFinite(seconds)) return NO_VALUE;

@@ -10,7 +10,7 @@ from cloud.market.desk.capping import capped
 from cloud.market.desk.drafting import Draft, DraftRequest, draft
 from cloud.market.desk.judging import figures_of
 from cloud.market.desk.record import content_of
-from cloud.market.desk.weighing import beside_of
+from cloud.market.desk.weighing import beside_of, worth_of
 from cloud.market.forecast import LEVELS
 from tests.cloud.market.desk.test_drafting import BATTERY, HOURS, request
 
@@ -31,7 +31,8 @@ def loss(asked: DraftRequest, made: Draft) -> float:
     bid = made.bids[0]
     inputs = content_of(made, bid, asked.energy).inputs
     given = bid, asked.sold.battery, asked.energy
-    return figures_of(*given, seed=3, beside=beside_of(inputs))["cvar"]
+    weighed = figures_of(*given, seed=3, beside=beside_of(inputs), worth=worth_of(inputs))
+    return weighed["cvar"]
 
 
 def test_a_draft_that_keeps_the_limit_stays_as_it_is(risky: DraftRequest):

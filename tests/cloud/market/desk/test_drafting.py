@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from cloud.market.battery import Battery
 from cloud.market.bid import Direction, OfferMode
 from cloud.market.desk.drafting import DraftRequest, NothingToBid, draft
+from cloud.market.desk.judging import figures_of
+from cloud.market.desk.record import content_of
+from cloud.market.desk.weighing import worth_of
 from cloud.market.errors import BadProfile
 from cloud.market.exchanges import check, load_market
 from cloud.market.forecast import Forecast
@@ -82,6 +85,46 @@ def test_a_day_is_drafted_with_prices_that_pay_and_reasons():
         assert float(segment.power_mw) <= abs(reason.power_mw) + 1e-9
     assert made.plan.revenue - made.plan.wear > 0
     assert made.notes == ("efficiency is assumed", "short history")
+
+
+def test_what_a_bid_leaves_in_store_is_worth_what_its_plan_makes_of_it_then():
+    whole = draft(request(HOURS))
+    half_ms = whole.starts_ms[len(whole.starts_ms) // 2]
+    part = draft(replace(request(HOURS), until_ms=half_ms))
+
+    at_end, at_noon = (
+        worth_of(content_of(made, made.bids[0], request(HOURS).energy).inputs)
+        for made in (whole, part)
+    )
+
+    last = max(at for at, start in enumerate(part.starts_ms) if start < half_ms)
+    dearest = float(part.request.price[last + 1 :].max())
+    assert at_end == pytest.approx(whole.request.end_value)
+    assert at_noon == pytest.approx(float(part.plan.energy_value[last]))
+    assert 0 < at_noon <= dearest
+
+
+def test_a_bid_that_only_buys_for_later_is_no_loss():
+    empty = replace(BATTERY, soc=0.0)
+    asked = replace(request(HOURS), sold=replace(request(HOURS).sold, battery=empty))
+    made = draft(asked)
+    (bid,) = made.bids
+    buys = tuple(
+        replace(one, segments=tuple(s for s in one.segments if s.direction is Direction.CHARGE))
+        for one in bid.intervals
+    )
+    only = replace(bid, intervals=buys)
+    inputs = content_of(made, only, asked.energy).inputs
+
+    counted = figures_of(only, empty, asked.energy, seed=1, worth=100.0)
+    cash = figures_of(only, empty, asked.energy, seed=1)
+
+    assert worth_of(inputs) is not None
+    assert cash["expected"] < 0
+    assert counted["left_mwh"] > 0
+    assert counted["expected"] == pytest.approx(cash["expected"] + counted["left"])
+    assert counted["left"] == pytest.approx(100.0 * counted["left_mwh"])
+    assert counted["var"] < cash["var"]
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,6 +1,7 @@
 """One battery: what is promised beside a bid moves its energy; its money is that of others."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -14,6 +15,7 @@ from cloud.market.desk.weighing import (
     held_revenue,
     is_energy,
     stress_together,
+    worth_of,
 )
 
 HOUR_MS = 3_600_000
@@ -66,7 +68,59 @@ def test_stressed_days_know_of_what_is_bought_elsewhere_too():
     assert found["price_up"].revenue == pytest.approx(80 * 1.3 - 5)
     assert found["price_down"].revenue == pytest.approx(80 * 0.7 - 5)
     assert found["spike"].revenue == pytest.approx(495.0)
-    assert found["outage"].missed_mwh == pytest.approx(1.0)  # half is bought, half is sold
+    assert found["outage"].missed_mwh == pytest.approx(0.5)  # half is bought and sold; the half
+    # that is not bought is missed by whoever promised it
+
+
+def test_a_day_is_worth_the_same_whether_it_is_possible_or_stressed():
+    purchase, beside = bid(-1, 0, 0), {HOUR_MS: 1.0, 2 * HOUR_MS: -1.0}
+
+    cases = stress_together(purchase, PRICES[0], BATTERY, beside, spike_price=500, worth=40.0)
+
+    for one, path in (
+        ("expected", PRICES[0]),
+        ("price_up", PRICES[0] * 1.3),
+        ("negative_day", -PRICES[0]),
+    ):
+        (case,) = [each for each in cases if each.name == one]
+        followed = follow_together(purchase, path[None, :], BATTERY, beside, 40.0)
+        assert case.revenue == pytest.approx(followed.revenue[0])
+        assert case.missed_mwh == pytest.approx(followed.missed_mwh[0])
+
+
+def test_a_bid_of_which_nothing_clears_comes_to_nothing_whatever_is_promised_beside_it():
+    """Sales beside it then lack the energy: that is missed by them, and costs them."""
+    limit = Segment(Direction.CHARGE, Decimal(1), Decimal(21))
+    purchase = replace(bid(-1, 0, 0), intervals=(BidInterval(0, (limit,)),))
+    beside, unworn = {0: 0.5}, replace(BATTERY, wear_per_mwh=0.0)
+
+    cases = {
+        one.name: one
+        for one in stress_together(
+            purchase, PRICES[0][:1], unworn, beside, spike_price=500, worth=40.0
+        )
+    }
+
+    assert (cases["price_up"].revenue, cases["price_up"].missed_mwh) == (0.0, 0.0)
+    assert cases["expected"].revenue == pytest.approx(-20.0 + 40.0)
+    assert cases["negative_day"].revenue == pytest.approx(20.0 + 40.0)
+
+
+def test_energy_that_a_bid_leaves_in_store_counts_and_that_it_takes_is_paid_for():
+    battery = replace(BATTERY, charge_efficiency=0.9, discharge_efficiency=0.8, soc=0.5)
+    purchase, sale = bid(-1, 0, 0), bid(0, 0, 0.5)
+
+    bought = follow_together(purchase, PRICES, battery, {}, 40.0)
+    sold = follow_together(sale, PRICES, battery, {}, 40.0)
+    apart = follow_together(purchase, PRICES, battery, {2 * HOUR_MS: 0.5}, 40.0)
+
+    assert bought.left_mwh == pytest.approx([0.9, 0.9])
+    assert bought.revenue == pytest.approx([-20 + 0.9 * 40, -25 + 0.9 * 40])
+    assert sold.left_mwh == pytest.approx([-0.625, -0.625])
+    assert sold.revenue == pytest.approx([0.5 * (80 - 5) - 25, 0.5 * (60 - 5) - 25])
+    assert apart.revenue == pytest.approx(bought.revenue)  # the sale pays for its own energy
+    assert worth_of({"plan": {"worth_left": 40.0}}) == 40.0
+    assert worth_of({}) is worth_of({"plan": {}}) is None
 
 
 def test_what_a_plan_promises_beside_a_bid_is_kept_with_it():

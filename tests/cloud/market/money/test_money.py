@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.market.battery import Battery
+from cloud.market.bid import Direction
+from cloud.market.bids import Award, Cleared
 from cloud.market.money import Offer, StationDay, add_up, annual, ledgers, waterfall, with_perfect
 from cloud.market.money.annual import student_t
+from cloud.market.money.collect import left_mwh
 from cloud.market.settlement import GUIDE, MixedCurrencies, Reading
 from cloud.market.statement import Item, Line, Statement, total_of
 
@@ -131,6 +134,19 @@ def test_currencies_are_never_added():
     ]
     with pytest.raises(MixedCurrencies, match="EUR cannot be added to CNY"):
         add_up([euro.waterfall], "CNY")
+
+
+def test_awards_leave_in_store_what_they_buy_less_what_they_sell():
+    power = Decimal(1)
+    awards = (
+        Award(0, Direction.CHARGE, power, None),
+        Award(1_800_000, Direction.DISCHARGE, power / 2, None),
+        Award(0, Direction.BOTH, Decimal(5), None),
+    )
+
+    left = left_mwh(Cleared(30, awards, "CNY"), BATTERY)
+
+    assert left == pytest.approx(0.5 * 0.95 - 0.25 / 0.95)
 
 
 async def test_actual_stands_against_plan_and_perfect_foresight_of_the_same_battery():
