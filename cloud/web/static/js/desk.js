@@ -78,7 +78,8 @@ class Desk {
     const rows = inOrder(segments).map(({ segment, index }) => this.row(segment, index));
     const hold = document.createElement("tr");
     const firstSale = inOrder(segments).findIndex(({ segment }) => signed(segment) > 0);
-    hold.append(...[["\u2013", "q"], [number(0), "r w"], ["\u2013", "r w"], [t("hold"), "q"]].map(([words, cls]) => Object.assign(document.createElement("td"), { textContent: words, className: cls })));
+    const rests = segments.length || this.version.intervals[this.index].segments.length ? "" : this.reason(this.index);
+    hold.append(...[["\u2013", "q"], [number(0), "r w"], ["\u2013", "r w"], [rests || t("hold"), "q"]].map(([words, cls]) => Object.assign(document.createElement("td"), { textContent: words, className: cls })));
     rows.splice(firstSale < 0 ? rows.length : firstSale, 0, hold);
     one("#bands tbody").replaceChildren(...rows);
     this.totals();
@@ -116,8 +117,13 @@ class Desk {
     if (!this.offers.same(this.index, place)) return was ? t("set by hand; it was {power} MW at {price}", { power: number(signed(was)), price: number(was.price == null ? null : Number(was.price)) }) : t("set by hand");
     if (segment.why.startsWith("set by hand")) return t("set by hand");
     if (!isChinese) return segment.why || "\u2013";
-    const { start_ms: at } = this.offers.intervals[this.index];
-    return this.version.explanation.find((reason) => reason.start_ms === at)?.zh ?? segment.why ?? "\u2013";
+    return this.reason(this.index) || segment.why || "\u2013";
+  }
+
+  /** Why an interval of the version is offered as it is, or why nothing is. */
+  reason(index) {
+    const { start_ms: at } = this.offers.intervals[index];
+    return this.version.explanation.find((reason) => reason.start_ms === at)?.[isChinese ? "zh" : "en"] ?? "";
   }
 
   typed(place, name, input, row) {
@@ -163,7 +169,7 @@ class Desk {
     }
     const { judgement, histogram, days, stress } = this.told;
     this.showFan?.(days);
-    showStress(stress);
+    showStress(stress, judgement);
     showRisk(judgement, this.version.judgement, facts.limits, histogram);
     write(one("[data-missed]"), this.told.missed_mwh > 0.005 ? t("{energy} MWh of it cannot be followed on an average day", { energy: number(this.told.missed_mwh) }) : "");
     this.verdict();

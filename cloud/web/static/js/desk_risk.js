@@ -13,6 +13,9 @@ const approvers = {
   head_trader: () => t("A head of trading signs this: it is above what a trader may."),
 };
 
+/** Who signs it; what breaks a rule or a limit nobody can. */
+const signer = ({ approver, violations, breaches }) => (violations.length + breaches.length ? t("Nobody can sign this: it breaks a rule of the market or a limit of the desk.") : approvers[approver]());
+
 /** Show a judgement, with the figures of the version beside it where they differ. */
 export function showRisk(judgement, before, limits, told) {
   for (const row of all("[data-risk]")) {
@@ -29,8 +32,8 @@ export function showRisk(judgement, before, limits, told) {
   }
   write(one("[data-left-how]"), leftWords(judgement?.figures));
   const { var: varLoss, cvar: cvarLoss } = judgement?.figures ?? {};
-  histogram(one("#hist"), told, [["VaR 95 %", varLoss], ["CVaR 95 %", cvarLoss]], t("Without a forecast nothing can be weighed."));
-  write(one("[data-approver]"), judgement ? approvers[judgement.approver]() : t("Not weighed yet."));
+  histogram(one("#hist"), told, [["VaR 95 %", varLoss], ["CVaR 95 %", cvarLoss]], weighed(judgement) ? t("Nothing to weigh: no price of energy moves it.") : t("Without a forecast nothing can be weighed."));
+  write(one("[data-approver]"), judgement ? signer(judgement) : t("Not weighed yet."));
 }
 
 /** How the worth of what is left in store comes about. */
@@ -40,8 +43,11 @@ function leftWords(figures) {
   return t("{energy} MWh in the cells when the bid's time ends, at {price} per MWh: what the plan that the bid was made by makes of one more MWh then. VaR, CVaR and stressed days count it too.", { energy: number(figures.left_mwh), price: number(figures.left_price) });
 }
 
+/** Whether prices were drawn for it, or need not be: power held ready, and a bid without offers. */
+const weighed = (judgement) => judgement?.figures.cvar != null;
+
 /** Show what stressed days make of the offers as they are typed. */
-export function showStress(cases) {
+export function showStress(cases, judgement) {
   const zh = document.documentElement.lang.startsWith("zh");
   const rows = cases.map((each) => {
     const row = document.createElement("tr");
@@ -52,6 +58,6 @@ export function showStress(cases) {
     return row;
   });
   const none = document.createElement("tr");
-  none.append(Object.assign(document.createElement("td"), { colSpan: 3, className: "q", textContent: t("There is nothing to weigh: no price of energy moves what is offered.") }));
+  none.append(Object.assign(document.createElement("td"), { colSpan: 3, className: "q", textContent: weighed(judgement) ? t("There is nothing to weigh: no price of energy moves what is offered.") : t("Without a forecast nothing can be weighed.") }));
   one("#stress tbody")?.replaceChildren(...(rows.length ? rows : [none]));
 }

@@ -17,7 +17,7 @@ export function showSign(offers, told, facts) {
   const { figures } = told.judgement;
   const fields = {
     intervals: String(offers.offers.filter(({ segments }) => segments.length).length),
-    energy: `${number(offers.energy(-1))} / ${number(offers.energy(1))} MWh`,
+    energy: facts.held ? `${number(Math.max(0, ...powers.map(Math.abs)))} MW` : `${number(offers.energy(-1))} / ${number(offers.energy(1))} MWh`,
     extremes: `${number(Math.max(...powers, 0))} / ${number(Math.min(...powers, 0))} MW`,
     prices: prices.length ? `${number(Math.min(...prices))} / ${number(Math.max(...prices))} ${facts.unit}` : t("at any price"),
     expected: `${sum(figures.expected)} ${facts.currency}`,

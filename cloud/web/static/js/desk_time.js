@@ -33,7 +33,7 @@ export function fan(facts, forecast, chosen) {
   const chart = new Chart("fan", {
     zone: facts.zone,
     y: range,
-    now: () => moment(begin, end, chosen),
+    now: () => moment(facts.bid.begin_ms / 1e3, facts.bid.end_ms / 1e3, chosen), // where its days are
     dayEnd: () => end,
     series: [
       { label: "", name: "fill", colour: "--c-sched", step: true, width: 0, digits: 0 },
@@ -41,7 +41,7 @@ export function fan(facts, forecast, chosen) {
       { label: t("median"), name: "act", colour: "--c-act", step: true, width: 1.75, digits: 0 },
       { label: "", name: "fill", colour: "--c-sched", step: true, width: 0, digits: 0 },
       { label: t("upper end of 90 %"), name: "sched", colour: "--c-sched", step: true, width: 0.5, digits: 0 },
-      ...Array.from({ length: DAYS }, (_, i) => ({ label: i ? "" : t("possible days, the poorest of twenty"), name: "alt", colour: "--c-alt", step: true, width: 0.75, digits: 0 })),
+      ...Array.from({ length: DAYS }, (_, i) => ({ label: i || facts.held ? "" : t("possible days, the poorest of twenty"), name: "alt", colour: "--c-alt", step: true, width: 0.75, digits: 0 })),
     ],
     bands: [{ edges: [4, 0], colour: "--c-sched" }, { edges: [3, 1], colour: "--c-sched" }],
   });
@@ -64,6 +64,8 @@ export function planChart(facts, plan, offers, chosen) {
   const prices = plan?.price ?? [];
   const [low, high] = prices.length ? [Math.min(...prices), Math.max(...prices)] : [0, 1];
   const scale = (price) => -fixed + (1.8 * fixed * (price - low)) / (high - low || 1);
+  const down = facts.directions.every((way) => way === "down");
+  const held = (drawn) => (drawn ? t("holds ready") : "");
   const chart = new Chart("plan", {
     zone: facts.zone,
     y: () => [-Math.max(fixed, most()), Math.max(fixed, most())],
@@ -75,8 +77,8 @@ export function planChart(facts, plan, offers, chosen) {
       { label: `${t("price")}, ${facts.price_unit}`, name: "alt", colour: "--c-alt", step: true, width: 1.25, digits: 0, unscaled: (v) => low + ((v + fixed) * (high - low || 1)) / (1.8 * fixed) },
       { label: "SOC, %", name: "soc", colour: "--c-soc", width: 1.5, digits: 1, percent: true },
       { label: t("plan"), name: "sched", colour: "--c-sched", step: true, width: 1.25, dash: [2, 3] },
-      { label: t("buys"), name: "act", colour: "--c-act", step: true, width: 1.75, fill: "--c-fill" },
-      { label: t("sells"), name: "act", colour: "--c-act", step: true, width: 1.75, fill: "--c-fill" },
+      { label: facts.held ? held(down) : t("buys"), name: "act", colour: "--c-act", step: true, width: 1.75, fill: "--c-fill" },
+      { label: facts.held ? held(!down) : t("sells"), name: "act", colour: "--c-act", step: true, width: 1.75, fill: "--c-fill" },
     ],
   });
   const none = [[], []];
