@@ -1,4 +1,4 @@
-"""A bid whole: versions side by side, what changed between them, reasons, what it was made from."""
+"""A bid whole: versions side by side, each with its reasons, what changed, what it is made from."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,7 +6,15 @@ from zoneinfo import ZoneInfo
 
 from cloud.fleet import Station
 from cloud.market.bid import BidInterval, Direction
-from cloud.market.bids import Bid, Cleared, Delivery, Judgement, Version, fingerprint
+from cloud.market.bids import (
+    Approver,
+    Bid,
+    Cleared,
+    Delivery,
+    Judgement,
+    Version,
+    fingerprint,
+)
 from cloud.web import format as form
 from cloud.web.desk_log import who_words
 from cloud.web.desk_view import counting, span
@@ -15,6 +23,9 @@ from cloud.web.settlement_view import settlement
 from cloud.web.visit import Visit
 
 _MINUTE_MS: Final = 60_000
+_BY_HAND: Final = "set by hand"
+"""So the desk's page begins the reason of a band that a person has set."""
+_DRAFTING: Final = "drafting"
 _SIGNS: Final = {Direction.CHARGE: "-", Direction.DOWN: "-"}
 
 
@@ -25,6 +36,7 @@ def whole(
     version = counting(bid)
     return {
         "versions": [_version(visit, one, papers.get(one.number, {})) for one in bid.versions],
+        "fallback": _fallback(visit, bid, papers),
         "rows": _rows(visit, station.zone, bid, papers),
         "notes": [
             reason.zh if visit.language.startswith("zh") else reason.en
@@ -64,7 +76,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Intervals in which a version offers something: what each does, and what came of it."""
     offers = [version.content.bid_set for version in bid.versions]
-    reasons = _reasons(visit, counting(bid))
+    reasons = [_reasons(visit, version) for version in bid.versions]
     came = {kind: paper for some in papers.values() for kind, paper in some.items()}
     awards, energy = _awards(came), _energy(came)
     rows = []
@@ -76,11 +88,8 @@ def _rows(
         rows.append(
             {
                 "span": span(interval.start_ms, end_ms, zone),
-                "offers": [
-                    {"lines": lines, "changed": not version.fallback and lines != told[0]}
-                    for version, lines in zip(bid.versions, told, strict=True)
-                ],
-                "why": reasons.get(interval.start_ms, ""),
+                "offers": [{"lines": lines, "changed": lines != told[0]} for lines in told],
+                "why": _why(bid, [one.get(interval.start_ms, "") for one in reasons]),
                 "award": awards.get(interval.start_ms, ""),
                 "energy": energy.get(interval.start_ms, ""),
             }
@@ -100,13 +109,62 @@ def _signed(direction: Direction, power: float) -> float:
     return -power if direction in _SIGNS else power
 
 
+def _why(bid: Bid, told: list[str]) -> list[tuple[int, str]]:
+    """Why each version offers what it does; once without a number where all say the same."""
+    said = [(one.number, words) for one, words in zip(bid.versions, told, strict=True) if words]
+    return [(0, told[0])] if len(set(told)) == 1 and said else said
+
+
 def _reasons(visit: Visit, version: Version) -> dict[int, str]:
+    """Why a version offers what it does, by interval; what a person has set is said to be so."""
     chinese = visit.language.startswith("zh")
-    return {
-        reason.start_ms: reason.zh if chinese else reason.en
+    drafted = {
+        reason.start_ms: reason
         for reason in version.content.explanation
         if reason.start_ms is not None
     }
+    found = {start: reason.zh if chinese else reason.en for start, reason in drafted.items()}
+    for interval in version.content.bid_set.intervals:
+        own = [one.why for one in interval.segments if one.why]
+        reason = drafted.get(interval.start_ms)
+        if own and (reason is None or reason.en not in own):
+            by_hand = any(why.startswith(_BY_HAND) for why in own)
+            found[interval.start_ms] = visit.t("set by hand") if by_hand else "; ".join(own)
+    return found
+
+
+def _fallback(visit: Visit, bid: Bid, papers: Mapping[int, Mapping[type[Any], Any]]) -> str:
+    """When the fall-back goes, why it does not, or why there is none; empty: the bid went out."""
+    t = visit.t
+    if bid.is_safe or bid.withdrawn_ms is not None:
+        return ""
+    spare = next((one for one in reversed(bid.versions) if one.fallback), None)
+    if spare is None:
+        return _without(visit, bid)
+    if spare.blocked:
+        return t("The fall-back does not go: it breaks a rule of the market or a limit.")
+    judged = papers.get(spare.number, {}).get(Judgement)
+    if judged is not None and judged.approver is Approver.HEAD_TRADER:
+        return t("The fall-back does not go by itself: it needs a head of trading.")
+    if visit.now_ms >= bid.gate_ms:
+        return t("The fall-back did not go: it was not checked or sent in time.")
+    before = visit.parts.services.config.market.fallback_min
+    return t(
+        "The fall-back goes by itself {minutes} min before the gate, unless something is signed.",
+        minutes=f"{before:g}",
+    )
+
+
+def _without(visit: Visit, bid: Bid) -> str:
+    """Why a bid has no fall-back: see `cloud.market.desk.drafter.careful`."""
+    if bid.created_by != _DRAFTING:
+        return visit.t(
+            "There is no fall-back: none was made. Unless it is signed in time it lapses."
+        )
+    return visit.t(
+        "There is no fall-back: on the prices of the last days and half of the power nothing"
+        " of this product would pay. Unless it is signed in time it lapses."
+    )
 
 
 def _awards(came: Mapping[type[Any], Any]) -> dict[int, str]:

@@ -48,6 +48,21 @@ def _fixed(t: Words) -> dict[str, str]:
         "drafted in time": t("drafted in time"),
         "the gate closed": t("the gate closed"),
         "the gate closed; it was not needed": t("the gate closed; it was not needed"),
+        "the gate closed before it was handed over": t("the gate closed before it was handed over"),
+        "the gate closed, nothing was approved; there is no fall-back": t(
+            "the gate closed, nothing was signed; there is no fall-back"
+        ),
+        "the gate closed, nothing was approved; the fall-back breaks a rule or a limit": t(
+            "the gate closed, nothing was signed; the fall-back breaks a rule or a limit"
+        ),
+        "the gate closed, nothing was approved; the fall-back goes only when a head of trading"
+        " approves it": t(
+            "the gate closed, nothing was signed; the fall-back goes only when a head of trading"
+            " signs it"
+        ),
+        "the gate closed, nothing was approved; the fall-back was not checked or sent in time": t(
+            "the gate closed, nothing was signed; the fall-back was not checked or sent in time"
+        ),
         "within what the desk lets a rule approve": t("within what a rule may approve"),
         "its plan stays as it is": t("its plan stays as it is"),
         "withdrawn at the exchange": t("withdrawn at the exchange"),
@@ -76,12 +91,20 @@ def _patterns(t: Words) -> tuple[tuple[str, str], ...]:
         (r"orders (?P<ids>.+)", t("orders {ids}")),
         (r"(?P<energy>\S+) MWh net at the meter", t("{energy} MWh net at the meter")),
         (
-            r"(?P<n>\d+) minutes before the gate nothing is approved; people are called",
+            r"(?P<n>\d+) minutes? before the gate nothing is approved; people are called",
             t("{n} min before the gate nothing is signed; people are called"),
         ),
         (
-            r"(?P<n>\d+) minutes before the gate nothing else is approved",
+            r"(?P<n>\d+) seconds? before the gate nothing is approved; people are called",
+            t("{n} s before the gate nothing is signed; people are called"),
+        ),
+        (
+            r"(?P<n>\d+) minutes? before the gate nothing else is approved",
             t("{n} min before the gate nothing else is signed"),
+        ),
+        (
+            r"(?P<n>\d+) seconds? before the gate nothing else is approved",
+            t("{n} s before the gate nothing else is signed"),
         ),
         (
             r"not approved in time; the fall-back, version (?P<n>\d+), goes",

@@ -31,6 +31,8 @@ from cloud.web.visit import Visit, digest
 _MINUTE_MS: Final = 60_000
 _MINUTES: Final = 60
 _NEXT: Final = 8
+_WATCH: Final = "watch"
+"""Who calls people, in the log of bids."""
 _PAST: Final = 3
 _LABELS: Final = 3
 _LATE_SHARE: Final = 70.0
@@ -88,7 +90,7 @@ def life_view(
             "utc": dt.datetime.fromtimestamp(step.at_ms / 1e3, dt.UTC).isoformat(
                 timespec="seconds"
             ),
-            "words": state_words(visit.t, step.after),
+            "words": _happened(visit, step),
             "version": step.version,
             "who": who_words(visit.t, step.who),
             "why": why_words(visit.t, step.why, papers.get(step.version, {}).get(Judgement)),
@@ -278,6 +280,13 @@ def _ticks(station: Station, day: tuple[int, int]) -> list[dict[str, Any]]:
 
 def _share(at_ms: int, day: tuple[int, int]) -> float:
     return 1 + 98 * (at_ms - day[0]) / (day[1] - day[0])
+
+
+def _happened(visit: Visit, step: Step) -> str:
+    """What a line of the log is about: the state that was reached, or that people were called."""
+    if step.who == _WATCH and step.before is step.after:
+        return visit.t("people are called")
+    return state_words(visit.t, step.after)
 
 
 def _step_class(reached: State, state: State) -> str:

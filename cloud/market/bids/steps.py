@@ -14,6 +14,7 @@ from cloud.market.bids.approval import FALLBACK_RULE, fault_of, rule_of
 from cloud.market.bids.bid import Bid, Version
 from cloud.market.bids.cleared import won_within
 from cloud.market.bids.content import Approval, Delivery, Judgement, fingerprint
+from cloud.market.bids.deadlines import left, why_lapsed
 from cloud.market.bids.decide import Do, Times, Todo
 from cloud.market.bids.exchange import Cleared, Document, Exchange, NotYet, Unclear
 from cloud.market.bids.handing import EXCHANGE, Hand, Later, Point, asked, write_submission
@@ -113,8 +114,7 @@ class Steps:
         await self._move(bid, step, approved_by=rule, paper=_approval(rule, version))
 
     async def _call(self, bid: Bid, version: Version, now_ms: int) -> None:
-        minutes = (bid.gate_ms - now_ms) // 60_000
-        why = f"{minutes} minutes before the gate nothing is approved; people are called"
+        why = f"{left(bid.gate_ms - now_ms)} before the gate nothing is approved; people are called"
         keys = await self._vault.keys(bid.station)
         step = Step(version.number, version.state, version.state, now_ms, WATCH, why)
         async with connection(self._pool) as conn, conn.transaction():
@@ -124,8 +124,7 @@ class Steps:
 
     async def _fall_back(self, bid: Bid, version: Version, now_ms: int) -> None:
         keys = await self._vault.keys(bid.station)
-        minutes = (bid.gate_ms - now_ms) // 60_000
-        why = f"{minutes} minutes before the gate nothing else is approved"
+        why = f"{left(bid.gate_ms - now_ms)} before the gate nothing else is approved"
         taken = Step(version.number, version.state, State.APPROVED, now_ms, FALLBACK_RULE, why)
         async with connection(self._pool) as conn, conn.transaction():
             await rows.lock(conn, bid.id)
@@ -167,11 +166,14 @@ class Steps:
             self._point("written, not committed")
 
     async def _lapse(self, bid: Bid, now_ms: int) -> None:
-        keys = await self._vault.keys(bid.station)
+        keys, spare = await self._vault.keys(bid.station), bid.fallback
+        judged = None
+        if spare is not None:
+            judged = await rows.paper_of(self._pool, self._vault, bid, spare.number, Judgement)
         async with connection(self._pool) as conn, conn.transaction():
             await rows.lock(conn, bid.id)
             for version in bid.open:
-                why = "the gate closed; it was not needed" if bid.is_safe else "the gate closed"
+                why = why_lapsed(bid, version, judged)
                 step = Step(version.number, version.state, State.LAPSED, now_ms, WATCH, why)
                 await rows.move(conn, keys, bid.id, step)
 

@@ -21,6 +21,18 @@ CHINESE = words("zh-Hans")
             "交易所没有答复（no answer within 5 s），将再次询问",
         ),
         ("94 of 96 intervals have an award", "96 个时段中 94 个出清"),
+        (
+            "1 minute before the gate nothing is approved; people are called",
+            "距截止 1 min 仍未签署，已通知人员",
+        ),
+        (
+            "15 seconds before the gate nothing else is approved",
+            "距截止 15 s 仍无其他签署",
+        ),
+        (
+            "the gate closed, nothing was approved; there is no fall-back",
+            "已截止，无人签署；没有备用投标",
+        ),
         ("the rack is warm", "the rack is warm"),
     ],
 )

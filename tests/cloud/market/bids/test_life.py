@@ -369,6 +369,19 @@ async def test_a_fall_back_that_only_a_head_could_approve_does_not_go_by_itself(
 
     assert before == ["checked", "checked"]
     assert await floor.states(bid) == ["lapsed", "lapsed"]
+    last = (await floor.log(bid))[-1]
+    assert last.why.endswith("the fall-back goes only when a head of trading approves it")
+
+
+async def test_a_bid_without_a_fall_back_says_so_when_it_lapses(floor):
+    floor.desk.judgement = BY_HAND
+    bid = await floor.draft()
+    await floor.run()
+
+    await floor.run(GATE_MS)
+
+    last = (await floor.log(bid))[-1]
+    assert last.why == "the gate closed, nothing was approved; there is no fall-back"
 
 
 async def test_a_fall_back_that_is_not_needed_lapses_at_the_gate(floor):
