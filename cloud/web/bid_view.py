@@ -1,11 +1,13 @@
 """A bid whole: versions side by side, each with its reasons, what changed, what it is made from."""
 
+import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from cloud.fleet import Station
-from cloud.market.bid import BidInterval, Direction
+from cloud.market.bid import BidInterval, BidSet, Direction
 from cloud.market.bids import (
     Approver,
     Bid,
@@ -26,6 +28,12 @@ _MINUTE_MS: Final = 60_000
 _BY_HAND: Final = "set by hand"
 """So the desk's page begins the reason of a band that a person has set."""
 _DRAFTING: Final = "drafting"
+_FORECAST: Final = re.compile(
+    r"(?P<profile>naive\.profile of )?(?P<name>ensemble/(?P<number>\d+)|\S.*?)"
+    r" known (?P<known>\d{4}-\S+)"
+)
+_PLANS: Final = re.compile(r"plans, HiGHS (?P<number>\S+)")
+"""As `cloud.market.desk.record` writes them."""
 _SIGNS: Final = {Direction.CHARGE: "-", Direction.DOWN: "-"}
 
 
@@ -44,8 +52,8 @@ def whole(
             if reason.start_ms is None
         ],
         "battery": _battery(visit, version.content.inputs.get("battery")),
-        "forecasts": list(version.content.forecasts),
-        "models": list(version.content.models),
+        "forecasts": [_forecast(visit, station.zone, one) for one in version.content.forecasts],
+        "models": [_model(visit, one) for one in version.content.models],
         "settled": settlement(visit, station.zone, papers),
     }
 
@@ -76,7 +84,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Intervals in which a version offers something: what each does, and what came of it."""
     offers = [version.content.bid_set for version in bid.versions]
-    reasons = [_reasons(visit, version) for version in bid.versions]
+    reasons = [_reasons(visit, version, offers[0]) for version in bid.versions]
     came = {kind: paper for some in papers.values() for kind, paper in some.items()}
     awards, energy = _awards(came), _energy(came)
     rows = []
@@ -109,13 +117,36 @@ def _signed(direction: Direction, power: float) -> float:
     return -power if direction in _SIGNS else power
 
 
+def _forecast(visit: Visit, zone: ZoneInfo, told: str) -> str:
+    """A forecast by what it is, its version and until when it knew, in market time."""
+    found = _FORECAST.fullmatch(told)
+    if found is None:
+        return told
+    name = found["name"]
+    if found["number"]:
+        name = visit.t("weighted ensemble, version {n}", n=found["number"])
+    if found["profile"]:
+        name = visit.t("mean of the same weekdays before, beside: {name}", name=name)
+    try:
+        known = dt.datetime.fromisoformat(found["known"]).astimezone(zone)
+    except ValueError:  # a program may name its forecasts as it likes
+        return told
+    return visit.t("{version}, known {time}", version=name, time=f"{known:%Y-%m-%d %H:%M}")
+
+
+def _model(visit: Visit, told: str) -> str:
+    """What has turned a forecast into offers."""
+    found = _PLANS.fullmatch(told)
+    return told if found is None else visit.t("optimised plan, HiGHS {n}", n=found["number"])
+
+
 def _why(bid: Bid, told: list[str]) -> list[tuple[int, str]]:
     """Why each version offers what it does; once without a number where all say the same."""
     said = [(one.number, words) for one, words in zip(bid.versions, told, strict=True) if words]
     return [(0, told[0])] if len(set(told)) == 1 and said else said
 
 
-def _reasons(visit: Visit, version: Version) -> dict[int, str]:
+def _reasons(visit: Visit, version: Version, first: BidSet) -> dict[int, str]:
     """Why a version offers what it does, by interval; what a person has set is said to be so."""
     chinese = visit.language.startswith("zh")
     drafted = {
@@ -124,7 +155,10 @@ def _reasons(visit: Visit, version: Version) -> dict[int, str]:
         if reason.start_ms is not None
     }
     found = {start: reason.zh if chinese else reason.en for start, reason in drafted.items()}
-    for interval in version.content.bid_set.intervals:
+    for interval, was in zip(version.content.bid_set.intervals, first.intervals, strict=True):
+        taken_out = was.segments and not interval.segments and not version.fallback
+        if taken_out:  # an edit keeps the explanation of the draft
+            found[interval.start_ms] = visit.t("set by hand")
         own = [one.why for one in interval.segments if one.why]
         reason = drafted.get(interval.start_ms)
         if own and (reason is None or reason.en not in own):

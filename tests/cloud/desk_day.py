@@ -112,3 +112,22 @@ def new_bid(station: str, *, power: str = "2") -> NewBid:
     gate_ms = PRODUCT.gate_closure_ms(PRODUCT.intervals_ms(day)[0])
     spare = content(station, day, power=str(Decimal(power) / 2))
     return NewBid(DESK, gate_ms, content(station, day, power=power), spare)
+
+
+def held_bid(station: str) -> NewBid:
+    """Regulation of 0.3 MW in every hour, paid 10 per MW and hour, without a fall-back."""
+    day, product = day_ahead(), MARKET.product("regulation")
+    starts = product.intervals_ms(day)
+    offer = Segment(Direction.BOTH, Decimal("0.3"), Decimal("3.00"), "holding it ready wears 3.00")
+    bid_set = BidSet(
+        *(station, MARKET.id, product.id, day, product.interval_min),
+        OfferMode.QUANTITY_PRICE,
+        tuple(BidInterval(start, (offer,)) for start in starts),
+    )
+    energy = content(station, day)
+    plan = energy.inputs["plan"]
+    paid = {"held_price": {product.id: [10.0] * len(plan["starts_ms"])}}
+    made = dataclasses.replace(
+        energy, bid_set=bid_set, inputs={**energy.inputs, "plan": plan | paid}, explanation=()
+    )
+    return NewBid(DESK, product.gate_closure_ms(starts[0]), made, None)

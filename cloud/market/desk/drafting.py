@@ -314,4 +314,5 @@ def _notes(request: DraftRequest, plan: Plan) -> tuple[str, ...]:
         if plan.gap > _WORTH_SAYING
         else []
     )
-    return (*request.sold.notes, *flags, *(one.sentence for one in plan.broken), *gap)
+    broken = (one.sentence for one in plan.broken)
+    return tuple(dict.fromkeys((*request.sold.notes, *flags, *broken, *gap)))

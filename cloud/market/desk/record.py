@@ -8,6 +8,7 @@ from typing import Any, Final
 from cloud.market.bid import BidSet
 from cloud.market.bids import Content, Reason
 from cloud.market.desk.drafting import Draft
+from cloud.market.desk.notes import note_zh
 from cloud.market.desk.weighing import own_mw
 from cloud.market.forecast import Forecast
 from cloud.market.forecasts import as_record
@@ -35,7 +36,7 @@ def content_of(
         forecasts=(f"{planned_on or forecast.version} known {known:%Y-%m-%dT%H:%MZ}",),
         models=(f"plans, HiGHS {version('highspy')}",),
         explanation=(
-            *(Reason(None, note, note) for note in made.notes),
+            *(Reason(None, note, note_zh(note)) for note in made.notes),
             *(Reason(one.start_ms, *made.told[bid.product][one.start_ms]) for one in bid.intervals),
         ),
     )

@@ -10,7 +10,7 @@ from cloud.bid_job import BidJob
 from cloud.config_market import ExchangeSection, MarketSection
 from cloud.market import bids
 from cloud.market.desk.limits import set_limits
-from tests.cloud.desk_day import DESK, LIMITS, MARKET, new_bid
+from tests.cloud.desk_day import DESK, LIMITS, MARKET, held_bid, new_bid
 from tests.cloud.web.console import STATION, Console
 from tests.cloud.web.feeder import now_ms
 from tests.exchange_market import TestExchange, running_exchange, write_config
@@ -56,6 +56,17 @@ async def draft_day(console: Console, *, power: str = "2") -> str:
     await set_limits(services.pool, DESK, LIMITS, who="zhou", why="the year's budget")
     return await bids.draft(
         *(services.pool, services.vault, new_bid(STATION, power=power)),
+        who="drafting",
+        why="drafted in time",
+        now_ms=now_ms(),
+    )
+
+
+async def draft_held(console: Console) -> str:
+    """Draft a bid of regulation; return its id."""
+    services = console.worker.services
+    return await bids.draft(
+        *(services.pool, services.vault, held_bid(STATION)),
         who="drafting",
         why="drafted in time",
         now_ms=now_ms(),

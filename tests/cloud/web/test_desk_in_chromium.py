@@ -9,11 +9,13 @@ from playwright.sync_api import expect
 from cloud.access import Role, users
 from tests.cloud.desk_day import day_ahead
 from tests.cloud.web.console import quick_passwords
-from tests.cloud.web.market import draft_day, running_market
+from tests.cloud.web.market import draft_day, draft_held, running_market
 from tests.cloud.web.test_pages_in_chromium import OVERFLOW
 
 PASSWORD = "right horse battery"
 NUMBER = re.compile(r"[\d,.]+")
+OF_A_DAY = re.compile(r"^(69|72|75)")
+"""0.3 MW at 10 for 23, 24 or 25 hours."""
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,10 @@ def test_the_pages_are_whole_in_both_languages_and_every_size(visit, bid, langua
             if path == "/desk":
                 expect(page.locator("[data-risk=expected] [data-value]")).to_have_text(NUMBER)
                 expect(page.locator("#hist .step")).to_have_count(1)
+            if "/stations/" in path:
+                expect(page.locator("[data-fallback]")).to_contain_text(
+                    "goes by itself 15 min" if language == "en" else "截止前 15 min 自动提交"
+                )
             problems += [f"{path}: {found}" for found in page.evaluate(OVERFLOW)]
 
     assert problems == []
@@ -83,6 +89,7 @@ def test_a_trader_changes_a_band_sees_what_it_does_signs_and_sees_it_accepted(
         power.fill("30")
         expect(page.locator("[data-check]")).to_contain_text("max_power_mw")
         expect(power).to_have_attribute("aria-invalid", "true")
+        expect(page.locator("[data-approver]")).to_contain_text("Nobody can sign this")
         expect(page.locator("[data-act=sign]")).to_be_disabled()
 
         power.fill("0.5")
@@ -106,11 +113,34 @@ def test_a_trader_changes_a_band_sees_what_it_does_signs_and_sees_it_accepted(
 
         page.click("#which-bid a.link")
         expect(page.locator("#versions")).to_contain_text("lin")
-        expect(page.locator("#offers td.b").first).to_contain_text("0.500 @ 62.50")
+        other = page.locator("#offers td.b")
+        expect(other.filter(has_text="0.500 @ 62.50").first).to_be_visible()
+        expect(other.filter(has_text="1.000 @ 62.50").first).to_be_visible()  # of the fall-back
+        evening = page.locator("#offers tr", has_text="18:00").first
+        expect(evening).to_contain_text("Version 1: sells at 62.50 or more")
+        expect(evening).to_contain_text("Version 3: set by hand")
     whole = httpx.get(
         f"{console.url}/api/v1/stations/haibin-1/bids/{bid}", cookies={"sm_session": trader}
     ).json()
     assert (whole["versions"][-1]["fingerprint"], len(exchange.taken())) == (mark, 1)
+
+
+def test_power_that_is_held_is_signed_in_mw_and_has_nothing_to_weigh(console, visit, trader):
+    held = console.do(draft_held(console))
+    with visit() as visitor:
+        cookie = {"name": "sm_session", "value": trader, "url": console.url}
+        visitor.page.context.add_cookies([cookie])
+        page = visitor.open(f"/desk?station=haibin-1&bid={held}")
+        expect(page.locator("#hist")).to_contain_text("Nothing to weigh")
+        expect(page.locator("[data-legend=plan]")).to_contain_text("holds ready")
+        expect(page.locator("[data-legend=plan]")).not_to_contain_text("sells")
+        expect(page.locator("[data-legend=fan]")).not_to_contain_text("possible days")
+        expect(page.locator("[data-risk=expected] [data-value]")).to_have_text(OF_A_DAY)
+
+        page.click("[data-act=sign]:not(:disabled)")
+
+        expect(page.locator("[data-sign=energy]")).to_have_text("0.30 MW")
+        expect(page.locator("#sign")).not_to_contain_text("MWh")
 
 
 def test_who_does_not_trade_sees_neither_the_desk_nor_the_way_to_it(console, visit):

@@ -31,7 +31,7 @@ CHINESE = words("zh-Hans")
         ),
         (
             "the gate closed, nothing was approved; there is no fall-back",
-            "已截止，无人签署；没有备用投标",
+            "已截止，无人签署；没有备用申报",
         ),
         ("the rack is warm", "the rack is warm"),
     ],
