@@ -8,7 +8,7 @@ from cloud import fleet
 from cloud.db import Pool
 from cloud.history.model import Resolution, SignalRef
 from cloud.history.query import History
-from cloud.market.desk.metering import Counters, Metered, metered
+from cloud.market.desk.metering import Counters, Metered, Stretch, metered, so_far
 from cloud.market.errors import MarketError
 from cloud.market.units import MINUTE_MS
 
@@ -35,6 +35,17 @@ class StationMeter:
         counters = await self._counters(station, begin_ms, end_ms)
         step_ms = interval_min * MINUTE_MS
         return metered(counters, range(begin_ms, end_ms, step_ms), step_ms)
+
+    async def so_far(
+        self, station: str, begin_ms: int, end_ms: int, interval_min: int
+    ) -> tuple[Stretch, ...]:
+        """Return the intervals of [begin_ms, end_ms) as far as the meter has told them.
+
+        Raises:
+            MarketError: the station has no meter.
+        """
+        counters = await self._counters(station, begin_ms, end_ms)
+        return so_far(counters, begin_ms, end_ms, interval_min * MINUTE_MS)
 
     async def _counters(self, station: str, begin_ms: int, end_ms: int) -> Counters:
         tags = sorted(

@@ -24,7 +24,7 @@ from cloud.market.desk.position import traded
 from cloud.market.errors import MarketError
 from cloud.market.exchanges import DayGate, Kind, load_market
 from cloud.trading.meter import StationMeter
-from cloud.web import bid_view, desk_view
+from cloud.web import bid_view, desk_view, position_view
 from cloud.web import format as form
 from cloud.web.desk_log import who_words
 from cloud.web.desk_words import (
@@ -258,23 +258,18 @@ async def _life(visit: Visit, station: Station, bid: Bid) -> dict[str, Any]:
 
 
 async def _position(visit: Visit, station: Station) -> dict[str, Any]:
-    """The last intervals that are over, as far as the meter has told them."""
+    """The last intervals and the one that lasts, as far as the meter has told them."""
     services = visit.parts.services
     step_ms = _STEP_MIN * _MINUTE_MS
-    end_ms = visit.now_ms // step_ms * step_ms
+    begin_ms = (visit.now_ms // step_ms - _INTERVALS) * step_ms
     meter = StationMeter(services.pool, services.history)
-    told = None
     try:
-        for end in (end_ms, end_ms - step_ms):  # its last minute may still be on its way
-            told = await meter.energy(station.id, end - _INTERVALS * step_ms, end, _STEP_MIN)
-            if told is not None:
-                break
+        told = await meter.so_far(station.id, begin_ms, visit.now_ms, _STEP_MIN)
     except (MarketError, NotFound):
-        told = None
-    begin_ms = end_ms - (_INTERVALS + 1) * step_ms
-    trades = await traded(services.pool, services.vault, station.id, begin_ms, end_ms)
+        told = ()
+    trades = await traded(services.pool, services.vault, station.id, begin_ms, visit.now_ms)
     explained = await _explained(visit, station, begin_ms)
-    return desk_view.position_view(visit, station, trades, told or (), explained, _STEP_MIN)
+    return position_view.view(visit, station, trades, told, explained, _STEP_MIN)
 
 
 async def _explained(visit: Visit, station: Station, begin_ms: int) -> dict[int, bids.Explained]:

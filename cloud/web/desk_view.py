@@ -11,9 +11,7 @@ from cloud.fleet import Station
 from cloud.market import bids
 from cloud.market.bid import BidSet, Direction
 from cloud.market.bids import Bid, Judgement, Settlement, State, Step
-from cloud.market.desk.awards import Traded
 from cloud.market.desk.gates import GateSeen
-from cloud.market.desk.metering import NOTHING_BEFORE, Metered, flag_zh
 from cloud.market.exchanges import DayGate, Kind
 from cloud.market.risk import greatest_power
 from cloud.web import format as form
@@ -111,52 +109,6 @@ def life_view(
         "url": f"/fragments/stations/{station.id}/bids/{bid.id}/life",
         "digest": digest([rows, version.state]),
     }
-
-
-def position_view(  # noqa: PLR0917 - a view has so many sources
-    visit: Visit,
-    station: Station,
-    trades: Sequence[Traded],
-    meter: Sequence[Metered],
-    explained: Mapping[int, bids.Explained],
-    step_min: int,
-) -> dict[str, Any]:
-    """Awarded against delivered by interval, newest first."""
-    rows: list[dict[str, Any]] = []
-    for one in reversed([one for one in meter if NOTHING_BEFORE not in one.flag]):
-        end_ms = one.start_ms + step_min * _MINUTE_MS
-        awarded = awarded_mwh(trades, one.start_ms, end_ms)
-        told = explained.get(one.start_ms)
-        rows.append(
-            {
-                "span": span(one.start_ms, end_ms, station.zone),
-                "awarded": form.number(awarded, 3),
-                "delivered": form.number(float(one.energy_mwh), 3),
-                "off": form.number(float(one.energy_mwh) - awarded, 3, signed=True),
-                "off_mwh": float(one.energy_mwh) - awarded,
-                "price": form.number(None if told is None else _float(told.price), 2),
-                "cost": form.number(None if told is None else float(told.cost), 2),
-                "cause": _flag(visit, one.flag)
-                if told is None
-                else told.words.text(visit.language),
-            }
-        )
-    most = max((abs(float(row["off_mwh"])) for row in rows), default=0.0)
-    return {
-        "rows": rows,
-        "most": max(most, 1e-3),
-        "step_min": step_min,
-        "url": f"/fragments/stations/{station.id}/position",
-        "digest": digest(rows),
-    }
-
-
-def awarded_mwh(trades: Sequence[Traded], start_ms: int, end_ms: int) -> float:
-    """Energy that is sold (positive) or bought in a stretch of time."""
-    return sum(
-        one.power_mw * max(min(one.end_ms, end_ms) - max(one.start_ms, start_ms), 0) / _HOUR_MS
-        for one in trades
-    )
 
 
 def counting(bid: Bid) -> bids.Version:
@@ -304,11 +256,3 @@ def _moment(visit: Visit, zone: ZoneInfo, at_ms: int | None, *, seconds: bool = 
     if form.day(at_ms, zone) == form.day(visit.now_ms, zone):
         return clock
     return f"{form.day(at_ms, zone)[5:]} {clock[:5]}"
-
-
-def _flag(visit: Visit, flag: str) -> str:
-    return flag_zh(flag) if visit.language.startswith("zh") else flag
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)

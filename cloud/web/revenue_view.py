@@ -26,8 +26,7 @@ def view(visit: Visit, book: Ledger, year: Annual | None, asked: Investment) -> 
         "days": len(book.by_day),
         "charged": form.number(float(book.charged_mwh), 3),
         "discharged": form.number(float(book.discharged_mwh), 3),
-        "lost": form.number(float(book.lost_mwh), 3),
-        "lost_money": money(book.lost_money),
+        **_lost(visit.t, book),
         "waterfall": _waterfall(visit.t, book),
         "markets": _bars({_market(visit, name): sum_ for name, sum_ in book.by_market.items()}),
         "by_item": _bars({_item(visit.t, item.value): sum_ for item, sum_ in book.by_item.items()}),
@@ -57,6 +56,20 @@ def view(visit: Visit, book: Ledger, year: Annual | None, asked: Investment) -> 
         "var": _var(book),
         "rows": [_day(visit, one) for one in reversed(book.days)],
     }
+
+
+def _lost(t: Words, book: Ledger) -> dict[str, str]:
+    """Losses; while more was discharged than charged they cannot be told apart from the store."""
+    if book.lost_mwh < 0:
+        more = form.number(float(-book.lost_mwh), 3)
+        words = t("{mwh} MWh more out than in: the store ended emptier", mwh=more)
+        return {"lost": form.NO_VALUE, "lost_words": words}
+    cost = t(
+        "cost {amount} {currency}",
+        amount=money(book.lost_money),
+        currency=money_unit(t.language, book.currency),
+    )
+    return {"lost": form.number(float(book.lost_mwh), 3), "lost_words": cost}
 
 
 def money(amount: Decimal | None, *, signed: bool = False) -> str:

@@ -1,16 +1,25 @@
 """What a bid came to as its page shows it: the exchange's word beside ours, and why they differ."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from cloud.market.bids import Settlement
 from cloud.web import format as form
 from cloud.web.desk_words import money_unit
+from cloud.web.language import Words
 from cloud.web.revenue_view import money
 from cloud.web.visit import Visit
 
 _SHOWN: Final = 96
+
+
+def cost_words(t: Words, cost: Decimal | None) -> str:
+    """What an imbalance cost; what it brought is said to be received."""
+    if cost is None or cost >= 0:
+        return money(cost)
+    return t("{amount} received", amount=money(-cost))
 
 
 def settlement(
@@ -63,7 +72,7 @@ def settlement(
                 "delivered": form.number(float(one.delivered_mwh), 3),
                 "imbalance": form.number(float(one.imbalance_mwh), 3, signed=True),
                 "price": money(one.price),
-                "cost": money(one.cost),
+                "cost": cost_words(visit.t, one.cost),
                 "words": one.words.text(visit.language),
             }
             for one in settled.deviations[:_SHOWN]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.market.forecast import Floats
+from cloud.market.units import MINUTE_MS
 
 Millis = npt.NDArray[np.int64]
 
@@ -76,6 +77,54 @@ def metered(
     if not len(found.times_ms) or found.times_ms[-1] < end_ms:
         return None
     return tuple(_interval(found, start, start + step_ms) for start in starts_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What the meter says of an interval, or of the part of it that it has told.
+
+    Attributes:
+        begin_ms, end_ms: UTC epoch.
+        energy_mwh: discharge positive.
+        flag: what is uncertain.
+    """
+
+    begin_ms: int
+    end_ms: int
+    energy_mwh: Decimal
+    flag: str = ""
+
+
+def so_far(counters: Counters, begin_ms: int, end_ms: int, step_ms: int) -> tuple[Stretch, ...]:
+    """Return the intervals of [begin_ms, end_ms) as far as the meter has told them.
+
+    The one that lasts ends with the last minute that was told; one in which the meter began to
+    tell begins there. An interval of which nothing was told is left out.
+
+    Args:
+        counters: samples; those around both ends should be among them.
+        begin_ms: at which an interval begins.
+        end_ms: the present.
+        step_ms: length of an interval, whole minutes.
+    """
+    found = counters.known()
+    if not len(found.times_ms):
+        return ()
+    last_ms = min(int(found.times_ms[-1]), end_ms)
+    starts = range(begin_ms, last_ms - MINUTE_MS + 1, MINUTE_MS)
+    minutes = metered(found, starts, MINUTE_MS) if starts else None
+    told = [one for one in minutes or () if NOTHING_BEFORE not in one.flag]
+    parts = [
+        [one for one in told if 0 <= one.start_ms - at < step_ms]
+        for at in range(begin_ms, last_ms, step_ms)
+    ]
+    return tuple(_stretch(part) for part in parts if part)
+
+
+def _stretch(minutes: Sequence[Metered]) -> Stretch:
+    flags = dict.fromkeys(part for one in minutes for part in one.flag.split("; ") if part)
+    energy = sum((one.energy_mwh for one in minutes), Decimal(0))
+    return Stretch(minutes[0].start_ms, minutes[-1].start_ms + MINUTE_MS, energy, "; ".join(flags))
 
 
 def _interval(counters: Counters, start_ms: int, end_ms: int) -> Metered:

@@ -1,12 +1,15 @@
 """Settled days from the store: statements, plans and meters of the bids that are settled."""
 
 import datetime as dt
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
+
+import numpy as np
 
 from cloud.db import Pool, connection
 from cloud.market import bids, prices
@@ -18,6 +21,7 @@ from cloud.market.errors import MarketError
 from cloud.market.exchanges import Market, load_market
 from cloud.market.exchanges.settlement_file import AemoFile
 from cloud.market.exchanges.statements import read_statement
+from cloud.market.forecast import Floats
 from cloud.market.money.ledger import StationDay
 from cloud.market.money.waterfall import Offer, waterfall
 from cloud.market.settlement import Reading
@@ -140,6 +144,7 @@ def station_day(group: Sequence[Kept], market: Market) -> StationDay:
         ours=group[-1].settlement.ours_day,
         differs=any(kept.settlement.differs for kept in group),
         weighed=tuple(one for one in map(weighed, group) if one is not None),
+        traded=tuple((kept.bid.begin_ms, kept.bid.end_ms) for kept in group),
     )
 
 
@@ -265,4 +270,27 @@ async def _with_prices(pool: Pool, day: StationDay, series: str | None) -> Stati
         read = await prices.read(pool, series, *span, sys.maxsize)
     except MarketError:
         return day
-    return replace(day, series=series, prices=(read.value, read.step_min))
+    return replace(day, series=series, prices=traded_prices(read, day.traded))
+
+
+def traded_prices(read: prices.Reading, traded: Sequence[tuple[int, int]]) -> tuple[Floats, int]:
+    """Return a day's prices in the time that was traded, one after the other, and their step.
+
+    Args:
+        read: of the day.
+        traded: beginning and end of each settled bid, UTC epoch ms; empty: the whole day.
+
+    Returns:
+        Prices, shape (steps,), and minutes a step: as many as let every bid begin and end at one.
+    """
+    if not traded or not len(read.start_ms):
+        return read.value, read.step_min
+    first = int(read.start_ms[0])
+    offs = [(at - first) // MINUTE_MS for ends in traded for at in ends]
+    step_min = math.gcd(read.step_min, *offs)
+    value = np.repeat(read.value, read.step_min // step_min)
+    at_ms = first + np.arange(len(value)) * step_min * MINUTE_MS
+    inside = np.zeros(len(value), bool)
+    for begin, end in traded:
+        inside |= (at_ms >= begin) & (at_ms < end)
+    return (read.value, read.step_min) if inside.all() else (value[inside], step_min)

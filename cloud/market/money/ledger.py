@@ -42,10 +42,12 @@ class StationDay:
         series: of the energy price; None: not configured.
         ours: total of our own settlement; None: there is none.
         differs: whether a line is off by more than a cent.
-        perfect: most that could have been earned with the day's prices known, net of wear; None:
-            not computed.
-        prices: what came, shape (steps,), with their step in minutes; None: not stored.
+        perfect: most that could have been earned in the traded time with its prices known, net of
+            wear; None: not computed.
+        prices: what came in the traded time, shape (steps,), with their step in minutes; None: not
+            stored.
         weighed: of each bid that was weighed, its VaR at 95 % and what it has earned, net of wear.
+        traded: beginning and end of each settled bid, UTC epoch ms.
     """
 
     statement: Statement
@@ -61,6 +63,7 @@ class StationDay:
     perfect: Decimal | None = None
     prices: tuple[Floats, int] | None = None
     weighed: tuple[tuple[float, float], ...] = ()
+    traded: tuple[tuple[int, int], ...] = ()
 
     @property
     def profit(self) -> Profit:
@@ -93,7 +96,8 @@ class Ledger:
         wear: cost of ageing; positive.
         net: total less wear.
         charged_mwh, discharged_mwh, lost_mwh: at the meter; what the stores hold more at the end
-            than at the beginning counts as lost until it is discharged.
+            than at the beginning counts as lost until it is discharged. Negative: more was
+            discharged than charged, so the stores ended emptier.
         lost_money: losses at the mean price paid for charging, which is in the revenue already.
         compared: net against plan and perfect foresight, over the days that have all three.
         compared_days: how many these are.

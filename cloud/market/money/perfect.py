@@ -1,4 +1,7 @@
-"""What could have been earned at most on settled days, with the same battery at the same prices."""
+"""What could have been earned at most in settled time, with the same battery at the same prices.
+
+Only the time of settled bids counts: ten minutes of trading are not set against a whole day.
+"""
 
 import asyncio
 from collections.abc import Sequence

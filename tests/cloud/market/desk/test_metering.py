@@ -3,7 +3,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from cloud.market.desk.metering import Counters, metered
+from cloud.market.desk.metering import Counters, Stretch, metered, so_far
 
 MINUTE = 60_000
 STEP = 15 * MINUTE
@@ -72,3 +72,23 @@ def test_intervals_add_up_to_the_whole(step: int):
 
     whole = Decimal(repr(round(float(exported[60] - exported[0]), 6))) / 1000
     assert abs(sum(one.energy_mwh for one in parts) - whole) < Decimal("0.0001")
+
+
+def test_the_interval_that_lasts_is_told_to_the_last_minute_and_the_first_from_its_first_one():
+    """The meter speaks from minute 7 on, and has told minute 20; it is minute 21 and a half."""
+    told = minutes([1000.0 + 6 * m for m in range(21)], [500.0] * 21)
+    began = Counters(told.times_ms[7:], told.exported_kwh[7:], told.imported_kwh[7:])
+
+    found = so_far(began, -STEP, 21 * MINUTE + 30_000, STEP)
+
+    assert found == (
+        Stretch(7 * MINUTE, STEP, Decimal("0.048000")),
+        Stretch(STEP, 20 * MINUTE, Decimal("0.030000")),
+    )
+
+
+def test_before_the_meter_has_told_a_minute_there_is_no_position():
+    told = minutes([1000.0], [500.0])
+
+    assert so_far(told, 0, 5 * MINUTE, STEP) == ()
+    assert so_far(Counters(*(np.array([]),) * 3), 0, 5 * MINUTE, STEP) == ()

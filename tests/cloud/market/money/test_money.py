@@ -14,7 +14,8 @@ from cloud.market.bid import Direction
 from cloud.market.bids import Award, Cleared
 from cloud.market.money import Offer, StationDay, add_up, annual, ledgers, waterfall, with_perfect
 from cloud.market.money.annual import student_t
-from cloud.market.money.collect import left_mwh
+from cloud.market.money.collect import left_mwh, traded_prices
+from cloud.market.prices import Reading as Prices
 from cloud.market.settlement import GUIDE, MixedCurrencies, Reading
 from cloud.market.statement import Item, Line, Statement, total_of
 
@@ -134,6 +135,24 @@ def test_currencies_are_never_added():
     ]
     with pytest.raises(MixedCurrencies, match="EUR cannot be added to CNY"):
         add_up([euro.waterfall], "CNY")
+
+
+def test_only_the_time_that_was_traded_is_set_against_perfect_foresight():
+    hours = NOON_MS + HOUR_MS * np.arange(4)
+    read = Prices("p", hours, 60, np.array([10.0, 20.0, 30.0, 40.0]), hours)
+    minute_ms = 60_000
+    bids = (
+        (NOON_MS + 50 * minute_ms, NOON_MS + 70 * minute_ms),
+        (int(hours[3]), int(hours[3]) + HOUR_MS),
+    )
+
+    value, step_min = traded_prices(read, bids)
+    whole, hourly = traded_prices(read, ((NOON_MS, NOON_MS + 4 * HOUR_MS),))
+
+    assert step_min == 10
+    assert value.tolist() == [10.0, 20.0, *(40.0,) * 6]
+    assert (whole.tolist(), hourly) == (read.value.tolist(), 60)
+    assert traded_prices(read, ()) == (read.value, 60)
 
 
 def test_awards_leave_in_store_what_they_buy_less_what_they_sell():

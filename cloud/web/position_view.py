@@ -1,0 +1,75 @@
+"""The position now: what was awarded and what the meter says, to its last minute."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from cloud.fleet import Station
+from cloud.market.bids import Explained
+from cloud.market.desk.awards import Traded
+from cloud.market.desk.metering import Stretch, flag_zh
+from cloud.web import format as form
+from cloud.web.desk_view import span
+from cloud.web.settlement_view import cost_words
+from cloud.web.visit import Visit, digest
+
+_HOUR_MS: Final = 3_600_000
+_MINUTE_MS: Final = 60_000
+
+
+def view(  # noqa: PLR0917 - a view has so many sources
+    visit: Visit,
+    station: Station,
+    trades: Sequence[Traded],
+    meter: Sequence[Stretch],
+    explained: Mapping[int, Explained],
+    step_min: int,
+) -> dict[str, Any]:
+    """Awarded against delivered by interval, newest first; the newest as far as it is told."""
+    newest = visit.now_ms // (step_min * _MINUTE_MS) * step_min * _MINUTE_MS
+    rows = [
+        _row(visit, station, one, awarded_mwh(trades, one.begin_ms, one.end_ms), told)
+        | {"lasts": one.begin_ms >= newest}
+        for one in reversed(meter)
+        for told in [[explained[at] for at in sorted(explained) if one.begin_ms <= at < one.end_ms]]
+    ]
+    most = max((abs(float(row["off_mwh"])) for row in rows), default=0.0)
+    return {
+        "rows": rows,
+        "most": max(most, 1e-3),
+        "step_min": step_min,
+        "url": f"/fragments/stations/{station.id}/position",
+        "digest": digest(rows),
+    }
+
+
+def awarded_mwh(trades: Sequence[Traded], start_ms: int, end_ms: int) -> float:
+    """Energy that is sold (positive) or bought in a stretch of time."""
+    return sum(
+        one.power_mw * max(min(one.end_ms, end_ms) - max(one.start_ms, start_ms), 0) / _HOUR_MS
+        for one in trades
+    )
+
+
+def _row(
+    visit: Visit, station: Station, one: Stretch, awarded: float, told: Sequence[Explained]
+) -> dict[str, Any]:
+    """A stretch; where it holds several explained intervals their costs add up."""
+    prices = {each.price for each in told}
+    cost = sum((each.cost for each in told), Decimal(0)) if told else None
+    causes = dict.fromkeys(each.words.text(visit.language) for each in told)
+    flag = flag_zh(one.flag) if visit.language.startswith("zh") else one.flag
+    return {
+        "span": span(one.begin_ms, one.end_ms, station.zone),
+        "awarded": form.number(awarded, 3),
+        "delivered": form.number(float(one.energy_mwh), 3),
+        "off": form.number(float(one.energy_mwh) - awarded, 3, signed=True),
+        "off_mwh": float(one.energy_mwh) - awarded,
+        "price": form.number(_float(prices.pop()) if len(prices) == 1 else None, 2),
+        "cost": cost_words(visit.t, cost),
+        "cause": " ".join(causes) or flag,
+    }
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
