@@ -117,6 +117,7 @@ class TradingDesk:
             day=day,
             market=market,
             readings=await self._meter.energy(station, begin_ms, end_ms, shortest_min(market)),
+            decided=await self._meter.decided(station, begin_ms, end_ms, shortest_min(market)),
             until_ms=end_ms,
             series=self._series.get(market.id, {}),
             now_ms=self._clock(),

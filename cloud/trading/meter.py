@@ -10,7 +10,9 @@ from cloud.history.model import Resolution, SignalRef
 from cloud.history.query import History
 from cloud.market.desk.metering import Counters, Metered, Stretch, metered, so_far
 from cloud.market.errors import MarketError
+from cloud.market.settlement import Decided
 from cloud.market.units import MINUTE_MS
+from cloud.trading.decided import decided
 
 _AROUND_MS: Final = 10 * MINUTE_MS
 """The meter's counters are read so long beyond both ends of what is asked."""
@@ -46,6 +48,12 @@ class StationMeter:
         """
         counters = await self._counters(station, begin_ms, end_ms)
         return so_far(counters, begin_ms, end_ms, interval_min * MINUTE_MS)
+
+    async def decided(
+        self, station: str, begin_ms: int, end_ms: int, interval_min: int
+    ) -> dict[int, Decided]:
+        """Return what the station's controller decided in each interval, by its beginning."""
+        return await decided(self._history, station, begin_ms, end_ms, interval_min)
 
     async def _counters(self, station: str, begin_ms: int, end_ms: int) -> Counters:
         tags = sorted(

@@ -6,7 +6,7 @@ the meter and the published prices; every line that differs is named, with the m
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -21,6 +21,7 @@ from cloud.market.desk.metering import Metered, flag_zh
 from cloud.market.exchanges import Market
 from cloud.market.settlement import (
     DayRecord,
+    Decided,
     Deviation,
     Incomplete,
     Reading,
@@ -52,6 +53,7 @@ class Day:
         series: ids of the series of prices, by the name that the rules give them: "imbalance",
             or a product's id.
         now_ms: prices that became known later are not seen.
+        decided: what the station's controller decided, by beginning of a reading.
     """
 
     station: str
@@ -61,6 +63,7 @@ class Day:
     until_ms: int
     series: Mapping[str, str]
     now_ms: int
+    decided: Mapping[int, Decided] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ async def checked(pool: Pool, vault: Vault, day: Day, told: Statement) -> Settle
         lasts = day.until_ms < day.market.calendar.day_bounds_ms(day.day)[1]
         ours = settle(record, day.market, provisional=lasts)
         found = reconcile(ours, told)
-        deviations = explain(record, day.market, ours.lines, causes)
+        deviations = explain(record, day.market, ours.lines, causes, day.decided)
     except CloudError as error:  # what is missing for it: a price, a profile's rule
         why = error.words if isinstance(error, Incomplete) else Words(str(error), str(error))
         words = Words(f"not settled here: {why.en}", f"未能在本方结算：{why.zh}")

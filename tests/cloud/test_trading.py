@@ -53,6 +53,7 @@ from cloud.trading.settling import SettledDay
 from cloud.vault.vault import Vault
 from contract import layouts
 from contract.frame import Frame
+from contract.limits import LimitReason
 from contract.words import Words
 from tests.cloud.history.conftest import open_store
 from tests.cloud.market.bids.trade_hall import HallExchange, trade_hall
@@ -271,6 +272,38 @@ def meter(t0_ms: int, step_s: int, n: int, net_kwh: Callable[[Array], Array]) ->
         values.append(np.round(given / signal.scale)[:, None].astype(signal.dtype))
     quality = np.zeros((n, layout.width), dtype=np.uint8)
     return Frame("METER", layout, t0_ms, 1_000 * step_s, tuple(values), quality)
+
+
+async def test_the_stored_decisions_of_the_controller_are_told_by_interval(pool, tmp_path):
+    """Of 600 kW the SOC band grants 480 kW for ten minutes; a person decides the last five."""
+    stored = await open_store(pool, tmp_path)
+    layout, begin_ms = layouts.DISPATCH, NOW_MS // 900_000 * 900_000
+    told = {
+        "asked_power_kw": np.full(601, 600.0),
+        "granted_power_kw": np.full(601, 480.0),
+        "dispatch_source": np.where(np.arange(601) < 300, 1.0, 2.0),
+        "binding_limit": np.full(601, float(LimitReason.SOC_BAND)),
+    }
+    values = [
+        np.round(told.get(one.signal.name, np.zeros(601)) / one.signal.scale)[:, None].astype(
+            one.signal.dtype
+        )
+        for one in layout.columns
+    ]
+    quality = np.zeros((601, layout.width), dtype=np.uint8)
+    await stored.put([Frame("STATION", layout, begin_ms, 1_000, tuple(values), quality)])
+    await stored.compact()
+    await stored.roll_up()
+    meter_of_it = StationMeter(pool, stored.history)
+
+    found = await meter_of_it.decided("alpha", begin_ms, begin_ms + 900_000, 5)
+
+    first, second = found[begin_ms], found[begin_ms + 300_000]
+    assert sorted(found) == [begin_ms, begin_ms + 300_000]
+    assert (first.asked_mwh, first.granted_mwh) == (Decimal("0.05"), Decimal("0.04"))
+    assert (first.source, first.limit) == (None, LimitReason.SOC_BAND.words)
+    assert second.source == Words("manual", "手动")
+    assert await meter_of_it.decided("beta", begin_ms, begin_ms + 900_000, 5) == {}
 
 
 async def test_the_stored_meter_tells_what_was_delivered_and_nothing_before_it_knows(

@@ -1,5 +1,6 @@
 """Settlement to the cent by each market's rules; deviations explained; what was earned."""
 
+from cloud.market.settlement.causes import Decided, cause_of
 from cloud.market.settlement.deviation import Course, Deviation, explain
 from cloud.market.settlement.money import Rounding
 from cloud.market.settlement.payback import GUIDE, Investment, Payback, payback
@@ -33,6 +34,7 @@ __all__ = [
     "Contract",
     "Course",
     "DayRecord",
+    "Decided",
     "Deviation",
     "Difference",
     "Fault",
@@ -48,6 +50,7 @@ __all__ = [
     "Rounding",
     "Whose",
     "capacity_compensation",
+    "cause_of",
     "compare",
     "explain",
     "payback",

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from cloud.market.exchanges import Market
+from cloud.market.settlement.causes import TOLERANCE_MWH, Decided, cause_of
 from cloud.market.settlement.record import DayRecord
 from cloud.market.settlement.schemes import scheduled_mwh
 from cloud.market.statement import Item, Line
@@ -31,8 +32,6 @@ _TEXTS: Mapping[Course, tuple[str, str]] = {
     Course.OPPOSITE: ("ran against the award", "执行方向与中标相反"),
     Course.UNASKED: ("energy flowed without an award", "无中标而有电量"),
 }
-TOLERANCE_MWH = Decimal("0.001")
-"""One kWh: what a settlement meter resolves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,7 @@ def explain(
     market: Market,
     lines: Iterable[Line],
     causes: Mapping[int, Mapping[str, str]] | None = None,
+    decided: Mapping[int, Decided] | None = None,
 ) -> tuple[Deviation, ...]:
     """Return each metered interval with what was awarded, delivered, and what it cost.
 
@@ -99,6 +99,7 @@ def explain(
         market: its rules.
         lines: the settled day's.
         causes: what is known from the station, by interval's beginning, in both languages.
+        decided: what its controller decided, by interval's beginning.
     """
     costs: dict[int, Decimal] = {}
     for line in lines:
@@ -116,10 +117,27 @@ def explain(
                 costs.get(one.start_ms, Decimal(0)),
                 market.currency,
                 course_of(awarded, one.energy_mwh),
-                (causes or {}).get(one.start_ms, {}),
+                _cause(
+                    (causes or {}).get(one.start_ms, {}),
+                    (decided or {}).get(one.start_ms),
+                    (awarded, one.energy_mwh),
+                ),
             )
         )
     return tuple(found)
+
+
+def _cause(
+    said: Mapping[str, str], decided: Decided | None, energies: tuple[Decimal, Decimal]
+) -> Mapping[str, str]:
+    """Return what is said of an interval, and what its controller has decided."""
+    found = None if decided is None else cause_of(decided, *energies)
+    if found is None:
+        return said
+    return {
+        "en": "; ".join(filter(None, (said.get("en", ""), found.en))),
+        "zh": "；".join(filter(None, (said.get("zh", ""), found.zh))),
+    }
 
 
 def course_of(awarded: Decimal, delivered: Decimal) -> Course:

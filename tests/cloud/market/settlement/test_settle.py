@@ -2,6 +2,7 @@ import dataclasses
 import datetime as dt
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,17 +16,20 @@ from cloud.market.settlement import (
     IMBALANCE,
     Course,
     DayRecord,
+    Decided,
     Fault,
     Incomplete,
     Reading,
     Rounding,
     capacity_compensation,
+    cause_of,
     explain,
     reconcile,
     settle,
 )
 from cloud.market.settlement.deviation import course_of
 from cloud.market.statement import total_of
+from contract.words import Words
 from tests.cloud.market.settlement.days import DAY, at, award, prices, readings
 
 MARKET = load_market("test-exchange")
@@ -278,6 +282,53 @@ def test_a_deviation_is_explained_in_both_languages():
     assert short.words("zh").endswith("成本 90.00 EUR；原因：2 号变流器跳闸")
     assert unasked.course is Course.UNASKED
     assert unasked.words().endswith("+0.100 MWh cost 3.00 EUR; cause not known")
+
+
+def test_what_the_controller_decided_is_the_cause_from_award_to_meter():
+    def causes(*energies: str, **more: Any) -> Words | None:
+        asked, granted, awarded, delivered = map(Decimal, energies)
+        return cause_of(Decided(asked, granted, **more), awarded, delivered)
+
+    operator = Words("manual", "手动")
+    band = Words("SOC band", "SOC 运行区间")
+
+    assert causes("1", "1", "1", "1.0009") is None
+    own_use = causes("1", "1", "1", "0.98")
+    assert own_use is not None
+    assert own_use.en.endswith("(ramps, losses, the station's own use): -0.020 MWh")
+    by_hand = causes("0.4", "0.4", "1", "0.4", source=operator)
+    assert by_hand == Words(
+        "manual decided the power instead of the schedule: -0.600 MWh",
+        "功率由手动决定而非计划曲线：-0.600 MWh",
+    )
+    limited = causes("1", "0.7", "1", "0.69", limit=band)
+    assert limited is not None
+    assert limited.en.startswith("limited by SOC band: -0.300 MWh; between the controller")
+    response = causes("1.2", "1.2", "1", "1.2", response_mwh=Decimal("0.2"))
+    assert response == Words(
+        "regulation and frequency response: +0.200 MWh", "调频与频率响应：+0.200 MWh"
+    )
+    other = causes("0", "0", "1", "0")
+    assert other is not None
+    assert "asked for something else than the award: -1.000 MWh" in other.en
+
+
+def test_a_deviation_names_what_the_controller_decided_beside_what_the_meter_says():
+    record = DayRecord(
+        "s1",
+        DAY,
+        (award(MARKET, "day-ahead-energy", "19:00", Direction.DISCHARGE, "4", "100"),),
+        readings(MARKET, 15, {"19:00": "0.4"}),
+        {IMBALANCE: prices(MARKET, {"19:00": "150"})},
+    )
+    start = at(MARKET, "19:00")
+    said = {start: {"en": "the meter was replaced", "zh": "电表被更换"}}
+    decided = {start: Decided(Decimal(1), Decimal("0.4"), limit=Words("SOC band", "SOC 运行区间"))}
+
+    (found,) = [one for one in explain(record, MARKET, (), said, decided) if one.start_ms == start]
+
+    assert found.words().endswith("cause: the meter was replaced; limited by SOC band: -0.600 MWh")
+    assert found.words("zh").endswith("原因：电表被更换；受限（SOC 运行区间）：-0.600 MWh")
 
 
 def test_every_difference_of_a_statement_is_named():
