@@ -30,7 +30,7 @@ export function showRisk(judgement, before, limits, told) {
     row.classList.toggle("over", limit != null && value != null && value > limit);
     bar(one(".ab", row), value, limit);
   }
-  write(one("[data-left-how]"), leftWords(judgement?.figures));
+  write(one("[data-left-how]"), told ? leftWords(judgement.figures) : "");
   const { var: varLoss, cvar: cvarLoss } = judgement?.figures ?? {};
   histogram(one("#hist"), told, [["VaR 95 %", varLoss], ["CVaR 95 %", cvarLoss]], weighed(judgement) ? t("Nothing to weigh: no price of energy moves it.") : t("Without a forecast nothing can be weighed."));
   write(one("[data-approver]"), judgement ? signer(judgement) : t("Not weighed yet."));
@@ -38,7 +38,6 @@ export function showRisk(judgement, before, limits, told) {
 
 /** How the worth of what is left in store comes about. */
 function leftWords(figures) {
-  if (figures?.expected == null) return "";
   if (figures.left_price == null) return t("Energy left in store is not counted: the bid brings no plan that says what it is worth.");
   return t("{energy} MWh in the cells when the bid's time ends, at {price} per MWh: what the plan that the bid was made by makes of one more MWh then. VaR, CVaR and stressed days count it too.", { energy: number(figures.left_mwh), price: number(figures.left_price) });
 }
