@@ -1,5 +1,6 @@
 """Converters of other makes, served by open61850 from ICD files that are written here."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from open61850.server.model import IedModel
 from open61850.server.server import MmsServer
 
 from simulator.iec61850.icd import icd
-from tests.station.protocols.iec61850_peer import ICD, START_S
+from tests.station.protocols.iec61850_peer import ICD
 
 IED = "K7"
 ROOT = f"{IED}PCS1"
@@ -84,7 +85,7 @@ class Made:
         self.model = IedModel.from_scl(str(self.icd), IED)
         self.server = MmsServer(self.model, "127.0.0.1", 0)
         self.commands: list[tuple[str, object]] = []
-        self.now_s = START_S
+        self.now_s = int(time.time())
 
     def start(self, *controls: str) -> "Made":
         self.server.start()

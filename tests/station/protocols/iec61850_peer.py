@@ -35,8 +35,6 @@ ANALOG = {
     "DRCC1.OutWSet.mxVal.f": 600_000.0,
     "DRCC1.OutVarSet.mxVal.f": -50_000.0,
 }
-START_S = int(time.time())
-"""The device's clock runs with the station's, or its values would be questionable."""
 
 
 def quality(validity: int = 0, *, test: bool = False) -> BitStringData:
@@ -63,7 +61,8 @@ class Converter:
         self.server = MmsServer(self.model, "127.0.0.1", port)
         self.commands: list[tuple[str, object]] = []
         self.published: list[int] = []
-        self.now_s = START_S
+        # The device's clock runs with the station's, or its values would be questionable.
+        self.now_s = self.began_s = int(time.time())
         self.set_state("ZINV1.GridModSt.stVal", 2)
         self.set_state("XCBR1.Pos.stVal", 2)
 
@@ -113,7 +112,7 @@ class Converter:
             self.set_state(attribute.replace("_", "."), value)
         with self.model.batch():
             for attribute in only:
-                step = self.now_s - START_S
+                step = self.now_s - self.began_s
                 self.model.set(f"{ROOT}/{attribute}[MX]", ANALOG[attribute] + step)
                 base = attribute.split(".")
                 cut = base.index(next(p for p in base if p in {"mag", "cVal", "mxVal"}))

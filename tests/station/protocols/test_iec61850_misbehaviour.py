@@ -12,7 +12,7 @@ from contract.frame import Quality
 from simulator.iec61850.server import PcsServer
 from station.protocols.driver import ONLINE, DeviceSpec, Reading
 from station.protocols.iec61850.driver import Iec61850Driver
-from tests.station.protocols.iec61850_peer import ANALOG, ICD, START_S, Converter
+from tests.station.protocols.iec61850_peer import ANALOG, ICD, Converter
 from tests.station.protocols.test_iec61850_driver import Resuming, named, spec_of, times
 from tests.station.protocols.test_iec61850_simulator import Converter as Simulated
 from tests.waiting import wait_for
@@ -43,10 +43,10 @@ def told(caplog, event: str) -> list[str]:
     return [r.getMessage() for r in caplog.records if f"event={event}" in r.getMessage()]
 
 
-def powers_are_right(readings: list[Reading]) -> bool:
+def powers_are_right(readings: list[Reading], converter: Converter) -> bool:
     """Whether each reading tells the power of its own tick."""
     for reading in readings:
-        step = reading.time_ms // 1000 - START_S
+        step = reading.time_ms // 1000 - converter.began_s
         expected = round((ANALOG["MMXU1.TotW.mag.f"] + step) / 100)
         if abs(named(reading)["active_power_kw"][0] - expected) > 1:
             return False
@@ -58,7 +58,7 @@ def restarted(converter: Converter, folder: Path, port: int) -> Converter:
     folder.mkdir()
     converter.stop()
     again = Converter(folder, change=reconfigured, port=port)
-    again.now_s = converter.now_s
+    again.now_s, again.began_s = converter.now_s, converter.began_s
     return again.start()
 
 
@@ -92,7 +92,7 @@ async def test_a_device_that_comes_back_configured_otherwise_is_bound_anew_and_d
         await wait_for(lambda: vouched in times(record), "a reading by the new file")
     other.stop()
 
-    assert powers_are_right(record.readings)
+    assert powers_are_right(record.readings, converter)
     flags = [named(reading)["active_power_kw"][1] for reading in doubted]
     assert flags[0] is Quality.GOOD
     assert set(flags[1:]) == {Quality.QUESTIONABLE}
@@ -119,7 +119,7 @@ async def test_a_device_bound_on_line_is_browsed_again_when_its_configuration_ch
         await wait_for(lambda: after in times(record), "a reading of the other configuration")
     other.stop()
 
-    assert powers_are_right(record.readings)
+    assert powers_are_right(record.readings, converter)
     assert {named(r)["active_power_kw"][1] for r in record.readings} == {Quality.GOOD}
     assert len(told(caplog, "bound_anew")) == 2
 
@@ -233,7 +233,7 @@ async def test_a_line_that_goes_dead_is_noticed_and_what_the_device_kept_is_fetc
     await relay.stop()
     converter.stop()
 
-    assert powers_are_right(record.readings)
+    assert powers_are_right(record.readings, converter)
     assert len(told(caplog, "unreachable")) == 1
 
 
@@ -267,7 +267,7 @@ async def test_a_clock_that_jumps_makes_values_questionable_until_it_is_right(
         (again, Quality.GOOD),
     ):
         assert {named(r)["active_power_kw"][1] for r in readings} == {flag}
-    assert powers_are_right(record.readings)
+    assert powers_are_right(record.readings, converter)
     assert named(again[-1])["pcs_state"][0] == 2
     assert len(told(caplog, "clock_wrong")) == 1
     assert len(told(caplog, "clock_right")) == 1
