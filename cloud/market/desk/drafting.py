@@ -136,8 +136,8 @@ def draft(request: DraftRequest) -> Draft:
     beside = sum(plan.side_mw.values(), committed)
     energy = energy_offers(starts, reasons, request.product, request.mode, beside)
     sets = [_set(request, request.product, energy)]
-    words = energy_words(reasons, request.product, beside)
-    told = {request.product.id: dict(zip(starts, words, strict=True))}
+    why = energy_words(reasons, request.product, beside)
+    told = {request.product.id: dict(zip(starts, why, strict=True))}
     for product, offers, words in (
         *_beside(request, starts, plan_request, plan, reasons),
         *_ready(request, starts, plan_request, plan),
