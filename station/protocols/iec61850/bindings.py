@@ -14,9 +14,11 @@ from station.protocols.driver import ONLINE, DeviceSpec
 from station.protocols.errors import BadReply, DeviceUnreachable, ProfileError, ProtocolError
 from station.protocols.iec61850 import mapping as mappings
 from station.protocols.iec61850 import scl
-from station.protocols.iec61850.connection import Association, BlockState, ServiceFailed
+from station.protocols.iec61850.connection import Association
 from station.protocols.iec61850.discovery import discover
 from station.protocols.iec61850.mapping import Binding
+from station.protocols.iec61850.report_blocks import BlockState
+from station.protocols.iec61850.services import ServiceFailed
 from station.protocols.profile_files import find
 
 
@@ -135,7 +137,7 @@ def _found(association: Association, binding: Binding, data_set: str) -> Iterato
     for block in binding.reports[data_set]:
         for rcb in block.references:
             try:
-                state = association.report_block(rcb)
+                state = association.report_blocks.state(rcb)
             except DeviceUnreachable:
                 raise
             except ServiceFailed as error:

@@ -11,8 +11,9 @@ from functools import cache
 
 from station.protocols.errors import DeviceUnreachable, ProfileError
 from station.protocols.iec61850 import lib as m
-from station.protocols.iec61850.connection import Association, ServiceFailed
+from station.protocols.iec61850.connection import Association
 from station.protocols.iec61850.scl import DataSet, Ied, Member, Node, ReportBlock
+from station.protocols.iec61850.services import ServiceFailed
 
 _MEMBER = re.compile(r"(?P<device>[^/]+)/(?P<path>[^\[]+)\[(?P<constraint>[A-Z]{2})\]")
 _QUALITY_BITS, _DOUBLE_POINT_BITS = 13, 2
@@ -92,7 +93,7 @@ class _Browser:
                     continue
                 reference = f"{where}.{kind}.{block}"
                 try:
-                    state = self._association.report_block(reference)
+                    state = self._association.report_blocks.state(reference)
                 except DeviceUnreachable:
                     raise
                 except ServiceFailed:

@@ -13,10 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from station.processes import end
 from station.protocols.driver import DeviceSpec, Publish, Reading, ResumePoint
@@ -24,15 +21,17 @@ from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
 from station.protocols.health import Health
 from station.protocols.iec61850.ber import Decoded
 from station.protocols.iec61850.bindings import Bindings, Candidate
-from station.protocols.iec61850.connection import Association, Report, ServiceFailed
-from station.protocols.iec61850.control import CommandRefused, Setting
-from station.protocols.iec61850.controls import Controls
-from station.protocols.iec61850.mapping import Binding, CommandTarget
+from station.protocols.iec61850.calls import Calls
+from station.protocols.iec61850.commands import Commands
+from station.protocols.iec61850.connection import Association
+from station.protocols.iec61850.control import CommandRefused
+from station.protocols.iec61850.mapping import Binding
+from station.protocols.iec61850.report_blocks import Source
+from station.protocols.iec61850.report_copy import Report
 from station.protocols.iec61850.reports import ReadingMaker
+from station.protocols.iec61850.services import ServiceFailed
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _PAUSES_S = (0.2, 5.0)
 _SETTLE_S = 0.03
@@ -40,24 +39,11 @@ _SETTLE_S = 0.03
 _WATCH_S = 0.5
 _LOST_AFTER_MS = 2500
 """A data set read that is so much newer than the last report means that reports are lost."""
-_STUCK_S = 20.0
-"""Longer than any chain of the library's own time-outs."""
 _STANDSTILL_CHECKS = 3
 _BROWSE_S = 120.0
 """A device that is bound on line answers a few hundred questions first."""
 _REPLAY_S = 30.0
 """The longest time a device needs to send what it kept while nobody listened."""
-_COMMANDS_AT_ONCE = 8
-"""Active and reactive power, start and stop, each with one that waits for its turn."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a report block reports, and under which configuration revision."""
-
-    data_set: str
-    buffered: bool
-    conf_rev: int
 
 
 class Session:
@@ -87,15 +73,8 @@ class Session:
         self._tokens = {rcb: _entry_of(token) for rcb, token in own.items()}
         self._newest_ms = max((time_ms for _, time_ms in self._tokens.values()), default=0)
         self._maker: ReadingMaker | None = None
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix=spec.device)
-        # Commands have threads of their own: none waits until the data set has been read.
-        self._command_pool = ThreadPoolExecutor(
-            _COMMANDS_AT_ONCE, thread_name_prefix=f"{spec.device}-command"
-        )
-        self._deadlines: dict[int, float] = {}
-        self._association: Association | None = None
-        self._controls: Controls | None = None
-        self._bases: dict[str, float] = {}
+        self._calls = Calls(spec.device)
+        self._commands: Commands | None = None
         self._pending: deque[tuple[Report, Decoded]] = deque()
         self._sources: dict[str, Source] = {}
         self._overflowing: set[str] = set()
@@ -109,8 +88,7 @@ class Session:
 
     def stuck(self) -> bool:
         """Whether a call into the library has not returned for longer than it may take."""
-        now_s = time.monotonic()
-        return any(now_s > deadline_s for deadline_s in list(self._deadlines.values()))
+        return self._calls.stuck()
 
     async def run(self, publish: Publish) -> None:
         """Serve until cancelled."""
@@ -135,25 +113,25 @@ class Session:
         def on_closed() -> None:
             loop.call_soon_threadsafe(closed.set)
 
-        association = await self._call(
+        association = await self._calls.run(
             partial(Association, self.spec.host, self.spec.port, on_closed)
         )
-        controls: Controls | None = None
+        commands: Commands | None = None
         preparing: asyncio.Task[None] | None = None
         try:
             binding, maker, candidates = await self._bind(association)
-            controls = Controls(association, binding.controls.values())
-            self._association, self._controls = association, controls
+            commands = Commands(association, binding, self._mapping.commands, self._calls)
+            self._commands = commands
             await self._subscribe(association, maker, candidates, publish)
-            preparing = asyncio.create_task(self._prepare(binding, controls))
+            preparing = asyncio.create_task(commands.prepare())
             await self._watch(association, maker, publish)
         finally:
-            self._association = self._controls = None
-            if controls is not None:
-                controls.abandon()
+            self._commands = None
+            if commands is not None:
+                commands.abandon()
             if preparing is not None:
                 await end([preparing])
-            await asyncio.shield(self._call(partial(_hang_up, association, controls)))
+            await asyncio.shield(self._calls.run(partial(_hang_up, association, commands)))
             self._flush(publish)
 
     async def _bind(
@@ -164,7 +142,7 @@ class Session:
         Nothing of another configuration is kept: its entries and the places of its values mean
         nothing in this one.
         """
-        bound = await self._ask(
+        bound = await self._calls.ask(
             association,
             partial(self._bindings.fit, association, self._binding, vouched=self._vouched),
             patience_s=_BROWSE_S,
@@ -184,16 +162,6 @@ class Session:
         self._maker.doubted = not bound.vouched
         return bound.binding, self._maker, bound.candidates
 
-    async def _prepare(self, binding: Binding, controls: Controls) -> None:
-        """Learn how each object is controlled, beside the reports; a broken link ends it."""
-        self._bases.clear()
-        for point in binding.bases:
-            with contextlib.suppress(ProtocolError):
-                await self._base(point)
-        for reference in controls.references:
-            with contextlib.suppress(ProtocolError):
-                await self._call(partial(controls.prepare, reference), self._command_pool)
-
     async def _subscribe(
         self,
         association: Association,
@@ -210,7 +178,9 @@ class Session:
         # Should a device have forgotten the entry, it sends all that it kept, known ticks too.
         maker.floor_ms = maker.newest_ms
         for data_set in candidates:
-            members = await self._ask(association, partial(association.read_data_set, data_set))
+            members = await self._calls.ask(
+                association, partial(association.read_data_set, data_set)
+            )
             self._check_size(data_set, members.count)
             maker.read(data_set, members)
             self._tell_states(maker, data_set, publish)
@@ -234,14 +204,14 @@ class Session:
             entry, _ = self._tokens.get(rcb, (b"", 0))
             self._sources[rcb] = Source(data_set, block.buffered, block.state.conf_rev)
             work = partial(
-                association.subscribe,
+                association.report_blocks.subscribe,
                 block.state,
                 arrived,
                 buffered=block.buffered,
                 entry_id=entry,
             )
             try:
-                resumed = await self._ask(association, work)
+                resumed = await self._calls.ask(association, work)
             except ServiceFailed as error:
                 problem = error
                 continue
@@ -267,7 +237,7 @@ class Session:
         if self._fault is not None:
             return
         try:
-            _check_revision(report, source)
+            source.check(report)
             self._check_size(source.data_set, report.members.count)
             self._note_overflow(report, source, maker)
             decoded = maker.decode(source.data_set, report.members)
@@ -373,7 +343,7 @@ class Session:
             DeviceUnreachable: the device does not answer.
         """
         data_set = maker.measurements
-        members = await self._ask(association, partial(association.read_data_set, data_set))
+        members = await self._calls.ask(association, partial(association.read_data_set, data_set))
         self._check_size(data_set, members.count)
         found_ms = maker.time_of(members)
         if maker.newest_ms and found_ms > maker.newest_ms + _LOST_AFTER_MS:
@@ -389,7 +359,7 @@ class Session:
             if self._standstill >= _STANDSTILL_CHECKS:
                 self.health.failed("the device's clock stands still", publish, at_once=True)
         for states in {source.data_set for source in self._sources.values()} - {data_set}:
-            members = await self._ask(association, partial(association.read_data_set, states))
+            members = await self._calls.ask(association, partial(association.read_data_set, states))
             self._check_size(states, members.count)
             maker.checked(states, members)
             self._tell_states(maker, states, publish)
@@ -400,93 +370,18 @@ class Session:
         Raises:
             CommandRefused, CommandTimedOut, DeviceUnreachable: what became of it.
         """
-        controls, binding = self._controls, self._binding
-        if controls is None or binding is None:
+        commands = self._commands
+        if commands is None:
             raise CommandRefused("the device is not connected")
-        target = self._mapping.commands[point]
-        reference = binding.controls[point]
-        written = _checked(target, value)
-        if point in binding.bases and target.value is None:
-            written = written / await self._base(point) * 100
-        work = partial(controls.operate, reference, written, deadline_s)
-        await self._call(work, self._command_pool)
-
-    async def _base(self, point: str) -> float:
-        """Return what is 100 % of a command in per cent, in the device's unit.
-
-        Raises:
-            CommandRefused: the device does not tell it.
-        """
-        association, binding = self._association, self._binding
-        if point not in self._bases and association is not None and binding is not None:
-            reference = binding.bases[point]
-            constraint = self._mapping.commands[point].constraint
-            found = await self._ask(association, partial(association.read, reference, constraint))
-            if isinstance(found, float | int) and math.isfinite(found) and found > 0:
-                self._bases[point] = float(found)
-        if point not in self._bases:
-            raise CommandRefused(f"{point}: the device does not tell what is 100 %")
-        return self._bases[point]
-
-    async def _ask(
-        self, association: Association, work: Callable[[], T], patience_s: float = _STUCK_S
-    ) -> T:
-        """Run a call into an association, which is not freed meanwhile."""
-
-        def used() -> T:
-            with association.in_use():
-                return work()
-
-        return await self._call(used, patience_s=patience_s)
-
-    async def _call(
-        self,
-        work: Callable[[], T],
-        pool: ThreadPoolExecutor | None = None,
-        patience_s: float = _STUCK_S,
-    ) -> T:
-        """Run a blocking library call on a worker thread, watched for getting stuck."""
-        key = id(work)
-
-        def watched() -> T:
-            self._deadlines[key] = time.monotonic() + patience_s
-            try:
-                return work()
-            finally:
-                self._deadlines.pop(key, None)
-
-        return await asyncio.get_running_loop().run_in_executor(pool or self._pool, watched)
+        await commands.operate(point, value, deadline_s)
 
 
-def _check_revision(report: Report, source: Source) -> None:
-    if report.conf_rev not in (0, source.conf_rev):
-        raise BadReply(
-            f"{report.rcb} reports under configuration revision {report.conf_rev}, "
-            f"not {source.conf_rev}: binding anew"
-        )
-
-
-def _hang_up(association: Association, controls: Controls | None) -> None:
+def _hang_up(association: Association, commands: Commands | None) -> None:
     """Close an association when the last call has left it."""
     association.retire()
-    if controls is not None:
-        controls.close()
+    if commands is not None:
+        commands.close()
     association.close()
-
-
-def _checked(target: CommandTarget, value: float) -> Setting:
-    """Return the value in the device's unit.
-
-    Raises:
-        CommandRefused: it is outside the allowed range.
-    """
-    if target.value is not None:
-        return target.value
-    low = float("-inf") if target.low is None else target.low
-    high = float("inf") if target.high is None else target.high
-    if not low <= value <= high:  # false for not-a-number, too
-        raise CommandRefused(f"{value:g} is outside the allowed range {low:g}..{high:g}")
-    return float(value) * target.scale
 
 
 def _entry_of(token: str) -> tuple[bytes, int]:
