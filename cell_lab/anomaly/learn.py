@@ -99,6 +99,7 @@ def learn(
                 block,
                 before,
                 watched_s=channelled.seen_s,
+                warm_s=channelled.warm_s,
                 place=place,
             )
         state = replace(

@@ -71,6 +71,9 @@ def resume(
         network=new_memory(settings),
         charging=new_charging(settings),
         relaxing=new_rests(settings),
+        anomaly=None
+        if state.anomaly is None
+        else anomaly.after_absence(state.anomaly, settings.place),
         watch=replace(watch, resumed=watch.heard.copy()),
         ticks=0,
     )

@@ -25,6 +25,8 @@ _LENGTH = struct.Struct("<I")
 _HEAD_AT = len(_MAGIC) + _DIGEST_BYTES + _LENGTH.size
 _MAY_BE_NEW = ("anomaly", "network", "charging", "relaxing", "words")
 """Parts that start anew where they are not stored, and that nobody misses where they are."""
+_MAY_LACK = ("anomaly.channels.warm_s",)
+"""Arrays that a state of an earlier version does not have, and that begin anew."""
 _NEVER_KEPT = ("network", "charging", "relaxing")
 """What is heard anew within minutes, or was cut off by the restart itself."""
 
@@ -125,6 +127,8 @@ def _filled(prefix: str, fresh: _Part, arrays: Arrays, varies: frozenset[str]) -
         }
         return type(fresh)(**values)
     stored, wanted = arrays.pop(prefix, None), np.asarray(fresh)
+    if stored is None and prefix in _MAY_LACK:
+        return fresh
     if stored is None:
         raise StateError(f"lacks {prefix}")
     ends = slice(None, -1) if prefix in varies else slice(None)

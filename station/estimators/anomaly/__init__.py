@@ -4,6 +4,7 @@ from station.estimators.anomaly.card import Detector, DetectorCard, load_detecto
 from station.estimators.anomaly.detector import (
     Anomalies,
     AnomalyState,
+    after_absence,
     judge,
     start,
     step,
@@ -26,6 +27,7 @@ __all__ = [
     "Kind",
     "Place",
     "Words",
+    "after_absence",
     "judge",
     "load_detector",
     "place_of",

@@ -5,7 +5,7 @@ cells (their median absolute deviation, remembered for hours, and never less tha
 and cells of a delivered system differ by). What happens to all cells alike is no anomaly of one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -83,7 +83,8 @@ class ChannelState:
         contact_weight: its variance over healthy cells, shape (racks,).
         scatter: of each channel, shape (channels, racks).
         offset: means of the rack channels, which sensors' offsets shift, shape (4, racks).
-        seen_s: shape (racks,).
+        seen_s: how long the rack has been watched in all, shape (racks,).
+        warm_s: how long its temperatures have been followed without an absence, shape (racks,).
     """
 
     fast_c: Floats
@@ -94,6 +95,7 @@ class ChannelState:
     scatter: Floats
     offset: Floats
     seen_s: Floats
+    warm_s: Floats
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,18 @@ def no_channels(place: Place) -> ChannelState:
         scatter=np.repeat(LEAST_SCATTER[:, None], place.racks, axis=1),
         offset=np.zeros((len(RACK_CHANNELS), place.racks), np.float32),
         seen_s=np.zeros(place.racks, np.float32),
+        warm_s=np.zeros(place.racks, np.float32),
     )
+
+
+def after_absence(state: ChannelState) -> ChannelState:
+    """Return the state after an absence: temperatures are followed anew.
+
+    What cells of a rack are warmer than one another by depends on loads and cooling that nobody
+    saw meanwhile; compared with the time before it would look like a jump. What cells are like
+    (scatter, offsets, all that the filter knows) stays.
+    """
+    return replace(state, warm_s=np.zeros_like(state.warm_s))
 
 
 def look(
@@ -143,12 +156,12 @@ def look(
     fast = (1 - np.exp(-span_s / FAST_S))[rack]
     good = np.isfinite(block.temperature_c) & (span_s > 0)[rack]
     off_c = block.temperature_c - np.nan_to_num(place.median(block.temperature_c))[rack]
-    new = (state.seen_s == 0)[rack]
+    new = (state.warm_s == 0)[rack]
     off_c = np.where(good, off_c, state.fast_c).astype(np.float32)
     before_c = np.where(new, off_c, state.fast_c)
     fast_c = before_c + fast * (off_c - before_c)
     # At first the mean of all that was seen, later of the last hours.
-    slow = (span_s / np.minimum(state.seen_s + np.maximum(span_s, 1e-3), SLOW_S))[rack]
+    slow = (span_s / np.minimum(state.warm_s + np.maximum(span_s, 1e-3), SLOW_S))[rack]
     slow_c = state.slow_c + slow * (off_c - state.slow_c)
 
     ratio = surprise.volts / surprise.expected_v
@@ -184,6 +197,7 @@ def look(
         scatter=scatter,
         offset=offset,
         seen_s=state.seen_s + span_s,
+        warm_s=state.warm_s + span_s,
     )
     warmth = cells[TEMPERATURE_JUMP]
     return after, Figures(cells, amounts, racks, cells[VOLTAGE_STEP], warmth)

@@ -83,6 +83,20 @@ def start(model: CellModel, place: Place) -> AnomalyState:
     )
 
 
+def after_absence(state: AnomalyState, place: Place) -> AnomalyState:
+    """Return the state after an absence in which nothing was seen.
+
+    What was found stands, and what is known of cells stays; seconds of before are not judged
+    with those of after, and temperatures are compared with one another anew.
+    """
+    return replace(
+        state,
+        gathered=gather.begun_anew(state.gathered, place),
+        channels=channels.after_absence(state.channels),
+        before=np.zeros_like(state.before),
+    )
+
+
 def step(
     detector: Detector, model: CellModel, place: Place, state: AnomalyState, inputs: Inputs
 ) -> tuple[AnomalyState, Anomalies]:
@@ -115,6 +129,7 @@ def judge(
         block,
         state.before.astype(np.float32),
         watched_s=moved[0].seen_s,
+        warm_s=moved[0].warm_s,
         place=place,
     )
     findings, begun = latch(

@@ -66,9 +66,10 @@ _KIND_OF_RACK_ROW = np.array(
 )
 LEARNING_S = np.float32(7200.0)
 LEARNED_ROWS = [
-    *(ch.VOLTAGE_SHIFT, ch.TEMPERATURE_DRIFT, ch.TEMPERATURE_LEVEL, ch.LEAK, ch.SOC),
+    *(ch.VOLTAGE_SHIFT, ch.LEAK, ch.SOC),
     *(ch.CAPACITY, ch.RESISTANCE, ch.CONTACT, ch.OFFSET),
 ]
+WARM_ROWS = [ch.TEMPERATURE_DRIFT, ch.TEMPERATURE_LEVEL]
 """How healthy cells differ is learned in the first hours; till then it counts for less."""
 _PER_NAT = np.float32(1 / np.log(10))
 _STILL_TESTS = np.float32(4.0)
@@ -109,6 +110,7 @@ def fuse(
     before: Floats,
     *,
     watched_s: Floats,
+    warm_s: Floats,
     place: Place,
 ) -> Scores:
     """Return rarities and scores of a block.
@@ -120,6 +122,7 @@ def fuse(
         block: the block.
         before: the cells' scores in the block before, shape (cells,).
         watched_s: how long each rack has been watched, shape (racks,).
+        warm_s: how long its temperatures have been followed without an absence, shape (racks,).
         place: of the cells.
     """
     rarity = np.empty((len(ROWS), len(distance)), np.float32)
@@ -128,8 +131,8 @@ def fuse(
             figures.cells[row] * ONE_SIDED[row] if row in ONE_SIDED else abs(figures.cells[row])
         )
         rarity[row] = card.cells[name].rarity(figure)
-    known = np.minimum(watched_s / LEARNING_S, 1).astype(np.float32)
-    rarity[LEARNED_ROWS] *= known[place.rack]
+    for learned, since_s in ((LEARNED_ROWS, watched_s), (WARM_ROWS, warm_s)):
+        rarity[learned] *= np.minimum(since_s / LEARNING_S, 1).astype(np.float32)[place.rack]
     rarity[PATTERN_ROW] = card.cells[PATTERN].rarity(distance)
     rarity[STILL_VOLTAGE_ROW] = np.maximum(block.still_voltage * _PER_NAT - _STILL_TESTS, 0)
     rarity[STILL_TEMPERATURE_ROW] = np.maximum(block.still_temperature * _PER_NAT - _STILL_TESTS, 0)

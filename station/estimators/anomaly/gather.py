@@ -172,9 +172,13 @@ def close(state: GatherState, soc: Floats, place: Place) -> tuple[GatherState, B
         still_voltage=state.still_voltage.astype(np.float32),
         still_temperature=state.still_temperature.astype(np.float32),
     )
-    begun = nothing_gathered(place)
-    after = replace(
-        begun,
+    return begun_anew(state, place), block
+
+
+def begun_anew(state: GatherState, place: Place) -> GatherState:
+    """Return the state at the beginning of a block, with what outlasts blocks."""
+    return replace(
+        nothing_gathered(place),
         voltage_code=state.voltage_code,
         temperature_code=state.temperature_code,
         still_voltage=state.still_voltage,
@@ -184,7 +188,6 @@ def close(state: GatherState, soc: Floats, place: Place) -> tuple[GatherState, B
         peer_share=state.peer_share,
         peer_offset=state.peer_offset,
     )
-    return after, block
 
 
 def against_peers(

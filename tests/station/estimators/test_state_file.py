@@ -9,7 +9,9 @@ from cell_lab.parameter_files import parameters_of
 from station.estimators import (
     StateError,
     build_cell_model,
+    resume,
     start,
+    state_file,
     state_from_bytes,
     state_to_bytes,
     tick,
@@ -102,3 +104,25 @@ def test_hypotheses_of_cells_that_search_no_more_are_refused(settings):
 
     with pytest.raises(StateError, match="hypotheses"):
         state_from_bytes(settings, state_to_bytes(torn))
+
+
+def test_a_state_of_before_temperatures_were_followed_anew_is_taken(settings, monkeypatch):
+    watched = replace(settings, anomaly=detector())
+    state, _ = after_seconds(watched, 40)
+    monkeypatch.setattr(state_file, "_NEVER_KEPT", (*state_file._NEVER_KEPT, *state_file._MAY_LACK))
+
+    restored = state_from_bytes(watched, state_to_bytes(state))
+
+    assert restored.anomaly.channels.seen_s.tolist() == state.anomaly.channels.seen_s.tolist()
+    assert not restored.anomaly.channels.warm_s.any()
+
+
+def test_after_an_absence_what_was_learnt_of_cells_stays_and_temperatures_begin_anew(settings):
+    watched = replace(settings, anomaly=detector())
+    state, _ = after_seconds(watched, 40)
+
+    back = resume(watched, state, 80.0).anomaly
+
+    assert back.channels.seen_s.tolist() == state.anomaly.channels.seen_s.tolist()
+    assert not back.channels.warm_s.any()
+    assert not back.gathered.seconds.any()

@@ -5,6 +5,7 @@ import pytest
 
 from station.estimators.anomaly import (
     Kind,
+    after_absence,
     place_of,
     start,
     step,
@@ -30,9 +31,10 @@ def run(seconds, fault=lambda inputs, _second: inputs, state=None, station=None,
     known, findings, told = detector(), [], None
     for second in range(settle + seconds):
         inputs = station.next()
-        if second == settle:
+        if settle and second == settle:
             known_long = np.full(RACKS, 9000, np.float32)
-            state = replace(state, channels=replace(state.channels, seen_s=known_long))
+            long = replace(state.channels, seen_s=known_long, warm_s=known_long)
+            state = replace(state, channels=long)
         if second >= settle:
             inputs = fault(inputs, second - settle)
         state, told = step(known, MODEL, PLACE, state, inputs)
@@ -65,6 +67,25 @@ def test_a_cell_that_warms_within_a_minute_is_named_with_its_rack_and_reason():
     assert "单体 8" in findings[0].reason.zh
     assert len(findings[0].values) == 8
     assert max(findings[0].values) > 5
+
+
+def test_after_an_absence_temperatures_are_compared_with_what_came_after_it():
+    def cooled_meanwhile(inputs, second):
+        cooler = with_cell(inputs, "temperature_c", 3, inputs.temperature_c[3] - 2.0)
+        warm = cooler.temperature_c[CELL] + min(max(second - 600, 0) / 30, 2.0)
+        return with_cell(cooler, "temperature_c", CELL, warm)
+
+    station = Station()
+    state, _, before = run(600, station=station)
+
+    _, _, unbroken = run(300, cooled_meanwhile, state=state, station=station, settle=0)
+    back = after_absence(state, PLACE)
+    _, told, found = run(800, cooled_meanwhile, state=back, station=station, settle=0)
+
+    assert before == []
+    assert [(each.rack, each.cell) for each in unbroken[:1]] == [(0, 3)]
+    assert {(each.rack, each.cell) for each in found} == {(1, 7)}
+    assert (told.level > 0).tolist() == [False, True, False]
 
 
 def test_a_cell_that_goes_on_warming_without_more_resistance_is_called_an_internal_short():

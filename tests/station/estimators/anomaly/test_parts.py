@@ -67,7 +67,8 @@ def test_from_more_cells_a_rarer_figure_is_expected():
         figures.cells[SOC, 0] = 30.0
         block = SimpleNamespace(still_voltage=none, still_temperature=none)
         hours = np.full(1, 9000, np.float32)
-        fused = fuse(detector().card, figures, none, block, none, watched_s=hours, place=place)
+        known = {"watched_s": hours, "warm_s": hours, "place": place}
+        fused = fuse(detector().card, figures, none, block, none, **known)
         scores[cells] = fused.cell[0]
 
     assert scores[10] - scores[100] == pytest.approx(1.0, abs=1e-5)
