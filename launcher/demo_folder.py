@@ -7,6 +7,7 @@ from what another run uses. A run that fails leaves its folder, because the logs
 import contextlib
 import fcntl
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -52,7 +53,7 @@ def again_commands(folder: Path) -> list[str]:
         ("cloud", "cloud/cloud.toml"),
         ("station", "station/station.toml"),
     )
-    return [f"./stationmaster {tier} {folder / file}" for tier, file in tiers]
+    return [f"./stationmaster {tier} {shlex.quote(str(folder / file))}" for tier, file in tiers]
 
 
 def left_behind() -> list[Path]:
