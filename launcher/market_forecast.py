@@ -53,10 +53,10 @@ def run_forecast_eval(wishes: Wishes, output: Path, reference: Path | None) -> i
         from cloud.market.forecasts.files import parse_columns, read_history
         from cloud.market.forecasts.rolling import roll
 
-        days, members = _asked(wishes)
+        asked, members = _asked(wishes)
         history, notes = read_history(wishes.prices, parse_columns(wishes.columns), wishes.zone)
         table = day_table(history, ahead=0)
-        rows, first, short = _rows(table, wishes, days)
+        rows, first, short = _rows(table, wishes, asked)
         for note in (*notes, *table.flags, *short):
             print(note)
         kept = output.with_name(output.name + ".progress.npz")
