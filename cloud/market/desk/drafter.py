@@ -134,8 +134,10 @@ class Drafter:
                     for (number, product), why in failed.items()
                 )
             )
-        for first in failed.values():
-            raise first
+        if len(failed) > 1:
+            raise ExceptionGroup("drafts of several products failed", list(failed.values()))
+        for only in failed.values():
+            raise only
         return made
 
     async def _due(self, desk: Desk) -> list[_Task]:

@@ -6,16 +6,6 @@ from station.protocols.errors import ProtocolError
 from station.protocols.modbus.place import RegisterType
 from station.protocols.modbus.write import Write
 
-_DTYPES = {
-    RegisterType.U16: ">u2",
-    RegisterType.S16: ">i2",
-    RegisterType.U32: ">u4",
-    RegisterType.S32: ">i4",
-    RegisterType.U64: ">u8",
-    RegisterType.S64: ">i8",
-    RegisterType.F32: ">f4",
-    RegisterType.F64: ">f8",
-}
 _STEP_SLACK = 1e-9
 """Share of a step by which arithmetic may miss a bound of the range."""
 
@@ -76,7 +66,7 @@ def _stepped(value: float, step: float, low: float, high: float) -> float:
 def _words(write: Write, register_value: float) -> list[int]:
     if write.type is RegisterType.BIT:
         return [int(register_value != 0.0)]
-    dtype = np.dtype(_DTYPES[write.type])
+    dtype = np.dtype(write.type.dtype)
     if dtype.kind != "f":
         register_value = float(np.rint(register_value))
         bounds = np.iinfo(dtype)

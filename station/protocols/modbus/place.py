@@ -47,6 +47,12 @@ class RegisterType(StrEnum):
         return 1 if self is RegisterType.BIT else int(self.value[1:]) // 16
 
     @property
+    def dtype(self) -> str:
+        """The same for NumPy: sign, size and the order of bytes in registers."""
+        kind = {"u": "u", "s": "i", "f": "f"}.get(self.value[0], "u")
+        return f">{kind}{2 * self.words}"
+
+    @property
     def is_float(self) -> bool:
         """Whether it is an IEEE 754 number, which says "no value" by itself (not-a-number)."""
         return self in {RegisterType.F32, RegisterType.F64}
