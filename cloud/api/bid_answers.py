@@ -103,6 +103,15 @@ class ReasonAnswer(BaseModel):
     zh: str
 
 
+class StressAnswer(BaseModel):
+    """What a day that no history promises makes of a bid."""
+
+    name: str
+    words: WordsAnswer
+    revenue: float
+    missed_mwh: float = Field(description="clears and cannot be followed")
+
+
 class JudgementAnswer(BaseModel):
     """What rules, limits and risk say of a version."""
 
@@ -116,6 +125,9 @@ class JudgementAnswer(BaseModel):
     approver: Approver = Field(description="who is enough to approve it")
     rule: str
     blocked: str
+    stress: list[StressAnswer] = Field(
+        description="the first as forecast; empty: no price of energy can weigh it"
+    )
 
 
 class VersionAnswer(BaseModel):
@@ -278,6 +290,15 @@ def judgement_answer(judged: Judgement) -> JudgementAnswer:
         approver=judged.approver,
         rule=judged.rule,
         blocked=judged.blocked,
+        stress=[
+            StressAnswer(
+                name=one.name,
+                words=WordsAnswer(en=one.en, zh=one.zh),
+                revenue=one.revenue,
+                missed_mwh=one.missed_mwh,
+            )
+            for one in judged.stressed
+        ],
     )
 
 

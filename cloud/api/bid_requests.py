@@ -76,15 +76,6 @@ class PossibleDayAnswer(BaseModel):
     price: list[float] = Field(description="by interval of the bid")
 
 
-class StressAnswer(BaseModel):
-    """What a day that no history promises makes of a bid."""
-
-    name: str
-    words: WordsAnswer
-    revenue: float
-    missed_mwh: float = Field(description="clears and cannot be followed")
-
-
 class WhatIfAnswer(BaseModel):
     """What edited offers would come to; nothing is stored."""
 
@@ -97,7 +88,6 @@ class WhatIfAnswer(BaseModel):
     scenarios: int
     missed_mwh: float = Field(description="clears and cannot be followed, on average")
     days: list[PossibleDayAnswer] = Field(description="some of the possible days, by revenue")
-    stress: list[StressAnswer] = Field(description="empty: there is no forecast to weigh with")
     may_approve: bool = Field(description="whether the asker may approve it")
 
 

@@ -27,7 +27,6 @@ from cloud.api.bid_requests import (
     HistogramAnswer,
     OffersRequest,
     PossibleDayAnswer,
-    StressAnswer,
     ViolationAnswer,
     WhatIfAnswer,
     WithdrawRequest,
@@ -278,15 +277,6 @@ def _what_if(offers: BidSet, told: WhatIf, *, may: bool) -> WhatIfAnswer:
         days=[
             PossibleDayAnswer(rank=one.rank, revenue=one.revenue, price=list(one.price))
             for one in told.days
-        ],
-        stress=[
-            StressAnswer(
-                name=one.name,
-                words=WordsAnswer(en=one.en, zh=one.zh),
-                revenue=one.revenue,
-                missed_mwh=one.missed_mwh,
-            )
-            for one in told.stressed
         ],
         may_approve=may,
     )

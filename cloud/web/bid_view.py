@@ -21,6 +21,7 @@ from cloud.web import format as form
 from cloud.web.desk_log import who_words
 from cloud.web.desk_view import counting, span
 from cloud.web.desk_words import blocked_words, state_words
+from cloud.web.risk_view import risk
 from cloud.web.settlement_view import settlement
 from cloud.web.visit import Visit
 
@@ -46,6 +47,7 @@ def whole(
         "versions": [_version(visit, one, papers.get(one.number, {})) for one in bid.versions],
         "fallback": _fallback(visit, bid, papers),
         "rows": _rows(visit, station.zone, bid, papers),
+        "risk": risk(visit, bid, papers),
         "notes": [
             reason.zh if visit.language.startswith("zh") else reason.en
             for reason in version.content.explanation
@@ -60,7 +62,6 @@ def whole(
 
 def _version(visit: Visit, one: Version, papers: Mapping[type[Any], Any]) -> dict[str, Any]:
     judged = papers.get(Judgement)
-    figures = judged.figures if judged is not None else {}
     mark = fingerprint(one.content.bid_set)
     return {
         "number": one.number,
@@ -70,9 +71,6 @@ def _version(visit: Visit, one: Version, papers: Mapping[type[Any], Any]) -> dic
         "made_by": who_words(visit.t, one.made_by),
         "approved_by": who_words(visit.t, one.approved_by or form.NO_VALUE),
         "fingerprint": " ".join(mark[i : i + 4] for i in range(0, len(mark), 4)),
-        "expected": form.sum_(figures.get("expected")),
-        "left": form.sum_(figures.get("left")),
-        "cvar": form.sum_(figures.get("cvar")),
         "broken": []
         if judged is None
         else [words.text(visit.language) for words in (*judged.violations, *judged.breaches)],

@@ -17,6 +17,8 @@ LEAST_BIDS: Final = 20
 LEAST_BAND_DAYS: Final = 7
 _BANDS: Final = {"50": ("0.25", "0.75"), "80": ("0.1", "0.9"), "90": ("0.05", "0.95")}
 """Of a forecast, in percent: between which levels they lie."""
+_LABEL: Final = 20.0
+"""Room that the label of a mark takes, in percent of the narrowest picture."""
 
 
 def chain_view(found: "ResidualDays", zone: ZoneInfo, span_ms: tuple[int, int]) -> dict[str, Any]:
@@ -98,11 +100,29 @@ def _histogram(edges: Floats, counts: Sequence[int], var: float, cvar: float) ->
             }
             for place, count in enumerate(counts)
         ],
-        "var": at(-var),
-        "cvar": at(-cvar),
+        "marks": _marks({"VaR": at(-var), "CVaR": at(-cvar)}),
         "low": form.sum_(low),
         "high": form.sum_(high),
     }
+
+
+def _marks(places: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return two marks with the rows and sides of their labels, as `desk_draw.js` places them.
+
+    No label touches the other one or its line, which begins in the row of its own label.
+    """
+    (near, low), (far, high) = sorted(places.items(), key=lambda pair: pair[1])
+    fits_left, fits_right = low >= _LABEL, high <= 100 - _LABEL
+    if fits_left and fits_right:
+        rows, left = (0, 0), (True, False)
+    elif fits_left:
+        rows, left = (1, 0), (True, True)
+    else:
+        rows, left = (0, 1), (False, not fits_right)
+    return [
+        {"label": label, "at": at, "row": row, "left": side}
+        for label, at, row, side in zip((near, far), (low, high), rows, left, strict=True)
+    ]
 
 
 def _fan(fan: Floats, paths: Floats) -> dict[str, Any]:

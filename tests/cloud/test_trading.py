@@ -163,6 +163,8 @@ async def test_a_bid_is_judged_by_rules_risk_and_limits_and_by_the_same_dice_twi
     assert judged.approver is Approver.TRADER
     assert judged.figures["power_mw"] == 2
     assert judged.figures["var"] <= judged.figures["cvar"] <= judged.figures["worst"]
+    cases = {one.name: one.revenue for one in judged.stressed}
+    assert (next(iter(cases)), len(cases)) == ("expected", 6)
 
 
 async def test_a_limit_that_is_broken_is_named_in_both_languages(parts, desk):

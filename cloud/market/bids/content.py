@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import BeforeValidator, TypeAdapter
 
 from cloud.market.bid import BidSet
+from cloud.market.risk.stress import Stressed
 from cloud.market.statement import Line
 from contract.words import Words
 
@@ -73,6 +74,8 @@ class Judgement:
         figures: of risk: var, cvar, worst, expected, in the market's currency; power_mw.
         approver: who is enough to approve it.
         rule: name of the rule that approves it, where one is enough.
+        stressed: what days that no history promises make of it, the first as forecast; empty:
+            nothing could be weighed, or it was checked before this was kept.
     """
 
     violations: tuple[Words, ...] = ()
@@ -80,6 +83,7 @@ class Judgement:
     figures: Mapping[str, float] = field(default_factory=dict)
     approver: Approver = Approver.TRADER
     rule: str = ""
+    stressed: tuple[Stressed, ...] = ()
 
     @property
     def blocked(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet, Direction
@@ -19,12 +20,14 @@ from cloud.market.desk.weighing import (
     follow_together,
     held_revenue,
     is_energy,
+    stress_together,
     worth_of,
 )
 from cloud.market.exchanges import Market, Party, Role, Violation, check_everything
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.risk import (
     Limits,
+    Stressed,
     approver,
     breaches,
     greatest_power,
@@ -91,6 +94,23 @@ def judge(bid: Bid, version: Version, context: Context) -> Judgement:
         figures=figures,
         approver=enough,
         rule="within the desk's limits for rules" if enough is Approver.RULE else "",
+        stressed=stressed_days(version, context.market, battery),
+    )
+
+
+def stressed_days(version: Version, market: Market, battery: Battery) -> tuple[Stressed, ...]:
+    """Return what stressed days make of a version; empty: no price of energy can weigh it."""
+    offers, inputs = version.content.bid_set, version.content.inputs
+    forecast = forecast_of(inputs)
+    if forecast is None or not is_energy(offers):
+        return ()
+    prices = expected_prices(offers, forecast)
+    if prices is None:
+        return ()
+    return stress_together(
+        *(offers, prices, battery, beside_of(inputs)),
+        spike_price=float(market.product(offers.product).price_cap),
+        worth=worth_of(inputs),
     )
 
 
@@ -157,13 +177,28 @@ def paths_of(offers: BidSet, forecast: Forecast, seed: int) -> Floats | None:
     """
     from cloud.market.forecasts import paths  # noqa: PLC0415 - needs scipy, which is slow to load
 
-    starts = np.array([one.start_ms for one in offers.intervals], np.int64)
-    places = (starts - forecast.start_ms) // (forecast.step_min * MINUTE_MS)
-    if places.min() < 0 or places.max() >= len(forecast.mean):
+    places = _places(offers, forecast)
+    if places is None:
         return None
     drawn = paths(forecast, _SCENARIOS, np.random.default_rng(seed))
     chosen: Floats = drawn[:, places]
     return chosen
+
+
+def expected_prices(offers: BidSet, forecast: Forecast) -> Floats | None:
+    """Return the expected price of each of a bid's intervals, shape (intervals,); None as above."""
+    places = _places(offers, forecast)
+    if places is None:
+        return None
+    prices: Floats = forecast.mean[places]
+    return prices
+
+
+def _places(offers: BidSet, forecast: Forecast) -> npt.NDArray[np.int64] | None:
+    """Return where a forecast has each interval; None where it does not reach over all."""
+    starts = np.array([one.start_ms for one in offers.intervals], np.int64)
+    places = (starts - forecast.start_ms) // (forecast.step_min * MINUTE_MS)
+    return None if places.min() < 0 or places.max() >= len(forecast.mean) else places
 
 
 def battery_of(inputs: Mapping[str, Any]) -> Battery | None:

@@ -24,13 +24,10 @@ from cloud.market.desk.weighing import (
     beside_of,
     follow_together,
     is_energy,
-    stress_together,
     worth_of,
 )
 from cloud.market.exchanges import Violation
-from cloud.market.forecast import Floats, Forecast
-from cloud.market.risk import Stressed
-from cloud.market.units import MINUTE_MS
+from cloud.market.forecast import Floats
 
 _BINS: Final = 24
 _SHOWN: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -64,7 +61,6 @@ class WhatIf:
         scenarios: how many possible days.
         missed_mwh: energy that clears and cannot be followed, on average.
         days: some of the possible days, from poor to rich.
-        stressed: what days that no history promises make of it; the first as forecast.
     """
 
     judgement: Judgement
@@ -74,7 +70,6 @@ class WhatIf:
     scenarios: int = 0
     missed_mwh: float = 0.0
     days: tuple[PossibleDay, ...] = ()
-    stressed: tuple[Stressed, ...] = ()
 
 
 def what_if(bid: Bid, base: Version, offers: BidSet, context: Context, why: str = "") -> WhatIf:
@@ -109,11 +104,6 @@ def what_if(bid: Bid, base: Version, offers: BidSet, context: Context, why: str 
         len(prices),
         float(followed.missed_mwh.mean()),
         shown_days(followed.revenue, prices),
-        stress_together(
-            *(offers, expected_prices(offers, forecast), battery, beside),
-            spike_price=float(context.market.product(offers.product).price_cap),
-            worth=worth,
-        ),
     )
 
 
@@ -125,11 +115,3 @@ def shown_days(revenue: Floats, prices: Floats) -> tuple[PossibleDay, ...]:
         PossibleDay(rank, float(revenue[place]), tuple(np.round(prices[place], 2).tolist()))
         for rank, place in zip(_SHOWN, places, strict=True)
     )
-
-
-def expected_prices(offers: BidSet, forecast: Forecast) -> Floats:
-    """Return the expected price of each of a bid's intervals, all of which the forecast reaches."""
-    starts = np.array([one.start_ms for one in offers.intervals], np.int64)
-    places = (starts - forecast.start_ms) // (forecast.step_min * MINUTE_MS)
-    prices: Floats = forecast.mean[places]
-    return prices

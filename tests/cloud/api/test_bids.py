@@ -18,6 +18,7 @@ from tests.cloud.stations import create_station
 from tests.cloud.web.console import quick_passwords
 
 BASE = "/api/v1/stations/haibin-1/bids"
+CASES = ["expected", "price_up", "price_down", "spike", "negative_day", "outage"]
 
 
 @pytest.fixture
@@ -77,6 +78,8 @@ async def test_a_bid_is_told_whole_with_its_reasons_its_risk_and_its_log(trader,
     first = whole["versions"][0]
     assert first["judgement"]["approver"] == "trader"
     assert first["judgement"]["figures"]["power_mw"] == 2
+    assert [one["name"] for one in first["judgement"]["stress"]] == CASES
+    assert first["judgement"]["stress"][1]["words"]["zh"] == "电价上涨30%"
     assert first["intervals"][72]["segments"][0]["why"] == "sells at 62.50 or more"
     assert first["explanation"][0]["zh"] == "电表为新装"
     assert [(one["version"], one["after"]) for one in whole["log"]][:2] == [

@@ -14,6 +14,35 @@ from tests.cloud.web.test_pages_in_chromium import OVERFLOW
 
 PASSWORD = "right horse battery"
 NUMBER = re.compile(r"[\d,.]+")
+TOUCHING = """
+async () => {
+  const module = document.querySelector("script[src*='/desk.js']").src;
+  const { histogram } = await import(new URL("desk_draw.js", module));
+  const host = document.querySelector("#hist");
+  const apart = (a, b) =>
+    a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+  const boxes = (what) =>
+    [...host.querySelectorAll(what)].map((one) => one.getBoundingClientRect());
+  const told = { edges: [0, 50, 100], counts: [1, 1] };
+  const wrong = [];
+  for (const width of [240, 420]) {
+    host.style.width = `${width}px`;
+    for (let cvar = 0; cvar <= 100; cvar += 5) {
+      for (const nearer of [0, 1, 5, 20, 60]) {
+        const earned = Math.min(cvar + nearer, 100);
+        histogram(host, told, [["VaR 95 %", -earned], ["CVaR 95 %", -cvar]], "");
+        const [labels, lines] = [boxes("text:is(.first, .last)"), boxes(".var")];
+        const inside = host.getBoundingClientRect();
+        const whole = labels.every((one) => one.left >= inside.left && one.right <= inside.right);
+        const clear = labels.every((one) => lines.every((line) => apart(line, one)));
+        if (!whole || !clear || !apart(...labels)) wrong.push([width, earned, cvar]);
+      }
+    }
+  }
+  return wrong;
+}
+"""
+"""Draws risk from left to right in two widths; returns where a label touches what it must not."""
 OF_A_DAY = re.compile(r"^(69|72|75)")
 """0.3 MW at 10 for 23, 24 or 25 hours."""
 
@@ -68,6 +97,23 @@ def test_the_pages_are_whole_in_both_languages_and_every_size(visit, bid, langua
             problems += [f"{path}: {found}" for found in page.evaluate(OVERFLOW)]
 
     assert problems == []
+
+
+def test_the_risk_of_a_bid_is_kept_and_its_labels_never_touch(visit, bid):
+    with visit("zh-Hans") as visitor:
+        page = visitor.open(f"/stations/haibin-1/bids/{bid}")
+        expect(page.locator("#risk [data-figure=worst]")).to_contain_text(NUMBER)
+        expect(page.locator("#risk [data-case]")).to_have_count(6)
+        expect(page.locator("#risk [data-case=outage]")).to_contain_text("一半功率停运")
+        cells = page.locator("#risk [data-case=price_up] td.r").all_text_contents()
+
+        page = visitor.open(f"/desk?station=haibin-1&bid={bid}")
+        expect(page.locator("#hist .var")).to_have_count(2)
+        touching = page.evaluate(TOUCHING)
+
+    assert len(cells) == 2  # the draft and its fall-back
+    assert all(NUMBER.search(one) for one in cells)
+    assert touching == []
 
 
 def test_a_trader_changes_a_band_sees_what_it_does_signs_and_sees_it_accepted(

@@ -207,7 +207,7 @@ def test_the_desk_says_whether_its_risk_is_told_rightly(visit, address, bids):
         expect(cases.first).to_contain_text("the day as forecast")
         expect(page.locator("[data-check]")).to_have_text("The gate is closed, or the bid is over.")
         expect(page.locator("#hist text.last, #hist text.first")).to_have_text(
-            ["VaR 95 %", "CVaR 95 %"]
+            ["CVaR 95 %", "VaR 95 %"]
         )
 
     assert tested[:3] == [str(DAYS), "0", "1.2"]
@@ -217,7 +217,7 @@ def test_the_desk_says_whether_its_risk_is_told_rightly(visit, address, bids):
     ]
     assert learnt[-1] == f"{DAYS - 1} days"
     assert all(re.fullmatch(r"[\N{MINUS SIGN}\d,.]+ CNY", one) for one in learnt[:3])
-    assert (drawn, marks) == (6, ["VaR", "CVaR"])
+    assert (drawn, marks) == (6, ["CVaR", "VaR"])
 
 
 def test_a_desk_of_few_days_says_that_they_are_not_enough(visit, address, bids):

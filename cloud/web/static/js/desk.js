@@ -54,6 +54,7 @@ class Desk {
     this.showPlan = planChart(facts, plan, this.offers, () => this.chosen);
     this.show();
     showRisk(this.version.judgement, null, facts.limits, null);
+    showStress(this.version.judgement);
   }
 
   get closed() {
@@ -167,9 +168,9 @@ class Desk {
       this.verdict(t("It cannot be weighed: {reason}", { reason: error.message }));
       return;
     }
-    const { judgement, histogram, days, stress } = this.told;
+    const { judgement, histogram, days } = this.told;
     this.showFan?.(days);
-    showStress(stress, judgement);
+    showStress(judgement);
     showRisk(judgement, this.version.judgement, facts.limits, histogram);
     write(one("[data-missed]"), this.told.missed_mwh > 0.005 ? t("{energy} MWh of it cannot be followed on an average day", { energy: number(this.told.missed_mwh) }) : "");
     this.verdict();

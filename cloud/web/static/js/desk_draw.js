@@ -87,15 +87,27 @@ export function histogram(host, told, marks, none) {
   let path = `M${x(low)} ${floor}`;
   counts.forEach((count, i) => { path += `V${y(count)}H${x(edges[i + 1])}`; });
   host.append(svg("path", { d: `${path}V${floor}z`, class: "area" }), svg("path", { d: `${path}V${floor}`, class: "step" }), svg("path", { d: `M8 ${floor}H${width - 8}`, class: "zero" }));
-  marks.forEach(([label, loss], row) => {
-    if (loss == null) return;
-    const at = Math.min(Math.max(x(-loss), 8), width - 8);
+  const known = marks.filter(([, loss]) => loss != null).map(([label, loss]) => ({ label, at: Math.min(Math.max(x(-loss), 8), width - 8) }));
+  known.sort((one, other) => one.at - other.at);
+  placed(known.map(({ at }) => at), width).forEach(({ row, left }, i) => {
+    const { label, at } = known[i];
     const line = TOP + ROW * row;
     host.append(svg("path", { d: `M${at} ${line}V${floor}`, class: "var" }));
-    const left = row > 0 ? at > LABEL : at >= width / 2; // the second stands clear of the first one's line
     text(host, label, at + (left ? -5 : 5), line + 10, left ? "last" : "first");
   });
   return undefined;
+}
+
+/**
+ * Rows and sides of the labels of up to two marks, by their places from left to right: no label
+ * touches the other one or its line, which begins in the row of its own label.
+ */
+function placed(places, width) {
+  const fits = { left: places[0] >= LABEL, right: places[places.length - 1] <= width - LABEL };
+  if (places.length < 2) return places.map(() => ({ row: 0, left: !fits.right }));
+  if (fits.left && fits.right) return [{ row: 0, left: true }, { row: 0, left: false }];
+  if (fits.left) return [{ row: 1, left: true }, { row: 0, left: true }];
+  return [{ row: 0, left: false }, { row: 1, left: !fits.right }];
 }
 
 /** A figure on its bar, with its limit as a tick. */

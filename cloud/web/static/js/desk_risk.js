@@ -45,8 +45,9 @@ function leftWords(figures) {
 /** Whether prices were drawn for it, or need not be: power held ready, and a bid without offers. */
 const weighed = (judgement) => judgement?.figures.cvar != null;
 
-/** Show what stressed days make of the offers as they are typed. */
-export function showStress(cases, judgement) {
+/** Show what stressed days make of the offers: as they were checked, or as they are typed. */
+export function showStress(judgement) {
+  const cases = judgement?.stress ?? [];
   const zh = document.documentElement.lang.startsWith("zh");
   const rows = cases.map((each) => {
     const row = document.createElement("tr");
