@@ -89,10 +89,11 @@ async def show_forecast(
     bid: BidId,
     version: Annotated[int | None, Query(ge=1, description="default: the first")] = None,
 ) -> BidForecast:
-    """The forecast of the price that a version was made on, with its bands."""
+    """The forecast of the price that a version is paid by, with its bands."""
     found = await load(parts, station, bid)
     made = _version(found, version or 1)
-    record = made.content.inputs.get("forecast")
+    inputs = made.content.inputs
+    record = inputs.get("own_forecast") or inputs.get("forecast")
     if record is None:
         raise NotFound(f"version {made.number} of bid {bid} was made without a forecast")
     product = load_market(found.market).product(found.product)

@@ -17,10 +17,11 @@ from cloud.market.bids import (
     Version,
     fingerprint,
 )
+from cloud.market.exchanges import load_market
 from cloud.web import format as form
 from cloud.web.desk_log import who_words
 from cloud.web.desk_view import counting, span
-from cloud.web.desk_words import blocked_words, state_words
+from cloud.web.desk_words import blocked_words, product_name, state_words
 from cloud.web.risk_view import risk
 from cloud.web.settlement_view import settlement
 from cloud.web.visit import Visit
@@ -30,7 +31,7 @@ _BY_HAND: Final = "set by hand"
 """So the desk's page begins the reason of a band that a person has set."""
 _DRAFTING: Final = "drafting"
 _FORECAST: Final = re.compile(
-    r"(?P<profile>naive\.profile of )?(?P<name>ensemble/(?P<number>\d+)|\S.*?)"
+    r"(?:(?P<product>[a-z0-9._-]+): )?(?P<profile>naive\.profile of )?(?P<name>ensemble/(?P<number>\d+)|\S.*?)"
     r" known (?P<known>\d{4}-\S+)"
 )
 _PLANS: Final = re.compile(r"plans, HiGHS (?P<number>\S+)")
@@ -54,7 +55,9 @@ def whole(
             if reason.start_ms is None
         ],
         "battery": _battery(visit, version.content.inputs.get("battery")),
-        "forecasts": [_forecast(visit, station.zone, one) for one in version.content.forecasts],
+        "forecasts": [
+            _forecast(visit, station.zone, bid, one) for one in version.content.forecasts
+        ],
         "models": [_model(visit, one) for one in version.content.models],
         "settled": settlement(visit, station.zone, papers),
     }
@@ -115,8 +118,11 @@ def _signed(direction: Direction, power: float) -> float:
     return -power if direction in _SIGNS else power
 
 
-def _forecast(visit: Visit, zone: ZoneInfo, told: str) -> str:
-    """A forecast by what it is, its version and until when it knew, in market time."""
+def _forecast(visit: Visit, zone: ZoneInfo, bid: Bid, told: str) -> str:
+    """A forecast by what it is, its version and until when it knew, in market time.
+
+    The plan's own comes first; that of another market's price is named by its product.
+    """
     found = _FORECAST.fullmatch(told)
     if found is None:
         return told
@@ -125,6 +131,10 @@ def _forecast(visit: Visit, zone: ZoneInfo, told: str) -> str:
         name = visit.t("weighted ensemble, version {n}", n=found["number"])
     if found["profile"]:
         name = visit.t("mean of the same weekdays before, beside: {name}", name=name)
+    if found["product"] == bid.product:
+        product = load_market(bid.market).product(bid.product)
+        of = product_name(visit.language, product)
+        name = visit.t("price of {product}: {name}", product=of, name=name)
     try:
         known = dt.datetime.fromisoformat(found["known"]).astimezone(zone)
     except ValueError:  # a program may name its forecasts as it likes

@@ -63,7 +63,7 @@ def _cvar(request: DraftRequest, made: Draft) -> float:
     prices = paths_of(bid, request.energy, crc32(place.encode()))
     if prices is None:
         return 0.0
-    inputs = content_of(made, bid, request.energy).inputs
+    inputs = content_of(made, bid, request).inputs
     beside, worth = beside_of(inputs), worth_of(inputs)
     followed = follow_together(bid, prices, request.sold.battery, beside, worth)
     return var_cvar(followed.revenue, _LEVEL).cvar

@@ -304,10 +304,8 @@ def _new(task: _Task, asked: DraftRequest, made: Draft, spare: Draft, bid: BidSe
     return NewBid(
         desk=task.section.desk,
         gate_ms=task.block.gate_ms,
-        content=content_of(made, bid, asked.energy),
-        fallback=None
-        if beside is None
-        else content_of(spare, beside, asked.energy, planned_on=spare_on),
+        content=content_of(made, bid, asked),
+        fallback=None if beside is None else content_of(spare, beside, asked, planned_on=spare_on),
     )
 
 

@@ -211,8 +211,11 @@ def battery_of(inputs: Mapping[str, Any]) -> Battery | None:
 
 
 def forecast_of(inputs: Mapping[str, Any]) -> Forecast | None:
-    """Return the forecast that a version was made on; None where it brings none."""
+    """Return the forecast of the price that a version is paid by; None where it brings none.
+
+    A bid at another market than the plan's own brings that of its market beside the plan's.
+    """
     from cloud.market.forecasts import from_record  # noqa: PLC0415 - as above
 
-    given = inputs.get("forecast")
+    given = inputs.get("own_forecast") or inputs.get("forecast")
     return None if given is None else replace(from_record(given), members={}, weights={})

@@ -2,10 +2,10 @@
 
 A MWh in the cells has a worth, the dual of the energy balance. Discharging pays from
 `worth / discharge efficiency + wear` on, charging up to `worth x charge efficiency`. The dual is
-tight: it is set by the next best hour, which is not offered. What is offered may therefore go as
-far as its own trade still pays: charging up to what the sale that follows brings back, discharging
-from what the purchase before has cost. A price that is a little off the forecast then loses no
-trade that would have paid.
+tight: it is set by the next best hour, which is not offered, and is named. What is offered may
+therefore go as far as its own trade still pays: charging up to what the sale that follows brings
+back, discharging from what the purchase before has cost. A price that is a little off the forecast
+then loses no trade that would have paid.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from cloud.market.plans.next_use import Way, next_use
 from cloud.market.plans.plan import Plan
 from cloud.market.plans.request import PlanRequest
 from cloud.market.plans.wishes import EndSoc
@@ -118,10 +119,11 @@ def _charge(
                 f"每买入 1 MWh 可再售出 {trip:.1%}，售价不低于 {price:.2f}（{times[poorest]}），"
                 f"扣除损耗成本 {wear:.2f}，每买入 1 MWh 收益 {below:.2f}",
             )
+    use = _use(request, plan, index, times)
     return below, Words(
-        f"by its next best use a MWh in store is worth {worth:.2f} then, and {into:.1%} of each "
-        f"MWh bought gets there, which is {below:.2f} per MWh bought",
-        f"届时库存每 MWh 按次优用途价值 {worth:.2f}，买入电量的 {into:.1%} 入库，"
+        f"{use.en}, which makes a MWh in store worth {worth:.2f} then; {into:.1%} of each MWh "
+        f"bought gets there, which is {below:.2f} per MWh bought",
+        f"{use.zh}，届时库存每 MWh 价值 {worth:.2f}；买入电量的 {into:.1%} 入库，"
         f"每买入 1 MWh 合 {below:.2f}",
     )
 
@@ -167,12 +169,50 @@ def _discharge(
                 f"买入价不高于 {price:.2f}（{times[dearest]}），往返效率 {trip:.1%}，"
                 f"计入损耗成本 {wear:.2f}，每售出 1 MWh 成本 {above:.2f}",
             )
+    use = _use(request, plan, index, times)
     return above, Words(
-        f"by its next best use a MWh in store is worth {worth:.2f} then; {out:.1%} of it comes "
-        f"out, which with wear of {wear:.2f} costs {above:.2f} per MWh sold",
-        f"届时库存每 MWh 按次优用途价值 {worth:.2f}；放出效率 {out:.1%}，"
+        f"{use.en}, which makes a MWh in store worth {worth:.2f} then; {out:.1%} of it comes out, "
+        f"which with wear of {wear:.2f} costs {above:.2f} per MWh sold",
+        f"{use.zh}，届时库存每 MWh 价值 {worth:.2f}；放出效率 {out:.1%}，"
         f"计入损耗成本 {wear:.2f}，每售出 1 MWh 成本 {above:.2f}",
     )
+
+
+def _use(request: PlanRequest, plan: Plan, index: int, times: Sequence[str]) -> Words:
+    """Name the next best use of a MWh in store, with its interval and price."""
+    use = next_use(request, plan, index)
+    at, price = times[use.index], f"{use.price:.2f}"
+    if use.index == index and use.way in {Way.SALE, Way.PURCHASE}:
+        return Words(
+            f"its own price ({price} expected) makes the difference here",
+            f"此处由本时段价格决定（预计 {price}）",
+        )
+    match use.way:
+        case Way.SALE:
+            return Words(
+                f"its next best use is a sale at {at} ({price} expected)",
+                f"次优用途为 {at} 售出（预计 {price}）",
+            )
+        case Way.PURCHASE:
+            return Words(
+                f"its next best use is to spare a purchase at {at} ({price} expected)",
+                f"次优用途为少在 {at} 买入（预计 {price}）",
+            )
+        case Way.HELD:
+            return Words(
+                f"its next best use is with the power that is held ready at {at}",
+                f"次优用途为支撑 {at} 的预留功率",
+            )
+        case Way.END:
+            return Words(
+                "its next best use is to be kept to the end of the plan",
+                "次优用途为留存至计划期末",
+            )
+        case Way.OTHER:
+            return Words(
+                "its next best use is set by a wish of the plan (cycles, an SOC asked for)",
+                "次优用途由计划的其他要求（循环次数、SOC）决定",
+            )
 
 
 def _found(request: PlanRequest, above: float) -> tuple[float, Words]:

@@ -227,7 +227,7 @@ class Desk {
   }
 
   forecast() {
-    const forecast = this.version.inputs.forecast;
+    const forecast = this.version.inputs.own_forecast ?? this.version.inputs.forecast;
     const place = one("[data-forecast]");
     if (!forecast) { write(place, t("made without a forecast")); return; }
     write(place, t("{version}, known {time}", { version: forecast.version, time: clock(forecast.known_ms, facts.zone, false) }));

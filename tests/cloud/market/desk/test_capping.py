@@ -29,7 +29,7 @@ def risky() -> DraftRequest:
 
 def loss(asked: DraftRequest, made: Draft) -> float:
     bid = made.bids[0]
-    inputs = content_of(made, bid, asked.energy).inputs
+    inputs = content_of(made, bid, asked).inputs
     given = bid, asked.sold.battery, asked.energy
     weighed = figures_of(*given, seed=3, beside=beside_of(inputs), worth=worth_of(inputs))
     return weighed["cvar"]

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from cloud.market.battery import Battery
 from cloud.market.bid import Direction, OfferMode
-from cloud.market.desk.drafting import DraftRequest, NothingToBid, draft
-from cloud.market.desk.judging import figures_of
+from cloud.market.desk.drafting import DraftRequest, NothingToBid, at, draft
+from cloud.market.desk.judging import figures_of, forecast_of
 from cloud.market.desk.record import content_of
-from cloud.market.desk.weighing import worth_of
+from cloud.market.desk.weighing import beside_of, own_mw, worth_of
 from cloud.market.errors import BadProfile
 from cloud.market.exchanges import check, load_market
 from cloud.market.forecast import Forecast
@@ -93,8 +93,7 @@ def test_what_a_bid_leaves_in_store_is_worth_what_its_plan_makes_of_it_then():
     part = draft(replace(request(HOURS), until_ms=half_ms))
 
     at_end, at_noon = (
-        worth_of(content_of(made, made.bids[0], request(HOURS).energy).inputs)
-        for made in (whole, part)
+        worth_of(content_of(made, made.bids[0], request(HOURS)).inputs) for made in (whole, part)
     )
 
     last = max(at for at, start in enumerate(part.starts_ms) if start < half_ms)
@@ -114,7 +113,7 @@ def test_a_bid_that_only_buys_for_later_is_no_loss():
         for one in bid.intervals
     )
     only = replace(bid, intervals=buys)
-    inputs = content_of(made, only, asked.energy).inputs
+    inputs = content_of(made, only, asked).inputs
 
     counted = figures_of(only, empty, asked.energy, seed=1, worth=100.0)
     cash = figures_of(only, empty, asked.energy, seed=1)
@@ -288,6 +287,38 @@ def test_one_run_bids_at_three_kinds_of_market_within_the_stations_power():
         assert sum(offered, Decimal(0)) == pytest.approx(
             Decimal(str(round(made.plan.power_mw[index], 6))), abs=Decimal("0.003")
         )
+
+
+def test_a_bid_at_another_market_is_weighed_by_the_price_of_that_market_and_says_what_it_is_for():
+    cheap = replace(
+        request(HOURS), side={"local-energy": forecast(HOURS - 8.0)}, side_most_mw=2.0
+    )  # cheaper all day: what is bought there is sold a day ahead
+
+    made = draft(cheap)
+
+    kept = {bid.product: content_of(made, bid, cheap) for bid in made.bids}
+    local, ahead = kept["local-energy"], kept["day-ahead-energy"]
+    ways = {part.direction for one in local.bid_set.intervals for part in one.segments}
+    assert ways == {Direction.CHARGE}
+    assert forecast_of(local.inputs).mean == pytest.approx(HOURS - 8.0)
+    assert forecast_of(ahead.inputs).mean == pytest.approx(HOURS)
+    assert local.inputs["forecast"]["mean"] == ahead.inputs["forecast"]["mean"]
+    assert local.inputs["plan"]["price"] == pytest.approx(at(cheap.side["local-energy"], STARTS))
+    assert local.forecasts[1].startswith("local-energy: test/1 known")
+    told = [one for one in local.explanation if one.start_ms is None][-1]
+    assert told.en.startswith("one plan, one battery: this bid buys ")
+    assert "sells 0.00 MWh, what is traded beside it buys" in told.en
+    assert "售出 0.00 MWh，其他交易买入" in told.zh
+    worth = worth_of(local.inputs)
+    figures = figures_of(
+        *(local.bid_set, BATTERY, forecast_of(local.inputs)),
+        beside=beside_of(local.inputs),
+        worth=worth,
+        seed=1,
+    )
+    bought = -sum(own_mw(one) for one in local.bid_set.intervals) * 0.25
+    assert figures["left"] == pytest.approx(bought * 0.95 * worth, rel=0.01)
+    assert figures["expected"] > figures["left"] - bought * HOURS.max()
 
 
 def test_every_interval_of_every_bid_says_why_so_much_or_nothing_is_offered():

@@ -249,6 +249,42 @@ def test_a_trader_can_reckon_a_reason_from_the_figures_in_it():
     assert sells.words.zh.endswith("计入损耗成本 4.00，每售出 1 MWh 成本 16.35")
 
 
+def reason_of(request: PlanRequest, index: int):
+    times = ("03:00", "09:00", "12:00", "18:00", "22:00")
+    plan = make_plan(request)
+    return explain(request, plan, times=times)[index], float(plan.energy_value[index])
+
+
+def test_the_next_best_use_names_its_hour_in_both_languages():
+    price = np.array([80.0, 75.0, 80.0, 100.0, 90.0])
+    stored = replace(TWO_HOURS, wear_per_mwh=4.0, soc=0.8)
+
+    still, worth = reason_of(PlanRequest(stored, price, 1.0), 1)
+
+    # 1.11 of the 1.6 MWh are all that the power can sell at 18:00; the rest is sold at 22:00.
+    assert (still.power_mw, worth) == (0.0, pytest.approx((90 - 4) * 0.9))
+    assert still.discharge_why.en.startswith(
+        "its next best use is a sale at 22:00 (90.00 expected), which makes a MWh in store worth "
+        "77.40 then; 90.0% of it comes out"
+    )
+    assert still.charge_why.zh.startswith("次优用途为 22:00 售出（预计 90.00），届时库存每 MWh")
+
+
+def test_a_purchase_that_is_spared_is_a_next_best_use_too_and_so_is_power_held_ready():
+    price = np.array([20.0, 25.0, 30.0, 100.0, 20.0])
+    empty = PlanRequest(TWO_HOURS, price, 1.0)
+    held = CapacityProduct("regulation", Direction.BOTH, np.full(5, 60.0), hours=0.5)
+
+    spared, worth = reason_of(empty, 2)
+    ready, _ = reason_of(replace(empty, capacity=(held,)), 1)
+
+    assert worth == pytest.approx(25.0 / 0.9)
+    assert "is to spare a purchase at 09:00 (25.00 expected)" in spared.discharge_why.en
+    assert "少在 09:00 买入（预计 25.00）" in spared.discharge_why.zh
+    assert "with the power that is held ready at " in ready.discharge_why.en
+    assert "的预留功率" in ready.discharge_why.zh
+
+
 def test_energy_that_is_kept_says_what_it_is_kept_for():
     price = np.array([30.0, 32.0])
     empty = replace(TWO_HOURS, soc=0.0)
