@@ -31,7 +31,8 @@ _BY_HAND: Final = "set by hand"
 """So the desk's page begins the reason of a band that a person has set."""
 _DRAFTING: Final = "drafting"
 _FORECAST: Final = re.compile(
-    r"(?:(?P<product>[a-z0-9._-]+): )?(?P<profile>naive\.profile of )?(?P<name>ensemble/(?P<number>\d+)|\S.*?)"
+    r"(?:(?P<product>[a-z0-9._-]+): )?(?P<profile>naive\.profile of )?"
+    r"(?P<name>ensemble/(?P<number>\d+)|\S.*?)"
     r" known (?P<known>\d{4}-\S+)"
 )
 _PLANS: Final = re.compile(r"plans, HiGHS (?P<number>\S+)")

@@ -68,7 +68,7 @@ async def newest_forecast(
         ]
     if kept:
         _, content = max(kept, key=lambda pair: pair[0])
-        return Known(content.inputs["forecast"], content.forecasts)
+        return Known(content.inputs["forecast"], content.forecasts[:1])  # the plan's own
     return UNKNOWN if section is None else await _by_last_days(pool, section, day, known_ms)
 
 
