@@ -8,7 +8,6 @@ survive here, so that a buffered source continues in the next process where it s
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from station.processes import Child, HostTiming, WatchedProcess, WireError
@@ -28,6 +27,7 @@ from station.protocols.driver import (
     ResumePoint,
     TimedOut,
 )
+from station.protocols.health import now_ms
 from station.protocols.missed import MissedReadings
 
 __all__ = ["DriverHost", "HostTiming"]
@@ -110,16 +110,16 @@ class DriverHost:
     async def command(self, command: DeviceCommand) -> CommandOutcome:
         """Carry out one command in the driver process; never raises for what a device does."""
         if not self._process.can_take:
-            return Refused(command.id, _now_ms(), f"the {self.driver} driver is not running")
+            return Refused(command.id, now_ms(), f"the {self.driver} driver is not running")
         future: asyncio.Future[CommandOutcome] = asyncio.get_running_loop().create_future()
         self._pending[command.id] = future
         self._process.send(wire.encode(command))
-        remaining = max(0, command.deadline_ms - _now_ms()) / 1000
+        remaining = max(0, command.deadline_ms - now_ms()) / 1000
         try:
             async with asyncio.timeout(remaining + _COMMAND_GRACE_S):
                 return await future
         except TimeoutError:
-            return TimedOut(command.id, _now_ms(), "the driver gave no outcome in time")
+            return TimedOut(command.id, now_ms(), "the driver gave no outcome in time")
         finally:
             self._pending.pop(command.id, None)
 
@@ -176,15 +176,11 @@ class DriverHost:
     def mourn(self, reason: str) -> None:
         """Tell at once whom the death of the process concerns: devices and waiting commands."""
         self.fast_health.clear()
-        now_ms = _now_ms()
+        at_ms = now_ms()
         for spec in self.devices:
             if self._connected.get(spec.device, True) and not self._process.closing:
                 self._connected[spec.device] = False
-                self._on_status(DeviceStatus(spec.device, False, reason, now_ms))
+                self._on_status(DeviceStatus(spec.device, False, reason, at_ms))
         for id_, future in self._pending.items():
             if not future.done():
-                future.set_result(TimedOut(id_, now_ms, reason))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+                future.set_result(TimedOut(id_, at_ms, reason))

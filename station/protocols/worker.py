@@ -8,7 +8,6 @@ driver publishes, and beats while the driver makes progress. It dies with its pa
 import asyncio
 import contextlib
 import logging
-import time
 from typing import NoReturn
 
 from station.logs import set_up_logging
@@ -29,6 +28,7 @@ from station.protocols.driver import (
     load_driver,
 )
 from station.protocols.errors import ProtocolError
+from station.protocols.health import now_ms
 from station.realtime import ask_for_priority, spare_the_collector
 
 log = logging.getLogger(__name__)
@@ -69,11 +69,10 @@ class Session:
         listen = asyncio.create_task(self._listen(driver))
         done, _ = await asyncio.wait({serve, beat, listen}, return_when=asyncio.FIRST_COMPLETED)
         self._send_gathered()
-        for task in done:
-            if task is not listen and task.exception() is not None:
-                log.error("driver=%s event=ended", setup.driver, exc_info=task.exception())
-                return 1
-        return 0
+        failures = [task.exception() for task in done if task.exception() is not None]
+        for failure in failures:
+            log.error("driver=%s event=ended", setup.driver, exc_info=failure)
+        return 1 if failures else 0
 
     async def _listen(self, driver: Driver) -> None:
         """Take commands until the host closes or is gone."""
@@ -95,12 +94,15 @@ class Session:
                     raise WireError(f"a host sends no {type(message).__name__}")
 
     async def _carry_out(self, driver: Driver, command: DeviceCommand) -> None:
-        now_ms = _now_ms()
+        remaining_ms = max(0, command.deadline_ms - now_ms())
         try:
-            async with asyncio.timeout(max(0, command.deadline_ms - now_ms) / 1000):
+            async with asyncio.timeout(remaining_ms / 1000):
                 outcome: CommandOutcome = await driver.command(command)
         except TimeoutError:
-            outcome = TimedOut(command.id, _now_ms(), "no confirmation before the deadline")
+            outcome = TimedOut(command.id, now_ms(), "no confirmation before the deadline")
+        except Exception as error:  # it may have taken effect all the same
+            log.exception("device=%s event=command_failed point=%s", command.device, command.point)
+            outcome = TimedOut(command.id, now_ms(), f"the driver failed: {error!r}")
         self._send(outcome)
 
     async def _beat(self, driver: Driver) -> None:
@@ -134,10 +136,6 @@ class Session:
         if self._writer.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
             raise WireError("the host has stopped reading; start afresh")
         self._writer.write(wire.encode(message))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 async def _serve(fd: int) -> int:

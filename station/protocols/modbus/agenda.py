@@ -9,7 +9,8 @@ waited long before quick ones.
 A device that did not answer is doubtful. To ask it may cost a time-out, so it is asked only when
 nothing else is due so soon; when no such gap comes, it is asked all the same, once in a while.
 
-Times are passed in: seconds of the wall clock.
+Times are passed in: seconds of the wall clock. When that is set back, all errands begin anew at
+once: what was planned by the old time would wait until the clock has come there again.
 """
 
 import heapq
@@ -28,6 +29,9 @@ PATIENCE_S = 1.5
 BETWEEN_FORCED_S = 1.0
 """Between two doubtful devices that are asked without a gap."""
 _CLOCK_WAS_SET_S = 60.0
+"""A clock that leaps forward by more was set: no errand missed the periods between."""
+_SET_BACK_S = 1.0
+"""A clock that goes back by less is left alone: no errand waits longer than that for it."""
 _LONGEST_WAIT_S = 1.0
 """A clock that is set back is noticed after so long."""
 
@@ -84,11 +88,16 @@ class Errand(Generic[T]):
         self.cycle = math.floor((now_s - self.offset_s) / self.period_s) - 1
         self.next_period(now_s)
 
+    def begin_anew(self, now_s: float) -> None:
+        """Forget all times of a clock that has been set back since."""
+        self.rest_until_s = self.asked_s = 0.0
+        self.begin(now_s)
+
     def next_period(self, now_s: float) -> None:
         """Take the next period that can still be asked for; count those that cannot."""
         current, into = divmod(now_s - self.offset_s, self.period_s)
         reachable = int(current) + (into > LATEST_START * self.period_s)
-        if abs(reachable - self.cycle) * self.period_s > _CLOCK_WAS_SET_S + self.period_s:
+        if (reachable - self.cycle) * self.period_s > _CLOCK_WAS_SET_S + self.period_s:
             self.cycle = reachable - 1
         following = max(self.cycle + 1, reachable)
         self.missed += following - self.cycle - 1
@@ -112,7 +121,9 @@ class Agenda(Generic[T]):
         self._waiting: list[tuple[float, int, Errand[T]]] = []
         self._ready: list[tuple[float, float, int, Errand[T]]] = []
         self._doubtful: list[Errand[T]] = []
+        self._under_way: set[Errand[T]] = set()
         self._forced_s = -math.inf
+        self._latest_s = now_s
         for errand in errands:
             errand.begin(now_s)
             self._wait(errand)
@@ -129,10 +140,13 @@ class Agenda(Generic[T]):
         if errand is not None:
             errand.catch_up(now_s)
             errand.asked_s = now_s
+            self._under_way.add(errand)
         return errand
 
     def done(self, errand: Errand[T], now_s: float, again_s: float | None = None) -> None:
         """Give an errand back; it is asked again after `again_s`, if its period lasts so long."""
+        self._notice_set_back(now_s)
+        self._under_way.discard(errand)
         if again_s is not None and now_s + again_s < errand.end_s:
             errand.due_s = now_s + again_s
         else:
@@ -163,15 +177,10 @@ class Agenda(Generic[T]):
 
     def _sort_out(self, now_s: float) -> None:
         """Move what has become due, doubtful or sound again to where it belongs."""
+        self._notice_set_back(now_s)
         if self._doubtful:
             for errand in [e for e in self._doubtful if not e.doubtful]:
                 self._doubtful.remove(errand)
-                self._wait(errand)
-        if self._waiting and self._clock_set_back(now_s):
-            errands = [errand for *_, errand in self._waiting]
-            self._waiting.clear()
-            for errand in errands:
-                errand.begin(now_s)
                 self._wait(errand)
         while self._waiting and self._waiting[0][0] <= now_s:
             errand = heapq.heappop(self._waiting)[2]
@@ -181,10 +190,20 @@ class Agenda(Generic[T]):
             deadline_s = errand.due_s + errand.period_s
             heapq.heappush(self._ready, (deadline_s, errand.asked_s, next(self._order), errand))
 
-    def _clock_set_back(self, now_s: float) -> bool:
-        at_s, _, errand = self._waiting[0]
-        longest_s = 2 * errand.period_s + errand.phase_s + _CLOCK_WAS_SET_S
-        return at_s - now_s > longest_s
+    def _notice_set_back(self, now_s: float) -> None:
+        """Let everything begin anew when the clock was set back."""
+        if now_s >= self._latest_s - _SET_BACK_S:
+            self._latest_s = max(self._latest_s, now_s)
+            return
+        self._latest_s, self._forced_s = now_s, -math.inf
+        errands = [*(e for *_, e in self._waiting), *(e for *_, e in self._ready), *self._doubtful]
+        for places in (self._waiting, self._ready, self._doubtful):
+            places.clear()
+        for errand in errands:
+            errand.begin_anew(now_s)
+            self._wait(errand)
+        for errand in self._under_way:
+            errand.begin_anew(now_s)
 
     def _doubtful_one(self, now_s: float) -> Errand[T] | None:
         """Return the doubtful one that has waited longest, if it may be asked now."""

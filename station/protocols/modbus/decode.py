@@ -19,7 +19,7 @@ from contract.layouts import Layout
 from station.protocols.modbus.codes import Code
 from station.protocols.modbus.gather import Floats, Indices, Registers, gather
 from station.protocols.modbus.packed import Packed
-from station.protocols.modbus.place import Order, Place, RegisterType
+from station.protocols.modbus.place import MAX_POWER_OF_TEN, Order, Place, RegisterType
 from station.protocols.modbus.plan import Plan
 from station.protocols.modbus.point import Point
 from station.protocols.modbus.profile import Profile
@@ -27,7 +27,6 @@ from station.protocols.modbus.profile import Profile
 __all__ = ["Indices", "LayoutDecoder", "Registers", "gather", "indices"]
 
 Bools = npt.NDArray[np.bool_]
-_MAX_POWER = 10  # the SunSpec specification bounds scale factors to -10..10
 _NO_INDEX = -1
 # Members of an enumeration are found slowly; these are looked up for each value.
 _GOOD = np.uint8(Quality.GOOD)
@@ -125,7 +124,7 @@ class _Numbers:
             valid &= values != markers
         for order, at, places in self._factors:
             power = gather(registers, places, RegisterType.S16, order).astype(np.float64)
-            sane = np.abs(power) <= _MAX_POWER
+            sane = np.abs(power) <= MAX_POWER_OF_TEN
             valid[at] &= sane
             values[at] *= 10.0 ** np.where(sane, power, 0.0)
         quality = np.full(self._count, _GOOD)

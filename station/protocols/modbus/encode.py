@@ -3,7 +3,7 @@
 import numpy as np
 
 from station.protocols.errors import ProtocolError
-from station.protocols.modbus.place import RegisterType
+from station.protocols.modbus.place import MAX_POWER_OF_TEN, RegisterType, Space
 from station.protocols.modbus.write import Write
 
 _STEP_SLACK = 1e-9
@@ -14,7 +14,7 @@ class OutOfRange(ProtocolError):  # noqa: N818 - reads as a fact: out of range
     """A command's value is not allowed or cannot be expressed in the register."""
 
 
-def registers_for(write: Write, value: float, power_of_ten: int = 0) -> list[int]:
+def registers_for(write: Write, value: float, power_of_ten: float = 0.0) -> list[int]:
     """Return the registers (or the coil's bit) of a command, in the order of their addresses.
 
     They begin at the write's address, less what it has `before` it.
@@ -25,11 +25,14 @@ def registers_for(write: Write, value: float, power_of_ten: int = 0) -> list[int
         power_of_ten: what the device's scale-factor register says.
 
     Raises:
-        OutOfRange: the value is outside the allowed range, or the register cannot hold it.
+        OutOfRange: the value is outside the allowed range, the register cannot hold it, or the
+            device's power of ten is none.
     """
     if write.value is not None:
         return [*write.before, *_words(write, float(write.value))]
     granted = allowed(write, value)
+    if not abs(power_of_ten) <= MAX_POWER_OF_TEN:  # true for not-a-number, too
+        raise OutOfRange(_no_power(write, power_of_ten))
     register_value = (granted - write.offset) / (write.scale * 10.0**power_of_ten)
     return [*write.before, *_words(write, register_value)]
 
@@ -61,6 +64,16 @@ def _stepped(value: float, step: float, low: float, high: float) -> float:
     if not low - step * _STEP_SLACK <= count * step <= high + step * _STEP_SLACK:
         raise OutOfRange(f"no multiple of the step {step:g} lies in {low:g}..{high:g}")
     return float(count * step)
+
+
+def _no_power(write: Write, power_of_ten: float) -> str:
+    place = write.scale_factor
+    where = "" if place is None else f" at {place.space or Space.HOLDING} {place.address}"
+    most = MAX_POWER_OF_TEN
+    return (
+        f"the scale factor{where} is {power_of_ten:g}, not -{most}..{most}: the value cannot be "
+        "expressed; see whether the device offers this point"
+    )
 
 
 def _words(write: Write, register_value: float) -> list[int]:

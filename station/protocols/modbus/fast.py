@@ -20,8 +20,9 @@ from station.protocols.driver import FastHealth, FastReading, Publish
 from station.protocols.errors import ProtocolError
 from station.protocols.health import now_ms
 from station.protocols.modbus.client import Connection
-from station.protocols.modbus.decode import Registers
+from station.protocols.modbus.decode import Registers, gather
 from station.protocols.modbus.fast_plan import FastPlan
+from station.protocols.modbus.group import see_unit
 from station.protocols.modbus.unit import Unit
 
 log = logging.getLogger(__name__)
@@ -104,15 +105,20 @@ class FastLane:
             )
 
     async def _ask(self) -> Registers:
+        """Return the answer of the unit that was asked; of another it is a missed slot."""
         block = self._plan.block
         timeout_s = self.unit.profile.polling.timeout_s
         try:
-            return await self.connection.read(
+            registers = await self.connection.read(
                 self.unit.spec.unit, block.space, block.address, block.count, timeout_s
             )
+            for place, index in self._plan.identity:
+                found = gather(registers, index, place.type, place.byte_order)
+                see_unit(self.unit.profile, place, self.unit.spec.unit, int(found[0]))
         except ProtocolError:
             self.missed += 1
             raise
+        return registers
 
     async def _next_slot(self) -> float:
         """Wait for the next slot that has not begun yet; return when it begins."""

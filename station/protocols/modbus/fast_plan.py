@@ -9,6 +9,7 @@ from contract.layouts import Layout
 from station.protocols.errors import ProfileError
 from station.protocols.modbus.decode import Indices, LayoutDecoder, Registers, gather, indices
 from station.protocols.modbus.plan import Block, Plan, Span, coalesce, spans_of
+from station.protocols.modbus.point import Expectation
 from station.protocols.modbus.profile import DeviceTime, Fast, Point, Profile
 
 
@@ -23,6 +24,7 @@ class FastPlan:
         decoder: for the registers of the request.
         places: signal, column, position in the row and scale of each.
         clock: where the device's time lies in the registers, if it does.
+        identity: what holds the device's unit id, and where it lies in the registers.
     """
 
     period_s: float
@@ -31,6 +33,7 @@ class FastPlan:
     decoder: LayoutDecoder
     places: tuple[tuple[str, int, int, float], ...]
     clock: tuple[DeviceTime, Indices] | None
+    identity: tuple[tuple[Expectation, Indices], ...]
 
     def values(self, registers: Registers) -> dict[str, float]:
         """Return each signal in its own unit, NaN where it is invalid or not plausible."""
@@ -54,10 +57,12 @@ class FastPlan:
 def compile_fast(file: str, profile: Profile) -> FastPlan | None:
     """Return the plan of a profile's fast lane, None when it has none.
 
-    The device's clock is read along where it fits into the request.
+    What tells the device's unit id is seen in every reading, its clock where it fits into the
+    request.
 
     Raises:
-        ProfileError: a signal is unknown or an array, or one request cannot bring them all.
+        ProfileError: a signal is unknown or an array, or one request cannot bring them all and
+            the unit id.
     """
     if profile.fast is None:
         return None
@@ -68,6 +73,15 @@ def compile_fast(file: str, profile: Profile) -> FastPlan | None:
         raise ProfileError(
             file, "fast.signals", "lie too far apart for one request",
             f"leave some out: they must fit into {profile.polling.max_registers} registers",
+        )  # fmt: skip
+    naming = [place for place in profile.expect if place.names_unit]
+    spans += [span for place in naming for span in spans_of(profile, place)]
+    blocks = _blocks(profile, spans)
+    if len(blocks) > 1:
+        raise ProfileError(
+            file, "fast.signals", f"lie too far from the unit id ({naming[0].meaning}) for one "
+            "request, which must bring both",
+            "leave some out, or leave out [fast]",
         )  # fmt: skip
     clock = None
     if profile.time is not None:
@@ -87,6 +101,7 @@ def compile_fast(file: str, profile: Profile) -> FastPlan | None:
             for signal in points
         ),
         clock=None if clock is None else (clock, indices(plan, profile, clock)),
+        identity=tuple((place, indices(plan, profile, place)) for place in naming),
     )
 
 

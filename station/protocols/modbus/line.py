@@ -2,8 +2,8 @@
 
 An `Agenda` says what to ask; each connection takes from it whatever comes first. A silent unit
 is asked in gaps, ever more rarely, so its neighbours do not wait for it, and one that takes much
-longer than usual is left for a gap; a server that answers
-nobody loses its connection and is called again with jittered pauses.
+longer than usual is left for a gap; a server that answers nobody loses its connection and is
+called again with jittered pauses.
 """
 
 import asyncio
@@ -252,8 +252,8 @@ class Line:
         if late:
             if not self._slow_until_s:
                 log.warning("line=%s event=slow slow_cycles=%d", self.name, self.slow_cycles)
-            self._slow_until_s = now_s + _IN_TIME_S
-        elif self._slow_until_s and now_s > self._slow_until_s:
+            self._slow_until_s = time.monotonic() + _IN_TIME_S
+        elif self._slow_until_s and time.monotonic() > self._slow_until_s:
             self._slow_until_s = 0.0
             log.info("line=%s event=in_time slow_cycles=%d", self.name, self.slow_cycles)
 

@@ -174,10 +174,16 @@ def take_reply(  # noqa: PLR0917 - a reply is parsed in place, thousands of time
 
 
 def _check_confirmed(question: Question, data: bytearray, at: int, length: int) -> None:
-    """Compare what a device confirms with the write that it was asked for."""
-    single = question.function in {_WRITE_COIL, _WRITE_REGISTER}
+    """Compare what a device confirms with the write that it was asked for.
+
+    A single write is echoed (V1.1b3, 6.5 and 6.6), one of many confirmed by its count.
+    """
     if length == _WRITE_LENGTH:
         address, last = struct.unpack_from(">HH", data, at + HEADER.size)
-        if address == question.address and (single or last == question.count):
+        single = question.function in {_WRITE_COIL, _WRITE_REGISTER}
+        wanted = int.from_bytes(question.body[-2:]) if single else question.count
+        if address == question.address and last == wanted:
             return
+        if address == question.address and single:
+            raise BadReply(f"{question}: the device confirms {last} instead of {wanted}")
     raise BadReply(f"{question}: the device confirms another write")

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 MAX_REGISTERS = 125  # Modbus application protocol V1.1b3, 6.3 and 6.4
 MAX_BITS = 2000  # the same, 6.1 and 6.2
 ADDRESSES = 0x1_0000
+MAX_POWER_OF_TEN = 10
+"""The SunSpec Device Information Model Specification bounds scale factors (sunssf) to -10..10."""
 
 Order = Literal["hi-lo", "lo-hi"]
 

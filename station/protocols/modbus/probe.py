@@ -15,13 +15,12 @@ from contract.frame import Quality
 from contract.signal import Kind, Signal
 from station.protocols.errors import ProtocolError
 from station.protocols.modbus.decode import LayoutDecoder, Registers, gather, indices
-from station.protocols.modbus.place import Place, RegisterType
+from station.protocols.modbus.place import MAX_POWER_OF_TEN, Place, RegisterType
 from station.protocols.modbus.plan import Block, Plan, Span, coalesce, plan_for, spans_of
 from station.protocols.modbus.point import Unmapped
 from station.protocols.modbus.profile import Profile
 from station.protocols.modbus.target import Silent, Target, with_remedy
 
-_MAX_POWER = 10
 _SHOWN_REGISTERS = 4
 
 
@@ -249,7 +248,7 @@ def _unmapped_value(
     value, power = register(point), 0.0
     if point.scale_factor is not None:
         power = register(point.scale_factor)
-    if not np.isfinite(value) or value in point.markers or abs(power) > _MAX_POWER:
+    if not np.isfinite(value) or value in point.markers or abs(power) > MAX_POWER_OF_TEN:
         return "–", "invalid"
     if point.words:
         return f"{value:.0f} {point.words.get(int(value), '?')}", "good"

@@ -173,10 +173,10 @@ class Unit:
         Raises:
             ProtocolError: out of range, refused, without an answer, or not shown afterwards.
         """
-        power = 0
+        power = 0.0
         urgency = Urgency.ROUTINE if write.routine else Urgency.COMMAND
         if write.scale_factor is not None:
-            power = int(await self._read_place(connection, write.scale_factor, urgency))
+            power = await self._read_place(connection, write.scale_factor, urgency)
         registers = registers_for(write, value, power)
         timeout_s = self.profile.polling.timeout_s
         await connection.write(

@@ -38,7 +38,7 @@ _KEEP_ALIVE_S = 10
 _TIMEOUT_S = 5.0
 _RESTART_S = 1.0
 _QOS = 1
-"""At least once: a message that comes twice says the same twice."""
+"""At least once: one that comes again after a newer one changes nothing if it bears its time."""
 
 
 class Broker:

@@ -2,7 +2,8 @@
 
 Every value ages by itself, from the sensor's own time where it tells one, else from its arrival.
 A message that the broker has kept (retained) may be of any age: without the sensor's own time it
-shows nothing. Times are handed in.
+shows nothing. One that is older by the sensor's own time than what is known changes nothing: it
+was kept, or came twice. Times are handed in.
 """
 
 from dataclasses import dataclass
@@ -20,10 +21,16 @@ _PLACE = "{topic}"
 
 @dataclass(frozen=True)
 class _Told:
-    """A value as it was told; `until_ms` is when it stops counting."""
+    """A value as it was told.
+
+    Attributes:
+        measured_ms: when, by the sensor's own time where it tells one.
+        until_ms: when it stops counting.
+    """
 
     raw: float
     quality: Quality
+    measured_ms: float
     until_ms: float
 
 
@@ -98,7 +105,9 @@ class Sensor:
             return None
         measured_ms = now_ms if at_ms is None else min(at_ms, now_ms)
         until_ms = measured_ms + 1000 * (source.stale_s or self.profile.stale_s)
-        if until_ms <= now_ms:
+        known = self._told.get(source.signal)
+        overtaken = at_ms is not None and known is not None and measured_ms < known.measured_ms
+        if until_ms <= now_ms or overtaken:
             return None
         try:
             told = find(body, source.path)
@@ -110,7 +119,7 @@ class Sensor:
         ahead = place is not None and at_ms is not None and at_ms - now_ms > place.max_lead_s * 1000
         if ahead and quality is Quality.GOOD:
             quality = Quality.QUESTIONABLE
-        return _Told(raw, quality, until_ms)
+        return _Told(raw, quality, measured_ms, until_ms)
 
     def lives(self, now_ms: int) -> bool:
         """Whether anything that it has told still counts."""

@@ -205,6 +205,23 @@ def test_a_command_outside_its_range_is_refused(value):
         registers_for(write, value)
 
 
+@pytest.mark.parametrize("power", [-32768, -11, 11, 400, float("nan")])
+def test_a_power_of_ten_that_is_none_lets_no_set_point_be_written(power):
+    factor = {"address": 40, "type": "s16"}
+    write = Write.model_validate({"address": 0, "type": "s16", "scale_factor": factor})
+
+    with pytest.raises(OutOfRange, match=r"scale factor at holding 40 is .*not -10\.\.10"):
+        registers_for(write, 100.0, power)
+
+
+@pytest.mark.parametrize(("power", "register"), [(-2, 10000), (0, 100), (2, 1)])
+def test_a_power_of_ten_scales_what_is_written(power, register):
+    factor = {"address": 40, "type": "s16"}
+    write = Write.model_validate({"address": 0, "type": "s16", "scale_factor": factor})
+
+    assert registers_for(write, 100.0, power) == [register]
+
+
 def test_a_verb_writes_its_own_value_whatever_is_asked():
     write = Write.model_validate({"address": 0, "type": "u16", "value": 2})
 

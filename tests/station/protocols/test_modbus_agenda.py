@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -153,6 +154,70 @@ def test_a_clock_that_is_set_begins_anew():
 
     assert one.tick_s == EPOCH_S + 7200
     assert one.missed == 0
+
+
+@pytest.mark.parametrize("back_s", [5.0, 50.0, 3600.0])
+def test_a_clock_that_is_set_back_keeps_nobody_waiting(back_s):
+    sound, slow, asked, dead, failed = (
+        errand("rack"), errand("cells", 5.0), errand("under way"), errand("dead"), errand("failed"),
+    )  # fmt: skip
+    errands = [sound, slow, asked, dead, failed]
+    agenda = Agenda(errands, EPOCH_S)
+    while (one := agenda.take(EPOCH_S + 0.3)) is not None:
+        one.doubtful = one is dead
+        if one in (dead, failed):
+            one.rest_until_s = EPOCH_S + 3.0
+        if one is not asked:
+            agenda.done(one, EPOCH_S + 0.3)
+    now_s = EPOCH_S + 0.3 - back_s
+    agenda.done(asked, now_s)
+
+    seen = defaultdict(list)
+    while now_s < EPOCH_S + 5.5 - back_s:
+        one = agenda.take(now_s)
+        if one is None:
+            now_s += max(0.01, agenda.wait_s(now_s))
+            continue
+        seen[one.what].append(now_s)
+        now_s += 0.5 if one is dead else 0.01
+        agenda.done(one, now_s)
+
+    assert set(seen) == {one.what for one in errands}
+    assert [len(seen[name]) >= 4 for name in ("rack", "under way", "failed")] == [True] * 3
+    assert len(seen["dead"]) >= 2
+    assert sum(one.missed for one in errands) <= 1
+
+
+def test_a_clock_that_is_set_back_leaves_nobody_among_the_silent_behind():
+    silent = [errand("one"), errand("other")]
+    agenda = Agenda(silent, EPOCH_S)
+    asked = []
+    now_s = EPOCH_S
+    for begin_s in (EPOCH_S, EPOCH_S - 3600):
+        asked.clear()
+        now_s = begin_s
+        while now_s < begin_s + 6:
+            one = agenda.take(now_s)
+            if one is None:
+                now_s += max(0.01, agenda.wait_s(now_s))
+                continue
+            asked.append(one.what)
+            one.doubtful = True
+            now_s += 0.5
+            agenda.done(one, now_s, 0.0)
+
+    assert {asked.count("one"), asked.count("other")} == {6}
+
+
+def test_small_steps_back_do_not_add_up():
+    agenda = Agenda([one := errand("rack")], EPOCH_S)
+    assert agenda.take(EPOCH_S + 0.3) is one
+    agenda.done(one, EPOCH_S + 0.3)
+
+    for step in range(1, 9):
+        agenda.wait_s(EPOCH_S + 0.3 - 0.9 * step)
+
+    assert one.from_s <= EPOCH_S + 0.3 - 0.9 * 8 + 2
 
 
 def test_a_silent_device_that_answers_is_asked_like_the_others_again():

@@ -102,7 +102,7 @@ async def test_a_late_answer_is_not_taken_for_the_next_questions(server, connect
     assert await read(connection, 5) == list(range(100, 105))
 
 
-async def test_a_reply_in_single_bytes_and_a_doubled_reply_are_understood(server, connection):
+async def test_a_doubled_reply_is_understood(server, connection):
     server.behaviour = lambda r, reply: reply * 2
 
     assert await read(connection) == list(range(100, 110))
@@ -122,6 +122,23 @@ async def test_a_write_confirmed_for_another_address_is_not_confirmed(server, co
 
     with pytest.raises(BadReply):
         await connection.write(1, Space.HOLDING, 20, [5], TIMEOUT_S)
+
+
+@pytest.mark.parametrize(
+    ("space", "echo", "words"),
+    [
+        (Space.HOLDING, struct.pack(">BHH", 6, 20, 400), "confirms 400 instead of 500"),
+        (Space.COIL, struct.pack(">BHH", 5, 20, 0), "confirms 0 instead of 65280"),
+        (Space.HOLDING, struct.pack(">BHH", 6, 21, 500), "another write"),
+    ],
+)
+async def test_a_single_write_is_confirmed_by_its_own_value_and_no_other(
+    server, connection, space, echo, words
+):
+    server.behaviour = lambda r, _: mbap(r.transaction, r.unit, echo)
+
+    with pytest.raises(BadReply, match=words):
+        await connection.write(1, space, 20, [500], TIMEOUT_S, single=True)
 
 
 async def test_nobody_listening_is_unreachable(server):

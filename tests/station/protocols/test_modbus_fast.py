@@ -229,6 +229,41 @@ def test_signals_that_no_single_request_brings_are_refused(tmp_path):
         compile_fast(str(path), profiles.load(str(path)))
 
 
+UNIT = '[[expect]]\naddress = {}\ntype = "u16"\nequals = "unit"\nmeaning = "unit id"\n'
+
+
+async def test_a_gateway_that_routes_to_another_unit_meanwhile_gives_no_fast_readings(tmp_path):
+    path = tmp_path / "meter.toml"
+    text = find("meter.toml").read_text("utf-8")
+    path.write_text(text.replace("[fast]", UNIT.format(30) + "[fast]"), "utf-8")
+    bank = meter_bank()
+    bank.write(3, 30, 1)
+    async with (
+        ModbusServer({1: bank}) as server,
+        running(meter_spec(server.port, str(path))) as (driver, record),
+    ):
+        await wait_for(lambda: record.fast, "a fast reading")
+        bank.write(3, 30, 2)
+        asked = len(server.requests)
+        lane = driver.fast_lanes[0]
+        await wait_for(lambda: not lane.health().connected, "the lane's refusal")
+        told = len(record.fast)
+        await wait_for(lambda: len(server.requests) > asked + 3, "further questions")
+
+    assert len(record.fast) == told
+
+
+def test_a_unit_id_that_the_request_cannot_bring_is_refused(tmp_path):
+    path = _with_fast(tmp_path, 'signals = ["frequency_hz"]')
+    text = path.read_text("utf-8").replace("[fast]", UNIT.format(900) + "[fast]")
+    path.write_text(text, "utf-8")
+
+    with pytest.raises(ProfileError, match="unit id") as caught:
+        compile_fast(str(path), profiles.load(str(path)))
+
+    assert caught.value.key == "fast.signals"
+
+
 def test_cells_are_not_for_the_fast_lane(tmp_path):
     text = find("bms-416.toml").read_text("utf-8")
     path = tmp_path / "bms.toml"

@@ -130,3 +130,26 @@ def test_a_sensor_that_is_silent_is_stale_in_the_image_within_its_limit(tmp_path
     ages = [image.freeze(NOW_MS + ms, ms).get("C1-GAS", "room").stale for ms in (59_000, 61_000)]
 
     assert ages == [False, True]
+
+
+@pytest.mark.parametrize("retained", [True, False])
+def test_a_message_older_than_what_is_known_changes_nothing(retained):
+    heard = sensor()
+    heard.hear(STATE, message(smoke=True), NOW_MS, retained=False)
+
+    told = heard.hear(STATE, message(NOW_MS - 60_000, smoke=False), NOW_MS, retained=retained)
+
+    assert not told
+    assert value(heard, "smoke_detected") == (1, Quality.GOOD)
+    assert value(heard, "smoke_detected", NOW_MS + 60_000) == (1, Quality.GOOD)
+
+
+def test_a_message_of_the_same_time_and_one_without_a_time_take_effect():
+    heard = sensor()
+    heard.hear(STATE, message(smoke=True, temperature=20), NOW_MS, retained=False)
+
+    heard.hear(STATE, message(smoke=False), NOW_MS, retained=False)
+    heard.hear(STATE, message(None, temperature=21), NOW_MS, retained=False)
+
+    assert value(heard, "smoke_detected") == (0, Quality.GOOD)
+    assert value(heard, "ambient_c") == (210, Quality.GOOD)
