@@ -71,6 +71,14 @@ async def serving(
         await process.wait()
 
 
+async def said(process: asyncio.subprocess.Process) -> str:
+    """Wait for the end of a process; return its log."""
+    assert process.stderr is not None
+    log = (await process.stderr.read()).decode()
+    await process.wait()
+    return log
+
+
 async def test_a_command_whose_driver_fails_has_an_outcome_that_says_so(folder):
     async with serving(folder) as (reader, writer, process):
         deadline_ms = int(time.time() * 1000) + 60_000
@@ -78,9 +86,8 @@ async def test_a_command_whose_driver_fails_has_an_outcome_that_says_so(folder):
         async with asyncio.timeout(20):
             while not isinstance(outcome := await wire.receive(reader), TimedOut):
                 assert outcome is not None
-        writer.write(wire.encode(wire.Close()))
-        assert process.stderr is not None
-        log = (await process.stderr.read()).decode()
+            writer.write(wire.encode(wire.Close()))
+            log = await said(process)
 
     assert outcome.id == "c1"
     assert "the driver failed: KeyError('start')" in outcome.reason
@@ -91,10 +98,8 @@ async def test_a_command_whose_driver_fails_has_an_outcome_that_says_so(folder):
 async def test_a_host_that_sends_what_no_host_sends_is_told_and_left(folder):
     async with serving(folder) as (_, writer, process):
         writer.write(wire.encode(wire.Heartbeat(1)))
-        assert process.stderr is not None
         async with asyncio.timeout(20):
-            log = (await process.stderr.read()).decode()
-            await process.wait()
+            log = await said(process)
 
     assert process.returncode == 1
     assert "a host sends no Heartbeat" in log
