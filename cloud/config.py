@@ -299,6 +299,11 @@ class CloudConfig(_Section):
         """Folder of the key files."""
         return self.keys.dir or self.data_dir / "keys"
 
+    @property
+    def policies_dir(self) -> Path:
+        """Folder of the bidding policies that were learnt."""
+        return self.data_dir / "policies"
+
 
 def load(path: Path) -> CloudConfig:
     """Read and check `path`; relative paths in it count from its folder.

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.config_desk import DeskSection
+from cloud.config_training import TrainingSection
 
 StepName = Literal[
     "drafted",
@@ -149,6 +150,9 @@ class MarketSection(_Section):
 
     exchanges: tuple[ExchangeSection, ...] = Field((), description="none: nothing is submitted")
     desks: tuple[DeskSection, ...] = Field((), description="none: nothing is drafted")
+    trainings: tuple[TrainingSection, ...] = Field(
+        (), description="bidding policies that are learnt anew on a schedule; none: nothing is"
+    )
     draft_every_s: float = Field(
         5.0, gt=0, le=3_600, description="period of the job that looks for bids that are due"
     )
@@ -172,6 +176,9 @@ class MarketSection(_Section):
         for what, named in zip(("webhooks", "senders"), names, strict=True):
             if len(set(named)) < len(named):
                 raise ValueError(f"{what} share a name; name each once")
+        places = Counter((one.station, one.market) for one in self.trainings)
+        if again := [place for place, count in places.items() if count > 1]:
+            raise ValueError(f"trainings name {' at '.join(again[0])} twice; name each once")
         twice = [
             m for m, count in Counter(one.market for one in self.exchanges).items() if count > 1
         ]
@@ -187,6 +194,7 @@ class MarketSection(_Section):
             update={
                 "exchanges": tuple(one.beside(base) for one in self.exchanges),
                 "desks": tuple(one.beside(base) for one in self.desks),
+                "trainings": tuple(one.beside(base) for one in self.trainings),
                 "webhooks": tuple(one.beside(base) for one in self.webhooks),
                 "senders": tuple(one.beside(base) for one in self.senders),
                 "inbox": None if self.inbox is None else base / self.inbox,

@@ -44,6 +44,7 @@ from cloud.live import Live, intake
 from cloud.market import prices
 from cloud.news import News
 from cloud.readiness import keep_beating
+from cloud.training_job import TrainingJobs
 from cloud.vault.rotation import rotate_data_key, worn_stations
 from cloud.vault.vault import Vault
 from cloud.workers import Task, read_task
@@ -84,6 +85,7 @@ class Jobs:
         self._drafts = DraftJobs(pool, vault, live, task.config.market)
         self._bids = BidJob(pool, vault, keys, history, task.config.market)
         self._files = InboxJob(pool, vault, live, task.config.market)
+        self._trainings = TrainingJobs(pool, task)
         self._hooks = HookJobs(pool, vault, task.config.market)
         self._restorer = Restorer(pool, vault, layouts, self._reader)
         self._retention: Retention | None = None
@@ -116,6 +118,7 @@ class Jobs:
             ("alarms", self.work_alarms, _ALARMS_EVERY_S),
             ("inbox", self._files.work, INBOX_EVERY_S),
             *self._hooks.jobs(),
+            *self._trainings.jobs(),
             *self._channels(),
         ):
             scheduler.add_job(

@@ -116,6 +116,35 @@ def forecast_eval(
 
 
 @market.command()
+def retrain(
+    config: CloudConfigFile,
+    *,
+    station: Annotated[
+        str | None, typer.Option(help="Id; needed where several are configured.")
+    ] = None,
+    market_id: Annotated[
+        str | None, typer.Option("--market", help="Id of its profile; needed as --station.")
+    ] = None,
+    price: Annotated[
+        str | None, typer.Option(help="Series of the price that is bid at, real time as a rule.")
+    ] = None,
+    day_ahead: Annotated[str | None, typer.Option(help="Series of the day-ahead price.")] = None,
+    unseen_weeks: Annotated[int | None, typer.Option(help="Last weeks, kept for the gate.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps that each seed practises.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Policies trained and averaged.")] = None,
+    allow_short: Annotated[
+        bool, typer.Option("--allow-short", help="Train on less than three years; flagged.")
+    ] = False,
+) -> None:
+    """Learn a bidding policy anew from the stored prices of a running cloud, and judge it."""
+    from launcher.market_retrain import RetrainWish, run_retrain
+
+    short = True if allow_short else None
+    wish = RetrainWish(station, market_id, price, day_ahead, unseen_weeks, steps, seeds, short)
+    raise typer.Exit(run_retrain(config, wish))
+
+
+@market.command()
 def backtest(
     *,
     prices: Annotated[

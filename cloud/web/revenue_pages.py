@@ -6,12 +6,13 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from cloud.api import policies
 from cloud.api import revenue as money
 from cloud.api.context import Forbidden
 from cloud.market.errors import MarketError
 from cloud.market.exchanges import load_market
 from cloud.market.money import ledgers
-from cloud.web import forecast_view, revenue_view
+from cloud.web import forecast_view, revenue_view, training_view
 from cloud.web.desk_words import market_name
 from cloud.web.frame_view import Crumb, frame, may_read_market
 from cloud.web.look import StationLook, look_at_all
@@ -40,6 +41,13 @@ async def forecasts_page(visit: PageVisit, wish: money.Asked) -> Response:
     found = await money.qualities_of(visit.parts, wish)
     context |= _filter(visit, wish, looks)
     context["forecasts"] = [forecast_view.view(visit, *place, one) for place, one in found.items()]
+    every = policies.scheduled(visit.parts)
+    context["policies"] = [
+        training_view.view(
+            visit, place, *await policies.read(visit.parts, place), every_days=every.get(place)
+        )
+        for place in await policies.places(visit.parts, wish.station, wish.market)
+    ]
     return visit.render("forecasts.html", context)
 
 

@@ -86,6 +86,7 @@ BACKTEST = ("market", "backtest", "--prices", "ppo.parquet")
         (("doctor",), (*BACKTEST, "--strategies", "mpc,ppo+da"), ["cloud", "market", "policy"]),
         (("doctor",), BACKTEST, ["cloud", "market", "policy"]),
         (("doctor",), (*BACKTEST, "--policy-as-is"), ["cloud", "market"]),
+        (("doctor",), ("market", "retrain", "cloud.toml"), ["cloud", "market", "policy"]),
         (("doctor",), ("simulate-exchange", "exchange.toml"), ["lab"]),
         (("demo",), ("simulate-exchange", "exchange.toml"), []),
         (("demo",), (*BACKTEST, "--strategies", "mpc"), []),

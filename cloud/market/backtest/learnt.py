@@ -27,7 +27,8 @@ Floats = npt.NDArray[np.float64]
 
 UNSEEN_DAYS = 56
 """Of the training period's end, kept for the gate."""
-_LEAST_DAYS = 60
+LEAST_DAYS = 60
+"""Of learning: with fewer, hardly a week of it is like another."""
 
 
 def policy(case: Case) -> Outcome:
@@ -73,13 +74,12 @@ def _bid(case: Case, keep: Floats | None, must: Floats | None, *, gated: bool = 
     rolled = roll_values(case, case.first, case.last)
     values = bid_values(case, rolled, keep=keep, must=must)
     folder, first = case.wanted.policy, int(case.prices.day[0]) + WARM_UP_DAYS
-    short = case.train_to - first < _LEAST_DAYS + UNSEEN_DAYS
+    short = case.train_to - first < LEAST_DAYS + UNSEEN_DAYS
     if folder is None or (short and not case.wanted.policy_as_is):
-        lacking = f"a policy is trained on {_LEAST_DAYS + UNSEEN_DAYS} days after {WARM_UP_DAYS}"
+        lacking = f"a policy is trained on {LEAST_DAYS + UNSEEN_DAYS} days after {WARM_UP_DAYS}"
         return replace(values, notes=(f"fall-back: the Markov-SDP bids; {lacking}",))
     if not case.wanted.policy_as_is:
-        believed = believe(case).profile[case.training]
-        _train(case, first, folder, max(float(np.median(np.abs(believed))), 1.0))
+        _train(case, first, folder)
     loaded = load_policy(folder)
     gate = loaded.card["gate"]["reason"]
     if gated and not loaded.promoted:
@@ -101,7 +101,28 @@ def _bid(case: Case, keep: Floats | None, must: Floats | None, *, gated: bool = 
     return Outcome(money, power, wrong, values.fallbacks, (f"the policy {gate}",))
 
 
-def _train(case: Case, first: int, folder: Path, measure: float) -> None:
+def learnt_and_unseen(
+    case: Case, first: int, unseen_days: int
+) -> tuple[Course, Course, npt.NDArray[np.int64]]:
+    """Return what a policy learns on, and the end of the training period, kept for the gate.
+
+    Args:
+        case: with its training period.
+        first: local day from which on is learnt; before it lies history that values need.
+        unseen_days: kept for the gate.
+
+    Returns:
+        Both courses, and the local day of each step of the second, shape (steps,).
+    """
+    measure = max(float(np.median(np.abs(believe(case).profile[case.training]))), 1.0)
+    past = replace(case, first=first, last=case.train_to)
+    whole = course_of(past, roll_values(past, past.first, past.last), measure)
+    cut = case.prices.first_of(case.train_to + 1 - unseen_days) - past.span.start
+    end = past.span.stop - past.span.start
+    return whole.cut(0, cut), whole.cut(cut, end), case.prices.day[past.span][cut:end]
+
+
+def _train(case: Case, first: int, folder: Path) -> None:
     """Train and judge, unless the folder holds the same policy."""
     # Only who learns needs PyTorch.
     from cloud.market.bidding.policy_training.train import (  # noqa: PLC0415
@@ -110,14 +131,11 @@ def _train(case: Case, first: int, folder: Path, measure: float) -> None:
     )
 
     wanted = case.wanted
-    past = replace(case, first=first, last=case.train_to)
-    whole = course_of(past, roll_values(past, past.first, past.last), measure)
-    cut = case.prices.first_of(case.train_to + 1 - UNSEEN_DAYS) - past.span.start
-    end = past.span.stop - past.span.start
+    learnt, unseen, days = learnt_and_unseen(case, first, UNSEEN_DAYS)
     retrain(
-        whole.cut(0, cut),
-        whole.cut(cut, end),
-        case.prices.day[past.span][cut:end],
+        learnt,
+        unseen,
+        days,
         folder,
         options=Options(wanted.policy_steps, tuple(range(wanted.policy_seeds))),
         progress=_told(case),

@@ -97,20 +97,44 @@ def read_prices(
     times, price = _column(tables, columns["rt"])
     step_min = _step(columns["rt"], times)
     _refuse_empty(columns["rt"], times, price)
-    local_ms = times + _offsets(times, zone)
     held = {
-        role: _held(columns[role], *_column(tables, columns[role]), times, step_min)
+        role: hold(columns[role], *_column(tables, columns[role]), times, step_min)
         for role in ("da", "load")
         if role in columns
     }
+    return on_local_days(
+        times, price, step_min, zone, day_ahead=held.get("da"), load=held.get("load")
+    )
+
+
+def on_local_days(
+    times: Ints,
+    price: Floats,
+    step_min: int,
+    zone: str,
+    *,
+    day_ahead: Floats | None = None,
+    load: Floats | None = None,
+) -> Prices:
+    """Return prices of consecutive steps with their local days; see `Prices`.
+
+    Args:
+        times: UTC epoch ms of the steps' beginnings, shape (steps,).
+        price: shape (steps,).
+        step_min: minutes a step.
+        zone: IANA name of the market's local time.
+        day_ahead: shape (steps,); None: no such market.
+        load: shape (steps,); None: not given.
+    """
+    local_ms = times + _offsets(times, zone)
     return Prices(
         start_ms=int(times[0]),
         step_min=step_min,
         price=price,
-        day_ahead=held.get("da"),
+        day_ahead=day_ahead,
         day=local_ms // (DAY_MIN * MINUTE_MS),
         minutes=local_ms // MINUTE_MS % DAY_MIN,
-        load=held.get("load"),
+        load=load,
     )
 
 
@@ -187,8 +211,19 @@ def _refuse_empty(name: str, times: Ints, price: Floats) -> None:
         raise BadSeries(f"{name}: {len(bad)} steps without a price ({shown}): fill or cut them")
 
 
-def _held(name: str, at: Ints, values: Floats, times: Ints, step_min: int) -> Floats:
-    """Hold values over the steps of their interval; NaN beyond them."""
+def hold(name: str, at: Ints, values: Floats, times: Ints, step_min: int) -> Floats:
+    """Hold values over the steps of their interval; NaN beyond them.
+
+    Args:
+        name: of the values, for the error.
+        at: UTC epoch ms of the intervals, shape (n,).
+        values: of the intervals, shape (n,).
+        times: UTC epoch ms of the steps, shape (steps,).
+        step_min: minutes a step.
+
+    Raises:
+        BadSeries: doubled times, or fewer than two values.
+    """
     order = np.argsort(at, kind="stable")
     at, values = at[order], values[order]
     apart = np.diff(at)

@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,19 @@ import numpy as np
 from cloud.market.backtest.case import Case, Wanted
 from cloud.market.backtest.measures import Row, daily, interval, row
 from cloud.market.backtest.prices import Prices, read_columns, read_prices
+from cloud.market.backtest.rules import (
+    bands_of,
+    believable,
+    energy_product,
+    gate_minute,
+    results_minute,
+)
 from cloud.market.backtest.shocks import shake, spoil
 from cloud.market.backtest.strategies import STRATEGIES
 from cloud.market.battery import read_battery
-from cloud.market.bidding.curves import Bands
 from cloud.market.errors import BadSeries, NoSuchFile
-from cloud.market.exchanges import DayGate, Kind, Market, Product, Stage, load_market
-from cloud.market.units import DAY_MIN
+from cloud.market.exchanges import Market, load_market
 
-RESULTS_AFTER_MIN = 210
-"""Minutes from a day-ahead gate to the publication of its prices where nothing else is said:
-ERCOT takes bids until 10:00 and publishes at about 13:30."""
-_GATE_MIN = 600
-"""Where a market has no day-ahead gate of its own: 10:00."""
 _EPOCH = dt.date(1970, 1, 1)
 _LEAST_DAYS = 28
 """Of history before the test: four weeks for the first chain and profile."""
@@ -114,18 +113,18 @@ def make_case(
     prices = read_prices(request.prices, columns, market.calendar.zone, naive_utc=request.naive_utc)
     came = shake(prices, request.shock, request.seed) if request.shock else prices
     seen = spoil(came, request.seed + 1) if request.spoilt else came
-    product = _energy(market, columns)
+    product = energy_product(market)
     case = Case(
         prices=came,
         seen=seen,
         battery=battery,
-        bands=_bands(product),
+        bands=bands_of(product),
         known_minute=_known_minute(request, market),
-        gate_minute=_gate_minute(market),
+        gate_minute=gate_minute(market),
         train_to=_number(request.train_until),
         first=_number(request.first),
         last=_number(request.last),
-        absurd=(float(2 * product.clearing_floor) - 1, float(2 * product.clearing_cap) + 1),
+        absurd=believable(product),
         zone=market.calendar.zone,
         wanted=Wanted(
             cvar_cap=request.cvar_cap,
@@ -177,38 +176,10 @@ def _market_name(text: str) -> str | Path:
     return Path(text) if text.endswith(".toml") else text
 
 
-def _energy(market: Market, columns: dict[str, str]) -> Product:
-    """Return the product that bids go to: real-time energy where there is one."""
-    own = [one for one in market.products if one.kind is Kind.ENERGY]
-    stages = (Stage.REAL_TIME, Stage.INTRADAY, Stage.DAY_AHEAD)
-    found = [one for stage in stages for one in own if one.stage is stage]
-    if not found:
-        raise BadSeries(f"{market.id}: trades no energy; columns {columns} cannot be tested there")
-    return found[0]
-
-
-def _bands(product: Product) -> Bands:
-    return Bands(
-        product.max_segments,
-        product.price_floor,
-        product.price_cap,
-        max(product.price_step, Decimal("0.01")),
-        min(product.power_step_mw, Decimal("0.1")),
-    )
-
-
-def _gate_minute(market: Market) -> int:
-    for one in market.products:
-        due = one.gate if one.kind is Kind.ENERGY and one.stage is Stage.DAY_AHEAD else None
-        if isinstance(due, DayGate) and due.days_before == 1:
-            return due.at.hour * 60 + due.at.minute
-    return _GATE_MIN
-
-
 def _known_minute(request: Request, market: Market) -> int:
     if request.day_ahead_known is not None:
         return request.day_ahead_known.hour * 60 + request.day_ahead_known.minute
-    return min(_gate_minute(market) + RESULTS_AFTER_MIN, DAY_MIN - 1)
+    return results_minute(market)
 
 
 def _number(day: dt.date) -> int:

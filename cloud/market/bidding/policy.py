@@ -70,23 +70,34 @@ def load_policy(folder: Path) -> Policy:
     """
     import onnxruntime  # noqa: PLC0415 - heavy, and only who bids by a policy needs it
 
+    card, contents = read_files(folder)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    sessions = [
+        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        for content in contents
+    ]
+    return Policy(card, tuple(sessions))
+
+
+def read_files(folder: Path) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the card and the networks that it names, checked but not loaded.
+
+    Raises:
+        BadPolicy: as `load_policy`.
+    """
     try:
         card = json.loads((folder / CARD_FILE).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise BadPolicy(f"{folder / CARD_FILE}: cannot be read: {error}; train it anew") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise BadPolicy(f"{folder / CARD_FILE}: is not of format {FORMAT}; train it anew")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    sessions = []
+    contents = []
     for name, digest in card["networks"].items():
         try:
-            content = (folder / name).read_bytes()
+            contents.append((folder / name).read_bytes())
         except OSError as error:
             raise BadPolicy(f"{folder / name}: {error.strerror}; train it anew") from error
-        if hashlib.sha256(content).hexdigest() != digest:
+        if hashlib.sha256(contents[-1]).hexdigest() != digest:
             raise BadPolicy(f"{folder / name}: is not what the card names; train it anew")
-        sessions.append(
-            onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        )
-    return Policy(card, tuple(sessions))
+    return card, contents

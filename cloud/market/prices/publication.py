@@ -46,6 +46,12 @@ class Publication:
                 "before), 'after 15' (minutes after the interval's end), or 'import'"
             )
 
+    @property
+    def minute_before(self) -> int | None:
+        """Local minute of the day before at which values become known; None: by another rule."""
+        match = _DAY_BEFORE.fullmatch(self.text)
+        return int(match[2]) * 60 + int(match[3]) if match and match[1] == "1" else None
+
     def known_ms(self, start_ms: Millis, step_ms: int, zone: ZoneInfo, now_ms: int) -> Millis:
         """Return when values became known, shape (n,), never later than `now_ms`.
 

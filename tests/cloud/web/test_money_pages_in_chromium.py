@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 
 from cloud.config_market import MarketSection
 from cloud.web.user_app import create_user_app
+from tests.cloud.market.retraining.past import put_trainings
 from tests.cloud.settled import MARKET, PRODUCT, SERIES, settle_day, store_prices
 from tests.cloud.web.console import STATION, quick_passwords, serving
 from tests.cloud.web.test_pages_in_chromium import OVERFLOW
@@ -55,6 +56,7 @@ def served(console):
 
 async def settle_all(services) -> list[str]:
     await store_prices(services.pool, FIRST, LAST)
+    put_trainings(services.pool, STATION, MARKET.id)
     return [
         await settle_day(services.pool, services.vault, STATION, FIRST + dt.timedelta(days=number))
         for number in range(DAYS)

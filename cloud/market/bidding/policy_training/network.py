@@ -39,7 +39,9 @@ def write_network(policy: Any, path: Path, questions: Floats32) -> float:
     off = float(np.abs(told - trained_actions(policy, questions)).max())
     if off > _NEARNESS:
         raise ExportFailed(f"{path}: differs from the trained policy by {off:.1e}; train anew")
-    path.write_bytes(content)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)  # what is there is whole: a training that goes on takes it as it is
     return off
 
 

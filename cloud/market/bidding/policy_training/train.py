@@ -131,7 +131,7 @@ def _train(
         model.learning_rate = rate
         model.lr_schedule = rate
         model.learn(rest, callback=keeper, reset_num_timesteps=False)
-        model.save(kept)
+        _keep(model, kept)
     return model.policy
 
 
@@ -179,7 +179,14 @@ class _Keeper(BaseCallback):
         if self._tell:
             self._tell(self._seed, min(self.num_timesteps, self._of), self._of)
         if self._rounds % _KEPT_EVERY == 0:
-            self.model.save(self._kept)
+            _keep(self.model, self._kept)
+
+
+def _keep(model: Any, file: Path) -> None:
+    """Write a training whole or not at all: half a file would not let it go on."""
+    part = file.with_name(f"{file.stem}.part.zip")
+    model.save(part)
+    part.replace(file)
 
 
 def _questions(course: Course) -> npt.NDArray[np.float32]:

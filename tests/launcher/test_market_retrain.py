@@ -1,0 +1,75 @@
+"""A policy is learnt anew from the shell, from the stored prices of a running cloud."""
+
+import asyncio
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from typer.testing import CliRunner
+
+from cloud.db import create_pool
+from launcher.main import app
+from tests.cloud.conftest import dsn, server_dsn, template  # noqa: F401 - fixtures
+from tests.cloud.market.retraining.made import MARKET, ROUND, station, store
+
+GUIDE = Path(__file__).parents[2] / "docs" / "market-bidding.md"
+TRAINING = f"""
+[[market.trainings]]
+station = "s1"
+market = "{MARKET.id}"
+price = "tx.real_time"
+day_ahead = "tx.day_ahead"
+unseen_weeks = 4
+"""
+
+
+@pytest.fixture
+def folder(dsn, tmp_path, monkeypatch):  # noqa: F811 - the fixture
+    parts = conninfo_to_dict(dsn)
+    address = " ".join(f"{key}='{value}'" for key, value in parts.items())
+    (tmp_path / "cloud.toml").write_text(
+        f'data_dir = "{tmp_path}/d"\n[database]\ndsn = "{address}"\n{TRAINING}', "utf-8"
+    )
+    asyncio.run(_fill(dsn))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+async def _fill(address: str) -> None:
+    pool = create_pool(address, 2, 2.0)
+    await pool.open()
+    await station(pool)
+    await store(pool)
+    await pool.close()
+
+
+def printed_command() -> list[str]:
+    guide = GUIDE.read_text("utf-8")
+    found = re.search(r"^\./stationmaster (market retrain .*)$", guide, re.MULTILINE)
+    assert found
+    return shlex.split(found[1])
+
+
+def test_the_command_of_the_guide_trains_and_says_the_verdict(folder):
+    few = ["--steps", str(ROUND), "--seeds", "1", "--allow-short"]
+
+    done = CliRunner().invoke(app, [*printed_command(), *few])
+
+    assert done.exit_code == 0, done.output
+    assert f"s1 at {MARKET.id}: learnt from 2024-05-06 on, judged on 4 unseen weeks" in done.output
+    assert "short history: 130 of 1,095 days" in done.output
+    assert re.search("promoted: policy [0-9a-f]{12} may bid|kept out: it never bids", done.output)
+    assert (folder / "d" / "policies" / "s1" / MARKET.id / "training" / "card.json").exists()
+
+
+def test_what_cannot_be_trained_is_said_with_the_remedy(folder):
+    short = CliRunner().invoke(app, printed_command())
+    nobody = CliRunner().invoke(app, [*printed_command(), "--station", "s2"])
+    few = CliRunner().invoke(app, [*printed_command(), "--steps", "3"])
+
+    assert (short.exit_code, nobody.exit_code, few.exit_code) == (1, 1, 1)
+    assert "at least 1095 are needed" in str(short.exception)
+    assert "has no such [[market.trainings]]" in str(nobody.exception)
+    assert "--steps 3: " in str(few.exception)
