@@ -44,8 +44,8 @@ class BidJob:
         """Tell what people must know, then move every bid that is due."""
         times = times_of(self._section)
         standing = await bids.conditions(self._pool, _now_ms(), times)
-        for code, stations in standing.items():
-            await alarms.tell_condition(self._pool, code, stations, _now_ms())
+        for code, places in standing.items():
+            await alarms.tell_condition(self._pool, code, places, _now_ms())
         if self._rooms is None:
             if not await bids.any_open(self._pool):
                 return

@@ -24,7 +24,8 @@ class HookJobs:
         now_ms = _now_ms()
         await webhooks.hand_over(self._pool, [hook.name for hook in self._hooks], now_ms)
         failed = await webhooks.failed_stations(self._pool, now_ms)
-        await alarms.tell_condition(self._pool, webhooks.FAILED, failed, now_ms)
+        places = {(station, "") for station in failed}
+        await alarms.tell_condition(self._pool, webhooks.FAILED, places, now_ms)
 
     def jobs(self) -> list[tuple[str, Callable[[], Awaitable[None]], float]]:
         """Return a job for each receiver, so that a dead one delays no other."""

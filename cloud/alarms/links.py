@@ -20,7 +20,8 @@ FROM (
     FROM live
 ) AS s
 LEFT JOIN LATERAL (
-    SELECT active FROM cloud_edges c WHERE c.station = s.station AND c.code = %(code)s
+    SELECT active FROM cloud_edges c
+    WHERE c.code = %(code)s AND c.station = s.station AND c.tag = ''
     ORDER BY c.at_ms DESC, c.id DESC LIMIT 1) AS told ON true
 WHERE s.lost IS DISTINCT FROM coalesce(told.active, false)
 """

@@ -166,7 +166,7 @@ WHERE e.severity > 1
 """
 _CLOUD_EDGES: Final = """
 SELECT at_ms, active, (extract(epoch FROM received_at) * 1000)::bigint FROM cloud_edges
-WHERE station = %s AND code = %s AND at_ms >= %s
+WHERE station = %s AND code = %s AND tag = %s AND at_ms >= %s
 """
 _RESTARTS: Final = """
 SELECT at_ms, id, (extract(epoch FROM received_at) * 1000)::bigint FROM events
@@ -211,7 +211,8 @@ async def edges(
             found[alarm] += [edge for edge in restarts if edge.at_ms >= start.at_ms]
     for alarm in asked.keys() - told.keys():
         known, _, start = asked[alarm]
-        cursor = await conn.execute(_CLOUD_EDGES, [station, known.code, start.at_ms])
+        given = [station, known.code, known.tag, start.at_ms]
+        cursor = await conn.execute(_CLOUD_EDGES, given)
         for at_ms, active, received_ms in await cursor.fetchall():
             kind = EdgeKind.APPEARED if active else EdgeKind.CLEARED
             found[alarm].append(Edge(at_ms, kind, "", received_ms))

@@ -212,7 +212,7 @@ def _named(
         "code": f"{one.code} {one.tag}".strip(),
         "href": view.address(one.alarm),
         "station_title": looks[one.station].station.title(visit.language),
-        "device": one.device,
+        "device": view.part(one.code, one.device, one.tag, visit.language),
     }
 
 

@@ -5,12 +5,15 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from cloud.alarms.definitions import AlarmClass
+from cloud.alarms.definitions import BID_CODES, AlarmClass
 from cloud.alarms.lists import AlarmPage, AlarmSeen
 from cloud.alarms.states import State
 from cloud.fleet import Station, Topology
+from cloud.market.errors import MarketError
+from cloud.market.exchanges import load_market
 from cloud.web import alarm_words as words
 from cloud.web import format as form
+from cloud.web.desk_words import product_name
 from cloud.web.look import StationLook
 from cloud.web.visit import Visit, digest
 
@@ -48,8 +51,19 @@ def history_of(alarm: AlarmSeen, topology: Topology, now_ms: int) -> str:
 
 def place(alarm: AlarmSeen, station: Station, language: str) -> str:
     """Station and device."""
-    title = station.title(language)
-    return f"{title} · {alarm.device}" if alarm.device else title
+    title, about = station.title(language), part(alarm.code, alarm.device, alarm.tag, language)
+    return f"{title} · {about}" if about else title
+
+
+def part(code: str, device: str, tag: str, language: str) -> str:
+    """What of a station an alarm is about: the device, or of bids the product by its name."""
+    market, _, product = tag.partition("/")
+    if code not in BID_CODES or not product:
+        return device
+    try:
+        return product_name(language, load_market(market).product(product))
+    except MarketError:  # a profile that this version does not know any more
+        return tag
 
 
 def moment(at_ms: int, zone: ZoneInfo) -> str:
@@ -103,7 +117,7 @@ def row(visit: Visit, look: StationLook, alarm: AlarmSeen) -> dict[str, Any]:
         "code": alarm.code,
         "tags": tags(visit, alarm),
         "station_title": look.station.title(visit.language),
-        "device": alarm.device,
+        "device": part(alarm.code, alarm.device, alarm.tag, visit.language),
         "state": words.state_words(visit.t, alarm.state),
         "by": by_whom(visit, alarm),
         "value": value,

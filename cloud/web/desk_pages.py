@@ -186,7 +186,9 @@ async def _gates_view(visit: Visit, station: Station, seen: list[GateSeen]) -> d
             found = await bids.load(services.pool, services.vault, one.bid.id)
             told = await bids.papers_of(services.pool, services.vault, found)
             papers[found.id] = (found, told)
-    return desk_view.gates_view(visit, station, seen, papers, day_of(visit.now_ms, station))
+    missed = await bids.missed(services.pool, station.id, visit.now_ms)
+    day = day_of(visit.now_ms, station)
+    return desk_view.gates_view(visit, station, seen, papers, day, missed)
 
 
 async def _the_bid(

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from cloud.fleet import Station
 from cloud.market import bids
 from cloud.market.bid import BidSet, Direction
-from cloud.market.bids import Bid, Judgement, Settlement, State, Step
+from cloud.market.bids import Bid, Judgement, Missed, Settlement, State, Step
 from cloud.market.desk.gates import GateSeen
-from cloud.market.exchanges import DayGate, Kind
+from cloud.market.exchanges import DayGate, Kind, load_market
 from cloud.market.risk import greatest_power
 from cloud.web import format as form
 from cloud.web.desk_log import who_words, why_words
@@ -49,22 +49,28 @@ def shown(gates: Sequence[GateSeen], now_ms: int) -> list[GateSeen]:
     return [*sorted([*near, *days[:_NEXT]], key=lambda one: one.gate_ms), *reversed(past)]
 
 
-def gates_view(
-    visit: Visit, station: Station, seen: Sequence[GateSeen], papers: Papers, day: tuple[int, int]
+def gates_view(  # noqa: PLR0917 - a view has so many sources
+    visit: Visit,
+    station: Station,
+    seen: Sequence[GateSeen],
+    papers: Papers,
+    day: tuple[int, int],
+    missed: Sequence[Missed] = (),
 ) -> dict[str, Any]:
-    """Timeline and table of the gates around now."""
+    """Timeline and table of the gates around now, and which products nobody serves."""
     rows = [_gate(visit, station, one, papers) for one in seen]
     ahead = [row for row in rows if row["left_ms"]]
     return {
         "rows": rows,
         "station": station.id,
         "next": ahead[0] if ahead else None,
+        "missed": [_unserved(visit, station, one) for one in missed],
         "marks": _marks(visit, station, seen, day),
         "ticks": _ticks(station, day),
         "now": _share(visit.now_ms, day),
         "clock": form.clock(visit.now_ms, station.zone)[:5],
         "url": f"/fragments/stations/{station.id}/gates",
-        "digest": digest([rows, visit.now_ms // _MINUTE_MS]),
+        "digest": digest([rows, visit.now_ms // _MINUTE_MS, missed]),
     }
 
 
@@ -173,6 +179,22 @@ def _gate(visit: Visit, station: Station, one: GateSeen, papers: Papers) -> dict
             visit.t, version.state, version.blocked, judged.approver if judged else None
         ),
     }
+
+
+def _unserved(visit: Visit, station: Station, one: Missed) -> str:
+    """That the gates of a product close on nothing, and since when."""
+    product = product_name(visit.language, load_market(one.market).product(one.product))
+    since = _moment(visit, station.zone, one.since_ms, seconds=False)
+    if one.gates == 1:
+        return visit.t(
+            "{product}: the gate of {time} has closed without a bid.", product=product, time=since
+        )
+    return visit.t(
+        "{product}: {n} gates in a row have closed without a bid, the first at {time}.",
+        product=product,
+        n=one.gates,
+        time=since,
+    )
 
 
 def _for(visit: Visit, station: Station, one: GateSeen) -> str:

@@ -45,7 +45,16 @@ from cloud.market.bids.rows import (
 )
 from cloud.market.bids.settlements import SettledVersion, any_day_open, settlements_of
 from cloud.market.bids.states import State, may_follow
-from cloud.market.bids.watch import DEADLINE, DIFFERS, MISSED, UNCLEAR, any_open, conditions
+from cloud.market.bids.watch import (
+    DEADLINE,
+    DIFFERS,
+    MISSED,
+    UNCLEAR,
+    Missed,
+    any_open,
+    conditions,
+    missed,
+)
 from cloud.market.bids.worker import Worker
 
 __all__ = [
@@ -69,6 +78,7 @@ __all__ = [
     "Judgement",
     "Listed",
     "Measured",
+    "Missed",
     "NewBid",
     "NotYet",
     "Reason",
@@ -98,6 +108,7 @@ __all__ = [
     "load",
     "log_of",
     "may_follow",
+    "missed",
     "others_judged",
     "paper_of",
     "papers_of",

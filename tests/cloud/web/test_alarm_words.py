@@ -1,7 +1,7 @@
 import pytest
 
 from cloud.alarms import LINK_LOST, Change, State, load
-from cloud.web import alarm_words
+from cloud.web import alarm_view, alarm_words
 from cloud.web.alarm_list import Choice
 from cloud.web.language import CHINESE, words
 
@@ -83,3 +83,15 @@ def test_what_an_address_does_not_say_well_is_the_usual(address, choice):
 def test_a_choice_is_read_again_as_it_is_written():
     assert Choice("shelved", "a&b", 2).query() == "tab=shelved&q=a%26b&page=2"
     assert Choice().query() == "tab=active"
+
+
+def test_an_alarm_of_bids_is_about_a_product_by_its_name_and_any_other_about_a_device():
+    about = ("cloud.bid_missed", "", "test-exchange/minute-energy")
+
+    assert alarm_view.part(*about, "en") == "Energy by the minute"
+    assert alarm_view.part(*about, "zh-Hans") == "分钟电能量"
+    assert (
+        alarm_view.part("cloud.bid_missed", "", "gone/minute-energy", "en") == "gone/minute-energy"
+    )
+    assert alarm_view.part("cloud.bid_unclear", "", "", "en") == ""
+    assert alarm_view.part("rack.alarm", "C1-R07", "a/b", "en") == "C1-R07"

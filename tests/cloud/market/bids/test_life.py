@@ -16,6 +16,7 @@ from tests.cloud.market.bids.trade_hall import BEGIN_MS, GATE_MS, HOUR_MS, NOON_
 
 AFTER_MS = BEGIN_MS + 24 * HOUR_MS
 BY_HAND = Judgement(figures={"cvar": 9_000.0}, approver=Approver.TRADER)
+PRODUCT = ("haibin-1", "test/day-ahead-energy")
 LARGE = replace(BY_HAND, approver=Approver.HEAD_TRADER)
 
 
@@ -57,10 +58,10 @@ async def test_a_statement_that_differs_calls_people_for_a_week(floor, monkeypat
     for now_ms in (None, GATE_MS, AFTER_MS):
         await floor.run(now_ms)
 
-    async def called(now_ms: int) -> frozenset[str]:
+    async def called(now_ms: int) -> frozenset[tuple[str, str]]:
         return (await bids.conditions(floor.pool, now_ms, TIMES))[bids.DIFFERS]
 
-    assert await called(AFTER_MS) == {"haibin-1"}
+    assert await called(AFTER_MS) == {("haibin-1", "")}
     assert await called(AFTER_MS + 7 * 24 * HOUR_MS) == frozenset()
 
 
@@ -236,7 +237,7 @@ async def test_a_bid_that_is_edited_after_it_was_taken_back_calls_people_again(f
 
     told = await bids.conditions(floor.pool, floor.now_ms, TIMES)
 
-    assert told[bids.DEADLINE] == {"haibin-1"}
+    assert told[bids.DEADLINE] == {PRODUCT}
 
 
 async def test_an_approver_who_may_not_any_more_has_approved_nothing(floor):
@@ -352,7 +353,7 @@ async def test_near_the_gate_people_are_called_and_then_the_fall_back_goes(floor
 
     assert (called.who, called.before) == ("watch", called.after)
     assert "60 minutes before the gate nothing is approved" in called.why
-    assert standing[bids.DEADLINE] == {"haibin-1"}
+    assert standing[bids.DEADLINE] == {PRODUCT}
     assert await floor.states(bid) == ["withdrawn", "accepted"]
     assert (await floor.load(bid)).versions[1].approved_by == "rule:fall-back"
     assert set().union(*safe.values()) == set()
@@ -403,7 +404,7 @@ async def test_a_gate_that_closes_on_nothing_is_told(floor):
     told = await bids.conditions(floor.pool, floor.now_ms, floor.worker._times)
 
     assert await floor.states(bid) == ["lapsed"]
-    assert told[bids.MISSED] == {"haibin-1"}
+    assert told[bids.MISSED] == {PRODUCT}
     with pytest.raises(BidRefused, match="the gate of bid"):
         await floor.edit(bid, "3")
 
@@ -417,7 +418,7 @@ async def test_an_exchange_that_stays_silent_is_told(floor):
     told = await bids.conditions(floor.pool, floor.now_ms, floor.worker._times)
 
     waits = [step.why for step in await floor.log(bid) if "gives no answer" in step.why]
-    assert told[bids.UNCLEAR] == {"haibin-1"}
+    assert told[bids.UNCLEAR] == {("haibin-1", "")}
     assert len(waits) == 1
     assert sum(floor.book.sent.values()) == 1
 
