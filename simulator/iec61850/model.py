@@ -13,7 +13,8 @@ from simulator.errors import IcdError
 from simulator.iec61850.library import BASIC_TYPE, FC, OPTION, TRIGGER, library
 
 _NS = "{http://www.iec.ch/61850/2003/SCL}"
-_TRUE = "true"
+_TRUE = frozenset({"true", "1"})
+"""How XML Schema writes yes (part 2, 3.2.2)."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class ServerModel:
             case "FLOAT32" | "FLOAT64":
                 value = lib.MmsValue_newFloat(float(text))
             case "BOOLEAN":
-                value = lib.MmsValue_newBoolean(text == _TRUE)
+                value = lib.MmsValue_newBoolean(text in _TRUE)
             case name if name.startswith("VisString"):
                 value = lib.MmsValue_newVisibleString(text.encode())
             case name:
@@ -161,13 +162,13 @@ class ServerModel:
     def _report_control(self, block: ET.Element, ln: int) -> None:
         enabled = block.find(f"{_NS}RptEnabled")
         count = int(enabled.get("max", "1")) if enabled is not None else 1
-        indexed = block.get("indexed", _TRUE) == _TRUE
+        indexed = block.get("indexed", "true") in _TRUE
         for k in range(1, count + 1 if indexed else 2):
             self._lib.ReportControlBlock_create(
                 (block.get("name", "") + (f"{k:02d}" if indexed else "")).encode(),
                 ln,
                 (block.get("rptID") or "").encode() or None,
-                block.get("buffered") == _TRUE,
+                block.get("buffered") in _TRUE,
                 block.get("datSet", "").encode(),
                 int(block.get("confRev", "1")) + int(self._reconfigured),
                 _flags(block.find(f"{_NS}TrgOps"), TRIGGER),
@@ -202,10 +203,10 @@ def _variable(member: ET.Element, device: str) -> str:
 
 
 def _triggers(attribute: ET.Element) -> int:
-    return sum(bit for key, bit in TRIGGER.items() if attribute.get(key) == _TRUE)
+    return sum(bit for key, bit in TRIGGER.items() if attribute.get(key) in _TRUE)
 
 
 def _flags(element: ET.Element | None, bits: dict[str, int]) -> int:
     if element is None:
         return 0
-    return sum(bit for key, bit in bits.items() if element.get(key) == _TRUE)
+    return sum(bit for key, bit in bits.items() if element.get(key) in _TRUE)

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from contract.frame import Quality
 from station.centre.errors import CentreUnavailable
 from station.centre.guarded_server import plain_address
-from station.centre.iec104_requests import CommandJudge
+from station.centre.iec104_requests import CommandJudge, Measured
 from station.centre.port import CentreRequest, CentreState, CentreView, PointValue, PortSettings
 from station.centre.requests import Refusal, Requests
 from station.iec104 import wire
@@ -273,7 +273,7 @@ class Iec104Centre:
             ask.time_ms,
             now_s=self._clock(),
             now_ms=_now_ms(),
-            measured_kw=self._view.power_kw,
+            measured=Measured(self._view.power_kw, self._view.reactive_kvar),
         )
         if refusal is Refusal.NONE:
             return True

@@ -5,6 +5,7 @@ list adds: the range of the point, the step, the age of the command's time tag.
 """
 
 import math
+from typing import NamedTuple
 
 from station.centre import requests
 from station.centre.requests import STEP, Refusal, Requests
@@ -25,6 +26,13 @@ _BEYOND = {
 _LARGEST = 0x7FFF_FFFF
 
 
+class Measured(NamedTuple):
+    """What the meter shows, kW and kvar; NaN where it is not known."""
+
+    power_kw: float
+    reactive_kvar: float
+
+
 class CommandJudge:
     """Takes or refuses commands of one point list."""
 
@@ -42,7 +50,7 @@ class CommandJudge:
         *,
         now_s: float,
         now_ms: int,
-        measured_kw: float,
+        measured: Measured,
     ) -> Refusal:
         """Take one command, or refuse it whole.
 
@@ -52,13 +60,13 @@ class CommandJudge:
             tag_ms: the command's time tag, epoch ms; None without.
             now_s: monotonic seconds.
             now_ms: epoch milliseconds.
-            measured_kw: power at the meter, from which a first step is counted; NaN unknown.
+            measured: powers at the meter, from which a first step is counted.
         """
         point = self._controls.get(ioa)
         refusal = (
             Refusal.NO_SUCH_REGISTER
             if point is None
-            else self._objection(point, transmitted * point.scale, tag_ms, now_ms, measured_kw)
+            else self._objection(point, transmitted * point.scale, tag_ms, now_ms, measured)
         )
         if point is None or refusal is not Refusal.NONE:
             self._taken.refusal = refusal
@@ -72,7 +80,7 @@ class CommandJudge:
         value: float,
         tag_ms: int | None,
         now_ms: int,
-        measured_kw: float,
+        measured: Measured,
     ) -> Refusal:
         if tag_ms is not None and abs(now_ms - tag_ms) > self._points.command_max_age_s * 1000:
             return Refusal.COMMAND_TOO_OLD
@@ -82,19 +90,20 @@ class CommandJudge:
         high = math.inf if point.high is None else point.high
         if not (math.isfinite(value) and low <= value <= high) or abs(value / STEP) > _LARGEST:
             return _BEYOND[point.signal]
-        before = self._before(point.signal, measured_kw)
+        before = self._before(point.signal, measured)
         if point.max_step is not None and abs(value - before) > point.max_step:
             return Refusal.STEP_TOO_LARGE
         return Refusal.NONE
 
-    def _before(self, command: Command, measured_kw: float) -> float:
+    def _before(self, command: Command, measured: Measured) -> float:
         """Return from where a step is counted; from 0 where nothing is known."""
         if command is Command.REACTIVE:
-            return self._taken.registers.reactive * STEP
-        asked_kw = self._taken.asked_kw
-        if asked_kw is not None:
-            return asked_kw
-        return measured_kw if math.isfinite(measured_kw) else 0.0
+            asked, found = self._taken.asked_kvar, measured.reactive_kvar
+        else:
+            asked, found = self._taken.asked_kw, measured.power_kw
+        if asked is not None:
+            return asked
+        return found if math.isfinite(found) else 0.0
 
 
 def _words(command: Command, value: float) -> list[int]:

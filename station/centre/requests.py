@@ -95,7 +95,7 @@ class Requests:
         self._rated = (rated_kw, rated_kvar)
         self._timeout_s = timeout_s
         self._alive_s = now_s
-        self._has_power = False
+        self._has_power = self._has_reactive = False
         self._written = False
         self._received_ms = 0
 
@@ -125,6 +125,11 @@ class Requests:
         """The active power that was asked for last; None before, and after a loss."""
         return self.registers.power * STEP if self._has_power else None
 
+    @property
+    def asked_kvar(self) -> float | None:
+        """The same of the reactive power."""
+        return self.registers.reactive * STEP if self._has_reactive else None
+
     def _judge(self, address: int, values: Sequence[int], *, lost: bool) -> Refusal:
         end = address + len(values)
         if not 0 <= address < end <= SIZE:
@@ -147,6 +152,8 @@ class Requests:
         self._written = True
         if address <= POWER < address + len(values):
             self._has_power = True
+        if address <= REACTIVE < address + len(values):
+            self._has_reactive = True
         if self.registers.heartbeat != before.heartbeat:
             self._alive_s = now_s
         if address + len(values) > ENABLE:
@@ -162,7 +169,7 @@ class Requests:
         gone = now_s - self._alive_s > self._timeout_s
         if gone and self._written:
             self.registers = Registers(heartbeat=self.registers.heartbeat)
-            self._has_power = self._written = False
+            self._has_power = self._has_reactive = self._written = False
         return gone
 
     def request(self, now_s: float) -> CentreRequest | None:

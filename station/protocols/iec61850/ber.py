@@ -41,6 +41,8 @@ _LONGEST_INTEGER = 9
 _MOST_SHAPES = 64
 _FRACTION = 1 << 24
 """A time stamp's fraction of a second counts in these (IEC 61850-8-1, UtcTime)."""
+CLOCK_FAILURE, CLOCK_NOT_SYNCHRONIZED = 1 << 6, 1 << 5
+"""Bits of the last byte of a time stamp, its TimeQuality (IEC 61850-8-1, UtcTime)."""
 _SIGN = 0x80
 _TEST_BIT = 1 << 4
 """Bit 11 of a Quality, in its 16 bits as they are sent."""
@@ -72,7 +74,8 @@ class Decoded:
 
     Attributes:
         numbers: the values; times in epoch milliseconds, a Quality as our quality's number.
-        status: GOOD; MISSING where the leaf is not there; INVALID where it is no number.
+        status: GOOD; QUESTIONABLE for a time whose clock has failed by its own word; MISSING
+            where the leaf is not there; INVALID where it is no number.
     """
 
     numbers: Floats
@@ -102,7 +105,7 @@ class _Group:
 class _Shape:
     """Where the leaves lie in all encodings that agree in their tags and lengths."""
 
-    def __init__(self, members: Members, ways: Sequence[Way]) -> None:
+    def __init__(self, members: Members, ways: Sequence[Way], clock_faults: int) -> None:
         """Work it out.
 
         Raises:
@@ -117,6 +120,7 @@ class _Shape:
             present = [n for n, flag in enumerate(members.included) if flag]
             there = dict(zip(present, elements, strict=True))
         self.payload = payload
+        self._clock_faults = clock_faults
         self.spans = [(there[n].begin, there[n].stop) for n in sorted(there)]
         self._fixed = np.frombuffer(payload, np.uint8) & self._mask
         self._status = np.full(len(ways), MISSING, np.uint8)
@@ -140,7 +144,11 @@ class _Shape:
         numbers = np.zeros(len(self._status))
         status = self._status.copy()
         for group in self._groups:
-            numbers[group.places] = _numbers(group.kind, raw[group.index])
+            contents = raw[group.index]
+            numbers[group.places] = _numbers(group.kind, contents)
+            if group.kind == "time":
+                doubtful = contents[:, -1] & self._clock_faults != 0
+                status[group.places[doubtful]] = QUESTIONABLE
         broken = ~np.isfinite(numbers)
         if broken.any():
             numbers[broken] = 0.0
@@ -151,8 +159,14 @@ class _Shape:
 class Decoder:
     """Decodes certain leaves of one data set."""
 
-    def __init__(self, ways: Sequence[Way]) -> None:
-        """Decode these leaves, in this order."""
+    def __init__(self, ways: Sequence[Way], clock_faults: int = CLOCK_FAILURE) -> None:
+        """Decode these leaves, in this order.
+
+        Args:
+            ways: where they lie.
+            clock_faults: the bits of a TimeQuality that make a time questionable.
+        """
+        self._clock_faults = clock_faults
         self._ways = tuple(ways)
         self._member = np.array([member for member, _, _ in ways], np.intp)
         self._shapes: dict[tuple[bytes | None, int], list[_Shape]] = {}
@@ -178,7 +192,7 @@ class Decoder:
         for shape in self._shapes.get(key, ()):
             if shape.fits(raw):
                 return shape
-        shape = _Shape(members, self._ways)
+        shape = _Shape(members, self._ways, self._clock_faults)
         if self.worked_out % _MOST_SHAPES == 0:
             self._shapes.clear()
         self.worked_out += 1
@@ -277,7 +291,7 @@ def _numbers(kind: str, raw: Codes) -> Floats:
             numbers = np.maximum(_VALIDITY[raw[:, 0] >> 6], floor)
         case "time":
             words = raw.view(">u4").astype(np.int64)
-            fraction = words[:, 1] >> 8  # the last byte tells the clock's quality
+            fraction = words[:, 1] >> 8  # the last byte is the TimeQuality
             milliseconds = (fraction * 1000 + _FRACTION // 2) // _FRACTION
             numbers = (words[:, 0] * 1000 + milliseconds).astype(np.float64)
         case "double point":  # the first bit is the more significant

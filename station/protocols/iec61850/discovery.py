@@ -19,7 +19,7 @@ _MEMBER = re.compile(r"(?P<device>[^/]+)/(?P<path>[^\[]+)\[(?P<constraint>[A-Z]{
 _QUALITY_BITS, _DOUBLE_POINT_BITS = 13, 2
 _BASIC = {
     2: "BOOLEAN", 4: "INT32", 5: "INT32U", 6: "FLOAT32", 7: "Octet64", 8: "VisString255",
-    12: "EntryTime", 13: "Unicode255", 14: "Timestamp",
+    10: "EntryTime", 13: "Unicode255", 14: "Timestamp",
 }  # fmt: skip
 """SCL names of MMS types (mms_common.h) that tell them apart as far as values need it."""
 

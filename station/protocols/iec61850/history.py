@@ -111,7 +111,7 @@ class Remembered:
 
     def _stamp(self, member: int, decoded: Decoded) -> float:
         place = self._stamps.get(member)
-        if place is None or decoded.status[place] != GOOD:
+        if place is None or decoded.status[place] > QUESTIONABLE:
             return 0.0
         return float(decoded.numbers[place])
 

@@ -332,3 +332,20 @@ ERRORS = {
     99: "unknown error",
 }
 """Words for the library's client errors."""
+
+# mms_value.h, MmsDataAccessError; the numbers are those of ISO 9506-2, DataAccessError
+DATA_ACCESS_ERRORS = {
+    0: "object invalidated",
+    1: "hardware fault",
+    2: "temporarily unavailable",
+    3: "access denied",
+    4: "object undefined",
+    5: "invalid address",
+    6: "type unsupported",
+    7: "type inconsistent",
+    8: "object attribute inconsistent",
+    9: "object access unsupported",
+    10: "object does not exist",
+    11: "object value invalid",
+}
+"""Words for what a device gives instead of a value."""

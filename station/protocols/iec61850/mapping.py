@@ -101,6 +101,8 @@ class SignalMap(_Strict):
         silence_s: after so long without a report the data set is read.
         integrity_s: the data set is read so often anyway, to notice lost reports.
         max_error_s: a device clock that is further off makes values questionable.
+        needs_synchronized_clock: so does one that says that it is not synchronized; many never
+            say otherwise. One that says that it has failed always does.
     """
 
     title: str
@@ -110,6 +112,7 @@ class SignalMap(_Strict):
     silence_s: float = Field(default=3.0, gt=0)
     integrity_s: float = Field(default=60.0, gt=0)
     max_error_s: float = Field(default=60.0, gt=0)
+    needs_synchronized_clock: bool = False
     signals: Mapping[str, SignalSource] = Field(min_length=1)
     commands: Mapping[str, CommandTarget] = Field(default_factory=dict)
 

@@ -7,7 +7,8 @@ buffered reports tells the past and not the present.
 
 A device's clock may jump. Reports that come when the replay is over are of this moment,
 whatever their stamps say: then a stamp that is far from the station's clock makes values
-questionable, and one that went far back ends what was remembered of the ticks before.
+questionable, and one that went far back ends what was remembered of the ticks before. A stamp
+whose clock has failed by the device's own word makes values questionable, too.
 """
 
 import math
@@ -18,6 +19,8 @@ import numpy as np
 from station.protocols.driver import FastReading, Reading
 from station.protocols.health import now_ms
 from station.protocols.iec61850.ber import (
+    CLOCK_FAILURE,
+    CLOCK_NOT_SYNCHRONIZED,
     GOOD,
     QUESTIONABLE,
     Codes,
@@ -49,6 +52,7 @@ class ReadingMaker:
         doubted: the binding is not the engineer's: every value is questionable.
         clock_error_s: how far the device's clock is ahead of the station's, when that is more
             than the mapping allows; else 0.
+        clock_failed: the device says that the clock of its newest stamp has failed.
     """
 
     def __init__(self, device: str, binding: Binding, floor_ms: int = 0) -> None:
@@ -65,14 +69,18 @@ class ReadingMaker:
         self.measurements = binding.measurements
         self.doubted = False
         self.clock_error_s = 0.0
+        self.clock_failed = False
         self._binding = binding
         self._ticks: deque[int] = deque(maxlen=_REMEMBERED_TICKS)
         self._known: set[int] = set()
         self._replay_to: dict[str, float] = {}
         """Until a stamp newer than this comes, a data set's reports may be of the past."""
         leaves = _leaves(binding)
+        faults = CLOCK_FAILURE
+        if binding.mapping.needs_synchronized_clock:
+            faults |= CLOCK_NOT_SYNCHRONIZED
         self._decoders = {
-            name: Decoder([(leaf.member, leaf.way, leaf.basic_type) for leaf in found])
+            name: Decoder([(leaf.member, leaf.way, leaf.basic_type) for leaf in found], faults)
             for name, found in leaves.items()
         }
         self._measured = Newest(len(leaves[binding.measurements]))
@@ -159,6 +167,7 @@ class ReadingMaker:
             self.floor_ms = 0
         if replay_to == -math.inf:
             self._check_clock(stamp)
+        self._note_clock(decoded)
         self._measured.keep(decoded)
         return self._at(stamp)
 
@@ -178,6 +187,7 @@ class ReadingMaker:
         stamp = self._stamp(decoded)
         if 0 < stamp < self.newest_ms:
             return None
+        self._note_clock(decoded)
         self._measured.keep(decoded)
         return self._at(stamp)
 
@@ -193,7 +203,8 @@ class ReadingMaker:
         """Return the states of the moment in a data set, None when they are told already.
 
         They are the newest by the device's time stamps, so that a replay of buffered reports
-        tells nothing twice and no state of the past.
+        tells nothing twice and no state of the past. They are not known while the binding is
+        doubted: another object's state may lie there.
         """
         signals, table = self._fast.get(data_set, ((), self._table))
         if not signals:
@@ -203,7 +214,8 @@ class ReadingMaker:
         for signal in signals:
             name = self._binding.layout.columns[signal.column].signal.name
             place = self._binding.layout.offset(name)[0]
-            found[name] = float(values[place]) if quality[place] == GOOD else math.nan
+            known = quality[place] == GOOD and not self.doubted
+            found[name] = float(values[place]) if known else math.nan
         stamp = int(self._states[data_set].newest_ms)
         told = self._told.get(data_set)
         if told is not None and told[0] == stamp and _same(told[1], found):
@@ -216,9 +228,14 @@ class ReadingMaker:
 
     def _stamp(self, decoded: Decoded) -> int:
         place = self._time
-        if place is None or decoded.status[place] != GOOD:
+        if place is None or decoded.status[place] > QUESTIONABLE:
             return 0
         return int(decoded.numbers[place])
+
+    def _note_clock(self, decoded: Decoded) -> None:
+        """See what the device says of the clock of its stamp."""
+        if self._time is not None and decoded.status[self._time] <= QUESTIONABLE:
+            self.clock_failed = bool(decoded.status[self._time] == QUESTIONABLE)
 
     def _check_clock(self, stamp: int) -> None:
         """Compare the stamp of a report of this moment with the station's clock."""
@@ -242,7 +259,7 @@ class ReadingMaker:
         self._known.add(stamp)
         self.newest_ms = max(self.newest_ms, stamp)
         values, quality = self._table.evaluate(*self._leaves_at(stamp))
-        if self.clock_error_s or self.doubted:
+        if self.clock_error_s or self.clock_failed or self.doubted:
             quality = np.maximum(quality, _DOUBT)
         raw, quality = self._table.raw(values, quality)
         return Reading(self.device, self._binding.layout.name, stamp, now_ms(), raw, quality)

@@ -196,6 +196,12 @@ class _Reader:
                     yield f"{path}.{node.name}"
 
 
+def _flag(element: ET.Element, name: str, *, default: bool) -> bool:
+    """Return a boolean attribute, in either way that XML Schema writes it (part 2, 3.2.2)."""
+    written = element.get(name)
+    return default if written is None else written.strip() in {"true", "1"}
+
+
 def _node_name(element: ET.Element, instance: str = "inst") -> str:
     name = (element.get("prefix") or "") + (element.get("lnClass") or "")
     return name + (element.get(instance) or "")
@@ -203,11 +209,11 @@ def _node_name(element: ET.Element, instance: str = "inst") -> str:
 
 def _block(where: str, element: ET.Element) -> ReportBlock:
     """Return a report control block; an indexed one has numbered instances."""
-    buffered = element.get("buffered") == "true"
+    buffered = _flag(element, "buffered", default=False)
     base = f"{where}.{'BR' if buffered else 'RP'}.{element.get('name')}"
     enabled = element.find(f"{_NS}RptEnabled")
     instances = int(enabled.get("max", "1")) if enabled is not None else 1
-    indexed = element.get("indexed", "true") == "true"
+    indexed = _flag(element, "indexed", default=True)
     names = tuple(f"{base}{i:02}" for i in range(1, instances + 1)) if indexed else (base,)
     data_set = f"{where}.{element.get('datSet')}"
     return ReportBlock(names, data_set, int(element.get("confRev") or 1), buffered)

@@ -1,6 +1,7 @@
 """What the library's error codes mean: a lost connection is told apart from a refused service."""
 
 import ctypes as c
+from collections.abc import Mapping
 
 from station.protocols.errors import DeviceUnreachable, ProtocolError
 from station.protocols.iec61850 import lib as m
@@ -9,11 +10,11 @@ GONE = (m.NOT_CONNECTED, m.CONNECTION_LOST, m.TIMEOUT)
 
 
 class ServiceFailed(ProtocolError):  # noqa: N818 - reads as a fact: service failed
-    """The IED refused a service; `code` is the library's."""
+    """The IED refused a service; `code` is the library's, or the device's own."""
 
-    def __init__(self, what: str, code: int) -> None:
-        """Say which service on which object, and why not."""
-        super().__init__(f"{what}: {m.ERRORS.get(code, f'error {code}')}")
+    def __init__(self, what: str, code: int, words: Mapping[int, str] = m.ERRORS) -> None:
+        """Say which service on which object, and why not; `words` are those of its codes."""
+        super().__init__(f"{what}: {words.get(code, f'error {code}')}")
         self.code = code
 
 

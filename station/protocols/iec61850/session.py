@@ -293,12 +293,13 @@ class Session:
 
     def _tell_clock(self, maker: ReadingMaker) -> None:
         """Log once that the device's clock is wrong, and once that it is right again."""
-        if bool(maker.clock_error_s) == self._clock_off:
+        if (bool(maker.clock_error_s) or maker.clock_failed) == self._clock_off:
             return
         self._clock_off = not self._clock_off
         where = f"device={self.spec.device}"
         if self._clock_off:
-            log.warning("%s event=clock_wrong by_s=%.1f", where, maker.clock_error_s)
+            told = maker.clock_error_s, maker.clock_failed
+            log.warning("%s event=clock_wrong by_s=%.1f by_its_word=%s", where, *told)
         else:
             log.info("%s event=clock_right", where)
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.layouts import Layout
+from station.protocols.columns import Columns
 from station.protocols.iec61850.ber import INVALID, MISSING, QUESTIONABLE, Codes, Floats
 from station.protocols.iec61850.mapping import BoundSignal, Leaf, SignalSource
 
@@ -70,7 +71,11 @@ class SignalTable:
         table = np.array(rows, np.float64).reshape(-1, 7).T
         self._place, self._leaf, self._told = (column.astype(np.intp) for column in table[:3])
         self._scale, self._offset, self._low, self._high = table[3:]
-        self._columns = _Columns(layout)
+        self._columns = Columns(layout)
+        self._units = np.repeat(
+            [column.signal.scale for column in layout.columns],
+            [column.repeat for column in layout.columns],
+        )
 
     def evaluate(self, numbers: Floats, status: Codes) -> tuple[Floats, Codes]:
         """Return physical values (0 where there is none) and qualities, shape (width,) each."""
@@ -97,49 +102,8 @@ class SignalTable:
         self, values: Floats, quality: Codes
     ) -> tuple[tuple[npt.NDArray[np.generic], ...], Codes]:
         """Return the layout's columns of scaled integers; what they cannot hold is invalid."""
-        return self._columns.raw(values, quality)
-
-
-class _Columns:
-    """Scales values to a layout's columns, all columns of one type together."""
-
-    def __init__(self, layout: Layout) -> None:
-        columns = layout.columns
-        repeats = [column.repeat for column in columns]
-        scales = [1.0 if c.signal.dtype == "f4" else c.signal.scale for c in columns]
-        self._scale = np.repeat(np.array(scales), repeats)
-        of_place = np.repeat(np.array([column.signal.dtype for column in columns]), repeats)
-        self._types: list[tuple[np.dtype[np.generic], Places, float, float]] = []
-        for name in np.unique(of_place):
-            dtype, places = np.dtype(str(name)), np.flatnonzero(of_place == name)
-            limits = np.iinfo(dtype) if dtype.kind == "i" else None
-            low = -math.inf if limits is None else float(limits.min)
-            high = math.inf if limits is None else float(limits.max)
-            self._types.append((dtype, places, low, high))
-        self._cuts: list[tuple[int, slice]] = []
-        used = dict.fromkeys((str(name) for name in np.unique(of_place)), 0)
-        order = list(used)
-        for column in columns:
-            name = column.signal.dtype
-            begin = used[name]
-            used[name] = begin + column.repeat
-            self._cuts.append((order.index(name), slice(begin, used[name])))
-
-    def raw(
-        self, values: Floats, quality: Codes
-    ) -> tuple[tuple[npt.NDArray[np.generic], ...], Codes]:
-        scaled = values / self._scale
-        arrays: list[npt.NDArray[np.generic]] = []
-        for dtype, places, low, high in self._types:
-            mine = scaled[places]
-            if low > -math.inf:
-                np.rint(mine, out=mine)
-                beyond = (mine < low) | (mine > high)
-                if beyond.any():
-                    mine[beyond] = 0.0
-                    quality[places[beyond]] = INVALID
-            arrays.append(mine.astype(dtype))
-        return tuple(arrays[k][cut] for k, cut in self._cuts), quality
+        quality = quality.copy()
+        return self._columns.of(values / self._units, quality), quality
 
 
 def _worst(numbers: Floats, status: Codes, value: Places, quality: Places) -> Codes:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from contract import layouts
 from contract.frame import Quality
 from contract.layouts import Layout
+from station.protocols.columns import Columns
 from station.protocols.modbus.codes import Code
 from station.protocols.modbus.gather import Floats, Indices, Registers, gather
 from station.protocols.modbus.packed import Packed
@@ -26,7 +27,6 @@ from station.protocols.modbus.profile import Profile
 
 __all__ = ["Indices", "LayoutDecoder", "Registers", "gather", "indices"]
 
-Bools = npt.NDArray[np.bool_]
 _NO_INDEX = -1
 # Members of an enumeration are found slowly; these are looked up for each value.
 _GOOD = np.uint8(Quality.GOOD)
@@ -170,8 +170,7 @@ class LayoutDecoder:
             else:
                 parts.append(_part(profile, plan, self.layout, signal, point))
         self._numbers = _Numbers(parts)
-        self._low, self._high, self._whole = _bounds(self.layout)
-        self._casts = _casts(self.layout)
+        self._columns = Columns(self.layout)
 
     def decode(
         self, registers: Registers
@@ -192,41 +191,4 @@ class LayoutDecoder:
             row[code.target] = 0 if value is None else value
             if value is None:
                 quality[code.target] = _INVALID
-        np.rint(row, out=row, where=self._whole)
-        quality[(row < self._low) | (row > self._high)] = _INVALID
-        row[quality >= _INVALID] = 0
-        return self._columns(row), quality
-
-    def _columns(self, row: Floats) -> tuple[npt.NDArray[np.generic], ...]:
-        columns: list[npt.NDArray[np.generic]] = []
-        for start, stop, dtype, places in self._casts:
-            run = row[start:stop].astype(dtype)
-            columns += [run[place] for place in places]
-        return tuple(columns)
-
-
-def _casts(layout: Layout) -> list[tuple[int, int, np.dtype[np.generic], list[slice]]]:
-    """Return runs of columns of one type: begin, end, type, and each column's place in it."""
-    found: list[tuple[int, int, np.dtype[np.generic], list[slice]]] = []
-    start = 0
-    for dtype, columns in itertools.groupby(
-        layout.columns, lambda column: np.dtype(column.signal.dtype)
-    ):
-        ends = list(itertools.accumulate((c.repeat for c in columns), initial=0))
-        places = [slice(*ends_of) for ends_of in itertools.pairwise(ends)]
-        found.append((start, start + ends[-1], dtype, places))
-        start += ends[-1]
-    return found
-
-
-def _bounds(layout: Layout) -> tuple[Floats, Floats, Bools]:
-    """Return what each value of a row can hold, and which are whole numbers."""
-    low, high, whole = [], [], []
-    for column in layout.columns:
-        dtype = np.dtype(column.signal.dtype)
-        is_whole = dtype.kind == "i"
-        info = np.iinfo(dtype) if is_whole else np.finfo(dtype)
-        low.append(np.full(column.repeat, float(info.min)))
-        high.append(np.full(column.repeat, float(info.max)))
-        whole.append(np.full(column.repeat, is_whole))
-    return np.concatenate(low), np.concatenate(high), np.concatenate(whole)
+        return self._columns.of(row, quality), quality

@@ -18,7 +18,9 @@ from station.protocols.modbus.write import ReadBack, Write
 if TYPE_CHECKING:
     from station.protocols.modbus.profile import Profile
 
-_UNION_PARTS = ("int", "str", "float", "tuple[", "ReadBack", "literal[")
+_UNION_PARTS = frozenset({"int", "str", "float", "constrained-int", ReadBack.__name__})
+_UNION_BEGINNINGS = ("tuple[", "literal[")
+"""How pydantic names the kind of value that it tried; no key of a profile."""
 _KEYS = sorted(
     {key for table in (Point, Write, ReadBack, DeviceTime) for key in table.model_fields}
 )
@@ -29,7 +31,7 @@ def wrong_values(file: str, error: ValidationError) -> list[ProfileError]:
     found: dict[str, ProfileError] = {}
     for first in error.errors():
         parts = [str(part) for part in first["loc"]]
-        key = ".".join(part for part in parts if not part.startswith(_UNION_PARTS)) or "file"
+        key = ".".join(part for part in parts if not _is_kind(part)) or "file"
         near = difflib.get_close_matches(parts[-1] if parts else "", _KEYS, 1)
         remedy = "docs/protocols.md lists the keys of a profile"
         if first["type"] == "extra_forbidden" and near:
@@ -37,6 +39,10 @@ def wrong_values(file: str, error: ValidationError) -> list[ProfileError]:
         if key not in found:
             found[key] = ProfileError(file, key, _problem(first), remedy)
     return list(found.values())
+
+
+def _is_kind(part: str) -> bool:
+    return part in _UNION_PARTS or part.startswith(_UNION_BEGINNINGS)
 
 
 def _problem(first: Mapping[str, Any]) -> str:

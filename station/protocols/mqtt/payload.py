@@ -7,13 +7,16 @@ from typing import Any
 
 from contract.frame import Quality
 from contract.signal import Kind, Signal
+from station.protocols.columns import bounds
 from station.protocols.mqtt.profile import MessageTime, SignalSource
 
 MAX_PAYLOAD_BYTES = 64 << 10
 """A sensor's message is a few hundred bytes; a larger one is not read."""
 
-_RANGES = {"i1": 7, "i2": 15, "i4": 31}
 _LARGEST_MS = 1 << 52
+"""Times are whole milliseconds, which a floating-point number holds up to here and beyond."""
+_LARGEST = float(1 << 52)
+"""A larger number is no measurement: scaled, it would not keep its last digit."""
 
 
 class NotTold(Exception):  # noqa: N818 - reads as a fact: not told
@@ -67,12 +70,10 @@ def value_of(told: Any, source: SignalSource, signal: Signal) -> tuple[float, Qu
         return 0.0, Quality.INVALID
     physical = number * source.scale + source.offset
     raw = physical / signal.scale
-    if signal.dtype in _RANGES:
-        most = 1 << _RANGES[signal.dtype]
-        if not (math.isfinite(raw) and -most <= round(raw) < most):
-            return 0.0, Quality.INVALID
+    least, most = bounds(signal.dtype)
+    if math.isfinite(raw) and not signal.dtype.startswith("f"):
         raw = float(round(raw))
-    elif not math.isfinite(raw):
+    if not least <= raw <= most:  # true for not-a-number, too
         return 0.0, Quality.INVALID
     if signal.kind is Kind.STATE and raw not in {value for value, _, _ in signal.states}:
         return 0.0, Quality.INVALID
@@ -92,7 +93,7 @@ def _number(told: Any, source: SignalSource) -> float | None:
         found = {name.lower(): value for name, value in source.words.items()}.get(word.lower())
         return None if found is None else float(found)
     if isinstance(told, bool | int | float):
-        return float(told) if abs(told) < float(_LARGEST_MS) else None
+        return float(told) if abs(told) < _LARGEST else None
     try:
         return float(told) if isinstance(told, str) else None
     except ValueError:

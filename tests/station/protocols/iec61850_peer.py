@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from open61850.data import BitStringData
+from open61850.data import BitStringData, TimestampData
 from open61850.server.control import Command
 from open61850.server.model import IedModel
 from open61850.server.server import MmsServer
@@ -61,6 +61,7 @@ class Converter:
         self.server = MmsServer(self.model, "127.0.0.1", port)
         self.commands: list[tuple[str, object]] = []
         self.published: list[int] = []
+        self.time_quality = 0
         # The device's clock runs with the station's, or its values would be questionable.
         self.now_s = self.began_s = int(time.time())
         self.set_state("ZINV1.GridModSt.stVal", 2)
@@ -107,7 +108,7 @@ class Converter:
     def tick(self, *, only: tuple[str, ...] = tuple(ANALOG), **states: object) -> int:
         """Advance one second; return the tick's time in milliseconds."""
         self.now_s += 1
-        stamp = datetime.fromtimestamp(self.now_s, UTC)
+        stamp = TimestampData(datetime.fromtimestamp(self.now_s, UTC), self.time_quality)
         for attribute, value in states.items():
             self.set_state(attribute.replace("_", "."), value)
         with self.model.batch():

@@ -3,10 +3,11 @@
 import pytest
 
 from station.protocols.errors import ProfileError
+from station.protocols.iec61850 import discovery, lib, scl
 from station.protocols.iec61850 import mapping as mappings
-from station.protocols.iec61850 import scl
 from station.protocols.iec61850.connection import Association
 from station.protocols.iec61850.discovery import discover
+from station.protocols.iec61850.services import ServiceFailed
 from tests.station.protocols.iec61850_peer import ICD, Converter
 from tests.station.protocols.test_iec61850_simulator import Converter as Simulated
 
@@ -61,3 +62,14 @@ def test_what_a_device_tells_of_itself_binds_as_its_scl_file_does(association):
 def test_a_device_without_the_logical_device_says_what_it_has(association):
     with pytest.raises(ProfileError, match="C1PCSPCS1"):
         discover(association, "BESS7")
+
+
+def test_an_attribute_that_is_not_there_is_told_in_the_devices_words(association):
+    with pytest.raises(ServiceFailed, match=r"does not exist|undefined"):
+        association.read("C1PCSPCS1/MMXU1.Nothing.setMag.f", "SP")
+
+
+def test_every_mms_type_that_values_need_has_its_name():
+    binary_time = 10  # mms_common.h, MmsType
+
+    assert discovery._node(lib.Type("t", binary_time, 6, ()), "t") == scl.Node("t", "EntryTime")

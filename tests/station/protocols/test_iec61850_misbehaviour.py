@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from contract.frame import Quality
 from simulator.iec61850.server import PcsServer
 from station.protocols.driver import ONLINE, DeviceSpec, Reading
 from station.protocols.iec61850.driver import Iec61850Driver
+from station.protocols.iec61850.mapping import STANDARD
+from station.protocols.profile_files import find
 from tests.station.protocols.iec61850_peer import ANALOG, ICD, Converter
 from tests.station.protocols.test_iec61850_driver import Resuming, named, spec_of, times
 from tests.station.protocols.test_iec61850_simulator import Converter as Simulated
@@ -77,6 +81,8 @@ async def test_a_device_that_comes_back_configured_otherwise_is_bound_anew_and_d
         await wait_for(lambda: other.enabled, "reports enabled again")
         after = other.tick()
         await wait_for(lambda: after in times(record), "a reading of the other configuration")
+        other.set_state("ZINV1.GridModSt.stVal", FAULT)
+        await wait_for(lambda: math.isnan(record.fast[-1].values["pcs_state"]), "no known state")
         other.drop_clients()
         await wait_for(lambda: not other.enabled, "the break")
         await wait_for(lambda: other.enabled, "reports enabled once more")
@@ -90,6 +96,7 @@ async def test_a_device_that_comes_back_configured_otherwise_is_bound_anew_and_d
         await wait_for(lambda: other.enabled, "reports enabled by the new file")
         vouched = other.tick()
         await wait_for(lambda: vouched in times(record), "a reading by the new file")
+        await wait_for(lambda: record.fast[-1].values["pcs_state"] == FAULT, "the state")
     other.stop()
 
     assert powers_are_right(record.readings, converter)
@@ -271,3 +278,36 @@ async def test_a_clock_that_jumps_makes_values_questionable_until_it_is_right(
     assert named(again[-1])["pcs_state"][0] == 2
     assert len(told(caplog, "clock_wrong")) == 1
     assert len(told(caplog, "clock_right")) == 1
+
+
+CLOCK_FAILURE, NOT_SYNCHRONIZED = 0x40, 0x20  # IEC 61850-8-1, TimeQuality
+
+
+@pytest.mark.parametrize(
+    ("says", "needs", "flag"),
+    [
+        (CLOCK_FAILURE, "false", Quality.QUESTIONABLE),
+        (NOT_SYNCHRONIZED, "false", Quality.GOOD),
+        (NOT_SYNCHRONIZED, "true", Quality.QUESTIONABLE),
+    ],
+)
+async def test_a_clock_that_calls_itself_wrong_is_believed(tmp_path, caplog, says, needs, flag):
+    caplog.set_level(logging.INFO)
+    mapping = tmp_path / "mapping.toml"
+    standard = find(STANDARD).read_text("utf-8")
+    key = f"needs_synchronized_clock = {needs}\n\n[signals]"
+    mapping.write_text(standard.replace("[signals]", key, 1), "utf-8")
+    converter = Converter(tmp_path).start()
+    async with driving(replace(spec_of(converter), mapping=str(mapping))) as record:
+        await wait_for(lambda: converter.enabled, "reports enabled")
+        for quality in (0, says, says, 0):
+            converter.time_quality = quality
+            stamp = converter.tick()
+            await wait_for(lambda stamp=stamp: stamp in times(record), "a reading")
+    converter.stop()
+
+    assert times(record) == converter.published
+    found = [named(reading)["active_power_kw"][1] for reading in record.readings]
+    assert found == [Quality.GOOD, flag, flag, Quality.GOOD]
+    lines = len(told(caplog, "clock_wrong")), len(told(caplog, "clock_right"))
+    assert lines == ((0, 0) if flag is Quality.GOOD else (1, 1))

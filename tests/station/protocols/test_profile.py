@@ -120,3 +120,26 @@ voltage_v = { address = 6, type = "u16", repeat = "n" }
         "rack.voltage_v.repeat",
     ]  # fmt: skip
     assert "did you mean 'coolant_supply_c'?" in problems[0].remedy
+
+
+POINT = "layouts.chiller.coolant_supply_c"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (GOOD + "[instances]\ncount = 2\nstride = 0", "instances.stride"),
+        (GOOD + '[parameters]\nstrings = "x"', "parameters.strings"),
+        (GOOD.replace("scale = 0.1", "stride = {}"), f"{POINT}.stride"),
+        (GOOD.replace("scale = 0.1", 'mask = "x"'), f"{POINT}.mask"),
+        (GOOD.replace("scale = 0.1", "states = { 1 = [] }"), f"{POINT}.states.1"),
+        (
+            GOOD + "[writes]\nx = { address = 1, type = 'u16', read_back = false }",
+            "writes.x.read_back",
+        ),
+    ],
+)
+def test_the_key_of_a_problem_is_the_one_in_the_file(text, key):
+    _, problems = profiles.of_document("device.toml", tomllib.loads(text))
+
+    assert [problem.key for problem in problems] == [key]

@@ -33,6 +33,15 @@ def test_report_blocks_are_numbered_only_when_they_are_indexed(ied):
     ]
 
 
+def test_booleans_may_be_written_as_numbers(tmp_path):
+    path = tmp_path / "numbers.icd"
+    text = TEXT.replace('="true"', '="1"').replace('="false"', '="0"')
+    path.write_text(text, "utf-8")
+
+    assert '="1"' in text
+    assert scl.load(path, "C2PCS").report_blocks == scl.load(ICD, "C2PCS").report_blocks
+
+
 def test_a_members_structure_follows_the_templates_for_its_constraint(ied):
     members = {member.path: member for member in ied.data_sets[0].members}
 
