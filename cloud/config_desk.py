@@ -37,6 +37,20 @@ class ProductSection(_Section):
     used: dict[Id, float] = Field(
         {}, description="MWh that a MW of such a product moves in an hour; measure your own"
     )
+    real_time: Id | None = Field(
+        None,
+        description="series of its own price, for a product within the day: it is bid by curves of"
+        " the policy that passed the gate, or of opportunity values; none: by the plan",
+    )
+
+    @model_validator(mode="after")
+    def _alone(self) -> Self:
+        if self.real_time is not None and (self.held or self.side):
+            raise ValueError(
+                "real_time: a product that is bid by curves has nothing held or sold beside it;"
+                " take out held and side, or real_time"
+            )
+        return self
 
 
 class DeskSection(_Section):

@@ -5,6 +5,7 @@ Solvers and forecasts are loaded by the first draft: a cloud without desks does 
 
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud.config_desk import DeskSection
@@ -25,13 +26,15 @@ Job = Callable[[], Awaitable[None]]
 class DraftJobs:
     """Drafts the bids of all desks that are configured."""
 
-    def __init__(self, pool: Pool, vault: Vault, live: Live, market: MarketSection) -> None:
+    def __init__(
+        self, pool: Pool, vault: Vault, live: Live, market: MarketSection, policies: Path
+    ) -> None:
         """Make the jobs.
 
         Raises:
             BadBattery: a file of wear is wrong.
         """
-        self._pool, self._vault, self._live = pool, vault, live
+        self._pool, self._vault, self._live, self._policies = pool, vault, live, policies
         self._desks, self._every_s = market.desks, market.draft_every_s
         self._wear = {one.wear_file: _rule(one) for one in market.desks}
         self._drafters: dict[int, Drafter] = {}
@@ -61,7 +64,10 @@ class DraftJobs:
 
             desks = (self._desks[number - 1],)
             self._drafters[number] = Drafter(
-                self._pool, self._vault, desks, sold=self._sold, clock=_now_ms
+                *(self._pool, self._vault, desks),
+                sold=self._sold,
+                clock=_now_ms,
+                policies=self._policies,
             )
         await self._drafters[number].run()
 

@@ -82,7 +82,8 @@ class Jobs:
         self._policy = policy.load(self._config.policy)
         history = History(pool, epochs, vault, layouts, Limits(_BID_POINTS))
         live = Live(pool, epochs, layouts, News(task.dsn))
-        self._drafts = DraftJobs(pool, vault, live, task.config.market)
+        policies = task.config.policies_dir
+        self._drafts = DraftJobs(pool, vault, live, task.config.market, policies)
         self._bids = BidJob(pool, vault, keys, history, task.config.market)
         self._files = InboxJob(pool, vault, live, task.config.market)
         self._trainings = TrainingJobs(pool, task)

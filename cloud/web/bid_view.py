@@ -37,6 +37,8 @@ _FORECAST: Final = re.compile(
 )
 _PLANS: Final = re.compile(r"plans, HiGHS (?P<number>\S+)")
 """As `cloud.market.desk.record` writes them."""
+_CURVES: Final = re.compile(r"(?:policy (?P<policy>\w+) on )?opportunity values, Markov-SDP")
+"""As `cloud.market.desk.curving` names them."""
 _SIGNS: Final = {Direction.CHARGE: "-", Direction.DOWN: "-"}
 
 
@@ -145,8 +147,13 @@ def _forecast(visit: Visit, zone: ZoneInfo, bid: Bid, told: str) -> str:
 
 def _model(visit: Visit, told: str) -> str:
     """What has turned a forecast into offers."""
-    found = _PLANS.fullmatch(told)
-    return told if found is None else visit.t("optimised plan, HiGHS {n}", n=found["number"])
+    if found := _PLANS.fullmatch(told):
+        return visit.t("optimised plan, HiGHS {n}", n=found["number"])
+    if found := _CURVES.fullmatch(told):
+        if found["policy"]:
+            return visit.t("curves of policy {model} on opportunity values", model=found["policy"])
+        return visit.t("curves of opportunity values (Markov-SDP)")
+    return told
 
 
 def _why(bid: Bid, told: list[str]) -> list[tuple[int, str]]:

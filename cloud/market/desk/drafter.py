@@ -9,6 +9,7 @@ something new is imported of what its desk looks at.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from cloud.config_desk import DeskSection, ProductSection
@@ -20,6 +21,7 @@ from cloud.market.bid import BidSet
 from cloud.market.bids import NewBid
 from cloud.market.desk.blocks import Block, open_blocks
 from cloud.market.desk.capping import capped
+from cloud.market.desk.curving import Curver
 from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid, draft
 from cloud.market.desk.forecasting import Forecaster, Sources, anchored
 from cloud.market.desk.limits import limits_of
@@ -92,6 +94,7 @@ class Drafter:
         *,
         sold: Sold,
         clock: Callable[[], int],
+        policies: Path | None = None,
     ) -> None:
         """Make a drafter.
 
@@ -101,12 +104,14 @@ class Drafter:
             desks: what is bid.
             sold: what the station of a desk can sell now.
             clock: the present, UTC epoch ms.
+            policies: folder of the bidding policies; None: none may bid.
 
         Raises:
             BadProfile: a desk names a market that is not known.
         """
         self._pool, self._vault, self._sold, self._clock = pool, vault, sold, clock
         self._desks = [Desk(section) for section in desks]
+        self._curver = Curver(pool, policies)
         self._resting: dict[_Place, tuple[int, int]] = {}
 
     async def run(self) -> int:
@@ -179,6 +184,8 @@ class Drafter:
         asked = await self._request(desk, task, forecast, now_ms)
         try:
             asked, made = await self._planned(desk, task, asked)
+            if task.product.real_time is not None:
+                made = await self._curver.curved(task.section, task.product.real_time, asked, made)
             spare = await asyncio.to_thread(draft, careful(asked))
         except NothingToBid:
             await self._rest(task, now_ms)

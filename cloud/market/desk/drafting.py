@@ -98,6 +98,9 @@ class Draft:
         reasons: one for each interval.
         notes: what a reader must know: flags of the forecasts, what the station did not tell.
         told: by product and beginning of an interval, why so much or nothing is offered of it.
+        models: what has formed the offers besides the plan.
+        beside_mw: power promised beside curves, discharge positive, one for each interval; None:
+            the offers are the plan's, and what it does besides them is promised elsewhere.
     """
 
     bids: tuple[BidSet, ...]
@@ -107,6 +110,8 @@ class Draft:
     reasons: tuple[IntervalReason, ...]
     notes: tuple[str, ...]
     told: Mapping[str, Mapping[int, Words]] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    beside_mw: tuple[float, ...] | None = None
 
 
 def draft(request: DraftRequest) -> Draft:

@@ -29,6 +29,20 @@ _PATTERNS: Final = (
         "按 {0} 的功率编制，使 CVaR 不超过交易台限额 {1}",
     ),
     (
+        r"bid by curves of policy (\S+), which passed the gate on (\S+)",
+        "按策略 {0} 的曲线申报（{1} 通过准入）",
+    ),
+    (
+        r"bid by curves of opportunity values: no policy has passed the gate",
+        "按机会价值曲线申报：尚无策略通过准入",
+    ),
+    (
+        r"bid by curves of opportunity values: the files of .+ are missing or altered",
+        "按机会价值曲线申报：已通过准入的策略文件缺失或被改动",
+    ),
+    (r"bid by curves of opportunity values", "按机会价值曲线申报"),
+    (r"no curve could be made, the plan's bid stands: (.+)", "无法形成曲线，按计划申报：{0}"),
+    (
         r"(.+): missed by (\S+) (\S+); asked for an SOC of (\S+) % or more at the end",
         "{0}：差 {1} {2}；要求期末 SOC 不低于 {3}%",
     ),

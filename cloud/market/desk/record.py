@@ -39,7 +39,7 @@ def content_of(
             _named(asked.energy, planned_on),
             *(() if own is None else (f"{bid.product}: {_named(own)}",)),
         ),
-        models=(f"plans, HiGHS {version('highspy')}",),
+        models=(f"plans, HiGHS {version('highspy')}", *made.models),
         explanation=(
             *(Reason(None, note, note_zh(note)) for note in made.notes),
             *(() if words is None else (Reason(None, words.en, words.zh),)),
@@ -68,10 +68,11 @@ def _last(made: Draft, bid: BidSet) -> int:
 def _inputs(made: Draft, bid: BidSet, asked: DraftRequest) -> dict[str, Any]:
     plan, side = made.plan, asked.side.get(bid.product)
     own = {one.start_ms: own_mw(one) for one in bid.intervals}
-    beside = [
-        round(power - own.get(start, 0.0), _DIGITS)
+    planned = [
+        power - own.get(start, 0.0)
         for start, power in zip(made.starts_ms, plan.power_mw.tolist(), strict=True)
     ]
+    beside = [round(one, _DIGITS) for one in made.beside_mw or planned]
     return {
         "battery": asdict(made.request.battery),
         "forecast": as_record(asked.energy),

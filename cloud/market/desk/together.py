@@ -17,11 +17,13 @@ _WORTH_SAYING_MWH: Final = 0.005
 def together_words(made: Draft, bid: BidSet) -> Words | None:
     """Say what the plan trades here and elsewhere; None: it trades energy by this bid alone.
 
+    Nor is it said of curves: only prices tell what they trade.
+
     A bid at a place that is cheap all day only buys: what it buys is sold by another bid, and the
     sale's money is there. Its own expectation is what the energy left in store is worth less what
     it costs.
     """
-    if not is_energy(bid):
+    if not is_energy(bid) or made.beside_mw is not None:
         return None
     own = {one.start_ms: own_mw(one) for one in bid.intervals}
     here = np.array([own.get(start, 0.0) for start in made.starts_ms])

@@ -1,0 +1,310 @@
+"""Curves for markets within the day: what stored energy is worth, or what a policy makes of it.
+
+A plan sells one quantity an hour. Where a market takes prices interval by interval, a curve says
+for every price what the battery does. The policy that has passed the gate forms it; without one,
+or with files that are not what was judged, the opportunity value alone does; and where even that
+cannot be had, the plan's bid stays. Each is said in the bid.
+"""
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cloud.config_desk import DeskSection
+from cloud.db import Pool
+from cloud.market import prices
+from cloud.market.backtest.case import Case, believe
+from cloud.market.backtest.prices import Prices, hold, on_local_days
+from cloud.market.backtest.rolling import WINDOW_DAYS, base_price, chain_before
+from cloud.market.backtest.rules import believable, gate_minute, results_minute
+from cloud.market.battery import Battery
+from cloud.market.bid import BidInterval, BidSet, OfferMode
+from cloud.market.bidding import Bands, Policy, Values, bid_curve, load_policy, policy_curve
+from cloud.market.bidding.policy_features import Seen, market_features
+from cloud.market.bidding.value import energy_of, opportunity_value, physics
+from cloud.market.desk.curve_beside import beside_promised
+from cloud.market.desk.drafting import Draft, DraftRequest
+from cloud.market.errors import BadSeries, MarketError
+from cloud.market.exchanges import DayGate, Product
+from cloud.market.retraining import FallsBack, Lacks, MayBid, standing
+from cloud.market.units import DAY_MIN, DAY_MS, MINUTE_MS
+from contract.words import Words
+
+Floats32 = npt.NDArray[np.float32]
+
+_LEAST_DAYS: Final = 28
+"""Of real-time prices, below which no chain of them is believed; as a back-test asks for."""
+_SHORT_HASH: Final = 12
+
+
+@dataclass(frozen=True)
+class View:
+    """What is known of both prices, up to the last step whose price is expected.
+
+    Attributes:
+        prices: real-time prices, NaN from the present on, and day-ahead prices as far as known.
+        begin: step that the offer begins with.
+        known_to: first step whose day-ahead price is not known, or that after the day's end.
+    """
+
+    prices: Prices
+    begin: int
+    known_to: int
+
+
+class Curver:
+    """Turns drafts of products within the day into curves.
+
+    Args:
+        pool: the store.
+        policies: folder of all policies; None: none may bid.
+    """
+
+    def __init__(self, pool: Pool, policies: Path | None) -> None:
+        self._pool, self._policies = pool, policies
+        self._loaded: tuple[Path, Policy] | None = None
+
+    async def curved(
+        self, section: DeskSection, series: str, asked: DraftRequest, made: Draft
+    ) -> Draft:
+        """Return a draft whose energy is offered as curves; as it was, where they cannot be made.
+
+        Args:
+            section: of the desk.
+            series: of the price of the product, by its own intervals.
+            asked: what was planned.
+            made: the plan's draft.
+        """
+        try:
+            _require_curves(asked)
+            view = await read_view(self._pool, series, section.price, asked)
+            policy, model, note = await self._policy(asked)
+            return await asyncio.to_thread(_curve, view, asked, made, policy, (model, note))
+        except MarketError as error:
+            note = f"no curve could be made, the plan's bid stands: {error}"
+            return replace(made, notes=(*made.notes, note))
+
+    async def _policy(self, asked: DraftRequest) -> tuple[Policy | None, str, str]:
+        """Return the policy that may bid, the name of what forms the curve, and what is said."""
+        values = "opportunity values, Markov-SDP"
+        if self._policies is None:
+            return None, values, "bid by curves of opportunity values"
+        found = await standing(self._pool, self._policies, asked.station, asked.market.id)
+        match found:
+            case MayBid(training, folder):
+                if self._loaded is None or self._loaded[0] != folder:
+                    self._loaded = folder, await asyncio.to_thread(load_policy, folder)
+                model = (training.model or "")[:_SHORT_HASH]
+                day = dt.datetime.fromtimestamp((training.ended_ms or 0) / 1e3, dt.UTC).date()
+                note = f"bid by curves of policy {model}, which passed the gate on {day}"
+                return self._loaded[1], f"policy {model} on {values}", note
+            case FallsBack(Lacks.NONE_PASSED):
+                why = "no policy has passed the gate"
+            case FallsBack():
+                why = "the files of the policy that passed the gate are missing or altered"
+        return None, values, f"bid by curves of opportunity values: {why}"
+
+
+async def read_view(pool: Pool, series: str, ahead: str, asked: DraftRequest) -> View:
+    """Read what is known of both prices at a draft's time.
+
+    Raises:
+        BadSeries: a series is missing, has another step than the product, or is too short.
+    """
+    rules, zone = asked.product, asked.market.calendar.zone
+    day_end_ms = asked.market.calendar.day_bounds_ms(asked.day)[1]
+    from_ms = asked.from_ms - (WINDOW_DAYS + 1) * DAY_MS
+    until_ms = day_end_ms + DAY_MS
+    came = await prices.read(pool, series, from_ms, until_ms, asked.now_ms)
+    if came.step_min != rules.interval_min:
+        raise BadSeries(
+            f"series {series} is by {came.step_min} minutes, {rules.id} is traded by "
+            f"{rules.interval_min}: name a series of its own price"
+        )
+    told = await prices.read(pool, ahead, from_ms, until_ms, asked.now_ms)
+    times, values = came.start_ms, came.value
+    known = np.flatnonzero(np.isfinite(values))
+    begin = np.flatnonzero(times == asked.from_ms)
+    days = len(known) * came.step_min / DAY_MIN
+    if days < _LEAST_DAYS or not len(begin):
+        raise BadSeries(
+            f"series {series} holds {days:.0f} days of the last {WINDOW_DAYS}; at least "
+            f"{_LEAST_DAYS} are needed: import its prices"
+        )
+    first = int(known[0])
+    times, values = times[first:], values[first:]
+    expected = hold(ahead, told.start_ms, told.value, times, came.step_min)
+    last = np.flatnonzero(np.isfinite(expected))
+    day_end = int(np.searchsorted(times, day_end_ms))
+    known_to = max(day_end, int(last[-1]) + 1 if len(last) else 0)
+    market = expected[:known_to] if len(last) else None
+    found = on_local_days(
+        times[:known_to], values[:known_to], came.step_min, zone, day_ahead=market
+    )
+    return View(found, int(begin[0]) - first, known_to)
+
+
+def value_ahead(view: View, case: Case) -> Values:
+    """Value the energy from the offer's first step to the end of what is known.
+
+    Beyond it the last known day is taken to come once more, as in a back-test.
+    """
+    found, believed = view.prices, believe(case)
+    base = base_price(case, believed)
+    places = np.arange(view.begin, view.known_to + found.steps_a_day)
+    while (places >= view.known_to).any():
+        places = np.where(places >= view.known_to, places - found.steps_a_day, places)
+    minutes = found.minutes[view.begin] + np.arange(len(places)) * found.step_min
+    return opportunity_value(
+        case.battery,
+        chain_before(case, believed, base, view.begin),
+        base[np.maximum(places, 0)],
+        minutes % DAY_MIN,
+        start_ms=found.start_ms + view.begin * found.step_min * MINUTE_MS,
+        step_min=found.step_min,
+    )
+
+
+def _curve(
+    view: View, asked: DraftRequest, made: Draft, policy: Policy | None, said: tuple[str, str]
+) -> Draft:
+    rules = asked.product
+    case = _case(view, asked)
+    values = value_ahead(view, case)
+    seen = None if policy is None else seen_ahead(view, case, policy.measure)
+    bands, rated = _bands(rules), (asked.sold.battery.charge_mw, asked.sold.battery.discharge_mw)
+    starts = [one for one in made.starts_ms if asked.until_ms is None or one < asked.until_ms]
+    intervals, told, soc = [], {}, asked.sold.battery.soc
+    for number, start in enumerate(starts):
+        promised = asked.committed.get(start, 0.0)
+        if policy is None or seen is None:
+            curve = bid_curve(values, number, soc, bands)
+        else:
+            row = seen[view.begin + number]
+            curve = policy_curve(
+                *(policy.actions, values, number, soc, bands), seen=row, measure=policy.measure
+            )
+        offers = beside_promised(curve, promised, rules, rated)
+        intervals.append(BidInterval(start, offers))
+        told[start] = _words(values, number, soc, promised, by_policy=policy is not None)
+        soc = _soc_after(values, number, soc)
+    bid = BidSet(
+        station=asked.station,
+        market=asked.market.id,
+        product=rules.id,
+        day=asked.day,
+        interval_min=rules.interval_min,
+        mode=OfferMode.QUANTITY_PRICE,
+        intervals=tuple(intervals),
+    )
+    model, note = said
+    return replace(
+        made,
+        bids=(bid,) if any(one.segments for one in intervals) else (),
+        told=dict(made.told) | {rules.id: told},
+        notes=(*made.notes, note),
+        models=(model,),
+        beside_mw=tuple(asked.committed.get(start, 0.0) for start in made.starts_ms),
+    )
+
+
+def _require_curves(asked: DraftRequest) -> None:
+    """Refuse what takes no curve.
+
+    Raises:
+        BadSeries: the product is traded by the day, without prices, or with a day's fixed prices.
+    """
+    rules = asked.product
+    if (
+        isinstance(rules.gate, DayGate)
+        or rules.prices_fixed_for_day
+        or asked.mode is not OfferMode.QUANTITY_PRICE
+        or OfferMode.QUANTITY_PRICE not in rules.modes
+    ):
+        raise BadSeries(
+            f"{rules.id} of {asked.market.id} takes no prices interval by interval; take real_time "
+            "out of its section"
+        )
+
+
+def _case(view: View, asked: DraftRequest) -> Case:
+    found, market = view.prices, asked.market
+    day = int(found.day[view.begin])
+    return Case(
+        prices=found,
+        seen=found,
+        battery=asked.sold.battery,
+        bands=_bands(asked.product),
+        known_minute=results_minute(market),
+        gate_minute=gate_minute(market),
+        train_to=day,
+        first=day,
+        last=day,
+        absurd=believable(asked.product),
+        zone=market.calendar.zone,
+    )
+
+
+def seen_ahead(view: View, case: Case, measure: float) -> Floats32:
+    """Return what a policy sees before each step, shape (steps, features).
+
+    Args:
+        view: what is known.
+        case: of it.
+        measure: of the policy's card.
+    """
+    found, believed = view.prices, believe(case)
+    known_to = np.full(len(found.price), view.known_to, np.int64)
+    base = base_price(case, believed)
+    seen = Seen(believed.price, base, known_to, found.minutes, found.step_min)
+    return market_features(seen, case.battery, measure)
+
+
+def _bands(rules: Product) -> Bands:
+    return Bands(
+        *(rules.max_segments, rules.price_floor, rules.price_cap, rules.price_step),
+        rules.power_step_mw,
+    )
+
+
+def _soc_after(values: Values, number: int, soc: float) -> float:
+    """Return the SOC expected after a step: what the values do at the expected price."""
+    from cloud.market.bidding.kernels import best_power, step  # noqa: PLC0415 - needs numba
+
+    battery: Battery = values.battery
+    price, hours = float(values.base[number]), values.step_min / 60
+    left = np.ascontiguousarray(values.at_price(number, price))
+    energy = energy_of(battery, soc)
+    asked = best_power(left, energy, price, hours, physics(battery), 0.0, 0.0, 0.0)
+    after, _ = step(energy, asked, hours, physics(battery))
+    return battery.soc_min + float(after) / battery.energy_mwh
+
+
+def _words(values: Values, number: int, soc: float, promised: float, *, by_policy: bool) -> Words:
+    """Say what the interval's price must do for the battery to act, and why."""
+    battery, price = values.battery, float(values.base[number])
+    above, below = values.marginal(number, price, soc)
+    sells = below / battery.discharge_efficiency + battery.wear_per_mwh
+    buys, states = above * battery.charge_efficiency, values.chain.means.shape[1]
+    en = (
+        f"a curve: at the expected {price:.2f} a MWh in store is worth {below:.2f} later, over "
+        f"{states} states of the price; with losses and wear it is sold from {sells:.2f} and "
+        f"bought up to {buys:.2f}, more carefully as energy or room runs short"
+    )
+    zh = (
+        f"按曲线申报：预计价格 {price:.2f}，库存每 MWh 日后价值 {below:.2f}"
+        f"（{states} 个价格状态）；计入损耗与折损，不低于 {sells:.2f} 卖出、不高于 {buys:.2f} 买入"
+        "，库存或余量越少越谨慎"
+    )
+    if by_policy:
+        en += "; the policy has moved these prices by what it has learnt"
+        zh += "；策略已据所学调整上述价格"
+    if promised:
+        en += f"; {promised:+.2f} MW is promised already, and only what differs is offered"
+        zh += f"；已成交 {promised:+.2f} MW，仅申报差额"
+    return Words(en, zh)
