@@ -1,6 +1,7 @@
 """The pages of the market desk, and the parts of them that renew themselves."""
 
 import datetime as dt
+import math
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -17,7 +18,7 @@ from cloud.api.markets import gates_of
 from cloud.errors import NotFound
 from cloud.fleet import Station
 from cloud.market import bids
-from cloud.market.bids import Bid, Listed, Settlement
+from cloud.market.bids import Bid, Judgement, Listed, Settlement
 from cloud.market.desk.gates import GateSeen
 from cloud.market.desk.limits import limits_of
 from cloud.market.desk.position import traded
@@ -180,12 +181,10 @@ async def _gates(visit: Visit, station: Station) -> list[GateSeen]:
 
 async def _gates_view(visit: Visit, station: Station, seen: list[GateSeen]) -> dict[str, Any]:
     services = visit.parts.services
-    papers = {}
-    for one in seen:
-        if one.bid is not None:
-            found = await bids.load(services.pool, services.vault, one.bid.id)
-            told = await bids.papers_of(services.pool, services.vault, found)
-            papers[found.id] = (found, told)
+    names = [one.bid.id for one in seen if one.bid is not None]
+    told = await bids.papers_of_many(services.pool, services.vault, names, [Judgement])
+    found = await bids.load_many(services.pool, services.vault, names)
+    papers = {one.id: (one, told[one.id]) for one in found}
     missed = await bids.missed(services.pool, station.id, visit.now_ms)
     day = day_of(visit.now_ms, station)
     return desk_view.gates_view(visit, station, seen, papers, day, missed)
@@ -264,14 +263,35 @@ async def _position(visit: Visit, station: Station) -> dict[str, Any]:
     services = visit.parts.services
     step_ms = _STEP_MIN * _MINUTE_MS
     begin_ms = (visit.now_ms // step_ms - _INTERVALS) * step_ms
+    moment = await _moment(visit, station)
     meter = StationMeter(services.pool, services.history)
     try:
         told = await meter.so_far(station.id, begin_ms, visit.now_ms, _STEP_MIN)
     except (MarketError, NotFound):
         told = ()
-    trades = await traded(services.pool, services.vault, station.id, begin_ms, visit.now_ms)
+    span = begin_ms, moment.until_ms
+    trades = await traded(services.pool, services.vault, station.id, *span)
     explained = await _explained(visit, station, begin_ms)
-    return position_view.view(visit, station, trades, told, explained, _STEP_MIN)
+    return position_view.view(visit, station, trades, told, explained, _STEP_MIN, moment)
+
+
+async def _moment(visit: Visit, station: Station) -> position_view.Moment:
+    """What the station tells at this moment: of its meter, else of its controller."""
+    services = visit.parts.services
+    image = await services.live.latest(station.id)
+    known = (await fleet.devices(services.pool)).get(station.id, set())
+    topology = fleet.from_devices(known | (set(image.frames) if image else set()))
+    points = {} if image is None else image.points
+    power_kw = points.get(f"{topology.meter}:active_power_kw")
+    if power_kw is None:
+        power_kw = points.get(f"{topology.controller}:delivered_power_kw")
+    told = image is not None and power_kw is not None and math.isfinite(power_kw)
+    return position_view.Moment(
+        has_meter=topology.meter is not None,
+        power_mw=power_kw / 1e3 if told and power_kw is not None else None,
+        at_ms=image.at_ms if told and image is not None else None,
+        until_ms=day_of(visit.now_ms, station)[1],
+    )
 
 
 async def _explained(visit: Visit, station: Station, begin_ms: int) -> dict[int, bids.Explained]:
@@ -279,13 +299,17 @@ async def _explained(visit: Visit, station: Station, begin_ms: int) -> dict[int,
     services = visit.parts.services
     day = dt.datetime.fromtimestamp(begin_ms / 1e3, station.zone).date()
     there = await bids.listed(services.pool, day, day + dt.timedelta(days=1), station=station.id)
+    settled = {
+        one.id: one.version
+        for one in there
+        if one.state is bids.State.SETTLED and one.end_ms > begin_ms
+    }
+    papers = await bids.papers_of_many(services.pool, services.vault, list(settled), [Settlement])
     found: dict[int, bids.Explained] = {}
-    for one in there:
-        if one.state is bids.State.SETTLED and one.end_ms > begin_ms:
-            bid = await bids.load(services.pool, services.vault, one.id)
-            paper = await bids.paper_of(services.pool, services.vault, bid, one.version, Settlement)
-            if paper is not None:
-                found |= {told.start_ms: told for told in paper.deviations}
+    for name, version in settled.items():
+        paper = papers[name].get(version, {}).get(Settlement)
+        if paper is not None:
+            found |= {told.start_ms: told for told in paper.deviations}
     return found
 
 

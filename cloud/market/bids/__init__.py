@@ -38,10 +38,12 @@ from cloud.market.bids.rows import (
     beside,
     listed,
     load,
+    load_many,
     log_of,
     others_judged,
     paper_of,
     papers_of,
+    papers_of_many,
 )
 from cloud.market.bids.settlements import SettledVersion, any_day_open, settlements_of
 from cloud.market.bids.states import State, may_follow
@@ -106,12 +108,14 @@ __all__ = [
     "fingerprint",
     "listed",
     "load",
+    "load_many",
     "log_of",
     "may_follow",
     "missed",
     "others_judged",
     "paper_of",
     "papers_of",
+    "papers_of_many",
     "settlements_of",
     "weigh_again",
     "withdraw",

@@ -60,10 +60,11 @@ async def _won(pool: Pool, vault: Vault, asked: Mapping[str, Any]) -> tuple[Won,
     async with connection(pool) as conn:
         found = await conn.execute(_WON, given | {"states": sorted(WON)})
         there = await found.fetchall()
+    names = [name for name, _ in there]
+    papers = await rows.papers_of_many(pool, vault, names, [Cleared])
     won = []
-    for name, number in there:
-        bid = await rows.load(pool, vault, name)
-        cleared = await rows.paper_of(pool, vault, bid, number, Cleared)
+    for bid, (name, number) in zip(await rows.load_many(pool, vault, names), there, strict=True):
+        cleared = papers[name].get(number, {}).get(Cleared)
         if cleared is None:
             raise MarketError(
                 f"bid {name}: version {number} is {bid.of(number).state} and has no result; "

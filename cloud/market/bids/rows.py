@@ -45,14 +45,19 @@ _KINDS: Final[dict[type[Any], str]] = {
 }
 _BID: Final = (
     "SELECT id::text, station, desk, market, product, day, gate_ms, begin_ms, end_ms, called_ms,"
-    " wakes, created_by, withdrawn_ms FROM bids WHERE id = %s"
+    " wakes, created_by, withdrawn_ms FROM bids WHERE id = ANY(%s::uuid[])"
 )
 _VERSIONS: Final = (
-    "SELECT v.version, v.state, v.fallback, v.made_by, v.made_ms, v.approved_by, v.blocked,"
-    " v.reference, v.sealed, l.number, l.sealed FROM bid_versions v"
+    "SELECT v.bid::text, v.version, v.state, v.fallback, v.made_by, v.made_ms, v.approved_by,"
+    " v.blocked, v.reference, v.sealed, l.number, l.sealed FROM bid_versions v"
     " JOIN bid_log l ON l.bid = v.bid AND l.version = v.version AND l.before IS NULL"
-    " WHERE v.bid = %s ORDER BY v.version"
+    " WHERE v.bid = ANY(%s::uuid[]) ORDER BY v.bid, v.version"
 )
+_PAPERS: Final = """
+SELECT p.bid::text, b.station, p.version, p.kind, p.sealed
+FROM bid_papers p JOIN bids b ON b.id = p.bid
+WHERE p.bid = ANY(%s::uuid[]) AND (%s::text[] IS NULL OR p.kind = ANY(%s::text[]))
+"""
 _JUDGEMENTS: Final = """
 SELECT b.id::text, b.station, v.version, p.sealed
 FROM bids b JOIN bid_versions v ON v.bid = b.id
@@ -99,15 +104,35 @@ async def load(pool: Pool, vault: Vault, bid: str) -> Bid:
         NotFound: there is none.
         KeyStoreError: a version cannot be opened.
     """
-    async with connection(pool) as conn:
-        head = await (await conn.execute(_BID, [bid])).fetchone()
-        rows = await (await conn.execute(_VERSIONS, [bid], binary=True)).fetchall()
-    if head is None:
+    found = await load_many(pool, vault, [bid])
+    if not found:
         raise NotFound(f"there is no bid {bid}")
-    keys = await vault.keys(head[1])
-    *facts, withdrawn_ms = head
-    fields: list[Any] = [*facts, tuple(_version(keys, bid, row) for row in rows), withdrawn_ms]
-    return Bid(*fields)
+    return found[0]
+
+
+async def load_many(pool: Pool, vault: Vault, names: Sequence[str]) -> list[Bid]:
+    """Return bids with all their versions, in the order asked; one that is not there is left out.
+
+    However many they are, the store is asked twice.
+
+    Raises:
+        KeyStoreError: a version cannot be opened.
+    """
+    if not names:
+        return []
+    async with connection(pool) as conn:
+        heads = await (await conn.execute(_BID, [list(names)])).fetchall()
+        rows = await (await conn.execute(_VERSIONS, [list(names)], binary=True)).fetchall()
+    versions: dict[str, list[TupleRow]] = {}
+    for name, *row in rows:
+        versions.setdefault(name, []).append(tuple(row))
+    found = {}
+    for *facts, withdrawn_ms in heads:
+        name, keys = facts[0], await vault.keys(facts[1])
+        opened = tuple(_version(keys, name, row) for row in versions.get(name, ()))
+        fields: list[Any] = [*facts, opened, withdrawn_ms]
+        found[name] = Bid(*fields)
+    return [found[name] for name in dict.fromkeys(map(str, names)) if name in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,22 +320,40 @@ async def beside(pool: Pool, vault: Vault, bid: Bid) -> list[Bid]:
             (bid.station, bid.market, bid.day, bid.end_ms, bid.begin_ms, bid.id),
         )
         names = await found.fetchall()
-    return [await load(pool, vault, row[0]) for row in names]
+    return await load_many(pool, vault, [row[0] for row in names])
 
 
-async def papers_of(pool: Pool, vault: Vault, bid: Bid) -> dict[int, dict[type[Any], Any]]:
-    """Return all that was added to a bid, by version and kind."""
+Papers = dict[int, dict[type[Any], Any]]
+"""What was added to a bid, by version and kind."""
+
+
+async def papers_of(pool: Pool, vault: Vault, bid: Bid) -> Papers:
+    """Return all that was added to a bid."""
+    return (await papers_of_many(pool, vault, [bid.id]))[bid.id]
+
+
+async def papers_of_many(
+    pool: Pool, vault: Vault, names: Sequence[str], kinds: Sequence[type[Any]] | None = None
+) -> dict[str, Papers]:
+    """Return what was added to bids, by their ids; the store is asked once.
+
+    Args:
+        pool: the store.
+        vault: keys of stations.
+        names: ids of the bids; each is a key of what is returned.
+        kinds: only these; None: all.
+    """
+    found: dict[str, Papers] = {name: {} for name in names}
+    if not names:
+        return found
+    asked = None if kinds is None else [_KINDS[kind] for kind in kinds]
     async with connection(pool) as conn:
-        cursor = await conn.execute(
-            "SELECT version, kind, sealed FROM bid_papers WHERE bid = %s", [bid.id], binary=True
-        )
+        cursor = await conn.execute(_PAPERS, (list(names), asked, asked), binary=True)
         there = await cursor.fetchall()
-    keys = await vault.keys(bid.station)
-    kinds = {name: kind for kind, name in _KINDS.items()}
-    found: dict[int, dict[type[Any], Any]] = {}
-    for version, name, sealed in there:
-        raw = keys.open(_paper_place(bid.id, version, name), sealed)
-        found.setdefault(version, {})[kinds[name]] = from_bytes(kinds[name], raw)
+    known = {name: kind for kind, name in _KINDS.items()}
+    for bid, station, version, name, sealed in there:
+        raw = (await vault.keys(station)).open(_paper_place(bid, version, name), sealed)
+        found[bid].setdefault(version, {})[known[name]] = from_bytes(known[name], raw)
     return found
 
 

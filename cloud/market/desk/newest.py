@@ -58,14 +58,13 @@ async def newest_forecast(
     there = [
         one for one in await bids.listed(pool, day, day, station=station) if one.market == market
     ]
-    kept = []
-    for one in there[-_LOOKED_AT:]:
-        bid = await bids.load(pool, vault, one.id)
-        kept += [
-            (content.inputs["forecast"]["known_ms"], content)
-            for content in (version.content for version in bid.versions)
-            if "forecast" in content.inputs
-        ]
+    looked_at = [one.id for one in there[-_LOOKED_AT:]]
+    kept = [
+        (content.inputs["forecast"]["known_ms"], content)
+        for bid in await bids.load_many(pool, vault, looked_at)
+        for content in (version.content for version in bid.versions)
+        if "forecast" in content.inputs
+    ]
     if kept:
         _, content = max(kept, key=lambda pair: pair[0])
         return Known(content.inputs["forecast"], content.forecasts[:1])  # the plan's own

@@ -3,13 +3,14 @@
 import asyncio
 import datetime as dt
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from cloud.db import Pool, connection
 from cloud.market import bids, prices
+from cloud.market.bids import Bid
 from cloud.market.errors import MarketError
 from cloud.market.exchanges import load_market
 from cloud.market.forecast import Floats, Forecast
@@ -63,39 +64,63 @@ async def kept_days(
     async with connection(pool) as conn:
         given = (*span, station, station, market, market)
         rows = await (await conn.execute(_FIRST, given)).fetchall()
-    kept: dict[tuple[str, str], list[KeptDay]] = {}
-    for where, traded, day, name in rows:
-        place = where, traded
-        if place not in series:
-            continue
-        found = await _kept(pool, vault, day, name, series[place])
-        if found is not None:
-            kept.setdefault(place, []).append(found)
-    return kept
+    told: dict[tuple[str, str], list[tuple[dt.date, Forecast]]] = {}
+    wanted = [row[3] for row in rows if (row[0], row[1]) in series]
+    for bid in await bids.load_many(pool, vault, wanted):
+        forecast = _forecast(bid)
+        if forecast is not None:
+            told.setdefault((bid.station, bid.market), []).append((bid.day, forecast))
+    return {place: await _kept(pool, days, series[place]) for place, days in told.items()}
 
 
-async def _kept(pool: Pool, vault: Vault, day: dt.date, name: str, series: str) -> KeptDay | None:
-    bid = await bids.load(pool, vault, name)
+def _forecast(bid: Bid) -> Forecast | None:
+    """Return the forecast that a bid's first version keeps; None: it keeps none of its day."""
     record = bid.versions[0].content.inputs.get("forecast")
     if record is None:
         return None
     try:
         forecast = from_record(record)
-        begin_ms = load_market(bid.market).calendar.day_bounds_ms(day)[0]
-        if forecast.start_ms != begin_ms:
-            return None
-        came = await _prices(pool, series, forecast, 0)
-        before = await _prices(pool, series, forecast, _WEEK_MS)
-        seen = await _prices(pool, series, forecast, 0, known_ms=forecast.known_ms)
-    except MarketError:  # no such series, or a record of another time
+    except MarketError:  # a record of another time
         return None
-    return KeptDay(day, forecast, came, before, late=bool(np.isfinite(seen).any()))
+    begin_ms = load_market(bid.market).calendar.day_bounds_ms(bid.day)[0]
+    return forecast if forecast.start_ms == begin_ms else None
 
 
-async def _prices(
-    pool: Pool, series: str, forecast: Forecast, earlier_ms: int, *, known_ms: int = sys.maxsize
-) -> Floats:
-    begin_ms = forecast.start_ms - earlier_ms
-    end_ms = begin_ms + len(forecast.mean) * forecast.step_min * MINUTE_MS
-    read = await prices.read(pool, series, begin_ms, end_ms, known_ms)
-    return read.value if read.step_min == forecast.step_min else read.value[:0]
+async def _kept(pool: Pool, days: Sequence[tuple[dt.date, Forecast]], series: str) -> list[KeptDay]:
+    """Put the prices that came beside forecasts; the store is asked twice, however many days."""
+    begin_ms = min(one.start_ms for _, one in days) - _WEEK_MS
+    end_ms = max(_end_ms(one) for _, one in days)
+    try:
+        came = await prices.read(pool, series, begin_ms, end_ms, sys.maxsize)
+    except MarketError:  # no such series
+        return []
+    known = np.zeros(len(came.value), np.int64)
+    for _, one in days:
+        known[_part(came, one, 0)] = one.known_ms
+    seen = await prices.read(pool, series, begin_ms, end_ms, known)
+    return [
+        KeptDay(
+            *(day, one, _values(came, one, 0), _values(came, one, _WEEK_MS)),
+            late=bool(np.isfinite(_values(seen, one, 0)).any()),
+        )
+        for day, one in days
+    ]
+
+
+def _end_ms(forecast: Forecast) -> int:
+    return forecast.start_ms + len(forecast.mean) * forecast.step_min * MINUTE_MS
+
+
+def _part(read: prices.Reading, forecast: Forecast, earlier_ms: int) -> slice:
+    """Return where a reading has the time of a forecast, or the same time so long before it."""
+    return slice(
+        *np.searchsorted(
+            read.start_ms, [forecast.start_ms - earlier_ms, _end_ms(forecast) - earlier_ms]
+        )
+    )
+
+
+def _values(read: prices.Reading, forecast: Forecast, earlier_ms: int) -> Floats:
+    """Return the prices of that time; of another step than the forecast's there are none."""
+    part = read.value[_part(read, forecast, earlier_ms)]
+    return part if read.step_min == forecast.step_min else part[:0]

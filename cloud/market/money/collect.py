@@ -41,6 +41,8 @@ SELECT b.id::text, v.version FROM bids b JOIN bid_versions v ON v.bid = b.id
 WHERE v.state = 'settled' AND b.station = %s AND b.market = %s AND b.product = %s
 ORDER BY b.begin_ms DESC, b.id LIMIT %s
 """
+_WANTED: Final = (Cleared, Delivery, Document, Settlement, Judgement)
+_WHOLE: Final = frozenset(_WANTED) - {Judgement}
 _SIGNS: Final = {Direction.DISCHARGE: 1, Direction.CHARGE: -1}
 
 
@@ -79,15 +81,15 @@ async def settled_days(
     async with connection(pool) as conn:
         given = (*span, station, station, market, market)
         rows = await (await conn.execute(_SETTLED, given)).fetchall()
-    days: dict[tuple[str, str, dt.date], list[Kept]] = {}
+    days: dict[tuple[str, str, dt.date], list[tuple[str, int]]] = {}
     for where, traded, day, name, version in rows:
-        kept = await _kept(pool, vault, name, version)
-        if kept is not None:
-            days.setdefault((where, traded, day), []).append(kept)
+        days.setdefault((where, traded, day), []).append((name, version))
     found = []
-    for (where, traded, _), group in days.items():
-        named = (series or {}).get((where, traded))
-        found.append(await _with_prices(pool, station_day(group, load_market(traded)), named))
+    for (where, traded, _), names in days.items():
+        group = await _kept(pool, vault, names)
+        if group:
+            named = (series or {}).get((where, traded))
+            found.append(await _with_prices(pool, station_day(group, load_market(traded)), named))
     return found
 
 
@@ -105,22 +107,25 @@ async def newest_weighed(
     """
     async with connection(pool) as conn:
         rows = await (await conn.execute(_NEWEST, (station, *product, most))).fetchall()
-    found = [await _kept(pool, vault, name, version) for name, version in rows]
-    pairs = [weighed(one) for one in found if one is not None]
+    pairs = [weighed(one) for one in await _kept(pool, vault, rows)]
     return [pair for pair in pairs if pair is not None]
 
 
-async def _kept(pool: Pool, vault: Vault, name: str, version: int) -> Kept | None:
-    bid = await bids.load(pool, vault, name)
-    cleared = await bids.paper_of(pool, vault, bid, version, Cleared)
-    delivery = await bids.paper_of(pool, vault, bid, version, Delivery)
-    document = await bids.paper_of(pool, vault, bid, version, Document)
-    settlement = await bids.paper_of(pool, vault, bid, version, Settlement)
-    if cleared is None or delivery is None or document is None or settlement is None:
-        return None
-    judged = await bids.paper_of(pool, vault, bid, version, Judgement)
-    content = bid.of(version).content
-    return Kept(bid, content, cleared, delivery, document, settlement, judged)
+async def _kept(pool: Pool, vault: Vault, settled: Sequence[Sequence[Any]]) -> list[Kept]:
+    """Return settled bids with their papers, of ids and settled versions; the whole ones alone."""
+    names = [name for name, _ in settled]
+    papers = await bids.papers_of_many(pool, vault, names, _WANTED)
+    found = []
+    for bid, (name, version) in zip(await bids.load_many(pool, vault, names), settled, strict=True):
+        told = papers[name].get(version, {})
+        if told.keys() >= _WHOLE:
+            found.append(
+                Kept(
+                    *(bid, bid.of(version).content, told[Cleared], told[Delivery]),
+                    *(told[Document], told[Settlement], told.get(Judgement)),
+                )
+            )
+    return found
 
 
 def station_day(group: Sequence[Kept], market: Market) -> StationDay:
