@@ -65,19 +65,24 @@ OPTION: Final = {
     "configRef": 128,
 }
 
+# CheckHandlerResult and ControlHandlerResult of iec61850_server.h
 CONTROL_ACCEPTED = -1
 CONTROL_ACCESS_DENIED = 3
 CONTROL_VALUE_INVALID = 11
 CONTROL_OK = 1
+# ControlAddCause of iec61850_common.h
 ADD_CAUSE_SWITCHING_HIERARCHY = 2
 ADD_CAUSE_BLOCKED_BY_PROCESS = 9
 ADD_CAUSE_BLOCKED_BY_INTERLOCKING = 10
 ADD_CAUSE_INCONSISTENT_PARAMETERS = 26
+# Validity of iec61850_common.h
 QUALITY_GOOD, QUALITY_INVALID, QUALITY_QUESTIONABLE = 0, 2, 3
+# IedServer_RCBEventType of iec61850_server.h
 RCB_ENABLE = 4
 RCB_DISABLE = 5
 RCB_PURGE = 7
 RCB_OVERFLOW = 8
+# MmsType of mms_common.h
 MMS_STRUCTURE = 1
 MMS_BOOLEAN = 2
 
@@ -113,7 +118,6 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "IedServerConfig_setMaxMmsConnections": (None, (_P, _I)),
     "IedServerConfig_setReportBufferSize": (None, (_P, _I)),
     "IedServerConfig_enableFileService": (None, (_P, _B)),
-    "IedServerConfig_enableDynamicDataSetService": (None, (_P, _B)),
     "IedServer_createWithConfig": (_P, (_P, _P, _P)),
     "IedServer_destroy": (None, (_P,)),
     "IedServer_setLocalIpAddress": (None, (_P, _S)),
@@ -136,7 +140,6 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "IedServer_setRCBEventHandler": (None, (_P, RCB_HANDLER, _P)),
     "IedServer_setConnectionIndicationHandler": (None, (_P, CONNECTION_HANDLER, _P)),
     "ControlAction_setAddCause": (None, (_P, _I)),
-    "ControlAction_isSelect": (_B, (_P,)),
 }
 
 

@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
             request = self._buffer[_HEADER.size : 6 + length]
             self._buffer = self._buffer[6 + length :]
             unit = self._address.units.get(number)
-            if unit is not None and unit.mischief is not SOUND:
+            if unit is not None and unit.mischief != SOUND:
                 self._misbehave(unit.mischief, transaction, number, request)
                 continue
             reply = self._answer(number, request)

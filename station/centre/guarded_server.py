@@ -8,7 +8,8 @@ loop cannot take the station's time.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from pymodbus.server import ModbusTcpServer
@@ -23,16 +24,27 @@ _PACE_S = 0.01
 """At most a hundred requests a second: a centre asks once, and a request costs 0.2 ms."""
 
 
+Rest = Callable[[Callable[[], None]], None]
+
+
 class GuardedServer(ModbusTcpServer):
     """The library's server, with a door.
 
     Attributes:
         guest: the client that is in.
         turned_away: clients that were not let in.
+        rest: between one thing that a client says and the next.
     """
 
     def __init__(
-        self, device: SimDevice, host: str, port: int, allow: Sequence[Network], patience_s: float
+        self,
+        device: SimDevice,
+        host: str,
+        port: int,
+        allow: Sequence[Network],
+        patience_s: float,
+        *,
+        rest: Rest | None = None,
     ) -> None:
         """Prepare; `open` listens.
 
@@ -42,11 +54,14 @@ class GuardedServer(ModbusTcpServer):
             port: TCP port, 0 lets the system choose.
             allow: networks whose clients may come in.
             patience_s: a client silent for longer makes room for another.
+            rest: calls what it is given when a client may be heard again; after `_PACE_S` when
+                left out.
         """
         self.guest: Guest | None = None
         self.turned_away = 0
         self._allow = tuple(allow)
         self._patience_s = patience_s
+        self.rest = rest or _for_a_moment
         super().__init__(device, address=(host, port))
 
     async def open(self) -> None:
@@ -120,7 +135,11 @@ class Guest(ServerRequestHandler):
         super().data_received(data)
         if isinstance(transport, asyncio.Transport) and not transport.is_closing():
             transport.pause_reading()
-            asyncio.get_running_loop().call_later(_PACE_S, _resume, transport)
+            self._house.rest(partial(_resume, transport))
+
+
+def _for_a_moment(then: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(_PACE_S, then)
 
 
 def _resume(transport: asyncio.Transport) -> None:

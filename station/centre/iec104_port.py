@@ -18,6 +18,7 @@ from station.centre.guarded_server import plain_address
 from station.centre.iec104_requests import CommandJudge, Measured
 from station.centre.port import CentreRequest, CentreState, CentreView, PointValue, PortSettings
 from station.centre.requests import Refusal, Requests
+from station.clock import now_ms
 from station.iec104 import wire
 from station.iec104.changes import Changes
 from station.iec104.point_list import MonitorPoint, PointList, SignOfLife
@@ -272,7 +273,7 @@ class Iec104Centre:
             ask.value,
             ask.time_ms,
             now_s=self._clock(),
-            now_ms=_now_ms(),
+            now_ms=now_ms(),
             measured=Measured(self._view.power_kw, self._view.reactive_kvar),
         )
         if refusal is Refusal.NONE:
@@ -282,7 +283,7 @@ class Iec104Centre:
 
     def _agrees(self, centre_ms: int) -> bool:
         """Whether the centre's clock is ours; the station takes its time from elsewhere."""
-        if abs(_now_ms() - centre_ms) <= self.points.clock_tolerance_s * 1000:
+        if abs(now_ms() - centre_ms) <= self.points.clock_tolerance_s * 1000:
             return True
         self._refuse(Refusal.CLOCK_DIFFERS, 0)
         return False
@@ -293,7 +294,3 @@ class Iec104Centre:
         if name not in self.refused:
             log.warning("event=centre_command_refused reason=%s ioa=%d", name, ioa)
         self.refused[name] = self.refused.get(name, 0) + 1
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -16,6 +16,7 @@ from station.centre.errors import CentreUnavailable
 from station.centre.guarded_server import GuardedServer
 from station.centre.port import CentreRequest, CentreView, PointValue, PortSettings
 from station.centre.requests import Refusal, Requests
+from station.clock import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -155,8 +156,7 @@ class ModbusCentre:
 
     def _write(self, address: int, values: list[int]) -> ExcCodes | None:
         self.counts.writes += 1
-        now_ms = time.time_ns() // 1_000_000
-        refusal = self._requests.write(address, values, self._clock(), now_ms)
+        refusal = self._requests.write(address, values, self._clock(), now_ms())
         if refusal is Refusal.NONE:
             return None
         name = refusal.name.lower()

@@ -6,6 +6,7 @@ import random
 import time
 from typing import Any
 
+from station.clock import now_ms
 from station.protocols.driver import DeviceStatus, FastHealth, Publish
 
 log = logging.getLogger(__name__)
@@ -13,11 +14,6 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 3.0
 _DOUBLINGS = 5
-
-
-def now_ms() -> int:
-    """Return the station's clock, epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def fast_report(health: FastHealth) -> dict[str, Any]:

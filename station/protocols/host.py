@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 
+from station.clock import now_ms
 from station.processes import Child, HostTiming, WatchedProcess, WireError
 from station.protocols import wire
 from station.protocols.bundle import Bundle
@@ -27,7 +28,6 @@ from station.protocols.driver import (
     ResumePoint,
     TimedOut,
 )
-from station.protocols.health import now_ms
 from station.protocols.missed import MissedReadings
 
 __all__ = ["DriverHost", "HostTiming"]

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from typing import NoReturn
 
+from station.clock import now_ms
 from station.logs import set_up_logging
 from station.processes import WireError, attend, child_parser, leave
 from station.processes.child import open_stream
@@ -28,7 +29,6 @@ from station.protocols.driver import (
     load_driver,
 )
 from station.protocols.errors import ProtocolError
-from station.protocols.health import now_ms
 from station.realtime import ask_for_priority, spare_the_collector
 
 log = logging.getLogger(__name__)

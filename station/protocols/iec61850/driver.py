@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
+from station.clock import now_ms
 from station.processes import end
 from station.protocols.driver import (
     Accepted,
@@ -18,7 +19,6 @@ from station.protocols.driver import (
     TimedOut,
 )
 from station.protocols.errors import DeviceUnreachable, ProtocolError
-from station.protocols.health import now_ms
 from station.protocols.iec61850.bindings import Bindings
 from station.protocols.iec61850.control import CommandTimedOut
 from station.protocols.iec61850.lib import library

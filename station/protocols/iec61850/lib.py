@@ -8,6 +8,7 @@ library's receive thread; whatever they are given must be copied before they ret
 
 import ctypes as c
 from collections.abc import Callable, Iterable
+from enum import IntFlag
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, files
 from typing import NamedTuple
@@ -48,10 +49,32 @@ class Rcb:
     ENTRY_ID = 4096
 
 
-# dchg, qchg, dupd, integrity, GI (iec61850_common.h, TRG_OPT_*)
-TRIGGERS = 1 | 2 | 4 | 8 | 16
-# seqNum, timeStamp, reasonCode, dataSet, bufOvfl, entryID, confRev (RPT_OPT_*)
-OPTIONS = 1 | 2 | 4 | 8 | 32 | 64 | 128
+class Trigger(IntFlag):
+    """What makes a device report (iec61850_common.h, TRG_OPT_*)."""
+
+    DATA_CHANGED = 1
+    QUALITY_CHANGED = 2
+    DATA_UPDATE = 4
+    INTEGRITY = 8
+    GENERAL_INTERROGATION = 16
+
+
+class Option(IntFlag):
+    """What a report carries beside its values (iec61850_common.h, RPT_OPT_*)."""
+
+    SEQUENCE_NUMBER = 1
+    TIME_STAMP = 2
+    REASON_FOR_INCLUSION = 4
+    DATA_SET = 8
+    BUFFER_OVERFLOW = 32
+    ENTRY_ID = 64
+    CONF_REV = 128
+
+
+TRIGGERS = sum(Trigger)
+OPTIONS = sum(Option)
+UNBUFFERED_OPTIONS = OPTIONS & ~(Option.BUFFER_OVERFLOW | Option.ENTRY_ID)
+"""What every report block is asked for; only a buffer overflows and has entries."""
 
 _DECLARATIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "IedConnection_create": (P, ()),

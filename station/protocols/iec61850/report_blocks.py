@@ -139,7 +139,7 @@ class ReportBlocks:
         if self._lib.ClientReportControlBlock_getTrgOps(block) & m.TRIGGERS != m.TRIGGERS:
             self._lib.ClientReportControlBlock_setTrgOps(block, m.TRIGGERS)
             mask |= Rcb.TRG_OPS
-        wanted = m.OPTIONS if buffered else m.OPTIONS & ~(32 | 64)
+        wanted = m.OPTIONS if buffered else m.UNBUFFERED_OPTIONS
         options = self._lib.ClientReportControlBlock_getOptFlds(block)
         if options & wanted != wanted:
             self._lib.ClientReportControlBlock_setOptFlds(block, options | wanted)

@@ -16,8 +16,8 @@ from collections import deque
 
 import numpy as np
 
+from station.clock import now_ms
 from station.protocols.driver import FastReading, Reading
-from station.protocols.health import now_ms
 from station.protocols.iec61850.ber import (
     CLOCK_FAILURE,
     CLOCK_NOT_SYNCHRONIZED,

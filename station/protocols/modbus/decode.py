@@ -18,7 +18,7 @@ from contract.frame import Quality
 from contract.layouts import Layout
 from station.protocols.columns import Columns
 from station.protocols.modbus.codes import Code
-from station.protocols.modbus.gather import Floats, Indices, Registers, gather
+from station.protocols.modbus.gather import Floats, Indices, Registers, gather, words_index
 from station.protocols.modbus.packed import Packed
 from station.protocols.modbus.place import MAX_POWER_OF_TEN, Order, Place, RegisterType
 from station.protocols.modbus.plan import Plan
@@ -36,9 +36,8 @@ _INVALID = np.uint8(Quality.INVALID)
 
 def indices(plan: Plan, profile: Profile, place: Place, offsets: Sequence[int] = (0,)) -> Indices:
     """Return where the words of each value lie, high word first: shape (values, words)."""
-    words = place.type.words
     space = profile.space_of(place)
-    order = range(words) if place.word_order == "hi-lo" else range(words - 1, -1, -1)
+    order = words_index(place.type, place.word_order)[0].tolist()
     rows = [
         [plan.index(space, place.address + offset + word) for word in order] for offset in offsets
     ]

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 
+from station.clock import now_ms
 from station.processes import end
 from station.protocols.driver import (
     Accepted,
@@ -17,7 +18,6 @@ from station.protocols.driver import (
     TimedOut,
 )
 from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError
-from station.protocols.health import now_ms
 from station.protocols.modbus import profile as profiles
 from station.protocols.modbus.fast import FastLane
 from station.protocols.modbus.fast_plan import compile_fast

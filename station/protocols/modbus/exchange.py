@@ -32,7 +32,7 @@ _BUFFER = 1 << 14
 """Bytes taken from the socket at once: sixty of the longest replies."""
 
 
-class Errand:
+class Transfer:
     """Questions that are wanted together: all of them, or an error."""
 
     __slots__ = ("asked", "done", "into", "open", "questions", "timeout_s")
@@ -53,7 +53,7 @@ class Errand:
 
 
 class _UnderWay(NamedTuple):
-    errand: Errand
+    transfer: Transfer
     question: Question
     deadline_s: float
 
@@ -79,13 +79,13 @@ class Exchange(asyncio.BufferedProtocol):
         self._filled = 0
         self._number = 0
         self._under_way: dict[int, _UnderWay] = {}
-        self._turns: Turns[Errand] = Turns()
+        self._turns: Turns[Transfer] = Turns()
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_s = math.inf
 
     @property
     def load(self) -> int:
-        """Questions under way and errands that wait."""
+        """Questions under way and transfers that wait."""
         return len(self._under_way) + len(self._turns)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -105,14 +105,14 @@ class Exchange(asyncio.BufferedProtocol):
         Who gives up waiting cancels it. Each time-out counts from the sending of its question.
         """
         done: asyncio.Future[None] = self._loop.create_future()
-        errand = Errand(questions, into, timeout_s, done)
+        transfer = Transfer(questions, into, timeout_s, done)
         if self.lost:
             done.set_exception(DeviceUnreachable(f"{questions[0]}: {self.lost}"))
         elif self._turns or len(questions) > 1 or len(self._under_way) >= self._places:
-            self._turns.join(urgency, errand)
+            self._turns.join(urgency, transfer)
             self._send_waiting()
         else:
-            self._send(errand, questions[0])
+            self._send(transfer, questions[0])
         return done
 
     def close(self, reason: str) -> None:
@@ -123,20 +123,20 @@ class Exchange(asyncio.BufferedProtocol):
         """Send the next questions, as long as there is a place."""
         turns = self._turns
         while turns and len(self._under_way) < self._places:
-            errand = turns.first()
-            if errand.done.done():
+            transfer = turns.first()
+            if transfer.done.done():
                 turns.leave()
                 continue
-            question = errand.questions[errand.asked]
-            errand.asked += 1
-            if errand.asked == len(errand.questions):
+            question = transfer.questions[transfer.asked]
+            transfer.asked += 1
+            if transfer.asked == len(transfer.questions):
                 turns.leave()
-            self._send(errand, question)
+            self._send(transfer, question)
 
-    def _send(self, errand: Errand, question: Question) -> None:
+    def _send(self, transfer: Transfer, question: Question) -> None:
         self._number = number = (self._number + 1) % _NUMBERS
-        deadline_s = time.monotonic() + errand.timeout_s
-        self._under_way[number] = _UnderWay(errand, question, deadline_s)
+        deadline_s = time.monotonic() + transfer.timeout_s
+        self._under_way[number] = _UnderWay(transfer, question, deadline_s)
         self.requests += 1
         self._transport.write(number.to_bytes(2) + question.body)
         if deadline_s < self._alarm_s:
@@ -156,10 +156,10 @@ class Exchange(asyncio.BufferedProtocol):
         if self._filled and any(one.deadline_s <= now_s for one in self._under_way.values()):
             self._end(BadReply, "the answer breaks off")
             return
-        for number, (errand, question, deadline_s) in list(self._under_way.items()):
+        for number, (transfer, question, deadline_s) in list(self._under_way.items()):
             if deadline_s <= now_s:
                 del self._under_way[number]
-                self._fail(errand, DeviceUnreachable(f"{question}: no answer in time"))
+                self._fail(transfer, DeviceUnreachable(f"{question}: no answer in time"))
         self._send_waiting()
         if self._under_way:
             self._wake_at(min(one.deadline_s for one in self._under_way.values()))
@@ -195,21 +195,21 @@ class Exchange(asyncio.BufferedProtocol):
 
     def _take(self, one: _UnderWay, at: int, length: int, unit: int, function: int) -> bool:
         """Take one whole reply; return whether the connection may stand."""
-        errand = one.errand
+        transfer = one.transfer
         try:
             # What was given up takes nothing more, but must be in good order all the same.
-            into = None if errand.done.done() else errand.into
+            into = None if transfer.done.done() else transfer.into
             take_reply(one.question, self._buffer, at, length, unit, function, into)
         except DeviceRefused as error:
-            self._fail(errand, error)
+            self._fail(transfer, error)
         except BadReply as error:
-            self._fail(errand, error)
+            self._fail(transfer, error)
             self._end(BadReply, str(error))
             return False
         else:
-            errand.open -= 1
-            if not errand.open and not errand.done.done():
-                errand.done.set_result(None)
+            transfer.open -= 1
+            if not transfer.open and not transfer.done.done():
+                transfer.done.set_result(None)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -225,14 +225,14 @@ class Exchange(asyncio.BufferedProtocol):
         self._transport.abort()
         if self._alarm is not None:
             self._alarm.cancel()
-        for errand, question, _ in self._under_way.values():
-            self._fail(errand, kind(f"{question}: {reason}"))
+        for transfer, question, _ in self._under_way.values():
+            self._fail(transfer, kind(f"{question}: {reason}"))
         self._under_way.clear()
         while self._turns:
-            errand = self._turns.leave()
-            first = errand.questions[errand.asked]
-            self._fail(errand, DeviceUnreachable(f"{first}: {self.lost}"))
+            transfer = self._turns.leave()
+            first = transfer.questions[transfer.asked]
+            self._fail(transfer, DeviceUnreachable(f"{first}: {self.lost}"))
 
-    def _fail(self, errand: Errand, error: ProtocolError) -> None:
-        if not errand.done.done():
-            errand.done.set_exception(error)
+    def _fail(self, transfer: Transfer, error: ProtocolError) -> None:
+        if not transfer.done.done():
+            transfer.done.set_exception(error)

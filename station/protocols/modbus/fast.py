@@ -15,10 +15,10 @@ from collections import deque
 
 import numpy as np
 
+from station.clock import now_ms
 from station.processes import end
 from station.protocols.driver import FastHealth, FastReading, Publish
 from station.protocols.errors import ProtocolError
-from station.protocols.health import now_ms
 from station.protocols.modbus.client import Connection
 from station.protocols.modbus.decode import Registers, gather
 from station.protocols.modbus.fast_plan import FastPlan

@@ -3,11 +3,23 @@
 import numpy as np
 import numpy.typing as npt
 
-from station.protocols.modbus.place import Order, RegisterType
+from station.protocols.modbus.place import Order, Place, RegisterType
 
 Registers = npt.NDArray[np.uint16]
 Indices = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
+
+
+def words_index(kind: RegisterType, word_order: Order) -> Indices:
+    """Return where the words of one value lie in its own registers, high word first: (1, words)."""
+    index = np.arange(kind.words)
+    return (index if word_order == "hi-lo" else index[::-1])[None, :]
+
+
+def value_at(registers: Registers, place: Place) -> float:
+    """Return the value of a place whose own registers these are."""
+    index = words_index(place.type, place.word_order)
+    return float(gather(registers, index, place.type, place.byte_order)[0])
 
 
 def gather(

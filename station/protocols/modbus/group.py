@@ -5,9 +5,9 @@ questions, the vector that takes the replies, where the device's time lies in it
 """
 
 from contract.frame import Quality
+from station.clock import now_ms
 from station.protocols.driver import DeviceSpec, MissedReading, Publish, Reading
 from station.protocols.errors import BadReply, WrongDevice
-from station.protocols.health import now_ms
 from station.protocols.modbus.decode import LayoutDecoder, gather, indices
 from station.protocols.modbus.mbap import Question, new_registers, reading
 from station.protocols.modbus.plan import Plan, plan_for, spans_of

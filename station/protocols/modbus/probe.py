@@ -14,7 +14,8 @@ from contract import layouts
 from contract.frame import Quality
 from contract.signal import Kind, Signal
 from station.protocols.errors import ProtocolError
-from station.protocols.modbus.decode import LayoutDecoder, Registers, gather, indices
+from station.protocols.modbus.decode import LayoutDecoder, indices
+from station.protocols.modbus.gather import Registers, gather, value_at
 from station.protocols.modbus.place import MAX_POWER_OF_TEN, Place, RegisterType
 from station.protocols.modbus.plan import Block, Plan, Span, coalesce, plan_for, spans_of
 from station.protocols.modbus.point import Unmapped
@@ -94,7 +95,7 @@ async def _verify(target: Target, profile: Profile, found: Findings) -> None:
         except ProtocolError as error:
             found.problems.append(f"{place.meaning}: {with_remedy(error)}")
             continue
-        value = int(_value(words, place))
+        value = int(value_at(words, place))
         wanted = target.unit if place.names_unit else place.equals
         if value != wanted:
             found.problems.append(
@@ -126,12 +127,6 @@ def _is_lost(profile: Profile, plan: Plan, place: Place, missed: set[int]) -> bo
         for span in spans_of(profile, place)
         for at in range(span.address, span.address + span.count)
     )
-
-
-def _value(words: Registers, place: Place) -> float:
-    order = range(place.type.words) if place.word_order == "hi-lo" else None
-    index = np.arange(place.type.words) if order else np.arange(place.type.words)[::-1]
-    return float(gather(words, index[None, :], place.type, place.byte_order)[0])
 
 
 def _tell_clock(

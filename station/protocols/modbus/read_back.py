@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from station.protocols.errors import ProtocolError
-from station.protocols.modbus.decode import gather
 from station.protocols.modbus.encode import allowed
+from station.protocols.modbus.gather import gather, words_index
 from station.protocols.modbus.place import RegisterType, Space, masked
 from station.protocols.modbus.write import ReadBack, Write
 
@@ -77,8 +77,7 @@ async def _other(read: Read, write: Write, shown: ReadBack, value: float) -> str
     """Return what differs in the register that shows the value."""
     space, kind = shown.space or Space.HOLDING, shown.type or write.type
     words = await read(space, shown.address, kind.words)
-    order = 1 if (shown.word_order or write.word_order) == "hi-lo" else -1
-    index = np.arange(kind.words)[::order][None, :]
+    index = words_index(kind, shown.word_order or write.word_order)
     byte_order = shown.byte_order or write.byte_order
     register = float(gather(words, index, kind, byte_order)[0])
     fixed = write.value if shown.equals is None else shown.equals

@@ -7,7 +7,7 @@ from station.protocols.modbus.client import Connection, DeviceRefused
 from station.protocols.modbus.gather import Registers
 from station.protocols.modbus.place import Space
 
-_ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _GATEWAY = 1, 2, (10, 11)
+_ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS = 1, 2
 
 
 class Silent(DeviceUnreachable):
@@ -55,7 +55,7 @@ def remedy(error: ProtocolError) -> str:
                 "the device has no register there: the profile is of another device or version, or "
                 "the request spans a hole; then set max_gap = 0 under [polling]"
             )
-        if error.code in _GATEWAY:
+        if error.is_silence:
             return "the gateway finds no such unit: see --unit and the bus behind it"
     if isinstance(error, DeviceUnreachable):
         return "see --unit (many gateways ignore wrong ones), or wait longer with --timeout"

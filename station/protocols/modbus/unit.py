@@ -13,14 +13,12 @@ import time
 from collections.abc import Awaitable, Sequence
 from enum import Enum
 
-import numpy as np
-
 from station.protocols.driver import DeviceSpec, Publish
 from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError, WrongDevice
 from station.protocols.health import Health
 from station.protocols.modbus.client import Connection
-from station.protocols.modbus.decode import Registers, gather
 from station.protocols.modbus.encode import registers_for
+from station.protocols.modbus.gather import Registers, value_at
 from station.protocols.modbus.group import Group, see_unit
 from station.protocols.modbus.mbap import Question
 from station.protocols.modbus.profile import Place, Profile, Space, Write
@@ -225,6 +223,4 @@ class Unit:
             self.profile.polling.timeout_s,
             urgency=urgency,
         )
-        order = 1 if place.word_order == "hi-lo" else -1
-        index = np.arange(place.type.words)[::order][None, :]
-        return float(gather(registers, index, place.type, place.byte_order)[0])
+        return value_at(registers, place)

@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from station.protocols.errors import ProfileError
 
@@ -33,7 +33,7 @@ class AccessFile(BaseModel):
     tls: bool = False
     ca: Path | None = None
     certificate: Path | None = None
-    key: Path | None = Field(default=None)
+    key: Path | None = None
 
     @model_validator(mode="after")
     def _goes_together(self) -> "AccessFile":

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import aiomqtt
 
+from station.clock import now_ms
 from station.processes import end
 from station.protocols.driver import (
     CommandOutcome,
@@ -23,7 +24,7 @@ from station.protocols.driver import (
     Publish,
     Refused,
 )
-from station.protocols.health import Health, now_ms
+from station.protocols.health import Health
 from station.protocols.mqtt import access as accesses
 from station.protocols.mqtt import profile as profiles
 from station.protocols.mqtt.access import Access

@@ -133,8 +133,9 @@ async def test_unbuffered_reports_of_single_attributes_become_readings(peer, tmp
     layout = layouts.get("pcs")
     last = record.readings[-1]
     power, frequency = layout.column("active_power_kw"), layout.column("frequency_hz")
-    assert int(last.values[frequency][0]) % 1000 == 0
-    assert int(last.values[power][0]) % 10 == 0
+    step = int(last.values[frequency][0]) / 1000 - 50
+    assert step in range(4)
+    assert int(last.values[power][0]) == 10 * (step + 1)
     assert last.quality[layout.offset("frequency_hz")[0]] == Quality.GOOD
     assert last.quality[layout.offset("voltage_ab_v")[0]] == Quality.GOOD
     assert last.quality[layout.offset("pcs_state")[0]] == Quality.MISSING

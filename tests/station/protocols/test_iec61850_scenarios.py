@@ -151,4 +151,5 @@ async def test_a_buffer_too_small_for_a_break_loses_ticks_and_tells_no_wrong_one
     assert lost
     assert played.no_wrong_value()
     lines = told(caplog, "buffer_overflow")
+    assert lines
     assert len(lines) == len(set(lines))

@@ -73,6 +73,7 @@ async def test_one_question_at_a_time_is_asked_where_the_device_wants_it(server)
     connection.close()
 
     assert registers.tolist() == list(range(800))
+    assert waiting == [2] * 7 + [1]  # the one under way, and those that wait
     assert [r.transaction for r in server.requests] == list(range(1, 9))
 
 
