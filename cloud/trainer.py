@@ -112,7 +112,8 @@ def run(task: TrainerTask) -> int:
             raise
         except Exception as error:  # noqa: BLE001 - the one place where a training ends
             fault, told = _fault(error)
-            _log.error("training failed reason=%s", told, exc_info=fault is Fault.MISTAKE)
+            if fault is Fault.MISTAKE:  # who started this process tells all others
+                _log.exception("training failed")
             record.fail(conn, begun.id, fault, told, _now_ms())
             return FAILED
     return 0

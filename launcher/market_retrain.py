@@ -118,8 +118,7 @@ async def _run(task: "TrainerTask") -> "Training":
     await pool.open()
     try:
         await fleet.find(pool, task.section.station)
-        if await retraining.goes_on(pool):
-            raise LauncherError("another training goes on; there is one at a time: wait for it")
+        await _require_alone(pool)
         child = Child("trainer", MODULE, task.to_json())
         child.start()
         try:
@@ -129,6 +128,8 @@ async def _run(task: "TrainerTask") -> "Training":
             child.ask_to_stop()
             child.stop(_STOP_S)
         found = await retraining.newest(pool, task.section.station, task.section.market)
+        if found is not None and found.state is retraining.State.RUNNING:
+            await _require_alone(pool)
     finally:
         await pool.close()
     if found is None or found.state is retraining.State.RUNNING:
@@ -136,6 +137,13 @@ async def _run(task: "TrainerTask") -> "Training":
     if found.state is retraining.State.FAILED:
         raise LauncherError(found.error)
     return found
+
+
+async def _require_alone(pool: "Pool") -> None:
+    from cloud.market import retraining
+
+    if await retraining.goes_on(pool):
+        raise LauncherError("another training goes on; there is one at a time: wait for its end")
 
 
 async def _watch(pool: "Pool", task: "TrainerTask", child: "Child", tell: Tell) -> None:

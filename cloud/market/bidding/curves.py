@@ -76,12 +76,15 @@ def bid_curve(
     prices = _tried_prices(values, step, bands)
     power = decide(prices) if decide else _response(values, step, soc, prices, promised)
     power = np.maximum.accumulate(power)
-    worth = values.marginal(step, float(values.base[step]), soc)
+
+    def why(direction: Direction, price: float) -> str:
+        return _why(direction, values, values.marginal(step, price, soc))
+
     out: list[Segment] = []
     for direction, sign in ((Direction.DISCHARGE, 1.0), (Direction.CHARGE, -1.0)):
         raw = _bands(prices, power * sign, sign)
         joined = _join(raw, bands.most, sign)
-        out += _segments(joined, direction, bands, values, worth)
+        out += _segments(joined, direction, bands, why)
     return tuple(out)
 
 
@@ -147,8 +150,7 @@ def _segments(
     joined: list[_Band],
     direction: Direction,
     bands: Bands,
-    values: Values,
-    worth: tuple[float, float],
+    why: Callable[[Direction, float], str],
 ) -> list[Segment]:
     out: list[Segment] = []
     reached, given = 0.0, Decimal(0)
@@ -160,7 +162,7 @@ def _segments(
         price = min(max(price, bands.floor), bands.cap)
         if total <= given:
             continue
-        out.append(Segment(direction, total - given, price, _why(direction, values, worth)))
+        out.append(Segment(direction, total - given, price, why(direction, band.price)))
         given = total
     return out
 
@@ -174,11 +176,11 @@ def _why(direction: Direction, values: Values, worth: tuple[float, float]) -> st
     if direction is Direction.DISCHARGE:
         least = worth[1] / battery.discharge_efficiency + battery.wear_per_mwh
         return (
-            f"kept for later the next MWh is worth {worth[1]:.2f} over {states} states of the "
-            f"price; with losses and wear of {battery.wear_per_mwh:.2f} it is sold from "
-            f"{least:.2f}, more as energy runs short"
+            f"at that price the next MWh, kept for later, is worth {worth[1]:.2f} over {states} "
+            f"states of the price; with losses and wear of {battery.wear_per_mwh:.2f} it is sold "
+            f"from {least:.2f}, more as energy runs short"
         )
     return (
-        f"one more MWh will be worth {worth[0]:.2f} over {states} states of the price; with "
-        f"losses it is bought up to {worth[0] * battery.charge_efficiency:.2f}"
+        f"at that price one more MWh will be worth {worth[0]:.2f} over {states} states of the "
+        f"price; with losses it is bought up to {worth[0] * battery.charge_efficiency:.2f}"
     )

@@ -28,12 +28,12 @@ from cloud.market.bidding import Bands, Policy, Values, bid_curve, load_policy, 
 from cloud.market.bidding.policy_features import Seen, market_features
 from cloud.market.bidding.value import energy_of, opportunity_value, physics
 from cloud.market.desk.curve_beside import beside_promised
+from cloud.market.desk.curve_words import curve_words
 from cloud.market.desk.drafting import Draft, DraftRequest
 from cloud.market.errors import BadSeries, MarketError
 from cloud.market.exchanges import DayGate, Product
 from cloud.market.retraining import FallsBack, Lacks, MayBid, standing
 from cloud.market.units import DAY_MIN, DAY_MS, MINUTE_MS
-from contract.words import Words
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -191,7 +191,8 @@ def _curve(
             )
         offers = beside_promised(curve, promised, rules, rated)
         intervals.append(BidInterval(start, offers))
-        told[start] = _words(values, number, soc, promised, by_policy=policy is not None)
+        by_policy = policy is not None
+        told[start] = curve_words(values, number, soc, curve, promised, by_policy=by_policy)
         soc = _soc_after(values, number, soc)
     bid = BidSet(
         station=asked.station,
@@ -283,28 +284,3 @@ def _soc_after(values: Values, number: int, soc: float) -> float:
     asked = best_power(left, energy, price, hours, physics(battery), 0.0, 0.0, 0.0)
     after, _ = step(energy, asked, hours, physics(battery))
     return battery.soc_min + float(after) / battery.energy_mwh
-
-
-def _words(values: Values, number: int, soc: float, promised: float, *, by_policy: bool) -> Words:
-    """Say what the interval's price must do for the battery to act, and why."""
-    battery, price = values.battery, float(values.base[number])
-    above, below = values.marginal(number, price, soc)
-    sells = below / battery.discharge_efficiency + battery.wear_per_mwh
-    buys, states = above * battery.charge_efficiency, values.chain.means.shape[1]
-    en = (
-        f"a curve: at the expected {price:.2f} a MWh in store is worth {below:.2f} later, over "
-        f"{states} states of the price; with losses and wear it is sold from {sells:.2f} and "
-        f"bought up to {buys:.2f}, more carefully as energy or room runs short"
-    )
-    zh = (
-        f"按曲线申报：预计价格 {price:.2f}，库存每 MWh 日后价值 {below:.2f}"
-        f"（{states} 个价格状态）；计入损耗与折损，不低于 {sells:.2f} 卖出、不高于 {buys:.2f} 买入"
-        "，库存或余量越少越谨慎"
-    )
-    if by_policy:
-        en += "; the policy has moved these prices by what it has learnt"
-        zh += "；策略已据所学调整上述价格"
-    if promised:
-        en += f"; {promised:+.2f} MW is promised already, and only what differs is offered"
-        zh += f"；已成交 {promised:+.2f} MW，仅申报差额"
-    return Words(en, zh)

@@ -23,6 +23,8 @@ from cloud.market.bidding.policy_training.gate import Verdict
 from cloud.market.bidding.policy_training.train import Options, Promoted, retrain
 from cloud.market.desk.curving import View, seen_ahead, value_ahead
 from cloud.market.desk.drafter import Drafter
+from cloud.market.desk.judging import figures_of, forecast_of
+from cloud.market.desk.weighing import beside_of, worth_of
 from cloud.market.exchanges import check, load_market
 from cloud.market.prices import ACCEPTABLE, Kind, Publication, Row, Series, import_rows
 from cloud.market.retraining import Wish, record, work
@@ -119,12 +121,20 @@ async def test_a_quarter_hour_is_bid_by_a_curve_that_the_market_takes(pool, vaul
     assert check(content.bid_set, PRODUCT, BATTERY, now_ms=EVENING_MS - 1_080_000) == ()
     assert "opportunity values, Markov-SDP" in content.models
     told = {one.start_ms: one for one in content.explanation}
-    assert "a curve: at the expected" in told[EVENING_MS].en
-    assert "按曲线申报" in told[EVENING_MS].zh
+    least = min(s.price for s in interval.segments if s.direction is Direction.DISCHARGE)
+    assert f"sold from {least:.2f}, where a MWh in store is worth" in told[EVENING_MS].en
+    assert f"不低于 {least:.2f} 卖出" in told[EVENING_MS].zh
     notes = [one for one in content.explanation if one.start_ms is None]
     assert any("no policy has passed the gate" in one.en for one in notes)
     assert any(one.zh == "按机会价值曲线申报：尚无策略通过准入" for one in notes)
     assert set(content.inputs["plan"]["beside_mw"]) == {0.0}
+    figures = figures_of(
+        *(content.bid_set, BATTERY, forecast_of(content.inputs)),
+        beside=beside_of(content.inputs),
+        worth=worth_of(content.inputs),
+        seed=1,
+    )
+    assert figures["var"] <= figures["cvar"] <= figures["worst"]
     spare = bid.versions[1].content
     assert len(spare.bid_set.intervals[0].segments) <= 1
 
