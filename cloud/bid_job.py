@@ -39,6 +39,7 @@ class BidJob:
         self._pool, self._vault, self._keys = pool, vault, keys
         self._history, self._section = history, section
         self._rooms: _Rooms | None = None
+        self._seen = bids.FROM_THE_FIRST
 
     async def work(self) -> None:
         """Tell what people must know, then move every bid that is due."""
@@ -54,8 +55,11 @@ class BidJob:
 
     async def settle_again(self) -> None:
         """Settle anew the days whose statement, prices or meter have changed."""
+        exchanges = self._section.exchanges
+        series = {one.market: tuple(one.settlement_prices.values()) for one in exchanges}
+        self._seen = await bids.reopen_days(self._pool, series, self._seen)
         if self._rooms is None:
-            if not await bids.any_day_open(self._pool):
+            if not await bids.any_day_due(self._pool, _now_ms()):
                 return
             self._rooms = self._made(times_of(self._section))
         await self._rooms.resettler.run()

@@ -4,6 +4,9 @@ The first statement of a day is seldom the last: meters are read again, prices c
 corrected. A day is looked at, less often as it ages, until the market revises its statement no
 more. Where statement, awards, meter or prices have changed, the day is settled anew, and every bid
 of it keeps what it came to before, what it comes to now, and which lines have changed.
+
+A closed day is looked at seldom, for a year: an exchange may correct what was final. Prices of it
+that are imported later open it again at once (`reopen_days`).
 """
 
 from collections.abc import Callable, Mapping
@@ -55,19 +58,39 @@ _LOOKS: Final = ((2 * DAY_MS, 15 * MINUTE_MS), (14 * DAY_MS, 6 * HOUR_MS))
 """A day so old is looked at so often; an older one daily."""
 _LONGEST_MS: Final = 400 * DAY_MS
 """A day that could not be settled here by then never will be; no market revises for longer."""
+_CLOSED_LOOKS: Final = ((60 * DAY_MS, 7 * DAY_MS), (_LONGEST_MS, 30 * DAY_MS))
+"""A closed day so old is looked at so often; an older one never."""
+_NEVER_MS: Final = 2**62
 _CLAIM: Final = """
-SELECT station, market, day, bids FROM settled_days
-WHERE closed_ms IS NULL AND due_ms <= %s AND NOT market = ANY(%s)
+SELECT station, market, day, bids, closed_ms, pg_snapshot_xmin(pg_current_snapshot())
+FROM settled_days WHERE due_ms <= %s AND NOT market = ANY(%s)
 ORDER BY due_ms, station, market, day FOR UPDATE SKIP LOCKED LIMIT 1
 """
 _REST: Final = """
-UPDATE settled_days SET due_ms = %s, bids = %s, closed_ms = %s
+UPDATE settled_days SET due_ms = %s, bids = %s, closed_ms = %s, seen = coalesce(%s::xid8, seen)
 WHERE station = %s AND market = %s AND day = %s
 """
 _SETTLED: Final = """
 SELECT count(*), min(b.product) FROM bids b JOIN bid_versions v ON v.bid = b.id
 WHERE b.station = %s AND b.market = %s AND b.day = %s AND v.state = 'settled'
 """
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    """A day whose row is held.
+
+    Attributes:
+        place: which.
+        brought: bids that its newest version is brought to.
+        closed_ms: since when it is closed; None: it is open.
+        seen: imports of earlier transactions are seen by this look.
+    """
+
+    place: DayPlace
+    brought: int
+    closed_ms: int | None
+    seen: str
 
 
 @dataclass(frozen=True)
@@ -109,33 +132,37 @@ class Resettler:
                 row = await (await held.execute(_CLAIM, (self._clock(), list(silent)))).fetchone()
                 if row is None:
                     break
-                place, brought = DayPlace(*row[:3]), int(row[3])
+                claimed = _Claimed(DayPlace(*row[:3]), int(row[3]), row[4], str(row[5]))
                 try:
                     async with held.transaction():  # a day is brought on whole, or not at all
-                        made += await self._turn(held, place, brought, silent)
+                        made += await self._turn(held, claimed, silent)
                 except CloudError as error:
                     failed = failed or error
-                    await self._rest(held, place, brought)
+                    await self._rest(held, claimed)
         if failed is not None:
             raise failed
         return made
 
-    async def _turn(self, held: Connection, place: DayPlace, brought: int, silent: set[str]) -> int:
+    async def _turn(self, held: Connection, claimed: _Claimed, silent: set[str]) -> int:
         """Look at one day whose row is held; return how many versions were made."""
+        place = claimed.place
         market, now_ms = market_of(place.market), self._clock()
         end_ms = market.calendar.day_bounds_ms(place.day)[1]
         found = await held.execute(_SETTLED, (place.station, place.market, place.day))
         row = await found.fetchone()
         count, product = (0, None) if row is None else row
         if now_ms < end_ms or product is None:
-            await self._rest(held, place, brought, due_ms=max(end_ms, now_ms + MINUTE_MS))
+            await self._rest(held, claimed, due_ms=max(end_ms, now_ms + MINUTE_MS))
+            return 0
+        if claimed.closed_ms is not None and place.market not in self._exchanges:
+            await self._rest(held, claimed)  # nobody is left who could correct it
             return 0
         exchange = self._exchange(place.market)
         answer = await exchange.statement(place.station, product, place.day)
         if not isinstance(answer, Document):
             if isinstance(answer, Unclear):
                 silent.add(place.market)
-            await self._rest(held, place, brought)
+            await self._rest(held, claimed)
             return 0
         won = await bids.won_on(self._pool, self._vault, place.station, place.market, place.day)
         await self._price(exchange, won, now_ms)
@@ -145,12 +172,13 @@ class Resettler:
             *(now_ms >= market.final_ms(place.day), now_ms),
         )
         made = await self._keep(held, look)
-        if made or count != brought:
+        if made or count != claimed.brought:
             settled = [one for one in won if one.bid.of(one.version).state is State.SETTLED]
             for one in settled:
                 await self._bring(held, look, one)
         closed = look.final and (look.done.ours is not None or now_ms > end_ms + _LONGEST_MS)
-        await self._rest(held, place, count, closed_ms=now_ms if closed else None)
+        done = replace(claimed, brought=count, closed_ms=now_ms if closed else None)
+        await self._rest(held, done, seen=True)
         return made
 
     async def _price(self, exchange: Exchange, won: tuple[Won, ...], now_ms: int) -> None:
@@ -214,21 +242,15 @@ class Resettler:
             await rows.put_paper(held, keys, won.bid.id, won.version, now, at_ms=look.now_ms)
 
     async def _rest(
-        self,
-        held: Connection,
-        place: DayPlace,
-        brought: int,
-        *,
-        due_ms: int | None = None,
-        closed_ms: int | None = None,
+        self, held: Connection, day: _Claimed, *, due_ms: int | None = None, seen: bool = False
     ) -> None:
-        now_ms = self._clock()
+        """Write down when a day is looked at next; `seen`: this look has seen all imports."""
+        now_ms, place = self._clock(), day.place
         if due_ms is None:
             age_ms = now_ms - market_of(place.market).calendar.day_bounds_ms(place.day)[1]
-            due_ms = now_ms + next((often for old, often in _LOOKS if age_ms < old), DAY_MS)
-        await held.execute(
-            _REST, (due_ms, brought, closed_ms, place.station, place.market, place.day)
-        )
+            due_ms = _next_ms(now_ms, age_ms, closed=day.closed_ms is not None)
+        given = due_ms, day.brought, day.closed_ms, day.seen if seen else None
+        await held.execute(_REST, (*given, place.station, place.market, place.day))
 
     def _exchange(self, market: str) -> Exchange:
         try:
@@ -238,6 +260,14 @@ class Resettler:
                 f"days of market {market} are not final and no exchange is configured for it; add"
                 " a table [[market.exchanges]]"
             ) from error
+
+
+def _next_ms(now_ms: int, age_ms: int, *, closed: bool) -> int:
+    """Return when a day of an age is looked at next."""
+    if not closed:
+        return now_ms + next((often for old, often in _LOOKS if age_ms < old), DAY_MS)
+    often_ms = next((often for old, often in _CLOSED_LOOKS if age_ms < old), None)
+    return _NEVER_MS if often_ms is None else now_ms + often_ms
 
 
 def delivery_of(bid: Bid, readings: tuple[Metered, ...]) -> Delivery | None:

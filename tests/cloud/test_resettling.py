@@ -117,7 +117,20 @@ class Office:
         return await self.resettler.run()
 
     async def closed(self) -> bool:
-        return not await bids.any_day_open(self.pool)
+        async with self.pool.connection() as conn:
+            found = await conn.execute("SELECT bool_and(closed_ms IS NOT NULL) FROM settled_days")
+            row = await found.fetchone()
+        return bool(row and row[0])
+
+    async def close(self) -> None:
+        """Settle the day until its final statement has closed it."""
+        await self.price(80.0)
+        await self.look(0)
+        await self.look(DAY_MS + 15 * MINUTE_MS)
+        assert await self.closed()
+
+    async def reopen(self, since: str = bids.FROM_THE_FIRST) -> str:
+        return await bids.reopen_days(self.pool, {MARKET.id: ("imbalance",)}, since)
 
 
 @pytest.fixture
@@ -253,3 +266,53 @@ async def test_an_exchange_that_is_away_is_asked_again_and_nothing_is_lost(offic
     made = await office.look(15 * MINUTE_MS)
 
     assert (silent, made) == (0, 1)
+
+
+async def test_a_price_that_is_imported_after_a_day_was_closed_opens_it_again(office):
+    await office.close()
+    untouched = await office.reopen()
+    still = await office.closed()
+
+    await office.price(95.0)
+    await office.reopen(untouched)
+    reopened = not await office.closed()
+    made = await office.look(MINUTE_MS)
+    await office.reopen()
+    again = await office.look(MINUTE_MS)
+
+    kept = await days_kept(office.pool, office.vault, DayPlace("alpha", MARKET.id, DAY))
+    settled = await office.settled()
+    assert (still, reopened, made, again) == (True, True, 1, 0)
+    assert await office.closed()
+    assert [one.final for one in kept] == [False, True, True]
+    assert kept[1].version.ours != kept[2].version.ours
+    assert {one.whose for one in kept[2].version.changes} == {"ours"}
+    assert settled.differs
+    made_of = await bids.settlements_of(
+        office.pool, office.vault, await bids.load(office.pool, office.vault, office.bid.id)
+    )
+    assert [one.settlement.number for one in made_of] == list(range(1, len(made_of) + 1))
+    assert made_of[-2].settlement.ours != settled.ours
+
+
+async def test_a_final_statement_that_is_corrected_is_found_within_a_week(office):
+    await office.close()
+    before = await office.settled()
+    office.exchange.imbalance = Decimal(95)
+
+    at_once = await office.look(DAY_MS)
+    within_a_week = await office.look(6 * DAY_MS)
+
+    after = await office.settled()
+    assert (at_once, within_a_week) == (0, 1)
+    assert await office.closed()
+    assert (before.number + 1, after.final, after.differs) == (after.number, True, True)
+
+
+async def test_a_closed_day_whose_exchange_is_silent_stays_closed(office):
+    await office.close()
+    office.exchange.away = True
+
+    made = await office.look(7 * DAY_MS)
+
+    assert (made, await office.closed()) == (0, True)

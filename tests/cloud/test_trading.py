@@ -622,18 +622,21 @@ async def test_the_job_looks_at_days_that_are_open_and_leaves_the_closed_alone(p
     job = BidJob(pool, vault, keys, history, section_of(tmp_path))
     await job.settle_again()
     async with pool.connection() as conn:
-        for day, closed in (("2026-03-03", None), ("2026-03-04", 5)):
+        later_ms = 2**61
+        for day, closed, due in (("2026-03-03", None, 0), ("2026-03-04", 5, later_ms)):
             await conn.execute(
-                "INSERT INTO settled_days (station, market, day, closed_ms)"
-                " VALUES (%s, %s, %s, %s)",
-                ("haibin-1", MARKET.id, day, closed),
+                "INSERT INTO settled_days (station, market, day, closed_ms, due_ms)"
+                " VALUES (%s, %s, %s, %s, %s)",
+                ("haibin-1", MARKET.id, day, closed, due),
             )
 
     await job.settle_again()
 
     async with pool.connection() as conn:
-        found = await conn.execute("SELECT due_ms > 0 FROM settled_days ORDER BY day")
-        assert await found.fetchall() == [(True,), (False,)]
+        found = await conn.execute(
+            "SELECT due_ms > 0, due_ms = %s FROM settled_days ORDER BY day", [later_ms]
+        )
+        assert await found.fetchall() == [(True, False), (True, True)]
 
 
 @pytest.mark.parametrize("report_meter", [False, True])

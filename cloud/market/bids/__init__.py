@@ -45,7 +45,13 @@ from cloud.market.bids.rows import (
     papers_of,
     papers_of_many,
 )
-from cloud.market.bids.settlements import SettledVersion, any_day_open, settlements_of
+from cloud.market.bids.settlements import (
+    FROM_THE_FIRST,
+    SettledVersion,
+    any_day_due,
+    reopen_days,
+    settlements_of,
+)
 from cloud.market.bids.states import State, may_follow
 from cloud.market.bids.watch import (
     DEADLINE,
@@ -62,6 +68,7 @@ from cloud.market.bids.worker import Worker
 __all__ = [
     "DEADLINE",
     "DIFFERS",
+    "FROM_THE_FIRST",
     "MISSED",
     "UNCLEAR",
     "Accepted",
@@ -98,7 +105,7 @@ __all__ = [
     "Withdrawn",
     "Won",
     "Worker",
-    "any_day_open",
+    "any_day_due",
     "any_open",
     "approve",
     "beside",
@@ -116,6 +123,7 @@ __all__ = [
     "paper_of",
     "papers_of",
     "papers_of_many",
+    "reopen_days",
     "settlements_of",
     "weigh_again",
     "withdraw",

@@ -1,9 +1,10 @@
 """Every settlement of a bid: the first one, and those that revised statements and prices make.
 
 The newest is the bid's paper; the others stay beside it. Its day is open until the market revises
-its statement no more.
+its statement no more; a closed day is opened again by prices that are imported later.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,17 @@ _OPEN: Final = """
 INSERT INTO settled_days (station, market, day) VALUES (%s, %s, %s)
 ON CONFLICT (station, market, day) DO UPDATE SET due_ms = 0, closed_ms = NULL
 """
+_REOPEN: Final = """
+UPDATE settled_days d SET due_ms = 0, closed_ms = NULL
+WHERE d.closed_ms IS NOT NULL AND d.market = %s AND EXISTS (
+    SELECT 1 FROM market_imports i JOIN market_series s ON s.key = i.series
+    WHERE s.id = ANY(%s) AND i.made_in >= d.seen AND i.made_in >= %s::xid8
+    AND i.first_ms < (extract(epoch FROM d.day) + 172800) * 1000
+    AND i.last_ms >= (extract(epoch FROM d.day) - 86400) * 1000)
+"""
+"""The day of a market begins within a day of that of UTC: a look too many makes no version."""
+FROM_THE_FIRST: Final = "0"
+"""Of the store's transactions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +45,33 @@ async def open_day(conn: rows.Connection, bid: Bid) -> None:
     await conn.execute(_OPEN, (bid.station, bid.market, bid.day))
 
 
-async def any_day_open(pool: Pool) -> bool:
-    """Whether any day may be settled again."""
+async def any_day_due(pool: Pool, now_ms: int) -> bool:
+    """Whether any day is to be looked at."""
     async with connection(pool) as conn:
-        found = await conn.execute("SELECT 1 FROM settled_days WHERE closed_ms IS NULL LIMIT 1")
+        found = await conn.execute(
+            "SELECT 1 FROM settled_days WHERE due_ms <= %s LIMIT 1", [now_ms]
+        )
         return await found.fetchone() is not None
+
+
+async def reopen_days(pool: Pool, series: Mapping[str, Sequence[str]], since: str) -> str:
+    """Open closed days again of which prices were imported after they were looked at last.
+
+    Args:
+        pool: the store.
+        series: ids of the series that settlement takes, by market.
+        since: imports of earlier transactions were looked at; `FROM_THE_FIRST` at first.
+
+    Returns:
+        Since when to look the next time.
+    """
+    async with connection(pool) as conn:
+        found = await conn.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
+        row = await found.fetchone()
+        for market, names in series.items():
+            if names:
+                await conn.execute(_REOPEN, (market, list(names), since))
+    return since if row is None else str(row[0])
 
 
 async def put_settlement(

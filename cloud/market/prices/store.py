@@ -38,13 +38,17 @@ _ROW: Final = np.dtype(
 )
 _PAST_ROWS: Final = 2_000
 _ADD: Final = """
-INSERT INTO market_values (series, start_ms, known_ms, value)
-SELECT %(key)s, n.start_ms, n.known_ms, n.value FROM incoming n
-LEFT JOIN LATERAL (
-    SELECT value FROM market_values v
-    WHERE v.series = %(key)s AND v.start_ms = n.start_ms AND v.known_ms <= n.known_ms
-    ORDER BY v.known_ms DESC LIMIT 1) AS told ON true
-WHERE told.value IS DISTINCT FROM n.value
+WITH news AS (
+    INSERT INTO market_values (series, start_ms, known_ms, value)
+    SELECT %(key)s, n.start_ms, n.known_ms, n.value FROM incoming n
+    LEFT JOIN LATERAL (
+        SELECT value FROM market_values v
+        WHERE v.series = %(key)s AND v.start_ms = n.start_ms AND v.known_ms <= n.known_ms
+        ORDER BY v.known_ms DESC LIMIT 1) AS told ON true
+    WHERE told.value IS DISTINCT FROM n.value
+    RETURNING start_ms
+)
+SELECT count(*), min(start_ms), max(start_ms) FROM news
 """
 _REWRITTEN: Final = """
 SELECT n.start_ms FROM incoming n
@@ -142,12 +146,14 @@ async def add(
         if rewritten := [int(row[0]) for row in await cursor.fetchall()]:
             found.append(_rewritten(kept.series, rewritten))
         if not refuse(found):
-            added = (await conn.execute(_ADD, {"key": kept.key})).rowcount
+            cursor = await conn.execute(_ADD, {"key": kept.key})
+            added, *span = await cursor.fetchone() or (0, None, None)
             report = Report(kept.series.id, source, len(rows), added, tuple(found))
             await conn.execute(
-                "INSERT INTO market_imports (series, source, rows_added, findings)"
-                " VALUES (%s, %s, %s, %s)",
-                (kept.key, source, added, Jsonb(report.to_dict()["findings"])),
+                "INSERT INTO market_imports"
+                " (series, source, rows_added, findings, first_ms, last_ms)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                (kept.key, source, added, Jsonb(report.to_dict()["findings"]), *span),
             )
     return Report(kept.series.id, source, len(rows), added, tuple(found))
 
