@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ class Devices:
                 on_bundle,
                 self._note_status,
                 on_fast=on_fast,
-                resume=resume,
+                resume=_own(resume, devices),
                 realtime=config.fast_loop.realtime_priority,
             )
             for driver, devices in families.items()
@@ -158,6 +158,12 @@ class Devices:
             status.connected, status.reason, status.since_ms
         )
         self._on_status(status)
+
+
+def _own(resume: Mapping[str, str], devices: Sequence[DeviceConfig]) -> dict[str, str]:
+    """Return the resume points of these devices; a host would hand out others' for ever."""
+    tags = {device.tag for device in devices}
+    return {key: token for key, token in resume.items() if key.partition("/")[0] in tags}
 
 
 def spec_of(device: DeviceConfig) -> DeviceSpec:

@@ -157,7 +157,8 @@ class ResumePoint:
     """Where a buffered source continues: handed back to a restarted driver, it loses nothing.
 
     Attributes:
-        key: names the source (for IEC 61850 the report control block with its device).
+        key: the device's tag, a slash, and what names the source at it (for IEC 61850 the report
+            control block).
         token: opaque to all but the driver (for IEC 61850 the entry id in hexadecimal).
     """
 

@@ -3,6 +3,7 @@
 import logging
 import math
 import random
+import re
 import time
 from typing import Any
 
@@ -14,6 +15,10 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 3.0
 _DOUBLINGS = 5
+_DETAIL = re.compile(r"^unit \d+ \w+ [\d.]+: |\d+")
+"""What differs between two faults of one kind: what was asked, times, counts, ports."""
+_SILENCE = re.compile("no answer|answers none")
+"""Silence is one kind, whether the device's line or its neighbours tell of it."""
 
 
 def fast_report(health: FastHealth) -> dict[str, Any]:
@@ -45,6 +50,9 @@ class Health:
         self.device = device
         self.connected: bool | None = None
         self.failures = 0
+        self._lost_ms = 0
+        self._kind = ""
+        self._logged: set[str] = set()
         self._retry_at_s = 0.0
         self._jitter = jitter or random.Random()  # noqa: S311 - spreads load, guards nothing
 
@@ -80,10 +88,30 @@ class Health:
         pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.failures, _DOUBLINGS))
         self._retry_at_s = time.monotonic() + self._jitter.uniform(pause_s / 2, pause_s)
         if self.connected is not False:
+            self.connected, self._lost_ms, self._kind = False, now_ms(), ""
+            self._logged.clear()
+        self._tell_cause(reason, publish)
+
+    def _tell_cause(self, reason: str, publish: Publish) -> None:
+        """Tell why the device is lost when that changes in kind; each kind is logged once a loss.
+
+        A port that opens again to the wrong device is another fault than the cable before.
+        """
+        kind = _kind_of(reason)
+        if kind == self._kind:
+            return
+        self._kind = kind
+        if kind not in self._logged:
+            self._logged.add(kind)
             log.warning("device=%s event=unreachable reason=%r", self.device, reason)
-            self.connected = False
-            publish(DeviceStatus(self.device, connected=False, reason=reason, since_ms=now_ms()))
+        status = DeviceStatus(self.device, connected=False, reason=reason, since_ms=self._lost_ms)
+        publish(status)
 
     def ask_soon(self) -> None:
         """Drop the pause: a neighbour behind the same server has come back."""
         self._retry_at_s = 0.0
+
+
+def _kind_of(reason: str) -> str:
+    """Return what two causes of one kind have in common."""
+    return "silence" if _SILENCE.search(reason) else _DETAIL.sub("", reason)
