@@ -29,7 +29,7 @@ def run_check(file: str) -> int:
         if profile is not None and not problems:
             compile_fast(path, profile)
     except ProfileError as error:
-        path, profile, problems = file, None, [error]
+        path, profile, problems = file, None, [error, *error.also]
     for problem in problems:
         print(f"{problem.key}: {problem.problem}\n    remedy: {problem.remedy}", file=sys.stderr)
     if profile is None or problems:
@@ -75,7 +75,8 @@ def _check_sensor(file: str) -> int:
 
 
 def _print(path: str, profile: "Profile") -> None:
-    from station.protocols.modbus.survey import hints, survey
+    from station.protocols.modbus.hints import hints
+    from station.protocols.modbus.survey import survey
 
     found = survey(profile)
     print(f"{path}: {profile.title}\n")

@@ -10,14 +10,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 from contract.orders import OrderKind
 from station import config as configuration
-from station.config import StationConfig
+from station.config import DeviceConfig, StationConfig
 from station.config_errors import WHOLE_FILE, ConfigError, Fault, refuse
 from station.data_lock import held
 from station.errors import StationError
@@ -28,6 +28,10 @@ from station.security import Identity, IdentityError, load_identity
 from station.security.enrol import EnrolmentOffer, enrol, read_token
 
 _WRONG_INPUT, _FAILED = 2, 1
+_INSTALL_C104 = (
+    ".venv/bin/python -m pip install --constraint constraints.txt --editable '.[iec104]', in the "
+    "folder of stationmaster"
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -139,19 +143,46 @@ def _token(config: Path, file: Path) -> str:
         raise ConfigError(config, Fault("cloud.token_file", str(file), str(error))) from error
 
 
-def _faults_of_named_files(config: StationConfig) -> Iterator[Fault]:
-    """Load the files that a configuration names for devices and signals; yield what is wrong."""
-    from station.devices import spec_of  # noqa: PLC0415 - enrolment needs no drivers
-    from station.dispatch.regulation import load_regulation  # noqa: PLC0415 - nor this
-    from station.protocols import ProtocolError, UnknownDriver, check_device  # noqa: PLC0415 - nor these
+def _loaded(file: Path) -> StationConfig:
+    """Return a file's configuration.
 
-    for number, device in enumerate(config.devices):
+    Raises:
+        ConfigError: it is wrong; names all that is, in the devices' drivers and profiles, too.
+    """
+    try:
+        return configuration.load(file)
+    except ConfigError as error:
+        devices = configuration.readable_devices(file)
+        raise ConfigError(file, *error.faults, *_faults_of_devices(devices)) from error
+
+
+def _faults_of_devices(devices: Iterable[tuple[int, DeviceConfig]]) -> Iterator[Fault]:
+    """Load what describes each device; yield what is wrong."""
+    from station.devices import spec_of  # noqa: PLC0415 - enrolment needs no drivers
+    from station.protocols import (  # noqa: PLC0415 - nor this
+        ProfileError,
+        ProtocolError,
+        UnknownDriver,
+        check_device,
+    )
+
+    for number, device in devices:
         try:
             check_device(device.driver, spec_of(device))
+        except ProfileError as error:
+            for one in (error, *error.also):
+                yield Fault(f"devices[{number}].profile", device.profile, str(one))
         except ProtocolError as error:
             driver = isinstance(error, UnknownDriver)
             key, value = ("driver", device.driver) if driver else ("profile", device.profile)
             yield Fault(f"devices[{number}].{key}", value, str(error))
+
+
+def _faults_of_named_files(config: StationConfig) -> Iterator[Fault]:
+    """Load the files that a configuration names for devices and signals; yield what is wrong."""
+    from station.dispatch.regulation import load_regulation  # noqa: PLC0415 - as above
+
+    yield from _faults_of_devices(enumerate(config.devices))
     yield from _faults_of_estimators(config)
     yield from _faults_of_centre(config)
     signal_file = config.regulation
@@ -170,7 +201,7 @@ def _faults_of_centre(config: StationConfig) -> Iterator[Fault]:
     if asked is None or asked.protocol != "iec104":
         return
     if find_spec("c104") is None:
-        remedy = "needs the package c104; install stationmaster[iec104]"
+        remedy = f"needs the package c104 (GPLv3): {_INSTALL_C104}"
         yield Fault("centre.protocol", asked.protocol, remedy)
     try:
         load_points_of(config)
@@ -202,9 +233,9 @@ def _faults_of_estimators(config: StationConfig) -> Iterator[Fault]:
 
 
 def _run(file: Path) -> int:
-    config = configuration.load(file)
-    identity = load_identity(config.station.data_dir, config.station.id)
+    config = _loaded(file)
     refuse(file, _faults_of_named_files(config))
+    identity = load_identity(config.station.data_dir, config.station.id)
     os.umask(0o077)
     with (
         held(config.station.data_dir),

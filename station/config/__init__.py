@@ -7,7 +7,7 @@ are relative to the folder of the file.
 
 from station.config.centre import CentreConfig
 from station.config.estimators import EstimatorsConfig
-from station.config.load import StationConfig, load
+from station.config.load import StationConfig, load, readable_devices
 from station.config.site import CloudConfig, DeviceConfig, Role, SiteConfig
 from station.config_errors import ConfigError
 
@@ -21,4 +21,5 @@ __all__ = [
     "SiteConfig",
     "StationConfig",
     "load",
+    "readable_devices",
 ]

@@ -94,6 +94,31 @@ def load(file: Path) -> StationConfig:
     return _with_absolute_paths(config, file.resolve().parent)
 
 
+def readable_devices(file: Path) -> Iterator[tuple[int, DeviceConfig]]:
+    """Yield the devices of a file that `load` refuses, each with its number.
+
+    What is wrong with one is left out, so that its driver and profile can still be looked at and
+    all mistakes be told together; a device without either is not among them.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return
+    listed = document.get("devices", [])
+    for number, raw in enumerate(listed if isinstance(listed, list) else []):
+        try:
+            device = DeviceConfig.model_validate(raw)
+        except ValidationError as error:
+            wrong = {one["loc"][0] for one in error.errors() if one["loc"]} | {"role"}
+            known = {k: v for k, v in dict(raw).items() if k not in wrong}
+            stand_ins = {"tag": f"devices[{number}]", "port": 1, "role": Role.METER}
+            try:
+                device = DeviceConfig.model_validate({**stand_ins, **known})
+            except ValidationError:
+                continue
+        yield number, _device_paths(file.resolve().parent, device)
+
+
 def _of_another_tier(document: dict[str, Any]) -> Iterator[Fault]:
     """Name a file of another tier, instead of its keys that are unknown here."""
     for tier, keys in (("cloud", {"data_dir", "workers", "edge"}), ("plant", {"plant", "ports"})):

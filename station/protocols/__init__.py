@@ -15,7 +15,7 @@ from station.protocols.driver import (
     ResumePoint,
     TimedOut,
 )
-from station.protocols.errors import ProtocolError, UnknownDriver
+from station.protocols.errors import ProfileError, ProtocolError, UnknownDriver
 from station.protocols.health import fast_report
 from station.protocols.host import DriverHost
 from station.protocols.missed import report as missed_report
@@ -32,6 +32,7 @@ __all__ = [
     "FastHealth",
     "FastReading",
     "MissedReading",
+    "ProfileError",
     "ProtocolError",
     "Reading",
     "Refused",

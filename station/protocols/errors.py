@@ -9,6 +9,8 @@ StationError
     └── WrongDevice       another device answers than the one meant: nothing of it is taken
 """
 
+from collections.abc import Sequence
+
 from station.errors import StationError
 
 
@@ -17,7 +19,13 @@ class ProtocolError(StationError):
 
 
 class ProfileError(ProtocolError):
-    """A device profile is refused; built from file, key and remedy."""
+    """A device profile is refused; built from file, key and remedy.
+
+    Attributes:
+        also: what else is wrong with the same file.
+    """
+
+    also: tuple["ProfileError", ...] = ()
 
     def __init__(self, file: str, key: str, problem: str, remedy: str) -> None:
         """Name the file, the key inside it, what is wrong with it and how to mend it."""
@@ -26,6 +34,13 @@ class ProfileError(ProtocolError):
         self.key = key
         self.problem = problem
         self.remedy = remedy
+
+    @classmethod
+    def of(cls, problems: Sequence["ProfileError"]) -> "ProfileError":
+        """Return the first of a file's problems, which knows the others; there is at least one."""
+        first = problems[0]
+        first.also = tuple(problems[1:])
+        return first
 
 
 class UnknownDriver(ProtocolError):  # noqa: N818 - reads as a fact: unknown driver

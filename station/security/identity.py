@@ -120,8 +120,8 @@ def load_identity(data_dir: Path, station: str) -> Identity:
     folder = data_dir / FOLDER
     if not folder.is_dir():
         raise IdentityError(
-            f"{folder} does not exist: this station is not enrolled; "
-            "run 'python -m station enrol CONFIG --token-file FILE'"
+            f"{folder} does not exist: this station is not enrolled; run "
+            "'./stationmaster station FILE --enrol --token-file TOKEN' (docs/engineer.md)"
         )
     for name in (_TLS_KEY, _SIGNING_KEY):
         _require_private(folder / name)

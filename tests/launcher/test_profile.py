@@ -75,7 +75,8 @@ def test_check_hints_at_what_is_allowed_and_mostly_a_mistake(tmp_path, capsys):
     path = tmp_path / "device.toml"
     path.write_text(
         'title = "t"\n[layouts."rack.cells/24"]\n'
-        'cell_voltage_v = { address = 1, type = "u16", repeat = 24, low = 0, high = 6 }\n'
+        'cell_voltage_v = { address = 1, type = "u16", unit = "mV", '
+        "repeat = 24, low = 0, high = 6 }\n"
         'cell_temperature_c = { address = 24, type = "s16", repeat = 24 }\n'
         '[writes]\nheartbeat = { address = 90, type = "u16" }\n'
     )

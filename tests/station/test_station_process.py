@@ -149,15 +149,42 @@ def test_a_regulation_signal_that_is_not_there_is_named_with_its_key(tmp_path, c
 
 
 def test_a_station_that_is_not_enrolled_says_how(tmp_path, capsys):
+    document = site_document(tmp_path / "data")
+    document["devices"] = document["devices"][:1]
+    document["devices"][0]["profile"] = "meter.toml"
     file = tmp_path / "station.toml"
-    file.write_bytes(tomli_w.dumps(site_document(tmp_path / "data")).encode())
+    file.write_bytes(tomli_w.dumps(document).encode())
 
     status = main([str(file)])
 
     told = capsys.readouterr().err
     assert status == 1
     assert told.startswith("stationmaster: ")
-    assert "station enrol" in told
+    assert "./stationmaster station FILE --enrol --token-file TOKEN" in told
+
+
+def test_mistakes_in_file_drivers_and_profiles_are_told_together(tmp_path, capsys):
+    document = site_document(tmp_path / "data")
+    meter = {**document["devices"][0], "profile": "meter.toml"}
+    profile = tmp_path / "device.toml"
+    profile.write_text('titel = "x"\n[layouts.rack]\nvolts = { address = 1, type = "u16" }\n')
+    document["devices"] = [
+        {**meter, "tag": "A", "role": "metre"},
+        {**meter, "tag": "B", "driver": "mqqt", "port": 2},
+        {**meter, "tag": "C", "profile": "nowhere.toml", "port": 0},
+        {**meter, "tag": "D", "profile": "device.toml", "port": 4},
+    ]
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(document).encode())
+
+    status = main([str(file)])
+
+    lines = capsys.readouterr().err.splitlines()
+    assert status == 2
+    for words in ("devices[0].role", "devices[1].driver = 'mqqt'", "devices[2].port = 0",
+                  "devices[2].profile = 'nowhere.toml'", "titel: is no key here",
+                  "layouts.rack.volts: is no signal"):  # fmt: skip
+        assert sum(words in line for line in lines) == 1
 
 
 def test_enrolment_without_an_address_names_the_missing_key(tmp_path, capsys):

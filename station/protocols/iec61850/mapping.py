@@ -14,13 +14,14 @@ from contract.layouts import Layout
 from station.protocols.errors import ProfileError
 from station.protocols.iec61850.scl import DataSet, Ied, ReportBlock
 from station.protocols.profile_files import find
+from station.protocols.wrong_keys import remedy_for, wrong_keys
 
 STANDARD = "pcs-iec61850.toml"
 _NUMBER = "{n}"
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SignalSource(_Strict):
@@ -185,10 +186,12 @@ def load(name: str) -> SignalMap:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProfileError(str(path), "file", f"is no TOML: {error}", "mend the line") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "file"
-        raise ProfileError(
-            str(path), key, str(first["msg"]), "docs/protocols.md lists the keys of a mapping"
+        where = "docs/protocols.md lists the keys of a mapping"
+        raise ProfileError.of(
+            [
+                ProfileError(str(path), one.key, one.problem, remedy_for(one, where))
+                for one in wrong_keys(error, SignalMap)
+            ]
         ) from error
 
 

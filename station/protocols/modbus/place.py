@@ -64,6 +64,13 @@ class RegisterType(StrEnum):
         """Whether it is a whole number with a sign."""
         return self.value.startswith("s")
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and the greatest number that it holds; of whole numbers and bits."""
+        bits = 1 if self is RegisterType.BIT else 16 * self.words
+        half = 1 << bits - 1
+        return (-half, half - 1) if self.is_signed else (0, 2 * half - 1)
+
 
 INVALID_MARKERS: Mapping[RegisterType, tuple[int, ...]] = {
     RegisterType.BIT: (),
@@ -82,9 +89,12 @@ Address = Annotated[int, Field(ge=0, lt=ADDRESSES)]
 
 
 class Strict(BaseModel):
-    """A table of a profile: no key that is not known, nothing changed after it is read."""
+    """A table of a profile: no key that is not known, nothing changed after it is read.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A number is a number: ``nan`` and ``inf``, which TOML has, would make every value pass.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Place(Strict):

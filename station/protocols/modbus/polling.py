@@ -71,7 +71,9 @@ class FixedBlock(Strict):
         period_s: instead of the class's own.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True
+    )
 
     space: Space | None = None
     address: Address

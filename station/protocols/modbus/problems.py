@@ -1,54 +1,101 @@
 """What is wrong with a profile, in words: each problem names file, key and remedy."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from contract import layouts
 from contract.errors import ContractError
 from contract.layouts import Layout
 from contract.signals import SIGNALS
 from station.protocols.errors import ProfileError
-from station.protocols.modbus.place import RegisterType, Space
-from station.protocols.modbus.point import DeviceTime, Point
-from station.protocols.modbus.write import ReadBack, Write
+from station.protocols.modbus.impossible import (
+    Fault,
+    meant_command,
+    of_expectation,
+    of_place,
+    of_point,
+    of_write,
+)
+from station.protocols.modbus.place import Place, RegisterType, Space
+from station.protocols.modbus.point import Point
+from station.protocols.wrong_keys import remedy_for, wrong_keys
 
 if TYPE_CHECKING:
     from station.protocols.modbus.profile import Profile
 
-_UNION_PARTS = frozenset({"int", "str", "float", "constrained-int", ReadBack.__name__})
-_UNION_BEGINNINGS = ("tuple[", "literal[")
-"""How pydantic names the kind of value that it tried; no key of a profile."""
-_KEYS = sorted(
-    {key for table in (Point, Write, ReadBack, DeviceTime) for key in table.model_fields}
-)
+_KEYS_ARE_LISTED = "docs/protocols.md lists the keys of a profile"
 
 
-def wrong_values(file: str, error: ValidationError) -> list[ProfileError]:
-    """Return what pydantic found, once for each key."""
-    found: dict[str, ProfileError] = {}
-    for first in error.errors():
-        parts = [str(part) for part in first["loc"]]
-        key = ".".join(part for part in parts if not _is_kind(part)) or "file"
-        near = difflib.get_close_matches(parts[-1] if parts else "", _KEYS, 1)
-        remedy = "docs/protocols.md lists the keys of a profile"
-        if first["type"] == "extra_forbidden" and near:
-            remedy = f"did you mean {near[0]!r}? {remedy}"
-        if key not in found:
-            found[key] = ProfileError(file, key, _problem(first), remedy)
-    return list(found.values())
+def wrong_values(
+    file: str, error: ValidationError, root: type[BaseModel]
+) -> tuple[list[ProfileError], list[tuple[int | str, ...]]]:
+    """Return what is wrong with keys and values, once for each key, and where it stands."""
+    faults = wrong_keys(error, root)
+    problems = [
+        ProfileError(file, one.key, one.problem, remedy_for(one, _KEYS_ARE_LISTED))
+        for one in faults
+    ]
+    return problems, [one.path for one in faults]
 
 
-def _is_kind(part: str) -> bool:
-    return part in _UNION_PARTS or part.startswith(_UNION_BEGINNINGS)
+def wrong_names(
+    file: str, document: Mapping[str, Any], paths: Iterable[tuple[int | str, ...]]
+) -> Iterator[ProfileError]:
+    """Tell names that are wrong, of tables that are wrong already and so looked at no more."""
+    for table, *rest in dict.fromkeys(path[:3] for path in paths if len(path) > 1):
+        name = str(rest[0])
+        if table == "writes" and (meant := meant_command(name)) is not None:
+            yield ProfileError(
+                file, f"writes.{name}", "is no command of the station", f"did you mean {meant!r}?"
+            )
+        if table == "layouts" and len(rest) > 1:
+            try:
+                layout = layouts.get(name.format_map(document.get("parameters", {})))
+            except (KeyError, ValueError, AttributeError, ContractError):
+                continue
+            if (signal := str(rest[1])) not in layout:
+                yield _no_signal(file, f"layouts.{layout.name}.{signal}", layout, signal)
 
 
-def _problem(first: Mapping[str, Any]) -> str:
-    text = str(first["msg"])
-    given = first.get("input")
-    return text if isinstance(given, Mapping) else f"{text} (given: {given!r})"
+def _no_signal(file: str, key: str, layout: Layout, signal: str) -> ProfileError:
+    names = [c.signal.name for c in layout.columns]
+    near = difflib.get_close_matches(signal, names, 1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return ProfileError(
+        file, key, "is no signal of this layout", f"{guess}take one of {', '.join(names)}"
+    )
+
+
+def wrong_requests(file: str, profile: "Profile") -> Iterator[ProfileError]:
+    """Tell values that are wider than what the device gives in one reply."""
+    places: list[tuple[str, Place]] = [(f"expect.{n}", p) for n, p in enumerate(profile.expect)]
+    places += [] if profile.time is None else [("time", profile.time)]
+    places += [(f"unmapped.{name}", place) for name, place in profile.unmapped.items()]
+    for layout, points in profile.layouts.items():
+        places += [(f"layouts.{layout}.{signal}", point) for signal, point in points.items()]
+    most = profile.polling.max_registers
+    key, widest = max(places, key=lambda one: one[1].type.words, default=("", None))
+    if widest is not None and widest.type.words > most:
+        yield ProfileError(
+            file, "polling.max_registers",
+            f"is {most}, and {key} ({widest.type}) takes {widest.type.words}",
+            "a value is read whole: see what the manual says of the longest reply",
+        )  # fmt: skip
+    for number, place in enumerate(profile.expect):
+        faults = (*of_place(place), *of_expectation(place, place.equals))
+        yield from _told(file, f"expect.{number}", faults)
+    if profile.time is not None:
+        yield from _told(file, "time", of_place(profile.time))
+    for name, told in profile.unmapped.items():
+        yield from _told(file, f"unmapped.{name}", of_place(told))
+
+
+def _told(file: str, table: str, faults: Iterable[Fault]) -> Iterator[ProfileError]:
+    for key, problem, how in faults:
+        yield ProfileError(file, f"{table}.{key}" if key else table, problem, how)
 
 
 def wrong_layouts(file: str, profile: "Profile") -> Iterator[ProfileError]:
@@ -79,12 +126,7 @@ def _wrong_point(
 ) -> Iterator[ProfileError]:
     key = f"layouts.{layout.name}.{signal}"
     if signal not in layout:
-        names = [c.signal.name for c in layout.columns]
-        near = difflib.get_close_matches(signal, names, 1)
-        guess = f"did you mean {near[0]!r}? " if near else ""
-        yield ProfileError(
-            file, key, "is no signal of this layout", f"{guess}take one of {', '.join(names)}"
-        )
+        yield _no_signal(file, key, layout, signal)
         return
     try:
         filled = point.resolved(layout.signal(signal), profile.parameters)
@@ -107,6 +149,7 @@ def _wrong_point(
             file, f"{key}.type", f"{point.type} cannot lie there",
             "type bit belongs to the spaces coil and discrete, the others to registers",
         )  # fmt: skip
+    yield from _told(file, key, of_point(layout.signal(signal), filled))
 
 
 def wrong_writes(file: str, profile: "Profile") -> Iterator[ProfileError]:
@@ -124,6 +167,10 @@ def wrong_writes(file: str, profile: "Profile") -> Iterator[ProfileError]:
                 "type bit belongs to the space coil, the others to holding",
             )  # fmt: skip
         try:
-            write.resolved(SIGNALS.get(name))
+            filled = write.resolved(SIGNALS.get(name))
         except ValueError as error:
-            yield ProfileError(file, f"{key}.unit", "cannot be converted", str(error))
+            meant = meant_command(name)
+            guess = "" if meant is None else f"did you mean the command {meant!r}? "
+            yield ProfileError(file, f"{key}.unit", "cannot be converted", f"{guess}{error}")
+        else:
+            yield from _told(file, key, of_write(name, filled))

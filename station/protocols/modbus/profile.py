@@ -7,13 +7,14 @@ write one.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
 from contract.signals import SIGNALS
 from station.protocols.errors import ProfileError
+from station.protocols.modbus.partial import without
 from station.protocols.modbus.place import (
     INVALID_MARKERS,
     MAX_BITS,
@@ -26,7 +27,13 @@ from station.protocols.modbus.place import (
 )
 from station.protocols.modbus.point import DeviceTime, Expectation, Point, Unmapped
 from station.protocols.modbus.polling import FixedBlock, PollClass, Polling
-from station.protocols.modbus.problems import wrong_layouts, wrong_values, wrong_writes
+from station.protocols.modbus.problems import (
+    wrong_layouts,
+    wrong_names,
+    wrong_requests,
+    wrong_values,
+    wrong_writes,
+)
 from station.protocols.modbus.rhythm import wrong_rhythms
 from station.protocols.modbus.sunspec.document import compose
 from station.protocols.modbus.tables import INSTANCE_MARK, moved, split_instance, with_orders
@@ -149,7 +156,7 @@ def load(name: str) -> Profile:
     file, raw = read(name)
     profile, problems = of_document(file, raw)
     if profile is None or problems:
-        raise problems[0]
+        raise ProfileError.of(problems)
     return profile
 
 
@@ -193,17 +200,37 @@ def read(name: str) -> tuple[str, dict[str, Any]]:
 def of_document(file: str, raw: Mapping[str, Any]) -> tuple[Profile | None, list[ProfileError]]:
     """Return the profile that a document holds, and everything that is wrong with it.
 
-    The profile is None when its keys or values are wrong; the other problems can be told only
-    of one whose keys and values are right.
+    The profile is None when its keys or values are wrong.
     """
     try:
         profile = Profile.model_validate(raw)
     except ValidationError as error:
-        return None, wrong_values(file, error)
-    problems = [*wrong_layouts(file, profile), *wrong_writes(file, profile)]
-    if not problems:
-        problems = list(wrong_rhythms(file, profile))
+        problems, paths = wrong_values(file, error, Profile)
+        problems += wrong_names(file, raw, paths)
+        return None, problems + _of_the_rest(file, raw, paths)
+    problems = _misfits(file, profile) or list(wrong_rhythms(file, profile))
     if problems:
         return profile, problems
     writes = {name: write.resolved(SIGNALS.get(name)) for name, write in profile.writes.items()}
     return profile.model_copy(update={"writes": writes}), []
+
+
+def _misfits(file: str, profile: Profile) -> list[ProfileError]:
+    return [
+        *wrong_layouts(file, profile),
+        *wrong_writes(file, profile),
+        *wrong_requests(file, profile),
+    ]
+
+
+def _of_the_rest(
+    file: str, raw: Mapping[str, Any], paths: Sequence[tuple[int | str, ...]]
+) -> list[ProfileError]:
+    """Return what is wrong with a document beside the tables in which these keys stand."""
+    left = without(raw, paths)
+    if left is None:
+        return []
+    try:
+        return _misfits(file, Profile.model_validate(left))
+    except ValidationError:
+        return []  # what is left is no profile without them

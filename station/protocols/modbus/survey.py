@@ -1,19 +1,12 @@
-"""What a profile makes of a device: signals filled and missing, and what is asked how often.
+"""What a profile makes of a device: signals filled and missing, and what is asked how often."""
 
-Beside it stand hints: what is allowed, and yet is mostly a mistake.
-"""
-
-import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from contract import layouts
 from contract.layouts import Layout
-from contract.signal import Kind
-from contract.signals import SIGNALS
 from station.protocols.modbus.plan import Block, plan_for
-from station.protocols.modbus.point import Point
-from station.protocols.modbus.profile import Profile, RegisterType
+from station.protocols.modbus.profile import Profile
 from station.protocols.modbus.rhythm import rhythms_of
 
 
@@ -74,42 +67,3 @@ def survey(profile: Profile) -> Survey:
     ]
     fast_s = None if profile.fast is None else profile.fast.period_s
     return Survey(tuple(fills), tuple(asks), fast_s)
-
-
-def hints(profile: Profile) -> Iterator[str]:
-    """Yield what a checked profile leaves open or does in an odd way, in words."""
-    if not profile.expect:
-        yield "nothing proves who answers: add [[expect]] with a register that tells the model"
-    if profile.time is None:
-        yield "no [time]: a device that stands still is not noticed"
-    for name, write in profile.writes.items():
-        bounded = write.low is not None and write.high is not None
-        if write.value is None and not bounded and write.type is not RegisterType.BIT:
-            yield f"writes.{name}: without low and high any number that fits is written"
-    for layout, points in profile.layout_points().items():
-        free = [
-            signal
-            for signal, point in points.items()
-            if SIGNALS[signal].kind is Kind.ANALOG and point.low is None and point.high is None
-        ]
-        if free:
-            names = ", ".join(free)
-            yield f"layouts.{layout}: any value is plausible without low and high: {names}"
-        numbers = [(s, p) for s, p in points.items() if not p.is_code and p.mask is None]
-        for (one, first), (other, second) in itertools.combinations(numbers, 2):
-            shared = _registers(profile, first) & _registers(profile, second)
-            if shared:
-                _, address = min(shared)
-                yield (
-                    f"layouts.{layout}: {one} and {other} both read register {address}: "
-                    "see address, repeat and stride"
-                )
-
-
-def _registers(profile: Profile, point: Point) -> set[tuple[str, int]]:
-    space = profile.space_of(point)
-    return {
-        (space, point.address + offset + word)
-        for offset in point.offsets()
-        for word in range(point.type.words)
-    }

@@ -18,6 +18,7 @@ from contract.layout import Layout
 from contract.signal import Kind
 from station.protocols.errors import ProfileError
 from station.protocols.profile_files import find
+from station.protocols.wrong_keys import remedy_for, wrong_keys
 
 _HINT = "docs/protocols.md lists the keys of a profile"
 _WILDCARDS = frozenset("+#")
@@ -25,7 +26,7 @@ _PLACE = "{topic}"
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _Topic(_Strict):
@@ -156,9 +157,12 @@ def load(name: str) -> MqttProfile:
     try:
         profile = MqttProfile.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "file"
-        raise ProfileError(str(path), key, str(first["msg"]), _HINT) from error
+        raise ProfileError.of(
+            [
+                ProfileError(str(path), one.key, one.problem, remedy_for(one, _HINT))
+                for one in wrong_keys(error, MqttProfile)
+            ]
+        ) from error
     _check(str(path), profile)
     return profile
 

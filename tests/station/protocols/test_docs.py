@@ -18,6 +18,7 @@ from station.iec104.types import CONTROLLED, MONITORED
 from station.protocols.iec61850 import mapping as mappings
 from station.protocols.iec61850 import scl
 from station.protocols.modbus import profile as profiles
+from station.protocols.modbus.hints import hints
 from station.protocols.mqtt import profile as sensors
 from station.protocols.mqtt.access import AccessFile
 from station.protocols.mqtt.profile import (
@@ -39,6 +40,7 @@ def block(words: str) -> str:
 
 
 MODBUS, MAPPING = block("Liquid-cooling unit"), block("[commands]")
+PACKED = block("Packed rack")
 MQTT_DEVICE, MQTT_PROFILE = block("broker.toml"), block("Hydrogen and smoke")
 CENTRE, CENTRE_104 = (text for text in BLOCKS if "[centre]" in text)
 
@@ -48,6 +50,15 @@ def test_the_modbus_example_is_a_profile(tmp_path):
     path.write_text(MODBUS, "utf-8")
 
     assert profiles.load(str(path)).title == "Liquid-cooling unit"
+
+
+def test_the_example_of_the_rarer_keys_is_a_profile_without_odd_things(tmp_path):
+    path = tmp_path / "example.toml"
+    path.write_text(PACKED, "utf-8")
+
+    profile = profiles.load(str(path))
+
+    assert all(hint.startswith(("nothing proves", "no [time]")) for hint in hints(profile))
 
 
 def test_the_mapping_example_binds_to_the_sample_converter(tmp_path):

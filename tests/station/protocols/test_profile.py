@@ -37,7 +37,7 @@ def test_a_shipped_profile_loads_and_can_be_planned(name):
         (GOOD.replace("layouts.chiller", "layouts.frobnicator"), "layouts.frobnicator", "chiller"),
         (GOOD.replace("coolant_supply_c", "coolant_c"), "coolant_c", "coolant_supply_c"),
         (GOOD.replace("scale = 0.1", "scale = 0"), "coolant_supply_c", "scale"),
-        (GOOD.replace("scale = 0.1", "sacle = 0.1"), "sacle", "Extra"),
+        (GOOD.replace("scale = 0.1", "sacle = 0.1"), "sacle", "no key here"),
         (GOOD.replace("address = 3", "address = 65536"), "address", "65536"),
         (GOOD.replace("address = 3", "address = 65535").replace("s16", "s32"), "supply", "65535"),
         (GOOD.replace('"s16"', '"int16"'), "type", "int16"),

@@ -137,7 +137,9 @@ def enrolled(tmp_path):
 
 
 def test_a_station_that_is_not_enrolled_is_told_how(tmp_path):
-    with pytest.raises(IdentityError, match="station enrol CONFIG"):
+    with pytest.raises(
+        IdentityError, match=r"\./stationmaster station FILE --enrol --token-file TOKEN"
+    ):
         load_identity(tmp_path, STATION)
 
 

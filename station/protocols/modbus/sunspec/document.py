@@ -14,6 +14,7 @@ from station.protocols.errors import ProfileError
 from station.protocols.modbus.place import Address, Strict
 from station.protocols.modbus.sunspec.chain import Chain, Found
 from station.protocols.modbus.sunspec.device import Device, Table
+from station.protocols.wrong_keys import remedy_for, wrong_keys
 
 
 class ChainModel(Strict):
@@ -65,10 +66,12 @@ def compose(file: str, raw: Mapping[str, Any], string: int = 1) -> Table:
     try:
         section = Section.model_validate(raw["sunspec"])
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["sunspec", *map(str, first["loc"])])
-        raise ProfileError(
-            file, key, first["msg"], "./stationmaster profile probe HOST --sunspec writes it"
+        where = "./stationmaster profile probe HOST --sunspec --save FILE writes the section"
+        raise ProfileError.of(
+            [
+                ProfileError(file, f"sunspec.{one.key}", one.problem, remedy_for(one, where))
+                for one in wrong_keys(error, Section)
+            ]
         ) from error
     models = (Found(address=0, **one.model_dump()) for one in section.models)
     device = Device(section.base, models, string, 1 if section.current == "discharge" else -1)
