@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from cloud.market.plans.next_use import Way, next_use
+from cloud.market.plans.next_use import NextUse, Way, next_uses
 from cloud.market.plans.plan import Plan
 from cloud.market.plans.request import PlanRequest
 from cloud.market.plans.wishes import EndSoc
@@ -87,17 +87,18 @@ def explain(
         times: when each interval begins, as a reader writes it; else its number, from 0.
     """
     known = times or [f"#{index}" for index in range(len(plan.power_mw))]
-    found = []
+    found, uses = [], next_uses(request, plan)
     for index, power in enumerate(plan.power_mw.tolist()):
-        below, charge_why = _charge(request, plan, index, known)
-        above, discharge_why = _discharge(request, plan, index, known)
+        use = _use(uses[index], index, known)
+        below, charge_why = _charge(request, plan, index, known, use)
+        above, discharge_why = _discharge(request, plan, index, known, use)
         price, held = float(request.price[index]), _held(plan, index, names or {})
         found.append(IntervalReason(power, price, below, above, charge_why, discharge_why, held))
     return tuple(found)
 
 
 def _charge(
-    request: PlanRequest, plan: Plan, index: int, times: Sequence[str]
+    request: PlanRequest, plan: Plan, index: int, times: Sequence[str], use: Words
 ) -> tuple[float, Words]:
     """Return up to which price charging pays, per MWh bought, and what makes it."""
     battery, worth = request.battery, float(plan.energy_value[index])
@@ -119,7 +120,6 @@ def _charge(
                 f"每买入 1 MWh 可再售出 {trip:.1%}，售价不低于 {price:.2f}（{times[poorest]}），"
                 f"扣除损耗成本 {wear:.2f}，每买入 1 MWh 收益 {below:.2f}",
             )
-    use = _use(request, plan, index, times)
     return below, Words(
         f"{use.en}, which makes a MWh in store worth {worth:.2f} then; {into:.1%} of each MWh "
         f"bought gets there, which is {below:.2f} per MWh bought",
@@ -149,7 +149,7 @@ def _kept(request: PlanRequest, below: float) -> tuple[float, Words]:
 
 
 def _discharge(
-    request: PlanRequest, plan: Plan, index: int, times: Sequence[str]
+    request: PlanRequest, plan: Plan, index: int, times: Sequence[str], use: Words
 ) -> tuple[float, Words]:
     """Return from which price on discharging pays, per MWh sold, and what makes it."""
     battery, worth = request.battery, float(plan.energy_value[index])
@@ -169,7 +169,6 @@ def _discharge(
                 f"买入价不高于 {price:.2f}（{times[dearest]}），往返效率 {trip:.1%}，"
                 f"计入损耗成本 {wear:.2f}，每售出 1 MWh 成本 {above:.2f}",
             )
-    use = _use(request, plan, index, times)
     return above, Words(
         f"{use.en}, which makes a MWh in store worth {worth:.2f} then; {out:.1%} of it comes out, "
         f"which with wear of {wear:.2f} costs {above:.2f} per MWh sold",
@@ -178,9 +177,8 @@ def _discharge(
     )
 
 
-def _use(request: PlanRequest, plan: Plan, index: int, times: Sequence[str]) -> Words:
+def _use(use: NextUse, index: int, times: Sequence[str]) -> Words:
     """Name the next best use of a MWh in store, with its interval and price."""
-    use = next_use(request, plan, index)
     at, price = times[use.index], f"{use.price:.2f}"
     if use.index == index and use.way in {Way.SALE, Way.PURCHASE}:
         return Words(

@@ -5,9 +5,11 @@ use that sets it lies in the stretch of intervals around that have the same dual
 purchase whose own reckoning gives just this worth is what a MWh more, or less, would change.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -47,36 +49,50 @@ class NextUse:
     price: float = 0.0
 
 
-def next_use(request: PlanRequest, plan: Plan, index: int) -> NextUse:
-    """Return the use that makes the worth of a MWh in store at the end of an interval.
+def next_uses(request: PlanRequest, plan: Plan) -> tuple[NextUse, ...]:
+    """Return the use that makes the worth of a MWh in store at the end of each interval.
 
-    Of several the nearest one counts, a later one before an earlier one.
+    Of several in a stretch the nearest counts, a later one before an earlier one; one that could
+    grow or shrink before one that is at its limit.
     """
-    worth = plan.energy_value
-    begin, end = _stretch(plan, index)
-    around = [*range(index + 1, end), *range(index - 1, begin - 1, -1), index]
-    same = [
-        NextUse(way, at, price)
-        for at in around
-        for way, price, makes in _uses(request, at)
-        if abs(makes - worth[index]) <= _SAME
-    ]
-    if same:
-        return next((use for use in same if _is_free(request, plan, use)), same[0])
-    if end == len(worth) and abs(request.end_value - worth[index]) <= _SAME:
-        return NextUse(Way.END)
-    for at in around:
-        if any(one.offered_mw[at] > _STILL_MW for one in plan.capacity.values()):
-            return NextUse(Way.HELD, at, float(request.price[at]))
-    return NextUse(Way.OTHER)
+    found: list[NextUse] = []
+    count = len(plan.energy_value)
+    for begin, end in _stretches(plan):
+        worth = float(plan.energy_value[begin])
+        same = [
+            NextUse(way, at, price)
+            for at in range(begin, end)
+            for way, price, makes in _uses(request, at)
+            if abs(makes - worth) <= _SAME
+        ]
+        at_end = end == count and abs(request.end_value - worth) <= _SAME
+        held = [
+            NextUse(Way.HELD, at, float(request.price[at]))
+            for at in range(begin, end)
+            if any(one.offered_mw[at] > _STILL_MW for one in plan.capacity.values())
+        ]
+        free = [use for use in same if _is_free(request, plan, use)]
+        kinds = (free, same, [NextUse(Way.END)] if at_end else [], held, [NextUse(Way.OTHER)])
+        uses = next(some for some in kinds if some)
+        places = [use.index for use in uses]
+        found += [_nearest(uses, places, index) for index in range(begin, end)]
+    return tuple(found)
 
 
-def _stretch(plan: Plan, index: int) -> tuple[int, int]:
-    """Return begin and end of the intervals around one that have the same dual."""
-    other = np.flatnonzero(np.abs(plan.energy_value - plan.energy_value[index]) > _SAME)
-    before, after = other[other < index], other[other > index]
-    begin = int(before[-1]) + 1 if len(before) else 0
-    return begin, int(after[0]) if len(after) else len(plan.energy_value)
+def _nearest(uses: Sequence[NextUse], places: Sequence[int], index: int) -> NextUse:
+    """Return the next use after an interval, else the last before it, else its own."""
+    after = bisect_right(places, index)
+    if after < len(uses):
+        return uses[after]
+    before = bisect_left(places, index)
+    return uses[before - 1] if before else uses[0]
+
+
+def _stretches(plan: Plan) -> Iterator[tuple[int, int]]:
+    """Return begin and end of intervals, one after the other, that have the same dual."""
+    changes = np.flatnonzero(np.abs(np.diff(plan.energy_value)) > _SAME) + 1
+    ends = [0, *changes.tolist(), len(plan.energy_value)]
+    yield from pairwise(ends)
 
 
 def _is_free(request: PlanRequest, plan: Plan, use: NextUse) -> bool:
