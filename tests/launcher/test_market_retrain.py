@@ -1,6 +1,7 @@
 """A policy is learnt anew from the shell, from the stored prices of a running cloud."""
 
 import asyncio
+import os
 import re
 import shlex
 from pathlib import Path
@@ -64,12 +65,22 @@ def test_the_command_of_the_guide_trains_and_says_the_verdict(folder):
     assert (folder / "d" / "policies" / "s1" / MARKET.id / "training" / "card.json").exists()
 
 
-def test_what_cannot_be_trained_is_said_with_the_remedy(folder):
-    short = CliRunner().invoke(app, printed_command())
+def test_without_pytorch_the_remedy_is_said(folder, monkeypatch):
+    blocked = 'raise ModuleNotFoundError("No module named torch", name="torch")\n'
+    (folder / "torch.py").write_text(blocked, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{os.environ.get('PYTHONPATH', '')}")
+
+    done = CliRunner().invoke(app, printed_command())
+
+    assert done.exit_code == 1
+    assert "torch is not installed" in str(done.exception)
+    assert "pip install -e '.[policy]'" in str(done.exception)
+
+
+def test_what_is_wrong_in_the_options_is_said_before_anything_is_trained(folder):
     nobody = CliRunner().invoke(app, [*printed_command(), "--station", "s2"])
     few = CliRunner().invoke(app, [*printed_command(), "--steps", "3"])
 
-    assert (short.exit_code, nobody.exit_code, few.exit_code) == (1, 1, 1)
-    assert "at least 1095 are needed" in str(short.exception)
+    assert (nobody.exit_code, few.exit_code) == (1, 1)
     assert "has no such [[market.trainings]]" in str(nobody.exception)
     assert "--steps 3: " in str(few.exception)

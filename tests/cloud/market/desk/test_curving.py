@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from cloud.market.battery import Battery
 from cloud.market.bid import Direction
 from cloud.market.bidding.policy_training.gate import Verdict
 from cloud.market.bidding.policy_training.train import Options, Promoted, retrain
+from cloud.market.bids import Award, Cleared
 from cloud.market.desk.curving import View, seen_ahead, value_ahead
 from cloud.market.desk.drafter import Drafter
 from cloud.market.desk.judging import figures_of, forecast_of
@@ -34,6 +36,7 @@ from cloud.market.station_battery import StationBattery
 from cloud.vault.vault import Vault
 from tests.cloud.market.bidding.made import made_prices
 from tests.cloud.market.bidding.test_value import BANDS
+from tests.cloud.market.desk.test_drafter import all_bids, clear
 from tests.cloud.stations import create_station
 
 MARKET = load_market("us-ercot")
@@ -104,9 +107,7 @@ async def drafted(
         policies=policies,
     )
     await works.run()
-    async with pool.connection() as conn:
-        rows = await (await conn.execute("SELECT id::text FROM bids ORDER BY begin_ms")).fetchall()
-    return [await bids.load(pool, vault, row[0]) for row in rows]
+    return await all_bids(pool, vault)
 
 
 async def test_a_quarter_hour_is_bid_by_a_curve_that_the_market_takes(pool, vault, tmp_path):
@@ -162,6 +163,27 @@ async def test_without_its_own_price_the_plan_bids_and_that_is_said(pool, vault,
     (note,) = [one for one in content.explanation if "no curve could be made" in one.en]
     assert "tx.day_ahead is by 60 minutes" in note.en
     assert note.zh.startswith("无法形成曲线，按计划申报")
+
+
+async def test_what_was_sold_a_day_ahead_is_not_sold_again(pool, vault, tmp_path):
+    ahead = desk(id="day-ahead-energy", real_time=None, ahead_min=120.0)
+    morning_ms = MARKET.calendar.day_bounds_ms(DAY)[0] - 60 * QUARTER_MS
+    works = Drafter(pool, vault, (ahead,), sold=sold, clock=lambda: morning_ms)
+    await works.run()
+    (sold_ahead,) = await all_bids(pool, vault)
+    award = Award(EVENING_MS, Direction.DISCHARGE, Decimal("0.4"), Decimal(90))
+    await clear(pool, vault, sold_ahead, Cleared(60, (award,), "USD"), morning_ms)
+
+    _, bid = await drafted(pool, vault, desk(), tmp_path)
+
+    content = bid.versions[0].content
+    (interval,) = content.bid_set.intervals
+    assert interval.power_mw(Direction.DISCHARGE) == Decimal("0.6")
+    assert check(content.bid_set, PRODUCT, BATTERY) == ()
+    assert beside_of(content.inputs)[EVENING_MS] == 0.4
+    told = {one.start_ms: one for one in content.explanation}
+    assert "+0.40 MW is promised already, and only what differs" in told[EVENING_MS].en
+    assert "已成交 +0.40 MW" in told[EVENING_MS].zh
 
 
 def test_energy_is_valued_and_the_market_seen_as_in_a_back_test():
