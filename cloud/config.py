@@ -302,7 +302,7 @@ class CloudConfig(_Section):
     @property
     def policies_dir(self) -> Path:
         """Folder of the bidding policies that were learnt."""
-        return self.data_dir / "policies"
+        return self.market.policies_dir or self.data_dir / "policies"
 
 
 def load(path: Path) -> CloudConfig:

@@ -153,6 +153,11 @@ class MarketSection(_Section):
     trainings: tuple[TrainingSection, ...] = Field(
         (), description="bidding policies that are learnt anew on a schedule; none: nothing is"
     )
+    policies_dir: Path | None = Field(
+        None,
+        description="folder of the policies that were learnt; none: policies in data_dir. Clouds"
+        " that share a database share it",
+    )
     draft_every_s: float = Field(
         5.0, gt=0, le=3_600, description="period of the job that looks for bids that are due"
     )
@@ -198,5 +203,6 @@ class MarketSection(_Section):
                 "webhooks": tuple(one.beside(base) for one in self.webhooks),
                 "senders": tuple(one.beside(base) for one in self.senders),
                 "inbox": None if self.inbox is None else base / self.inbox,
+                "policies_dir": None if self.policies_dir is None else base / self.policies_dir,
             }
         )

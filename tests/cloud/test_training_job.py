@@ -12,8 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from pydantic import ValidationError
 
-from cloud.config import CloudConfig
+from cloud.config import CloudConfig, load
 from cloud.market import retraining
 from cloud.market.retraining import MOST_STARTS, Fault, State, record
 from cloud.market.retraining.shelf import working_folder
@@ -163,6 +164,22 @@ async def test_a_week_after_the_last_start_it_is_due(made, pool, dsn):
     assert due(begun, section, 1)
     assert not due(ended, section, 7 * DAY_MS - 1)
     assert due(ended, section, 7 * DAY_MS)
+
+
+def test_policies_lie_in_the_data_folder_or_where_the_configuration_says(tmp_path):
+    file = tmp_path / "cloud.toml"
+    file.write_text('data_dir = "d"\n', "utf-8")
+    own = load(file)
+    file.write_text('data_dir = "d"\n[market]\npolicies_dir = "shared"\n', "utf-8")
+    shared = load(file)
+
+    assert own.policies_dir == tmp_path / "d" / "policies"
+    assert shared.policies_dir == tmp_path / "shared"
+
+
+def test_a_policy_is_named_once(tmp_path):
+    with pytest.raises(ValidationError, match="s1 at us-ercot twice"):
+        CloudConfig(data_dir=tmp_path, market={"trainings": [SECTION, SECTION]})
 
 
 def test_the_process_of_the_jobs_loads_nothing_that_trains():
