@@ -4,6 +4,7 @@ Solvers and forecasts are loaded when the first bid is there: a cloud that trade
 not need them.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from cloud.history.query import History
 from cloud.keys import KeyStore
 from cloud.market import bids
 from cloud.market.bids import Times, Worker
+from cloud.market.exchanges.drop import statements_in
 from cloud.market.units import MINUTE_MS
 from cloud.vault.vault import Vault
 
@@ -55,14 +57,23 @@ class BidJob:
 
     async def settle_again(self) -> None:
         """Settle anew the days whose statement, prices or meter have changed."""
-        exchanges = self._section.exchanges
-        series = {one.market: tuple(one.settlement_prices.values()) for one in exchanges}
-        self._seen = await bids.reopen_days(self._pool, series, self._seen)
+        await self._reopen()
         if self._rooms is None:
             if not await bids.any_day_due(self._pool, _now_ms()):
                 return
             self._rooms = self._made(times_of(self._section))
         await self._rooms.resettler.run()
+
+    async def _reopen(self) -> None:
+        """Open closed days again of which prices or a statement have come since."""
+        exchanges = self._section.exchanges
+        series = {one.market: tuple(one.settlement_prices.values()) for one in exchanges}
+        self._seen = await bids.reopen_days(self._pool, series, self._seen)
+        for one in exchanges:
+            if one.folder is not None:
+                found = await asyncio.to_thread(statements_in, one.folder, one.market)
+                told = [(each.station, each.day, each.at_ms) for each in found]
+                await bids.reopen_corrected(self._pool, one.market, told)
 
     def _made(self, times: Times) -> "_Rooms":
         from cloud.trading import TradingDesk, open_exchanges  # noqa: PLC0415 - solvers; see above

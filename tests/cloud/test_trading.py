@@ -639,6 +639,29 @@ async def test_the_job_looks_at_days_that_are_open_and_leaves_the_closed_alone(p
         assert await found.fetchall() == [(True, False), (True, True)]
 
 
+async def test_a_statement_that_is_dropped_after_a_day_was_closed_opens_it_again(parts, tmp_path):
+    pool, vault, keys, history = parts
+    (tmp_path / "outbox").mkdir()
+    one = ExchangeSection(market=MARKET.id, folder=tmp_path, participant="p")
+    job = BidJob(pool, vault, keys, history, MarketSection(exchanges=(one,)))
+    later_ms = 2**61
+    async with pool.connection() as conn:
+        for day, closed in (("2026-03-03", 5), ("2026-03-04", later_ms), ("2026-03-05", 5)):
+            await conn.execute(
+                "INSERT INTO settled_days (station, market, day, closed_ms, due_ms)"
+                " VALUES (%s, %s, %s, %s, %s)",
+                ("haibin-1", MARKET.id, day, closed, later_ms),
+            )
+    for day in ("2026-03-03", "2026-03-04", "no-day"):
+        (tmp_path / "outbox" / f"{MARKET.id}__haibin-1__{day}.statement.csv").touch()
+
+    await job.settle_again()
+
+    async with pool.connection() as conn:
+        found = await conn.execute("SELECT day::text FROM settled_days WHERE closed_ms IS NULL")
+        assert await found.fetchall() == [("2026-03-03",)]
+
+
 @pytest.mark.parametrize("report_meter", [False, True])
 async def test_an_exchange_that_watches_a_folder_is_handed_files(tmp_path, report_meter):
     for name in ("inbox", "outbox"):

@@ -49,6 +49,7 @@ from cloud.market.bids.settlements import (
     FROM_THE_FIRST,
     SettledVersion,
     any_day_due,
+    reopen_corrected,
     reopen_days,
     settlements_of,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "paper_of",
     "papers_of",
     "papers_of_many",
+    "reopen_corrected",
     "reopen_days",
     "settlements_of",
     "weigh_again",

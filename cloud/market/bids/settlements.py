@@ -4,6 +4,7 @@ The newest is the bid's paper; the others stay beside it. Its day is open until 
 its statement no more; a closed day is opened again by prices that are imported later.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,11 @@ WHERE d.closed_ms IS NOT NULL AND d.market = %s AND EXISTS (
     AND i.last_ms >= (extract(epoch FROM d.day) - 86400) * 1000)
 """
 """The day of a market begins within a day of that of UTC: a look too many makes no version."""
+_CORRECTED: Final = """
+UPDATE settled_days d SET due_ms = 0, closed_ms = NULL
+FROM unnest(%s::text[], %s::date[], %s::bigint[]) AS told(station, day, at_ms)
+WHERE d.market = %s AND d.station = told.station AND d.day = told.day AND d.closed_ms < told.at_ms
+"""
 FROM_THE_FIRST: Final = "0"
 """Of the store's transactions."""
 
@@ -72,6 +78,27 @@ async def reopen_days(pool: Pool, series: Mapping[str, Sequence[str]], since: st
             if names:
                 await conn.execute(_REOPEN, (market, list(names), since))
     return since if row is None else str(row[0])
+
+
+async def reopen_corrected(
+    pool: Pool, market: str, statements: Sequence[tuple[str, dt.date, int]]
+) -> int:
+    """Open closed days again whose statement came later than they were closed.
+
+    Args:
+        pool: the store.
+        market: of the statements.
+        statements: of each its station, its day, and when it came, UTC epoch ms.
+
+    Returns:
+        How many days were opened.
+    """
+    if not statements:
+        return 0
+    stations, days, times = zip(*statements, strict=True)
+    given = list(stations), list(days), list(times), market
+    async with connection(pool) as conn:
+        return (await conn.execute(_CORRECTED, given)).rowcount
 
 
 async def put_settlement(

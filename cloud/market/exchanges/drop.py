@@ -11,6 +11,7 @@ import datetime as dt
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +20,32 @@ from cloud.market.exchanges.answers import Clearing, read_acknowledgement, read_
 from cloud.market.exchanges.formats.text import number, utc_text
 from cloud.market.exchanges.outcomes import Denied, NotThere, Outcome, Pending, Unclear
 from cloud.market.exchanges.sending import Document, Sending
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A statement in a folder: of which station and day, and when it came there, UTC epoch ms."""
+
+    station: str
+    day: dt.date
+    at_ms: int
+
+
+def statements_in(folder: Path, market: str) -> tuple[Dropped, ...]:
+    """Return the statements of a market that lie in a folder's `outbox`.
+
+    When a file came there is when its name was last given to it: a copy that keeps its old time of
+    writing is news all the same.
+    """
+    found = []
+    for file in (folder / "outbox").glob(f"{market}__*__*.statement.csv"):
+        _, station, day = file.name.removesuffix(".statement.csv").split("__", 2)
+        try:
+            came_ms = file.stat().st_ctime_ns // 1_000_000
+            found.append(Dropped(station, dt.date.fromisoformat(day), came_ms))
+        except (OSError, ValueError):  # gone again, or another's file
+            continue
+    return tuple(sorted(found, key=lambda one: (one.station, one.day)))
 
 
 class FileDrop:
