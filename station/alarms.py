@@ -33,8 +33,8 @@ _BIT_WORDS = (
 _FIRE_STATES = {1: "fire.prealarm", 2: "fire.alarm", 3: "fire.fault"}
 _MAX_DETAIL = 300
 _MAX_TAG = 64
-_CLOCK_SKEW_MS = 10_000
-_JUST_ARRIVED_MS = 3000
+CLOCK_SKEW_MS = 10_000
+JUST_ARRIVED_MS = 3000
 OFF_DELAY_MS = 5000
 """ISA-18.2 off-delay: what comes and goes every other second is one alarm, not many."""
 
@@ -100,7 +100,7 @@ def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator
 def _clock(row: PointRow, now_ms: int) -> Iterator[Condition]:
     """Yield a device whose clock is not ours: its samples would be dated wrongly."""
     skew_ms = row.sample.time_ms - row.sample.received_ms
-    if abs(skew_ms) > _CLOCK_SKEW_MS and now_ms - row.sample.received_ms < _JUST_ARRIVED_MS:
+    if abs(skew_ms) > CLOCK_SKEW_MS and now_ms - row.sample.received_ms < JUST_ARRIVED_MS:
         value = round(skew_ms / 1000, 1)
         yield Condition("clock.unsynchronised", row.sample.device, now_ms, value=value)
 

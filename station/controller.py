@@ -37,6 +37,7 @@ from station.command_log import RESUME_SOURCE, CommandLog
 from station.computed import Instant, computed_sample
 from station.config import Role, StationConfig
 from station.control.cycle import ControlCycle, ControlState, CycleResult
+from station.device_clocks import DeviceClocks
 from station.devices import Devices, cells_of_racks
 from station.dispatch.commands import Command
 from station.dispatch.regulation import load_regulation
@@ -116,6 +117,7 @@ class Controller:
             self._devices, self._executor, self._telemetry, self._link, self._alarms
         )
         self._cells = CellDesk(self._on_computed)
+        self._clocks = DeviceClocks()
         self._acquired: Counter[str] = Counter()
         self._values: dict[str, float] = {}
         self._oldest_s: dict[str, float] = {}
@@ -265,7 +267,7 @@ class Controller:
 
     def _on_bundle(self, bundle: Bundle) -> None:
         arrived_ms = steady_ms()
-        for reading in self._cells.take(bundle).readings():
+        for reading in self._cells.take(self._clocks.take(bundle)).readings():
             self._image.update(reading, arrived_ms)
             if self._telemetry.add(reading):
                 self._acquired["samples"] += 1
@@ -283,7 +285,7 @@ class Controller:
         self._telemetry.add_events([self._alarms.tell(condition, active=active)])
 
     def _on_fast(self, reading: FastReading) -> None:
-        self._loops.on_fast(reading)
+        self._loops.on_fast(self._clocks.take_fast(reading))
 
     def _on_quarantine(self, reason: str) -> None:
         self._watch.batch_quarantined(reason)
@@ -345,6 +347,7 @@ class Controller:
             self._watch.conditions(image, result),
             self._estimators.conditions(),
             self._cells.conditions(),
+            self._clocks.conditions(now_ms),
         )
         self._telemetry.add_events(self._alarms.update(conditions, now_ms))
         self._telemetry.add_events(self._story.tell(result, loops.take_clock_words()))

@@ -6,6 +6,7 @@ questions, the vector that takes the replies, where the device's time lies in it
 
 from contract.frame import Quality
 from station.clock import now_ms
+from station.protocols.clock_watch import ClockWatch
 from station.protocols.driver import DeviceSpec, MissedReading, Publish, Reading
 from station.protocols.errors import BadReply, WrongDevice
 from station.protocols.modbus.decode import LayoutDecoder, gather, indices
@@ -26,13 +27,23 @@ class Group:
         failures: attempts in a row that failed.
     """
 
-    def __init__(self, spec: DeviceSpec, profile: Profile, rhythm: Rhythm) -> None:
-        """Compile."""
+    def __init__(
+        self, spec: DeviceSpec, profile: Profile, rhythm: Rhythm, watch: ClockWatch | None = None
+    ) -> None:
+        """Compile.
+
+        Args:
+            spec: who it is.
+            profile: of the device.
+            rhythm: how often, and which layouts.
+            watch: the device's clock, None where it has none.
+        """
         self.rhythm = rhythm
         self.failures = 0
         self._spec = spec
         self._profile = profile
         self._clock = profile.time
+        self._watch = watch
         plan: Plan = plan_for(profile, rhythm.layouts)
         self.questions: tuple[Question, ...] = tuple(
             reading(spec.unit, block.space, block.address, block.count, block.start)
@@ -109,8 +120,7 @@ class Group:
                 continue
             values, quality = decoder.decode(self.registers)
             received_ms = now_ms()
-            clock = self._clock
-            if clock is not None and abs(received_ms - time_ms) > clock.max_error_s * 1000:
+            if self._watch is not None and self._watch.is_wrong(time_ms - received_ms):
                 quality[quality == Quality.GOOD] = Quality.QUESTIONABLE
             self._handed_over[name] = time_ms
             publish(Reading(self._spec.device, name, time_ms, received_ms, values, quality))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from enum import Enum
 
+from station.protocols.clock_watch import ClockWatch
 from station.protocols.driver import DeviceSpec, Publish
 from station.protocols.errors import BadReply, DeviceUnreachable, ProtocolError, WrongDevice
 from station.protocols.health import Health
@@ -57,7 +58,9 @@ class Unit:
         self.profile = profile
         self.number = number
         self.health = Health(spec.device)
-        self.groups = [Group(spec, profile, rhythm) for rhythm in rhythms_of(profile)]
+        clock = profile.time
+        watch = None if clock is None else ClockWatch(spec.device, clock.max_error_s)
+        self.groups = [Group(spec, profile, rhythm, watch) for rhythm in rhythms_of(profile)]
         self.answered_in_s = 0.0
         self._verified: dict[Connection, int] = {}
         self._time_ms = 0

@@ -294,7 +294,8 @@ async def test_a_clock_that_jumps_makes_values_questionable_until_it_is_right(
 
     stage.check_values(offset_s=jump_s)
     assert {q for r in stage.since(0, "C1-R02") for q in r.quality.tolist()} == {Quality.GOOD}
-    assert logged(log, "C1-R01") == []
+    assert logged(log, "C1-R01") == ["clock_wrong", "clock_right"]
+    assert logged(log, "C1-R02") == []
     assert shown is not None
     assert shown.sample.quality.tolist() == [Quality.GOOD] * 2 * CELLS
 
