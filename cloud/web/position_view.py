@@ -81,7 +81,7 @@ def _now(
         said = t("Awarded now: {awarded} MW. No power has been told yet.", awarded=awarded)
     else:
         said = t(
-            "Awarded now: {awarded} MW; {power} MW at {time}.",
+            "Awarded now: {awarded} MW; measured {power} MW at {time}.",
             awarded=awarded,
             power=form.number(moment.power_mw, 3, signed=True),
             time=form.clock(moment.at_ms, station.zone),
