@@ -12,6 +12,8 @@ from cloud.web.language import Words
 from cloud.web.visit import Visit
 
 _SHORT_HASH: Final = 12
+_MILLION: Final = 1e6
+_MINUTES: Final = len("00:00")
 
 
 def view(
@@ -66,13 +68,13 @@ def standing_words(t: Words, may: MayBid | FallsBack, zone: ZoneInfo) -> str:
 def verdict_words(t: Words, one: Training) -> str:
     """What became of a training, in words."""
     if one.state is State.RUNNING:
-        return t("in training, {share} % done", share=form.percent(one.share))
+        return t("in training, {share} % done", share=_share(one.share))
     if one.state is State.PROMOTED:
-        return t("passed: may bid")
+        return t("passed the gate")
     if one.fault is not None:
         return _fault_words(t)[one.fault]
     if one.verdict is not None and one.verdict.sure < CONFIDENCE:
-        sure, asked = form.percent(one.verdict.sure), form.percent(CONFIDENCE)
+        sure, asked = _share(one.verdict.sure), _share(CONFIDENCE)
         return t("kept out: sure to {sure} %, {asked} % are asked", sure=sure, asked=asked)
     return t("kept out: its worst days cost more")
 
@@ -96,12 +98,11 @@ def _row(t: Words, one: Training, zone: ZoneInfo) -> dict[str, Any]:
         "by": t("schedule") if one.asked_by == "schedule" else one.asked_by,
         "first": _date(one.first_day),
         "unseen": _date(one.unseen_from),
-        "last": _date(one.last_day),
-        "practice": f"{one.wish.seeds} × {form.number(one.wish.steps, 0)}",
+        "practice": f"{one.wish.seeds} × {one.wish.steps / _MILLION:g} M",
         "short": any(note.startswith("short history") for note in one.notes),
         "words": verdict_words(t, one),
         "gain": form.number(verdict.gain if verdict else None, 0, signed=True),
-        "sure": form.percent(verdict.sure if verdict else None),
+        "sure": "–" if verdict is None else _share(verdict.sure),
         "cvar": form.number(verdict.cvar_policy if verdict else None, 2),
         "cvar_value": form.number(verdict.cvar_value if verdict else None, 2),
         "model": (one.model or "")[:_SHORT_HASH],
@@ -113,4 +114,11 @@ def _date(day: Any) -> str:
 
 
 def _moment(at_ms: int | None, zone: ZoneInfo) -> str:
-    return "–" if at_ms is None else f"{form.day(at_ms, zone)} {form.clock(at_ms, zone)}"
+    if at_ms is None:
+        return "–"
+    return f"{form.day(at_ms, zone)} {form.clock(at_ms, zone)[:_MINUTES]}"
+
+
+def _share(share: float) -> str:
+    """Per cent without decimals: the gate's resamples say no more."""
+    return form.number(100 * share, 0)

@@ -88,7 +88,9 @@ def read_files(folder: Path) -> tuple[dict[str, Any], list[bytes]]:
     """
     try:
         card = json.loads((folder / CARD_FILE).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BadPolicy(f"{folder / CARD_FILE}: {error.strerror}; train it anew") from error
+    except ValueError as error:
         raise BadPolicy(f"{folder / CARD_FILE}: cannot be read: {error}; train it anew") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise BadPolicy(f"{folder / CARD_FILE}: is not of format {FORMAT}; train it anew")

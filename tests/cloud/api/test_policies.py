@@ -66,11 +66,11 @@ async def test_the_last_trainings_have_their_verdicts_and_lost_files_are_told(po
             "en",
             (
                 *("missing or altered", "failed: the libraries that train are not installed"),
-                *("kept out: its worst days cost more", "passed: may bid", "short history"),
+                *("kept out: its worst days cost more", "passed the gate", "short history"),
                 "sure to 42",
             ),
         ),
-        ("zh-Hans", ("策略文件缺失", "未安装训练所需的库", "最差日亏损更大", "通过：可以报价")),
+        ("zh-Hans", ("策略文件缺失", "未安装训练所需的库", "最差日亏损更大", "已通过准入")),
     ],
 )
 async def test_the_page_of_forecasts_shows_them_in_both_languages(policy_cloud, language, words):
