@@ -2,7 +2,7 @@
 
 from cloud.market.bids.acts import NewBid, approve, draft, edit, weigh_again, withdraw
 from cloud.market.bids.bid import Bid, Version
-from cloud.market.bids.cleared import Won, won_on, won_within
+from cloud.market.bids.cleared import Result, Won, results_within, won_on
 from cloud.market.bids.content import (
     Approver,
     Changed,
@@ -94,6 +94,7 @@ __all__ = [
     "Reason",
     "Rejected",
     "Replaced",
+    "Result",
     "Scheduled",
     "SettledVersion",
     "Settlement",
@@ -126,9 +127,9 @@ __all__ = [
     "papers_of_many",
     "reopen_corrected",
     "reopen_days",
+    "results_within",
     "settlements_of",
     "weigh_again",
     "withdraw",
     "won_on",
-    "won_within",
 ]

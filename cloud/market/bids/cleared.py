@@ -14,7 +14,7 @@ from cloud.market.errors import MarketError
 from cloud.vault.vault import Vault
 
 _WON: Final = """
-SELECT b.id::text, v.version FROM bids b JOIN bid_versions v ON v.bid = b.id
+SELECT b.id::text, v.version, b.market, b.product FROM bids b JOIN bid_versions v ON v.bid = b.id
 WHERE b.station = %(station)s AND v.state = ANY(%(states)s)
 AND (%(begin)s::bigint IS NULL OR b.end_ms > %(begin)s)
 AND (%(end)s::bigint IS NULL OR b.begin_ms < %(end)s)
@@ -33,15 +33,31 @@ class Won:
     cleared: Cleared
 
 
-async def won_within(
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was cleared of a product, without the bid that it was cleared for."""
+
+    market: str
+    product: str
+    cleared: Cleared
+
+
+async def results_within(
     pool: Pool, vault: Vault, station: str, begin_ms: int, end_ms: int
-) -> tuple[Won, ...]:
-    """Return all that is cleared for a station by bids that overlap a span of time.
+) -> tuple[Result, ...]:
+    """Return what is cleared for a station by bids that overlap a span of time.
+
+    No offers are opened, which are large: their plans and forecasts lie with them.
 
     Raises:
         MarketError: a cleared bid has no result.
     """
-    return await _won(pool, vault, {"station": station, "begin": begin_ms, "end": end_ms})
+    there = await _there(pool, {"station": station, "begin": begin_ms, "end": end_ms})
+    papers = await rows.papers_of_many(pool, vault, [row[0] for row in there], [Cleared])
+    return tuple(
+        Result(market, product, _cleared(papers, name, number))
+        for name, number, market, product in there
+    )
 
 
 async def won_on(
@@ -56,19 +72,29 @@ async def won_on(
 
 
 async def _won(pool: Pool, vault: Vault, asked: Mapping[str, Any]) -> tuple[Won, ...]:
+    there = await _there(pool, asked)
+    names = [row[0] for row in there]
+    papers = await rows.papers_of_many(pool, vault, names, [Cleared])
+    loaded = await rows.load_many(pool, vault, names)
+    return tuple(
+        Won(bid, number, _cleared(papers, name, number))
+        for bid, (name, number, *_) in zip(loaded, there, strict=True)
+    )
+
+
+async def _there(pool: Pool, asked: Mapping[str, Any]) -> list[Any]:
+    """Return id, version, market and product of what is won, in the order of its time."""
     given = dict.fromkeys(("begin", "end", "market", "day")) | dict(asked)
     async with connection(pool) as conn:
         found = await conn.execute(_WON, given | {"states": sorted(WON)})
-        there = await found.fetchall()
-    names = [name for name, _ in there]
-    papers = await rows.papers_of_many(pool, vault, names, [Cleared])
-    won = []
-    for bid, (name, number) in zip(await rows.load_many(pool, vault, names), there, strict=True):
-        cleared = papers[name].get(number, {}).get(Cleared)
-        if cleared is None:
-            raise MarketError(
-                f"bid {name}: version {number} is {bid.of(number).state} and has no result; "
-                "restore the store from a backup"
-            )
-        won.append(Won(bid, number, cleared))
-    return tuple(won)
+        return await found.fetchall()
+
+
+def _cleared(papers: Mapping[str, rows.Papers], name: str, number: int) -> Cleared:
+    found = papers[name].get(number, {}).get(Cleared)
+    if not isinstance(found, Cleared):
+        raise MarketError(
+            f"bid {name}: version {number} is cleared and has no result; restore the store from a"
+            " backup"
+        )
+    return found

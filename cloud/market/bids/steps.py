@@ -12,7 +12,7 @@ from cloud.db import Pool, connection
 from cloud.market.bids import rows
 from cloud.market.bids.approval import FALLBACK_RULE, fault_of, rule_of
 from cloud.market.bids.bid import Bid, Version
-from cloud.market.bids.cleared import won_within
+from cloud.market.bids.cleared import results_within
 from cloud.market.bids.content import Approval, Delivery, Judgement, fingerprint
 from cloud.market.bids.deadlines import left, why_lapsed
 from cloud.market.bids.decide import Do, Times, Todo
@@ -191,7 +191,8 @@ class Steps:
         async with connection(self._pool) as held, held.transaction():
             # Of two bids that clear at once, the later one orders the sum of both.
             await held.execute(_ONE_AT_A_TIME, [f"orders of {bid.station}"])
-            won = await won_within(self._pool, self._vault, bid.station, bid.begin_ms, bid.end_ms)
+            span = bid.begin_ms, bid.end_ms
+            won = await results_within(self._pool, self._vault, bid.station, *span)
             results = [one.cleared for one in won]
             ordered = await self._tools.desk.schedule(bid, results, now_ms)
             self._point("ordered")

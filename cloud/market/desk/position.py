@@ -17,9 +17,9 @@ async def traded(
 ) -> tuple[Traded, ...]:
     """Return the trades of energy that overlap a span of time."""
     found: list[Traded] = []
-    for won in await bids.won_within(pool, vault, station, begin_ms, end_ms):
-        awards = ((a.start_ms, a.direction, float(a.power_mw)) for a in won.cleared.awards)
-        found.extend(energy_trades(awards, won.cleared.interval_min))
+    for one in await bids.results_within(pool, vault, station, begin_ms, end_ms):
+        awards = ((a.start_ms, a.direction, float(a.power_mw)) for a in one.cleared.awards)
+        found.extend(energy_trades(awards, one.cleared.interval_min))
     return tuple(one for one in found if one.start_ms < end_ms and one.end_ms > begin_ms)
 
 
@@ -44,8 +44,8 @@ async def held_ready(
 ) -> tuple[HeldReady, ...]:
     """Return the power held ready that overlaps a span of time."""
     found: list[HeldReady] = []
-    for won in await bids.won_within(pool, vault, station, begin_ms, end_ms):
-        product = load_market(won.bid.market).product(won.bid.product)
+    for won in await bids.results_within(pool, vault, station, begin_ms, end_ms):
+        product = load_market(won.market).product(won.product)
         if product.kind not in {Kind.REGULATION, Kind.RESERVE}:
             continue
         for one in won.cleared.awards:

@@ -31,7 +31,9 @@ async def test_the_position_is_told_from_the_meters_first_minutes_on(cloud: Clou
     assert "The station has sent nothing of a meter" in before
     assert "Awarded now: 0.000 MW. No power has been told yet." in before
     assert "it takes two whole minutes of the meter" in at_once
-    assert re.search(r"Awarded now: 0\.000 MW; measured [+\u2212]\d\.\d{3} MW at \d\d:\d\d:\d\d\.", at_once)
+    assert re.search(
+        r"Awarded now: 0\.000 MW; measured [+\u2212]\d\.\d{3} MW at \d\d:\d\d:\d\d\.", at_once
+    )
     assert "Still to come today by awards: 0.000 MWh bought, 0.000 MWh sold." in after
     assert "it takes two whole minutes" not in after
     assert 1 <= len(spans) <= 2  # its minutes may lie on both sides of a quarter hour
