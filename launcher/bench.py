@@ -13,8 +13,6 @@ from typing import Any
 from launcher.errors import UnknownBenchError
 from launcher.paths import ROOT
 
-_LEAST_WIDTH = 150
-
 
 def names() -> list[str]:
     """The benchmarks there are: one module each in bench/."""
@@ -66,13 +64,14 @@ def run_bench(name: str, output: Path | None) -> int:
 
 
 def _print(result: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from launcher.wide_table import print_table
 
     table = Table(box=None, pad_edge=False)
     for title in ("Name", "Value", "Unit", "Better", "Target", "Peers"):
         right = title in {"Value", "Target"}
-        table.add_column(title, justify="right" if right else "left", no_wrap=title != "Peers")
+        table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for row in result["rows"]:
         peers = ", ".join(f"{k} {_digits(v)}" for k, v in (row.get("peers") or {}).items())
         table.add_row(
@@ -83,11 +82,8 @@ def _print(result: dict[str, Any]) -> None:
             _digits(row.get("target")),
             peers,
         )
-    console = Console()
-    if console.width < _LEAST_WIDTH:  # a pipe has no width, and half a name is none
-        console = Console(width=_LEAST_WIDTH)
-    console.print(f"{result['command']}\n{result['machine']}\n", highlight=False)
-    console.print(table)
+    print(f"{result['command']}\n{result['machine']}\n")
+    print_table(table)
 
 
 def _digits(value: object) -> str:

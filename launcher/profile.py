@@ -11,7 +11,7 @@ profile = typer.Typer(
     no_args_is_help=True,
 )
 
-_MODBUS_PORT = 502
+_MODBUS_PORT, _UNIT = 502, 1
 
 
 @profile.command()
@@ -31,7 +31,9 @@ def probe(
         int | None,
         typer.Option(min=1, max=65535, help="Its TCP port: 502, with --iec61850 102."),
     ] = None,
-    unit: Annotated[int, typer.Option(min=0, max=255, help="Modbus unit id behind it.")] = 1,
+    unit: Annotated[
+        int | None, typer.Option(min=0, max=255, help="Modbus unit id behind it; 1 if left out.")
+    ] = None,
     file: Annotated[
         str | None, typer.Option("--profile", help="The profile (TOML), or one that ships.")
     ] = None,
@@ -46,6 +48,9 @@ def probe(
     unmapped: Annotated[
         bool, typer.Option("--unmapped", help="Also read what is no signal of the station.")
     ] = False,
+    cells: Annotated[
+        bool, typer.Option("--cells", help="Each value of the signals that have many.")
+    ] = False,
     iec61850: Annotated[
         bool, typer.Option("--iec61850", help="The device speaks IEC 61850, not Modbus.")
     ] = False,
@@ -55,28 +60,56 @@ def probe(
     mapping: Annotated[
         str, typer.Option(help="With --iec61850: the mapping (TOML), or one that ships.")
     ] = "",
-    ied: Annotated[str, typer.Option(help="With --iec61850: its name in the SCL file.")] = "",
+    ied: Annotated[
+        str, typer.Option(help="With --iec61850: its name; left out, the device is asked for it.")
+    ] = "",
 ) -> None:
     """Read a real device once: values beside names, units, quality and raw registers."""
     from launcher import profile_iec61850
     from launcher.profile_probe import ProbeOptions, run_probe
 
     if iec61850:
+        modbus = {"--profile": file, "--unit": unit, "--save": save}
+        _refuse(
+            [name for name, given in modbus.items() if given is not None]
+            + ["--sunspec"] * sunspec + ["--unmapped"] * unmapped + ["--cells"] * cells,
+            "goes without --iec61850: it belongs to Modbus",
+        )  # fmt: skip
         asked = profile_iec61850.Iec61850Options(
-            host=host, port=port or profile_iec61850.PORT, scl=scl, mapping=mapping, ied=ied
+            host=host,
+            port=port or profile_iec61850.PORT,
+            scl=scl,
+            mapping=mapping,
+            ied=ied,
+            timeout_s=timeout,
         )
         raise typer.Exit(profile_iec61850.run_iec61850(asked))
+    mms = {"--scl": scl, "--mapping": mapping, "--ied": ied}
+    _refuse([name for name, given in mms.items() if given], "goes with --iec61850 only")
     raise typer.Exit(
         run_probe(
             ProbeOptions(
                 host=host,
                 port=port or _MODBUS_PORT,
-                unit=unit,
+                unit=_UNIT if unit is None else unit,
                 profile=file,
                 sunspec=sunspec,
                 timeout_s=timeout,
                 unmapped=unmapped,
+                cells=cells,
                 save=save,
             )
         )
     )
+
+
+def _refuse(options: list[str], why: str) -> None:
+    """Refuse options that would be dropped silently.
+
+    Raises:
+        WrongInput: there are any.
+    """
+    from launcher.errors import WrongInput
+
+    if options:
+        raise WrongInput(f"{', '.join(options)} {why}")

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from launcher.errors import LauncherError, WrongInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from station.protocols.driver import Reading
     from station.protocols.iec61850.bindings import Bindings, Bound
     from station.protocols.iec61850.connection import Association
     from station.protocols.iec61850.mapping import Binding
@@ -14,18 +17,18 @@ if TYPE_CHECKING:
 PORT = 102
 """The port of MMS (RFC 1006)."""
 _OK, _FAILED = 0, 1
-_LEAST_WIDTH = 160
 
 
 @dataclass(frozen=True)
 class Iec61850Options:
-    """What to ask; `scl` and `mapping` empty: the device itself, and the standard mapping."""
+    """What to ask; `scl`, `mapping`, `ied` empty: the device itself, and the standard mapping."""
 
     host: str
     port: int
     scl: str
     mapping: str
     ied: str
+    timeout_s: float = 2.0
 
 
 def run_iec61850(options: Iec61850Options) -> int:
@@ -35,39 +38,79 @@ def run_iec61850(options: Iec61850Options) -> int:
         WrongInput: file or mapping is wrong.
         LauncherError: the device cannot be reached, or the mapping finds nothing in it.
     """
+    from launcher.reach import answers_mms
     from station.protocols.driver import ONLINE, DeviceSpec
     from station.protocols.errors import ProfileError, ProtocolError
+    from station.protocols.iec61850 import mapping as mappings
+    from station.protocols.iec61850 import scl
     from station.protocols.iec61850.bindings import Bindings
     from station.protocols.iec61850.connection import Association
+    from station.protocols.profile_files import find
 
-    spec = DeviceSpec(
-        "device",
-        options.scl or ONLINE,
-        options.host,
-        options.port,
-        ied=options.ied,
-        mapping=options.mapping,
-    )
     try:
-        bindings = Bindings(spec)
-        by_file = bindings.by_file()
+        mapping = mappings.load(options.mapping)
+        if options.scl:
+            scl.names(find(options.scl))
     except ProfileError as error:
         raise WrongInput(str(error)) from error
+    answers_mms(options.host, options.port, options.timeout_s)
     try:
         association = Association(options.host, options.port, lambda: None)
     except ProtocolError as error:
         raise LauncherError(
-            f"{error}: see whether host and --port are right, the network reaches it, and the "
-            "device has an association free"
+            f"{error}: see whether the device has an association free, and whether what answers "
+            "there speaks MMS"
         ) from error
     try:
-        return _look(association, bindings, by_file)
+        ied = _ied_of(association, mapping.device, options.ied)
+        bindings = Bindings(
+            DeviceSpec(
+                "device",
+                options.scl or ONLINE,
+                options.host,
+                options.port,
+                ied=ied,
+                mapping=options.mapping,
+            )
+        )
+        return _look(association, bindings, _bound_by_file(bindings))
     except ProtocolError as error:
-        _print_objects(association, bindings.mapping.device, options.ied)
+        _print_objects(association, mapping.device, options.ied)
         raise LauncherError(str(error)) from error
     finally:
         association.retire()
         association.close()
+
+
+def _ied_of(association: "Association", device: str, asked: str) -> str:
+    """Return the IED's name as the device itself says it; empty where it does not tell one.
+
+    Raises:
+        LauncherError: another one is asked for, or there are several.
+    """
+    from station.protocols.iec61850.discovery import ied_names
+
+    found = sorted(ied_names(association.logical_devices(), device))
+    known = ", ".join(found)
+    if asked and found and asked not in found:
+        raise LauncherError(f"--ied {asked}: is not there; the device has: {known}")
+    if not asked and len(found) > 1:
+        raise LauncherError(f"the device has several IEDs ({known}): name one by --ied")
+    return asked or next(iter(found), "")
+
+
+def _bound_by_file(bindings: "Bindings") -> "Binding | None":
+    """Return the binding that the SCL file gives, if there is one.
+
+    Raises:
+        WrongInput: file or mapping is wrong.
+    """
+    from station.protocols.errors import ProfileError
+
+    try:
+        return bindings.by_file()
+    except ProfileError as error:
+        raise WrongInput(str(error)) from error
 
 
 def _look(association: "Association", bindings: "Bindings", by_file: "Binding | None") -> int:
@@ -99,10 +142,9 @@ def _print_sources(bound: "Bound") -> None:
 
 def _print_values(association: "Association", binding: "Binding") -> None:
     """Print each signal with value, unit, quality and object."""
-    from rich.console import Console
     from rich.table import Table
 
-    from contract.frame import Quality
+    from launcher.wide_table import print_table
     from station.protocols.iec61850.reports import ReadingMaker
 
     maker = ReadingMaker("device", binding)
@@ -113,33 +155,44 @@ def _print_values(association: "Association", binding: "Binding") -> None:
     stamp_ms = maker.time_of(measured)
     reading = maker.checked(maker.measurements, measured)
     table = Table(box=None, pad_edge=False)
-    for title in ("Signal", "Value", "Unit", "Quality", "Object"):
-        table.add_column(title, justify="right" if title == "Value" else "left", no_wrap=True)
-    if reading is not None:
-        objects = {signal.column: signal.source for signal in binding.signals}
-        for number, column in enumerate(binding.layout.columns):
-            source = objects.get(number)
-            name, first = column.signal.name, binding.layout.offset(column.signal.name)[0]
-            for k, raw in enumerate(reading.values[number].tolist()):
-                quality = Quality(int(reading.quality[first + k])).name.lower()
-                scale = 1.0 if column.signal.dtype == "f4" else column.signal.scale
-                shown = f"{raw * scale:.6g}" if quality in {"good", "questionable"} else "-"
-                where = ""
-                if source is not None:
-                    paths = source.objects(column.repeat)
-                    where = ", ".join(paths) if column.repeat == 1 else paths[k]
-                table.add_row(
-                    name if column.repeat == 1 else f"{name}[{k + 1}]",
-                    shown,
-                    column.signal.unit,
-                    quality,
-                    where,
-                )
-    console = Console(highlight=False, markup=False)
-    if console.width < _LEAST_WIDTH:
-        console = Console(width=_LEAST_WIDTH, highlight=False, markup=False)
+    for title in ("Signal", "Value", "Unit", "Quality", "Object", "Why"):
+        right = title == "Value"
+        table.add_column(title, justify="right" if right else "left", no_wrap=True)
+    for row in [] if reading is None else _rows(binding, reading):
+        table.add_row(*row)
     print(f"time of the values: {_time(stamp_ms)}")
-    console.print(table)
+    print_table(table)
+
+
+def _rows(binding: "Binding", reading: "Reading") -> "Iterator[tuple[str, ...]]":
+    """Yield a row for each value: signal, value, unit, quality, object, why it is not good."""
+    from contract.frame import Quality
+    from station.protocols.words import in_words, outside
+
+    sources = {signal.column: signal.source for signal in binding.signals}
+    for number, column in enumerate(binding.layout.columns):
+        source, signal = sources.get(number), column.signal
+        paths = () if source is None else source.objects(column.repeat)
+        first = binding.layout.offset(signal.name)[0]
+        scale = 1.0 if signal.dtype == "f4" else signal.scale
+        for k, raw in enumerate(reading.values[number].tolist()):
+            quality = Quality(int(reading.quality[first + k]))
+            shown = in_words(signal, raw * scale, signal.scale)
+            why = ""
+            if quality is Quality.QUESTIONABLE and source is not None:
+                low, high = source.low, source.high
+                inside = (low is None or raw * scale >= low) and (
+                    high is None or raw * scale <= high
+                )
+                why = "marked by the device or its clock" if inside else outside(low, high)
+            yield (
+                signal.name if column.repeat == 1 else f"{signal.name}[{k + 1}]",
+                shown if quality < Quality.INVALID else "-",
+                signal.unit,
+                quality.name.lower(),
+                ", ".join(paths) if column.repeat == 1 else paths[k] if paths else "",
+                why,
+            )
 
 
 def _time(stamp_ms: int) -> str:

@@ -1,6 +1,7 @@
 """`profile probe`: a device as a profile, or its own SunSpec models, make it look."""
 
 import asyncio
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from launcher.errors import LauncherError, WrongInput
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from station.protocols.modbus.gather import Registers
     from station.protocols.modbus.probe import Findings
     from station.protocols.modbus.profile import Profile
     from station.protocols.modbus.sunspec.chain import Chain
     from station.protocols.modbus.target import Target
 
 _OK, _FAILED = 0, 1
-_LEAST_WIDTH = 160
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class ProbeOptions:
     sunspec: bool
     timeout_s: float
     unmapped: bool = False
+    cells: bool = False
     save: Path | None = None
 
 
@@ -39,18 +43,48 @@ def run_probe(options: ProbeOptions) -> int:
         WrongInput: the options do not go together, or the profile is wrong.
         LauncherError: the device cannot be reached, or is no SunSpec device.
     """
+    from launcher.reach import known
     from station.protocols.errors import ProfileError, ProtocolError
 
     if options.sunspec == (options.profile is not None):
         raise WrongInput("give either --profile FILE, or --sunspec to ask the device itself")
     if options.save is not None and not options.sunspec:
         raise WrongInput("--save goes with --sunspec: it writes what the device tells")
+    if options.save is not None and options.save.exists():
+        raise WrongInput(f"--save {options.save}: is there already; name another, or remove it")
+    if options.profile is not None:
+        _see_kind(options.profile)
+    known(options.host)
     try:
         return asyncio.run(_probe(options))
     except ProfileError as error:
         raise WrongInput(str(error)) from error
     except ProtocolError as error:
         raise LauncherError(str(error)) from error
+
+
+def _see_kind(name: str) -> None:
+    """See that a file is the profile of a Modbus device.
+
+    Raises:
+        WrongInput: it is a mapping of IEC 61850, or of an MQTT sensor.
+    """
+    from station.protocols.errors import ProfileError
+    from station.protocols.modbus import profile as profiles
+
+    try:
+        signals = profiles.read(name)[1].get("signals")
+    except ProfileError as error:
+        raise WrongInput(str(error)) from error
+    if isinstance(signals, list):
+        raise WrongInput(
+            f"--profile {name}: is of an MQTT sensor, which speaks to a broker and cannot be "
+            f"asked; ./stationmaster profile check {name} tells what is wrong in it"
+        )
+    if signals is not None:
+        raise WrongInput(
+            f"--profile {name}: is a mapping of IEC 61850; take --iec61850 --mapping {name}"
+        )
 
 
 async def _probe(options: ProbeOptions) -> int:
@@ -75,7 +109,7 @@ async def _probe(options: ProbeOptions) -> int:
             profile = await _by_models(target, options)
         if profile is None:
             return _OK
-        findings = await look(target, profile, unmapped=options.unmapped)
+        findings = await look(target, profile, unmapped=options.unmapped, cells=options.cells)
     finally:
         connection.close()
     _print(profile, findings)
@@ -88,15 +122,24 @@ async def _by_models(target: "Target", options: ProbeOptions) -> "Profile | None
     from station.protocols.modbus.place import Space
     from station.protocols.modbus.sunspec.chain import discover
     from station.protocols.modbus.sunspec.document import compose, section_of
+    from station.protocols.modbus.sunspec.plate import type_plate
 
-    chain = await discover(lambda address, count: target.read(Space.HOLDING, address, count))
+    def read(address: int, count: int) -> "Awaitable[Registers]":
+        return target.read(Space.HOLDING, address, count)
+
+    chain = await discover(read)
+    plate = await type_plate(read, chain)
+    title = " ".join(filter(None, (plate.maker, plate.model))) or "SunSpec device"
+    if plate.maker or plate.model:
+        serial = f", serial number {plate.serial}" if plate.serial else ""
+        print(f"{title}{serial}")
     _print_chain(chain)
-    document: dict[str, Any] = {"title": "SunSpec device", "sunspec": section_of(chain)}
+    document: dict[str, Any] = {"title": title, "sunspec": section_of(chain)}
     profile, problems = profiles.of_document("the device's models", compose("device", document))
     if problems:
         raise problems[0]
     if options.save is not None:
-        options.save.write_text(_text(chain), "utf-8")
+        options.save.write_text(_text(chain, title), "utf-8")
         print(f"written: {options.save}\n")
     if profile is None or not profile.layouts:
         print("no signal of the station comes from these models")
@@ -120,7 +163,7 @@ def _print_chain(chain: "Chain") -> None:
     print()
 
 
-def _text(chain: "Chain") -> str:
+def _text(chain: "Chain", title: str) -> str:
     """Return a profile that holds the chain, one model a line."""
     from station.protocols.modbus.sunspec.document import section_of
 
@@ -130,7 +173,7 @@ def _text(chain: "Chain") -> str:
     ]
     models = "".join(f"    {{ {row} }},\n" for row in rows)
     return (
-        'title = "SunSpec device"\n\n[sunspec]\n'
+        f"title = {json.dumps(title, ensure_ascii=False)}\n\n[sunspec]\n"
         f'base = {section["base"]}\ncurrent = "discharge" # what a positive battery current '
         f'does, or "charge"\nmodels = [\n{models}]\n' + _slow_cells(section)
     )
@@ -149,21 +192,19 @@ def _slow_cells(section: dict[str, Any]) -> str:
 
 
 def _print(profile: "Profile", findings: "Findings") -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from launcher.wide_table import print_table
+
     table = Table(box=None, pad_edge=False)
-    for title in ("Layout", "Signal", "Value", "Unit", "Quality", "Registers"):
+    for title in ("Layout", "Signal", "Value", "Unit", "Quality", "Registers", "Why"):
         right = title == "Value"
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for line in findings.lines:
         group = line.group or "(unmapped)"
-        table.add_row(group, line.name, line.value, line.unit, line.quality, line.raw)
-    console = Console(highlight=False, markup=False)
-    if console.width < _LEAST_WIDTH:  # a pipe has no width, and half a register is none
-        console = Console(width=_LEAST_WIDTH, highlight=False, markup=False)
+        table.add_row(group, line.name, line.value, line.unit, line.quality, line.raw, line.why)
     print(profile.title)
     print(f"clock of the device: {findings.clock}\n")
-    console.print(table)
+    print_table(table)
     for problem in findings.problems:
         print(f"problem: {problem}", file=sys.stderr)

@@ -15,5 +15,5 @@ def find(name: str) -> Path:
     path = Path(name)
     if path.exists() or path.name != name:
         return path
-    shipped = PROFILE_FOLDER / name
-    return shipped if shipped.exists() else _SCL_FOLDER / name
+    shipped = (folder / name for folder in (PROFILE_FOLDER, _SCL_FOLDER))
+    return next((file for file in shipped if file.exists()), path)

@@ -125,6 +125,38 @@ async def test_probe_shows_values_beside_names_units_quality_and_registers(capsy
     assert "s from this machine's" in told.out
 
 
+async def test_probe_lists_each_cell_and_says_which_is_not_good_and_why(capsys, tmp_path):
+    file = tmp_path / "rack.toml"
+    file.write_text(
+        'title = "t"\n[layouts.rack]\n'
+        'soc = { address = 0, type = "u16", low = 0, high = 1 }\n'
+        'voltage_v = { address = 1, type = "u16", low = 0, high = 900 }\n'
+        'rack_state = { address = 2, type = "u16", states = { 1 = "idle" } }\n'
+        'current_a = { address = 8, type = "s16", scale_factor = { address = 9, type = "s16" } }\n'
+        '[layouts."rack.cells/4"]\ncell_voltage_v = { address = 4, type = "u16", unit = "mV", '
+        "repeat = 4, low = 2, high = 4 }\n"
+    )
+    bank = Bank()
+    bank.write(3, 0, 553, 1000, 9, 0, 3300, 0xFFFF, 3310, 9, 42, 0xFFFF)
+    async with ModbusServer({1: bank}) as server:
+        assert await probe(server, str(file), cells=True) == 0
+
+    rows = {line.split()[1]: line.rstrip() for line in capsys.readouterr().out.splitlines()
+            if line.startswith("rack")}  # fmt: skip
+    assert "553 is beyond what the station holds" in rows["soc"]
+    assert "unit missing?" in rows["soc"]
+    assert rows["voltage_v"].endswith("outside 0..900")
+    assert "the code 9 is none of 1" in rows["rack_state"]
+    assert "holding 8: 0x002A, power holding 9: 0xFFFF" in rows["current_a"]
+    assert "2 of 4 good" in rows["cell_voltage_v"]
+    assert (
+        "2 invalid (the device says 'no value'), 4 questionable (outside 2..4)"
+        in (rows["cell_voltage_v"])
+    )
+    assert rows["cell_voltage_v[3]"].split()[2:7] == ["3.310", "V", "good", "holding", "6:"]
+    assert "invalid" in rows["cell_voltage_v[2]"]
+
+
 async def test_probe_tells_another_device_and_holes_with_a_remedy(capsys):
     bank = Bank(size=1010)
     async with ModbusServer({1: bank}) as server:
@@ -187,6 +219,35 @@ async def test_probe_lists_the_models_of_a_sunspec_device_and_reads_them(capsys,
     second = profiles.load(f"{file}#2")
     assert set(second.layout_points()) == {"rack", "rack.cells/24"}
     assert second.polling.classes == {"rack.cells/24": "slow"}
+
+    assert second.title == "Independent Device"
+    assert "Independent Device, serial number 1\n" in told.out
+
+
+def test_a_saved_profile_is_not_written_over(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("mine")
+
+    with pytest.raises(WrongInput, match="is there already"):
+        run_probe(ProbeOptions("127.0.0.1", 502, 1, None, sunspec=True, timeout_s=0.5, save=file))
+
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [("mqtt-room.toml", "MQTT sensor"), ("pcs-iec61850.toml", "--iec61850 --mapping")],
+)
+def test_probe_tells_that_a_file_is_of_another_protocol(profile, words):
+    with pytest.raises(WrongInput, match=words):
+        run_probe(ProbeOptions("127.0.0.1", 502, 1, profile, sunspec=False, timeout_s=0.5))
+
+
+def test_a_host_that_nobody_knows_is_named():
+    asked = ProbeOptions("nowhere.invalid", 502, 1, "meter.toml", sunspec=False, timeout_s=0.5)
+
+    with pytest.raises(LauncherError, match=r"host 'nowhere\.invalid' is not known"):
+        run_probe(asked)
 
 
 async def test_probe_of_models_without_a_signal_says_so(capsys):

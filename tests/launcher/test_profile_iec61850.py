@@ -1,5 +1,8 @@
 """`profile probe --iec61850` and `profile check` of mappings, against a real server."""
 
+import socket
+import threading
+
 import pytest
 from typer.testing import CliRunner
 
@@ -7,6 +10,7 @@ from launcher.errors import LauncherError, WrongInput
 from launcher.main import app
 from launcher.profile_check import run_check
 from launcher.profile_iec61850 import Iec61850Options, run_iec61850
+from launcher.reach import answers_mms
 from tests.station.protocols.iec61850_made import EDITION_1, IED, MEASURED, Made
 from tests.station.protocols.iec61850_peer import Converter
 
@@ -34,7 +38,7 @@ def test_a_probe_shows_values_beside_names_units_and_objects(device, capsys, by_
 
     told = capsys.readouterr().out
     line = next(row for row in told.splitlines() if row.startswith("active_power_kw"))
-    assert line.split() == ["active_power_kw", "-750", "kW", "good", "MMXU1.TotW"]
+    assert line.split() == ["active_power_kw", "-750.0", "kW", "good", "MMXU1.TotW"]
     assert "brMeas (buffered, configuration revision 1)" in told
     assert "command active_power_setpoint_kw: K7PCS1/DRCC1.OutWSet" in told
 
@@ -66,6 +70,50 @@ def test_a_probe_without_a_device_and_with_a_wrong_file_says_what_to_do(device, 
 
     with pytest.raises(LauncherError, match="right"):
         run_iec61850(Iec61850Options("127.0.0.1", port, "", "", ""))
+
+
+def test_a_probe_by_a_template_asks_the_device_for_its_name_and_tells_states_in_words(
+    device, capsys
+):
+    assert run_iec61850(asked(device, scl=str(device.icd))) == 0
+
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line}
+    assert rows["pcs_state"][1:4] == ["2", "running", "good"]
+    assert rows["breaker_closed"][1:3] == ["1", "closed"]
+
+
+def test_a_probe_for_another_ied_tells_the_devices_own(device):
+    with pytest.raises(LauncherError, match=f"--ied WRONG: is not there; the device has: {IED}"):
+        run_iec61850(asked(device, scl=str(device.icd), ied="WRONG"))
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [(None, "says nothing within 0.2 s"), (b"HTTP/1.1 400", "takes no connection of MMS")],
+)
+def test_a_port_that_speaks_something_else_is_told_so(reply, words):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            line, _ = server.accept()
+            with line:
+                line.recv(100)
+                line.sendall(reply)
+
+        if reply:
+            threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(LauncherError, match=words):
+            answers_mms("127.0.0.1", server.getsockname()[1], 0.2 if reply is None else 5)
+
+
+@pytest.mark.parametrize("options", [["--iec61850", "--unit", "3"], ["--iec61850", "--sunspec"],
+                                     ["--iec61850", "--save", "x"], ["--ied", "X"]])  # fmt: skip
+def test_options_of_the_other_protocol_are_refused(options):
+    found = CliRunner().invoke(app, ["profile", "probe", "127.0.0.1", *options])
+
+    named = next(word for word in options if word.startswith("--") and word != "--iec61850")
+    assert isinstance(found.exception, WrongInput)
+    assert f"{named} goes with" in str(found.exception)
 
 
 def test_the_command_line_knows_the_standard_converter(tmp_path):

@@ -6,7 +6,7 @@ that an SCL file gives, so that a mapping is bound to both alike.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from station.protocols.errors import DeviceUnreachable, ProfileError
@@ -24,6 +24,11 @@ _BASIC = {
 """SCL names of MMS types (mms_common.h) that tell them apart as far as values need it."""
 
 
+def ied_names(domains: Iterable[str], device: str) -> list[str]:
+    """Return the IEDs that have a logical device of this instance, by their complete names."""
+    return [d.removesuffix(device) for d in domains if d.endswith(device)]
+
+
 def discover(association: Association, device: str, name: str = "") -> Ied:
     """Browse an IED.
 
@@ -38,7 +43,7 @@ def discover(association: Association, device: str, name: str = "") -> Ied:
         DeviceUnreachable, ServiceFailed: it does not let itself be browsed.
     """
     domains = association.logical_devices()
-    name = name or next((d.removesuffix(device) for d in domains if d.endswith(device)), "")
+    name = name or next(iter(ied_names(domains, device)), "")
     mine = [domain for domain in domains if domain.startswith(name)]
     if f"{name}{device}" not in mine:
         raise ProfileError(

@@ -89,22 +89,39 @@ def load(path: Path, ied: str = "") -> Ied:
     Raises:
         ProfileError: naming file, element and remedy.
     """
+    root = _root(path)
+    found = root.findall(f"{_NS}IED")
+    chosen = [element for element in found if element.get("name") == ied]
+    if not chosen and len(found) == 1:
+        chosen = found
+    if not chosen:
+        raise ProfileError(
+            str(path),
+            f"IED {ied!r}",
+            "is not there",
+            f"the file has: {', '.join(names(path)) or 'none'}",
+        )
+    return _Reader(str(path), root, chosen[0], ied or chosen[0].get("name", "")).read()
+
+
+def names(path: Path) -> list[str]:
+    """Return the names of an SCL file's IEDs.
+
+    Raises:
+        ProfileError: the file cannot be read, or is none.
+    """
+    return [element.get("name", "") for element in _root(path).findall(f"{_NS}IED")]
+
+
+def _root(path: Path) -> ET.Element:
     try:
-        root = ET.parse(path).getroot()  # noqa: S314 - the engineer's own file, no entity expansion in expat >= 2.4
+        return ET.parse(path).getroot()  # noqa: S314 - the engineer's own file, no entity expansion in expat >= 2.4
     except OSError as error:
         raise ProfileError(
             str(path), "file", f"cannot be read ({error.strerror})", "give the path of an SCL file"
         ) from error
     except ET.ParseError as error:
         raise ProfileError(str(path), "file", f"is no XML: {error}", "mend the line") from error
-    found = root.findall(f"{_NS}IED")
-    chosen = [element for element in found if element.get("name") == ied]
-    if not chosen and len(found) == 1:
-        chosen = found
-    if not chosen:
-        names = ", ".join(element.get("name", "") for element in found) or "none"
-        raise ProfileError(str(path), f"IED {ied!r}", "is not there", f"the file has: {names}")
-    return _Reader(str(path), root, chosen[0], ied or chosen[0].get("name", "")).read()
 
 
 class _Reader:

@@ -5,24 +5,27 @@ do about it, and the rest is read all the same.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from contract import layouts
 from contract.frame import Quality
-from contract.signal import Kind, Signal
+from contract.signal import Signal
+from station.protocols.columns import Flags, Floats
 from station.protocols.errors import ProtocolError
 from station.protocols.modbus.decode import LayoutDecoder, indices
 from station.protocols.modbus.gather import Registers, gather, value_at
-from station.protocols.modbus.place import MAX_POWER_OF_TEN, Place, RegisterType
+from station.protocols.modbus.place import MAX_POWER_OF_TEN, Place
 from station.protocols.modbus.plan import Block, Plan, Span, coalesce, plan_for, spans_of
 from station.protocols.modbus.point import Unmapped
 from station.protocols.modbus.profile import Profile
+from station.protocols.modbus.shown import View, raw_of
 from station.protocols.modbus.target import Silent, Target, with_remedy
+from station.protocols.words import digits, in_words
 
-_SHOWN_REGISTERS = 4
+_NAMED_VALUES = 5
+"""So many values that are not good are named."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Line:
     Attributes:
         group: name of the layout; empty for what is unmapped.
         raw: where it lies and what the registers hold.
+        why: it is not good, as far as the registers tell.
     """
 
     group: str
@@ -40,6 +44,7 @@ class Line:
     unit: str
     quality: str
     raw: str
+    why: str = ""
 
 
 @dataclass
@@ -51,13 +56,16 @@ class Findings:
     clock: str = ""
 
 
-async def look(target: Target, profile: Profile, *, unmapped: bool = False) -> Findings:
+async def look(
+    target: Target, profile: Profile, *, unmapped: bool = False, cells: bool = False
+) -> Findings:
     """Read everything that a profile describes once.
 
     Args:
         target: an open connection and the unit behind it.
         profile: a checked profile.
         unmapped: read also the points that are no signal.
+        cells: tell also each value of the signals that have many.
 
     Raises:
         Silent: the device answers nothing at all.
@@ -70,17 +78,21 @@ async def look(target: Target, profile: Profile, *, unmapped: bool = False) -> F
     for name, points in profile.layout_points().items():
         decoder = LayoutDecoder(profile, plan, name, points)
         columns, quality = decoder.decode(registers)
+        view = View(profile, plan, decoder.layout, points, registers)
         for column, values in zip(decoder.layout.columns, columns, strict=True):
             signal = column.signal
             if signal.name not in points:
                 continue
-            point = points[signal.name]
             start, stop = decoder.layout.offset(signal.name)
-            lost = _is_lost(profile, plan, point, missed)
+            lost = _is_lost(profile, plan, points[signal.name], missed)
             flags = None if lost else quality[start:stop]
             numbers = values.astype(np.float64) * signal.scale
-            raw = _raw(profile, plan, point, registers, point.offsets())
-            found.lines.append(_signal_line(name, signal, numbers, flags, raw))
+            found.lines.append(_line(view, signal, numbers, flags, 0))
+            if cells and flags is not None and len(numbers) > 1:
+                found.lines += [
+                    _line(view, signal, numbers[k : k + 1], flags[k : k + 1], k)
+                    for k in range(len(numbers))
+                ]
     if unmapped:
         await _look_at_unmapped(target, profile, found)
     return found
@@ -158,50 +170,43 @@ def _tell_clock(
         )
 
 
-def _signal_line(
-    layout: str, signal: Signal, numbers: np.ndarray, flags: np.ndarray | None, raw: str
-) -> Line:
+def _line(view: View, signal: Signal, numbers: Floats, flags: Flags | None, first: int) -> Line:
+    """Return one signal's line, or that of one of its values; `first` is the first's number."""
+    point, layout = view.points[signal.name], view.layout
+    one_of_many = len(numbers) < point.count
+    name = f"{signal.name}[{first + 1}]" if one_of_many else signal.name
     if flags is None:
-        return Line(layout, signal.name, "–", signal.unit, "not read", "")
-    worst = Quality(int(flags.max()))
+        return Line(layout.name, name, "–", signal.unit, "not read", "")
+    offsets = point.offsets()[first : first + 1] if one_of_many else point.offsets()
+    raw = view.raw(signal.name, offsets)
     usable = numbers[flags < Quality.INVALID]
-    digits = max(0, -int(np.floor(np.log10(layouts.get(layout).signal(signal.name).scale))))
-    quality = worst.name.lower()
-    if len(numbers) > 1:
-        good = int((flags == Quality.GOOD).sum())
-        quality = "good" if good == len(numbers) else f"{good} of {len(numbers)} good"
-        value = "–"
-        if len(usable):
-            value = f"{usable.min():.{digits}f} … {usable.max():.{digits}f}"
-            value += f", mean {usable.mean():.{digits}f} ({len(numbers)} values)"
-        return Line(layout, signal.name, value, signal.unit, quality, raw)
-    value = "–" if not len(usable) else _words(signal, usable[0], digits)
-    return Line(layout, signal.name, value, signal.unit, quality, raw)
+    scale = layout.signal(signal.name).scale
+    if len(numbers) == 1:
+        value = in_words(signal, usable[0], scale) if len(usable) else "–"
+        why = "" if flags[0] == Quality.GOOD else view.why_not(signal.name, first)
+        return Line(layout.name, name, value, signal.unit, _quality(flags[0]), raw, why)
+    value, places = "–", digits(scale)
+    if len(usable):
+        value = f"{usable.min():.{places}f} … {usable.max():.{places}f}"
+        value += f", mean {usable.mean():.{places}f} ({len(numbers)} values)"
+    bad = np.flatnonzero(flags != Quality.GOOD).tolist()
+    quality = f"{len(flags) - len(bad)} of {len(flags)} good" if bad else "good"
+    why = _each_why(view, signal.name, flags, bad)
+    return Line(layout.name, name, value, signal.unit, quality, raw, why)
 
 
-def _words(signal: Signal, number: float, digits: int) -> str:
-    """Return a number, with its meaning where it is a state or bits."""
-    if signal.kind is Kind.STATE:
-        named = {value: english for value, english, _ in signal.states}
-        return f"{number:.0f} {named.get(int(number), '?')}"
-    if signal.kind is Kind.BITS:
-        named = {bit: english for bit, english, _ in signal.states}
-        on = [named.get(bit, f"bit {bit}") for bit in range(32) if int(number) >> bit & 1]
-        return ", ".join(on) or "none"
-    return f"{number:.{digits}f}"
+def _quality(flag: int) -> str:
+    return Quality(int(flag)).name.lower()
 
 
-def _raw(
-    profile: Profile, plan: Plan, place: Place, registers: Registers, offsets: Sequence[int]
-) -> str:
-    """Return where a place lies and its registers as they came, the first few of many."""
-    space = profile.space_of(place)
-    width = place.type.words
-    at = [place.address + offset + word for offset in offsets for word in range(width)]
-    words = [int(registers[plan.index(space, address)]) for address in at[:_SHOWN_REGISTERS]]
-    form = "{}" if place.type is RegisterType.BIT else "0x{:04X}"
-    more = " …" if len(at) > _SHOWN_REGISTERS else ""
-    return f"{space} {place.address}: {' '.join(form.format(word) for word in words)}{more}"
+def _each_why(view: View, name: str, flags: Flags, bad: list[int]) -> str:
+    """Return which of many values are not good, from 1, and why; the first few of many."""
+    told = []
+    for number in bad[:_NAMED_VALUES]:
+        why = view.why_not(name, number)
+        told.append(f"{number + 1} {_quality(flags[number])}" + (f" ({why})" if why else ""))
+    more = [f"{len(bad) - _NAMED_VALUES} more"] if len(bad) > _NAMED_VALUES else []
+    return ", ".join([*told, *more])
 
 
 async def _look_at_unmapped(target: Target, profile: Profile, found: Findings) -> None:
@@ -221,7 +226,7 @@ async def _look_at_unmapped(target: Target, profile: Profile, found: Findings) -
             found.lines.append(Line("", name, "–", point.unit, "not read", ""))
             continue
         value, quality = _unmapped_value(profile, plan, point, registers)
-        raw = _raw(profile, plan, place, registers, [0])
+        raw = raw_of(profile, plan, place, registers, [0])
         found.lines.append(Line("", name, value, point.unit, quality, raw))
 
 
