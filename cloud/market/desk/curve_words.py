@@ -1,6 +1,7 @@
 """Why an interval is offered as a curve: from which price it acts, and what for."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from cloud.market.bid import Direction, Segment
 from cloud.market.bidding import Values
@@ -47,37 +48,54 @@ def curve_words(
 
 
 def _selling(values: Values, step: int, soc: float, curve: Sequence[Segment]) -> Words:
-    battery, at = values.battery, _first(curve, Direction.DISCHARGE)
-    if at is None:
+    battery, bands = values.battery, _bands(curve, Direction.DISCHARGE)
+    if not bands:
         return Words(
             "sold at no price: there is nothing left to give, or it does not pay",
             "任何价格均不卖出：库存不足或无收益",
         )
+    (power, at), *more = bands
     worth = values.marginal(step, at, soc)[1]
     least = worth / battery.discharge_efficiency + battery.wear_per_mwh
     return Words(
         f"sold from {at:.2f}, where a MWh in store is worth {worth:.2f} later, {least:.2f} with "
-        "losses and wear",
-        f"不低于 {at:.2f} 卖出，此时库存每 MWh 日后价值 {worth:.2f}，计入损耗与折损为 {least:.2f}",
+        f"losses and wear: {power} MW{_then(more, 'from')}",
+        f"不低于 {at:.2f} 卖出，此时库存每 MWh 日后价值 {worth:.2f}，计入损耗与折损为 {least:.2f}："
+        f"{power} MW{_then_zh(more, '不低于')}",
     )
 
 
 def _buying(values: Values, step: int, soc: float, curve: Sequence[Segment]) -> Words:
-    at = _first(curve, Direction.CHARGE)
-    if at is None:
+    bands = _bands(curve, Direction.CHARGE)
+    if not bands:
         return Words(
             "bought at no price: there is no room left, or it does not pay",
             "任何价格均不买入：余量不足或无收益",
         )
+    (power, at), *more = bands
     worth = values.marginal(step, at, soc)[0]
     most = worth * values.battery.charge_efficiency
     return Words(
         f"bought up to {at:.2f}, where one more MWh will be worth {worth:.2f}, {most:.2f} with "
-        "losses",
-        f"不高于 {at:.2f} 买入，此时再多 1 MWh 日后价值 {worth:.2f}，计入损耗为 {most:.2f}",
+        f"losses: {power} MW{_then(more, 'up to')}",
+        f"不高于 {at:.2f} 买入，此时再多 1 MWh 日后价值 {worth:.2f}，计入损耗为 {most:.2f}："
+        f"{power} MW{_then_zh(more, '不高于')}",
     )
 
 
-def _first(curve: Sequence[Segment], direction: Direction) -> float | None:
-    """Return the price from which a curve acts in a direction; None: at no price."""
-    return next((float(one.price or 0) for one in curve if one.direction is direction), None)
+_Band = tuple[Decimal, float]
+"""Power in MW, and the price from which on, or up to which, it is called."""
+
+
+def _bands(curve: Sequence[Segment], direction: Direction) -> list[_Band]:
+    """Return the bands of a direction, the first to be called first."""
+    return [(one.power_mw, float(one.price or 0)) for one in curve if one.direction is direction]
+
+
+def _then(bands: Sequence[_Band], way: str) -> str:
+    """Name the bands after the first: the store runs short, or full, and each costs more."""
+    return "".join(f", {power} MW more {way} {at:.2f}" for power, at in bands)
+
+
+def _then_zh(bands: Sequence[_Band], way: str) -> str:
+    return "".join(f"，{way} {at:.2f} 再加 {power} MW" for power, at in bands)

@@ -125,6 +125,12 @@ async def test_a_quarter_hour_is_bid_by_a_curve_that_the_market_takes(pool, vaul
     least = min(s.price for s in interval.segments if s.direction is Direction.DISCHARGE)
     assert f"sold from {least:.2f}, where a MWh in store is worth" in told[EVENING_MS].en
     assert f"不低于 {least:.2f} 卖出" in told[EVENING_MS].zh
+    for number, one in enumerate(interval.segments):
+        way = ("from", "不低于") if one.direction is Direction.DISCHARGE else ("up to", "不高于")
+        first = number == ways.index(one.direction)
+        en = f": {one.power_mw} MW" if first else f", {one.power_mw} MW more {way[0]} {one.price}"
+        assert en in told[EVENING_MS].en
+        assert f"{way[1]} {one.price} {'' if first else '再加'}" in told[EVENING_MS].zh
     notes = [one for one in content.explanation if one.start_ms is None]
     assert any("no policy has passed the gate" in one.en for one in notes)
     assert any(one.zh == "按机会价值曲线申报：尚无策略通过准入" for one in notes)
