@@ -23,6 +23,7 @@ from station.estimators.network import NOTHING, Network, Trust
 from station.estimators.network_inputs import Ambient, Believed, Readings, network_inputs
 from station.estimators.network_run import NetworkState, run_second, start_network
 from station.estimators.samples import Flags, Halves, Indices, Samples
+from station.estimators.search import Portion
 from station.estimators.soc import SocEstimate, SocState
 
 _EVERY_S = 16
@@ -153,11 +154,17 @@ def correct(state: SocState, told_soc: Floats, variance: Floats, asked: Flags) -
     state = replace(state, settled=replace(settled, mean=mean, covariance=covariance))
     if not state.searching.any():
         return state
-    owner, hypotheses = state.owner, state.hypotheses
-    spread = hypotheses.soc_variance + variance[owner]
-    square = np.minimum((told_soc[owner] - hypotheses.soc) ** 2 / spread, _GATE)
-    log_weight = state.log_weight - np.where(asked[owner], 0.5 * (square + np.log(spread)), 0)
-    return replace(state, log_weight=log_weight.astype(np.float32))
+    portions = tuple(_weighed(each, told_soc, variance, asked) for each in state.search.portions)
+    return replace(state, search=replace(state.search, portions=portions))
+
+
+def _weighed(portion: Portion, told_soc: Floats, variance: Floats, asked: Flags) -> Portion:
+    """Weigh hypotheses by a measured SOC of their cells."""
+    owner = portion.owner
+    spread = portion.columns.soc_variance + variance[owner]
+    square = np.minimum((told_soc[owner] - portion.columns.soc) ** 2 / spread, _GATE)
+    told = np.where(asked[owner], 0.5 * (square + np.log(spread)), 0)
+    return replace(portion, log_weight=(portion.log_weight - told).astype(np.float32))
 
 
 def _pair(i: int) -> int:

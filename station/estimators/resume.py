@@ -1,5 +1,6 @@
 """The estimators after an absence, and on another model of the same cells."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from station.estimators import anomaly, capacity, charge_health, soc
 from station.estimators.anomaly import AnomalyState
 from station.estimators.charge_health import Words
 from station.estimators.estimator_state import EstimatorState, new_charging, new_memory, new_rests
+from station.estimators.search import Search
 from station.estimators.settings import Settings
 from station.estimators.soc_filter import (
     OCV_ERROR,
@@ -59,7 +61,7 @@ def resume(
         of_soc = replace(
             of_soc,
             settled=_widened(of_soc.settled, moved_sd, lost, fade),
-            hypotheses=_widened(of_soc.hypotheses, moved_sd, lost, fade),
+            search=_each(of_soc.search, lambda each: _widened(each, moved_sd, lost, fade)),
         )
     watch = state.watch
     return replace(
@@ -95,7 +97,7 @@ def adopt(settings: Settings, state: EstimatorState) -> EstimatorState:
         soc=replace(
             state.soc,
             settled=_adopted(settings, state.soc.settled),
-            hypotheses=_adopted(settings, state.soc.hypotheses),
+            search=_each(state.soc.search, lambda each: _adopted(settings, each)),
         ),
         network=new_memory(settings),
         anomaly=_anomaly(settings, state),
@@ -121,6 +123,13 @@ def _anomaly(settings: Settings, state: EstimatorState) -> AnomalyState | None:
         return None
     same = state.anomaly is not None and state.make == settings.model.make
     return state.anomaly if same else anomaly.start(settings.model, settings.place)
+
+
+def _each(search: Search, change: Callable[[FilterState], FilterState]) -> Search:
+    """Return a search with the filters of all its portions changed; nobody has waited."""
+    portions = tuple(replace(each, columns=change(each.columns)) for each in search.portions)
+    nothing = np.zeros_like(search.waited_s)
+    return Search(portions, nothing, nothing)
 
 
 def _widened(columns: FilterState, by_sd: float, lost: float, fade: np.ndarray) -> FilterState:

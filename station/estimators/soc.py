@@ -1,10 +1,7 @@
-"""SOC of every cell from a cold start on: many hypotheses first, then one filter.
+"""SOC of every cell: a search from a cold start on (search.py), then one filter (soc_filter.py).
 
-On the flat middle of an LFP cell's voltage a single filter that starts at the wrong SOC can
-settle at another flat place and be sure of it. A cell of unknown SOC therefore starts as a row
-of filters over the SOC that is possible, each weighted by how well it foretells the voltage
-(a Gaussian sum: Alspach and Sorenson 1972, IEEE Trans. Automatic Control 17). When the weighted
-row has drawn together it becomes one filter with the row's mean and spread.
+When the weighted row of a cell's hypotheses has drawn together it becomes one filter with the
+row's mean and spread.
 """
 
 from dataclasses import dataclass, replace
@@ -12,23 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from station.estimators import soc_filter
+from station.estimators import search, soc_filter
 from station.estimators.cell_model import CellModel, Floats
 from station.estimators.samples import Flags, Indices, Samples
 from station.estimators.screen import ScreenState, nothing_seen, screen
+from station.estimators.search import Search
 from station.estimators.soc_filter import FilterState, Innovation
 from station.estimators.trust import TrustState, doubtful, half_width, learn, nothing_learnt
 
-_OFFSETS = np.arange(-0.6, 0.61, 0.04, dtype=np.float32)
-"""Where the hypotheses of a cold start lie about the SOC that it is told."""
-_HYPOTHESIS_SD = np.float32(0.025)
-"""Neighbouring hypotheses overlap at 0.8 of it, so that no SOC lies between two of them."""
-_COLD_SD = 0.2
+_COLD_SD = np.float32(0.2)
 """How far the SOC that a cold start is told may be off: one standard deviation."""
-_BEYOND = 0.02
-"""Hypotheses may start so far beyond empty and full."""
-_LARGEST_SQUARE = 25.0
-"""One wild voltage rules out no hypothesis."""
 _DRAWN_TOGETHER = 0.01
 _LEAST_SEARCH_S = 1800.0
 """Half an hour of voltages, at the least, decides between hypotheses."""
@@ -41,11 +31,9 @@ class SocState:
     Attributes:
         rack: of each cell, shape (cells,).
         screened: what is remembered of the samples that were believed.
-        settled: one column a cell; the columns of searching cells stand still.
+        settled: one column a cell; that of a searching cell is the mixture of its hypotheses.
         searching: whether a cell still has many hypotheses, shape (cells,).
-        hypotheses: columns of searching cells.
-        owner: which cell each hypothesis belongs to, ascending.
-        log_weight: of each hypothesis.
+        search: their hypotheses.
         trust: what is remembered of how the filter's word came out.
     """
 
@@ -53,9 +41,7 @@ class SocState:
     screened: ScreenState
     settled: FilterState
     searching: npt.NDArray[np.bool_]
-    hypotheses: FilterState
-    owner: Indices
-    log_weight: Floats
+    search: Search
     trust: TrustState
 
 
@@ -87,26 +73,15 @@ def cold_start(model: CellModel, rack: Indices, racks: int, told_soc: Floats) ->
 
     A cell of which nothing was told (NaN) may stand anywhere.
     """
-    untold = np.isnan(told_soc)
-    told_soc = np.where(untold, 0.5, told_soc).astype(np.float32)
-    told = told_soc[:, None] + _OFFSETS
-    possible = (told > -_BEYOND) & (told < 1 + _BEYOND)
-    owner, place = np.nonzero(possible)
-    start = told[owner, place].astype(np.float32)
+    everyone = np.arange(len(rack))
+    told = np.where(np.isnan(told_soc), 0.5, told_soc).astype(np.float32)
+    spread = np.full(len(rack), _COLD_SD)
     return SocState(
         rack=rack,
         screened=nothing_seen(len(rack)),
-        settled=soc_filter.start(
-            model, rack, racks, told_soc, np.full(len(rack), _COLD_SD, np.float32)
-        ),
+        settled=soc_filter.start(model, rack, racks, told, spread),
         searching=np.ones(len(rack), bool),
-        hypotheses=soc_filter.start(
-            model, rack[owner], racks, start, np.full(len(owner), _HYPOTHESIS_SD)
-        ),
-        owner=owner,
-        log_weight=np.where(untold[owner], 0, -0.5 * (_OFFSETS[place] / _COLD_SD) ** 2).astype(
-            np.float32
-        ),
+        search=search.begin_search(model, rack, racks, everyone, told_soc, spread),
         trust=nothing_learnt(len(rack)),
     )
 
@@ -126,6 +101,14 @@ def known_start(
     )
 
 
+def searching_anew(model: CellModel, state: SocState, racks: int) -> SocState:
+    """Return a state whose hypotheses are not known as one whose search begins from mixtures."""
+    cells = np.flatnonzero(state.searching)
+    soc, sd = state.settled.soc[cells], np.sqrt(state.settled.soc_variance[cells])
+    begun = search.begin_search(model, state.rack, racks, cells, soc, sd)
+    return replace(state, search=begun)
+
+
 def step(
     model: CellModel, state: SocState, samples: Samples, capacity_ah: Floats
 ) -> tuple[SocState, SocEstimate]:
@@ -142,7 +125,8 @@ def step(
     settled, innovation = soc_filter.step(model, state.settled, samples, everyone, capacity_ah)
     state = replace(state, screened=screened, settled=settled)
     if state.searching.any():
-        state = _settle(_weigh(model, state, samples, capacity_ah))
+        found, settled = search.step_search(model, state.search, settled, samples, capacity_ah)
+        state = _settle(replace(state, search=found, settled=settled))
     trust = learn(
         model, state.trust, state.settled, innovation, samples.temperature_c, state.searching
     )
@@ -168,51 +152,13 @@ def doubted(state: SocState, cells: Indices, variance: Floats) -> SocState:
         return replace(state, settled=settled)
     of_all = np.zeros(len(state.rack), np.float32)
     of_all[cells] = variance
-    everyone = np.arange(len(state.owner))
-    hypotheses = soc_filter.doubted(state.hypotheses, everyone, of_all[state.owner])
-    return replace(state, settled=settled, hypotheses=hypotheses)
+    return replace(state, settled=settled, search=search.doubted(state.search, of_all))
 
 
 def soc_half_width(model: CellModel, state: SocState) -> Floats:
     """Return half the width of the interval that is to hold SOC nine times in ten."""
     at_c = state.screened.known_c
     return half_width(model, state.trust, state.settled, at_c, state.searching)
-
-
-def _weigh(model: CellModel, state: SocState, samples: Samples, capacity_ah: Floats) -> SocState:
-    """Step the hypotheses, weigh them by their innovations, and tell each cell its mixture."""
-    hypotheses, innovation = soc_filter.step(
-        model, state.hypotheses, samples, state.owner, capacity_ah[state.owner]
-    )
-    square = np.minimum(innovation.volts**2 / innovation.variance, _LARGEST_SQUARE)
-    log_weight = state.log_weight - 0.5 * (square + np.log(innovation.variance))
-    first = np.flatnonzero(np.diff(state.owner, prepend=-1))
-    owners = state.owner[first]
-    number = np.cumsum(np.diff(state.owner, prepend=-1) > 0) - 1
-    log_weight -= np.maximum.reduceat(log_weight, first)[number]
-    weight = np.exp(log_weight)
-    weight /= np.add.reduceat(weight, first)[number]
-
-    settled = state.settled
-    mean = np.add.reduceat(hypotheses.mean * weight, first, axis=1)
-    away = hypotheses.mean - mean[:, number]
-    covariance = hypotheses.covariance + np.stack([away[i] * away[j] for i, j in soc_filter.PAIRS])
-    new_mean, new_covariance = settled.mean.copy(), settled.covariance.copy()
-    new_mean[:, owners] = mean
-    new_covariance[:, owners] = np.add.reduceat(covariance * weight, first, axis=1)
-    hysteresis = settled.hysteresis.copy()
-    hysteresis[owners] = np.add.reduceat(hypotheses.hysteresis * weight, first)
-    core_k = settled.core_k.copy()
-    core_k[owners] = np.add.reduceat(hypotheses.core_k * weight, first)
-    settled = replace(
-        settled, mean=new_mean, covariance=new_covariance, hysteresis=hysteresis, core_k=core_k
-    )
-    return replace(
-        state,
-        settled=settled,
-        hypotheses=hypotheses,
-        log_weight=log_weight,
-    )
 
 
 def _settle(state: SocState) -> SocState:
@@ -222,20 +168,4 @@ def _settle(state: SocState) -> SocState:
     if not ripe.any():
         return state
     searching = state.searching & ~ripe
-    stays = searching[state.owner]
-    hypotheses = state.hypotheses
-    return replace(
-        state,
-        searching=searching,
-        hypotheses=replace(
-            hypotheses,
-            rack=hypotheses.rack[stays],
-            mean=hypotheses.mean[:, stays],
-            covariance=hypotheses.covariance[:, stays],
-            hysteresis=hypotheses.hysteresis[stays],
-            seen_s=hypotheses.seen_s[stays],
-            core_k=hypotheses.core_k[stays],
-        ),
-        owner=state.owner[stays],
-        log_weight=state.log_weight[stays],
-    )
+    return replace(state, searching=searching, search=search.left(state.search, searching))

@@ -18,17 +18,19 @@ import numpy as np
 from station.estimators.errors import StateError
 from station.estimators.estimator_state import EstimatorState, start
 from station.estimators.settings import Settings
+from station.estimators.soc import searching_anew
 
 _MAGIC = b"SMEST\x00\x00\x01"
 _DIGEST_BYTES = 32
 _LENGTH = struct.Struct("<I")
 _HEAD_AT = len(_MAGIC) + _DIGEST_BYTES + _LENGTH.size
-_MAY_BE_NEW = ("anomaly", "network", "charging", "relaxing", "words")
+_MAY_BE_NEW = ("anomaly", "network", "charging", "relaxing", "words", "soc.search")
 """Parts that start anew where they are not stored, and that nobody misses where they are."""
 _MAY_LACK = ("anomaly.channels.warm_s",)
 """Arrays that a state of an earlier version does not have, and that begin anew."""
-_NEVER_KEPT = ("network", "charging", "relaxing")
-"""What is heard anew within minutes, or was cut off by the restart itself."""
+_NEVER_KEPT = ("network", "charging", "relaxing", "soc.search")
+"""What is heard anew within minutes, or was cut off by the restart itself; and the hypotheses of a
+search, of a large station a third of a gigabyte: it begins anew from where its mixtures stand."""
 
 _Part = TypeVar("_Part")
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -36,7 +38,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 def state_to_bytes(state: EstimatorState) -> bytes:
     """Return the state as bytes; state_from_bytes returns the same state from them."""
-    arrays = [each for each in _leaves("", state) if not each[0].startswith(_NEVER_KEPT)]
+    arrays = [each for each in _leaves("", state) if not _is_of(each[0], _NEVER_KEPT)]
     head = {
         "make": state.make,
         "racks": len(state.watch.resumed),
@@ -58,17 +60,21 @@ def state_from_bytes(settings: Settings, blob: bytes) -> EstimatorState:
     _check_owner(settings, head)
     arrays = _arrays(head, payload)
     fresh = start(settings, np.full(len(settings.rack), 0.5, np.float32))
-    varies = _varying(fresh)
-    state = _filled("", fresh, arrays, varies)
-    arrays = {name: value for name, value in arrays.items() if not name.startswith(_MAY_BE_NEW)}
+    state = _filled("", fresh, arrays)
+    arrays = {name: value for name, value in arrays.items() if not _is_of(name, _MAY_BE_NEW)}
     if arrays:
         raise StateError(f"has {next(iter(arrays))}, which these estimators do not know")
     if not np.array_equal(state.soc.rack, settings.rack):
         raise StateError("its cells belong to other racks")
-    _check_hypotheses(settings, state, varies)
     settled = replace(state.soc.settled, rack=settings.rack)
-    soc = replace(state.soc, rack=settings.rack, settled=settled)
+    kept = replace(state.soc, rack=settings.rack, settled=settled)
+    soc = searching_anew(settings.model, kept, settings.racks)
     return replace(state, soc=soc, charging=fresh.charging, relaxing=fresh.relaxing)
+
+
+def _is_of(name: str, parts: tuple[str, ...]) -> bool:
+    """Return whether an array belongs to one of some parts of the state."""
+    return f"{name}.".startswith(tuple(f"{part}." for part in parts))
 
 
 def _opened(blob: bytes) -> tuple[dict[str, Any], bytes]:
@@ -112,7 +118,7 @@ def _leaves(prefix: str, part: object) -> Iterator[tuple[str, np.ndarray[Any, An
     yield prefix, np.asarray(part)
 
 
-def _filled(prefix: str, fresh: _Part, arrays: Arrays, varies: frozenset[str]) -> _Part:
+def _filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
     """Return a part like the fresh one with the stored arrays, which it takes out of the rest."""
     if fresh is None or isinstance(fresh, str):
         return fresh
@@ -121,7 +127,7 @@ def _filled(prefix: str, fresh: _Part, arrays: Arrays, varies: frozenset[str]) -
     if is_dataclass(fresh) and not isinstance(fresh, type):
         values = {
             each.name: _filled(
-                f"{prefix}.{each.name}".lstrip("."), getattr(fresh, each.name), arrays, varies
+                f"{prefix}.{each.name}".lstrip("."), getattr(fresh, each.name), arrays
             )
             for each in fields(fresh)
         }
@@ -131,9 +137,7 @@ def _filled(prefix: str, fresh: _Part, arrays: Arrays, varies: frozenset[str]) -
         return fresh
     if stored is None:
         raise StateError(f"lacks {prefix}")
-    ends = slice(None, -1) if prefix in varies else slice(None)
-    same = stored.ndim == wanted.ndim and stored.shape[ends] == wanted.shape[ends]
-    if not same or not _alike(stored.dtype, wanted.dtype):
+    if stored.shape != wanted.shape or not _alike(stored.dtype, wanted.dtype):
         raise StateError(
             f"{prefix} is {stored.dtype} of shape {stored.shape}, "
             f"these estimators have {wanted.dtype} of {wanted.shape}"
@@ -146,25 +150,3 @@ def _filled(prefix: str, fresh: _Part, arrays: Arrays, varies: frozenset[str]) -
 def _alike(stored: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
     """Return whether stored numbers may be taken: real ones of any precision count as the same."""
     return stored == wanted or stored.kind == wanted.kind == "f"
-
-
-def _check_hypotheses(settings: Settings, state: EstimatorState, varies: frozenset[str]) -> None:
-    """Refuse hypotheses that do not fit one another or the cells that search."""
-    owner = state.soc.owner
-    searching = np.flatnonzero(state.soc.searching)
-    lengths = {value.shape[-1] for name, value in _leaves("soc", state.soc) if name in varies}
-    if lengths != {len(owner)} or not np.array_equal(np.unique(owner), searching):
-        raise StateError("its hypotheses do not fit its cells")
-    if not np.array_equal(state.soc.hypotheses.rack, settings.rack[owner]):
-        raise StateError("its hypotheses belong to other racks")
-
-
-def _varying(fresh: EstimatorState) -> frozenset[str]:
-    """Return the parts whose last axis is as long as there are hypotheses.
-
-    A fresh state has dozens of them for each cell: more than anything else is long.
-    """
-    length = len(fresh.soc.owner)
-    return frozenset(
-        name for name, value in _leaves("soc", fresh.soc) if value.shape[-1:] == (length,)
-    )

@@ -165,8 +165,9 @@ def test_hypotheses_of_a_cold_start_are_weighed_by_what_the_network_tells():
 
     after = fused.correct(state, told, np.full(CELLS, 0.02**2, np.float32), np.ones(CELLS, bool))
 
-    weight = np.exp(after.log_weight - after.log_weight.max())
-    mean = (weight * after.hypotheses.soc).sum() / weight.sum()
+    (portion,) = after.search.portions
+    weight = np.exp(portion.log_weight - portion.log_weight.max())
+    mean = (weight * portion.columns.soc).sum() / weight.sum()
     assert mean == pytest.approx(0.7, abs=0.04)
 
 

@@ -260,7 +260,7 @@ def test_hypotheses_end_when_they_agree_and_the_state_stays_small(model):
     _, _, state = follow(model, cold_start(model, one_rack(4), 1, np.full(4, 0.8)), recording)
 
     assert not state.searching.any()
-    assert len(state.owner) == 0
+    assert all(len(portion.owner) == 0 for portion in state.search.portions)
     parts = (state.settled, state.screened, state.trust)
     kept = [array for part in parts for array in vars(part).values()]
     assert all(array.dtype in (np.float32, np.float16, np.intp, np.bool_) for array in kept)
