@@ -7,10 +7,12 @@ everything, and looks after a start how much processor time each of the station'
 
 import argparse
 import json
+import math
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +34,7 @@ _PORTS = 243
 """Of the big plant, as its file says."""
 _SETTLE_S = 45.0
 """Connections stand, every rack has told its cells, and the first garbage is gone."""
+_MEMORY_EVERY_S = 10.0
 _CELLS_PERIOD_S = 60.0
 """Estimates of single cells are told so often: at 160,000 cells they are 1.6 million values."""
 
@@ -43,14 +46,14 @@ class Watched:
     Attributes:
         seconds: how long.
         cores: by process, processor seconds a second.
-        memory_mb: by process, resident at the beginning and at the end.
+        memory_mb: by process, resident each ten seconds.
         oldest_s: the largest age seen, by family of layouts.
         first, last: the station's own status at both ends.
     """
 
     seconds: float = 0.0
     cores: dict[str, float] = field(default_factory=dict)
-    memory_mb: dict[str, tuple[float, float]] = field(default_factory=dict)
+    memory_mb: dict[str, list[float]] = field(default_factory=dict)
     oldest_s: dict[str, float] = field(default_factory=dict)
     first: Mapping[str, Any] = field(default_factory=dict)
     last: Mapping[str, Any] = field(default_factory=dict)
@@ -102,16 +105,19 @@ def _watch(pid: int, status_file: Path, seconds: float) -> Watched:
     watched = Watched(first=json.loads(status_file.read_text()))
     begun = _used(head)
     begun_s = time.monotonic()
+    memory_due_s = 0.0
     while time.monotonic() - begun_s < seconds:
         time.sleep(1.0)
         watched.last = json.loads(status_file.read_text())
         for family, age_s in watched.last["oldest_s"].items():
             watched.oldest_s[family] = max(age_s, watched.oldest_s.get(family, 0.0))
+        if time.monotonic() - begun_s >= memory_due_s:
+            memory_due_s += _MEMORY_EVERY_S
+            for name, (_, memory_mb) in _used(head).items():
+                watched.memory_mb.setdefault(name, []).append(memory_mb)
     watched.seconds = time.monotonic() - begun_s
-    for name, (cpu_s, memory_mb) in _used(head).items():
-        before_s, before_mb = begun.get(name, (0.0, 0.0))
-        watched.cores[name] = (cpu_s - before_s) / watched.seconds
-        watched.memory_mb[name] = (before_mb, memory_mb)
+    for name, (cpu_s, _) in _used(head).items():
+        watched.cores[name] = (cpu_s - begun.get(name, (0.0, 0.0))[0]) / watched.seconds
     return watched
 
 
@@ -138,21 +144,38 @@ def _called(process: psutil.Process, head: psutil.Process) -> str:
     return module.removeprefix("station.").removesuffix(".worker")
 
 
-def _missed(watched: Watched) -> float:
-    """Return the samples and the slots of fast lanes that devices were asked for in vain."""
-    total = 0.0
+def _missed(watched: Watched) -> dict[str, float]:
+    """Return by kind the samples and the slots of fast lanes that devices were asked for in vain.
+
+    Kinds without any are left out.
+    """
+    missed: Counter[str] = Counter()
     for sign, status in ((1, watched.last), (-1, watched.first)):
-        total += sign * sum(status["readings_missed"]["counts"].values())
-        total += sign * sum(lane["missed"] for lane in status["fast_lanes"].values())
-    return total
+        for device, count in status["readings_missed"]["counts"].items():
+            missed[_kind(device)] += sign * count
+        for device, lane in status["fast_lanes"].items():
+            missed[f"fast {_kind(device)}"] += sign * lane["missed"]
+    return {kind: float(count) for kind, count in missed.items() if count}
+
+
+def _kind(device: str) -> str:
+    """Return the letters with which a device's tag begins."""
+    return device.rstrip("0123456789-/")
+
+
+def _grown(seen: Sequence[float]) -> float:
+    """Return by how much memory grew between the first and the last third of the time."""
+    third = max(1, len(seen) // 3)
+    return sum(seen[-third:]) / third - sum(seen[:third]) / third
 
 
 def _rows(watched: Watched) -> Rows:
     cores = watched.cores
-    begin_mb = sum(begin for begin, _ in watched.memory_mb.values())
-    end_mb = sum(end for _, end in watched.memory_mb.values())
+    ends_mb = {name: seen[-1] for name, seen in watched.memory_mb.items()}
+    grown_mb = {name: _grown(seen) for name, seen in watched.memory_mb.items()}
     last = watched.last
     fast = "pcs", "rack", "meter", "panel"
+    missed = _missed(watched)
     return [
         row("station_cores", sum(cores.values()), "cores", 1.2, peers=cores),
         row(
@@ -170,10 +193,11 @@ def _rows(watched: Watched) -> Rows:
             peers={"p50": last["preprocessing"]["p50_ms"]},
         ),
         row("oldest_cell_age_s", watched.oldest_s.get("cells", float("inf")), "s", 5.0),
-        row("oldest_fast_age_s", max(watched.oldest_s.get(f, 0.0) for f in fast), "s", 2.0),
-        row("plant_missed_polls", _missed(watched), "polls", 0.0),
+        row("oldest_fast_age_s", max(watched.oldest_s.get(f, math.inf) for f in fast), "s", 2.0),
+        row("plant_missed_polls", sum(missed.values()), "polls", 0.0, peers=missed),
         row("cycles_missed", last["missed"] - watched.first["missed"], "cycles", 0.0),
-        row("station_memory_mb", end_mb, "MB", None, peers={"at the beginning": begin_mb}),
+        row("station_memory_mb", sum(ends_mb.values()), "MB", None, peers=ends_mb),
+        row("station_memory_growth_mb", sum(grown_mb.values()), "MB", None, peers=grown_mb),
         row("estimator_restarts", last["estimators"]["restarts"], "times", 0.0),
         row("plant_seconds", watched.seconds, "s", None, better="more"),
     ]

@@ -61,6 +61,7 @@ def open_graph(path: Path, refusal: Refusal) -> "InferenceSession":
     from onnxruntime.capi import onnxruntime_pybind11_state as refused  # noqa: PLC0415
 
     options = ort.SessionOptions()
+    options.enable_cpu_mem_arena = False  # it would keep what the largest batch once needed
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _ONNX_ERRORS_ONLY
     try:

@@ -159,8 +159,9 @@ def look(
     new = (state.warm_s == 0)[rack]
     off_c = np.where(good, off_c, state.fast_c).astype(np.float32)
     before_c = np.where(new, off_c, state.fast_c)
-    fast_c = before_c + fast * (off_c - before_c)
-    # At first the mean of all that was seen, later of the last hours.
+    # At first means of all that was seen, later of the last minutes or hours.
+    early = (span_s / (state.warm_s + np.maximum(span_s, 1e-3)))[rack]
+    fast_c = before_c + np.maximum(fast, early) * (off_c - before_c)
     slow = (span_s / np.minimum(state.warm_s + np.maximum(span_s, 1e-3), SLOW_S))[rack]
     slow_c = state.slow_c + slow * (off_c - state.slow_c)
 
@@ -228,10 +229,15 @@ def _contact(
 
 
 def _scatter(state: ChannelState, amounts: Floats, span_s: Floats, place: Place) -> Floats:
-    """Return the scatter of each channel over the rack's cells, remembered for an hour."""
+    """Return the scatter of each channel over the rack's cells, remembered for an hour.
+
+    At first it is that of all that was seen: where cells are read seldom, a block is the mean of
+    few readings, and their noise must not look like a difference until an hour has passed.
+    """
     now = _MAD_TO_SD * np.stack([place.median(np.abs(each)) for each in amounts])
-    keep = np.exp(-span_s / _SCATTER_MEMORY_S[:, None])
-    scatter = np.sqrt(keep * state.scatter**2 + (1 - keep) * now**2)
+    seen_s = state.seen_s + np.maximum(span_s, np.float32(1e-3))
+    share = np.minimum(span_s / np.minimum(seen_s, _SCATTER_MEMORY_S[:, None]), 1)
+    scatter = np.sqrt((1 - share) * state.scatter**2 + share * now**2)
     least: Floats = np.maximum(scatter, LEAST_SCATTER[:, None]).astype(np.float32)
     return least
 

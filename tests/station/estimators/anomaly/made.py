@@ -40,32 +40,33 @@ def detector() -> Detector:
 class Station:
     """Seconds of racks under a current that swings."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, racks: int = RACKS, cells: int = CELLS) -> None:
+        self.racks, self.cells = racks, cells
         self.rng = np.random.default_rng(seed)
         self.second = 0
         self.soc = 0.6
 
     def next(self) -> Inputs:
         """One second without a fault."""
+        racks, cells = self.racks, self.racks * self.cells
         self.second += 1
         swing = 0.2 * np.sin(self.second / 25) + 0.1 * np.sin(self.second / 3)
-        current_a = np.full(RACKS, swing * MODEL.capacity_ah, np.float32)
-        cells = RACKS * CELLS
+        current_a = np.full(racks, swing * MODEL.capacity_ah, np.float32)
         values, _ = MODEL.look_up(np.full(1, self.soc, np.float32), np.full(1, 25, np.float32))
         volts = values[0, 0] - values[2:, 0].sum() * current_a[0]
         noise = self.rng.standard_normal
         voltage_v = np.round(volts + 8e-4 * noise(cells), 3).astype(np.float32)
         return Inputs(
-            elapsed_s=np.ones(RACKS, np.float32),
-            current_a=current_a + (5e-4 * noise(RACKS)).astype(np.float32),
-            current_good=np.ones(RACKS, bool),
+            elapsed_s=np.ones(racks, np.float32),
+            current_a=current_a + (5e-4 * noise(racks)).astype(np.float32),
+            current_good=np.ones(racks, bool),
             voltage_v=voltage_v,
             temperature_c=np.round(25 + 0.08 * noise(cells), 1).astype(np.float32),
             good=np.ones(cells, bool),
             soc=np.full(cells, self.soc, np.float32),
             innovation=np.zeros(cells, np.float32),
-            rack_voltage_v=voltage_v.reshape(RACKS, -1).sum(axis=1),
-            rack_power_kw=np.full(RACKS, np.nan, np.float32),
+            rack_voltage_v=voltage_v.reshape(racks, -1).sum(axis=1),
+            rack_power_kw=np.full(racks, np.nan, np.float32),
         )
 
 

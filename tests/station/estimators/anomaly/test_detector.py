@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from launcher.paths import DATA
 from station.estimators.anomaly import (
     Kind,
     after_absence,
+    load_detector,
     place_of,
     start,
     step,
@@ -48,6 +50,26 @@ def test_healthy_racks_of_twenty_minutes_give_no_finding():
     assert findings == []
     assert told.level.tolist() == [0] * RACKS
     assert told.cell.tolist() == [-1] * RACKS
+
+
+@pytest.mark.parametrize("noise_k", [0.08, 0.15])
+def test_the_noise_of_cells_that_are_read_seldom_is_no_finding(noise_k):
+    shipped, rng = load_detector(DATA / "models" / "anomaly"), np.random.default_rng(5)
+    racks, cells = 10, 400
+    place = place_of(np.repeat(np.arange(racks), cells), racks)
+    station = Station(racks=racks, cells=cells)
+    state, findings = start(MODEL, place), []
+    for _ in range(30):
+        read_c = np.round(25 + rng.normal(0, noise_k, racks * cells), 1)
+        inputs = replace(
+            station.next(),
+            elapsed_s=np.full(racks, 20, np.float32),
+            temperature_c=read_c.astype(np.float32),
+        )
+        state, told = step(shipped, MODEL, place, state, inputs)
+        findings += told.findings
+
+    assert findings == []
 
 
 def test_a_cell_that_warms_within_a_minute_is_named_with_its_rack_and_reason():
