@@ -23,7 +23,7 @@ class Due:
     Attributes:
         alarm: its number.
         station_en, station_zh, zone: of its station.
-        device: where; empty where the station itself is meant.
+        device: where, or of bids the product as market/product; empty: the station itself.
         rule: what its definition says.
         priority: 1 to 4.
         onset_ms: when by the device's clock.

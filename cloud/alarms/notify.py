@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloud.alarms.channels import NotDelivered, deliver
-from cloud.alarms.definitions import Definitions
+from cloud.alarms.definitions import BID_CODES, Definitions
 from cloud.alarms.messages import Due, compose
 from cloud.alarms.outbox import Announced, plan, retry_ms
 from cloud.config_alarms import ChannelSection, NotificationsSection
@@ -172,8 +172,9 @@ class Notifier:
                 tell_damaged("events", station, event)
             else:
                 text_en, text_zh, value, limit = said.text_en, said.text_zh, said.value, said.limit
+        where = tag if code in BID_CODES else device
         return Due(
-            *(alarm, name, name_zh, zone, device, rule, priority, onset_ms),
+            *(alarm, name, name_zh, zone, where, rule, priority, onset_ms),
             *(returned_ms is not None, text_en, text_zh, value, limit, step),
         )
 

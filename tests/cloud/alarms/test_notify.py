@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from cloud.access import Role, User
-from cloud.alarms import Change, Desk, Notifier, Wanted, health, load
+from cloud.alarms import Change, Desk, Notifier, Wanted, health, load, tell_condition
 from cloud.alarms.channels import NotDelivered, deliver, signature
 from cloud.alarms.messages import Message
 from cloud.alarms.outbox import Announced, plan, retry_ms
@@ -76,6 +76,23 @@ async def test_a_webhook_is_told_once_of_each_alarm(pool, vault, secret):
     assert "2026-01-01 00:00:00 UTC+0000" in body["message"]
     assert "within 15 min: Open the rack page" in body["message"]
     assert [row[:3] for row in await outbox(pool)] == [("hook", 0, "sent")]
+
+
+@pytest.mark.usefixtures("station")
+async def test_a_missed_gate_is_told_with_its_product(pool, vault):
+    (station,) = (await rows(pool, "SELECT id FROM stations"))[0]
+    async with HttpReceiver() as receiver:
+        wanted = section(webhook(address=receiver.address))
+        notifier = Notifier(pool, vault, load(), wanted)
+        place = station, "test-exchange/minute-energy"
+        await tell_condition(pool, "cloud.bid_missed", {place}, T0)
+        await announce(pool, vault)
+
+        await notifier.plan(T0 + 10 * SECOND)
+        await notifier.send(wanted.channels[0], T0 + 10 * SECOND)
+
+    ((_, _, body),) = receiver.requests
+    assert "test-exchange/minute-energy Gate closed without a bid" in body["title"]
 
 
 @pytest.mark.usefixtures("station")
