@@ -181,7 +181,7 @@ def _due(search: Search, samples: Samples) -> list[bool]:
     due[first] = np.cumsum(columns[first]) <= _MOST_COLUMNS
     due |= waited_s + float(samples.elapsed_s.max()) > _LONGEST_WAIT_S
     due[first[:1]] = True
-    return (due & (columns > 0)).tolist()
+    return [bool(each) for each in due & (columns > 0)]
 
 
 def _weighed(
