@@ -103,7 +103,8 @@ def _why_empty(visit: Visit, moment: Moment) -> str:
         return visit.t("The station has sent nothing of a meter: what it delivers is not known.")
     return visit.t(
         "No interval can be told yet: it takes two whole minutes of the meter's counters in the"
-        " store. The power above is as the station tells it."
+        " store, some four minutes after the meter begins. The power above is as the station"
+        " tells it."
     )
 
 
