@@ -5,12 +5,13 @@
 """
 
 import importlib
+import inspect
 import json
 import platform
 from pathlib import Path
 from typing import Any
 
-from launcher.errors import UnknownBenchError
+from launcher.errors import UnknownBenchError, WrongInput
 from launcher.paths import ROOT
 
 
@@ -39,11 +40,17 @@ def machine() -> str:
     )
 
 
-def run_bench(name: str, output: Path | None) -> int:
+def run_bench(name: str, output: Path | None, seconds: float | None = None) -> int:
     """Run `bench/NAME.py` and print its table; `list` only names them.
+
+    Args:
+        name: of the module.
+        output: also write the rows there.
+        seconds: how long its longest part is watched; its own choice when left out.
 
     Raises:
         UnknownBenchError: there is no such module.
+        WrongInput: it has no part that could be made shorter.
     """
     known = names()
     if name == "list":
@@ -51,10 +58,17 @@ def run_bench(name: str, output: Path | None) -> int:
         return 0
     if name not in known:
         raise UnknownBenchError(name, known)
-    rows: list[dict[str, Any]] = importlib.import_module(f"bench.{name}").run()
+    module = importlib.import_module(f"bench.{name}")
+    options: dict[str, float] = {}
+    if seconds is not None:
+        if "seconds" not in inspect.signature(module.run).parameters:
+            raise WrongInput(f"--seconds: {name} has one length; leave it out")
+        options["seconds"] = seconds
+    rows: list[dict[str, Any]] = module.run(**options)
+    told = "" if seconds is None else f" --seconds {seconds:g}"
     result = {
         "machine": machine(),
-        "command": f"./stationmaster bench {name}",
+        "command": f"./stationmaster bench {name}{told}",
         "rows": rows,
     }
     if output is not None:
@@ -69,7 +83,7 @@ def _print(result: dict[str, Any]) -> None:
     from launcher.wide_table import print_table
 
     table = Table(box=None, pad_edge=False)
-    for title in ("Name", "Value", "Unit", "Better", "Target", "Peers"):
+    for title in ("Name", "Value", "Unit", "Better", "Target", "Met", "Peers"):
         right = title in {"Value", "Target"}
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for row in result["rows"]:
@@ -80,10 +94,19 @@ def _print(result: dict[str, Any]) -> None:
             row["unit"],
             row["better"],
             _digits(row.get("target")),
+            told_met(row),
             peers,
         )
     print(f"{result['command']}\n{result['machine']}\n")
     print_table(table)
+
+
+def told_met(row: dict[str, Any]) -> str:
+    """Return whether a row meets its target, empty where it has none."""
+    target, value = row.get("target"), row["value"]
+    if target is None or value is None:
+        return ""
+    return "yes" if (value <= target if row["better"] == "less" else value >= target) else "NO"
 
 
 def _digits(value: object) -> str:

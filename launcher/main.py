@@ -81,8 +81,9 @@ def simulate(
     if station is not None:
         from launcher.plant_station import write_station_of
 
-        write_station_of(config, station)
+        others = write_station_of(config, station)[1:]
         print(f"{station}: a station that reads the plant of {config}")
+        print(f"beside it: {', '.join(path.name for path in others)}; docs/engineer.md enrols it")
         raise typer.Exit(0)
     from launcher.tiers import run_simulator
 
@@ -170,11 +171,18 @@ def doctor() -> None:
 def bench(
     name: Annotated[str, typer.Argument(help="Which benchmark; 'list' names them.")],
     json: Annotated[Path | None, typer.Option(help="Also write the rows to this file.")] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=1, help="acquisition: so long for the whole plant, instead of 600."),
+    ] = None,
 ) -> None:
-    """Measure, and print the figures beside their targets and peers."""
+    """Measure, and print the figures beside their targets and peers.
+
+    Most take a minute or two; acquisition takes 13, or 3 more than --seconds says.
+    """
     from launcher.bench import run_bench
 
-    raise typer.Exit(run_bench(name, json))
+    raise typer.Exit(run_bench(name, json, seconds))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+import tomllib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ def run_check(file: str) -> int:
     from station.protocols.modbus import profile as profiles
     from station.protocols.modbus.fast_plan import compile_fast
 
+    if _is_point_list(file):
+        return _check_points(file)
     try:
         path, raw = profiles.read(file)
         if isinstance(raw.get("signals"), list):
@@ -37,6 +40,43 @@ def run_check(file: str) -> int:
         print(f"{path}: {len(problems)} {plural}", file=sys.stderr)
         return _WRONG
     _print(path, profile)
+    return _OK
+
+
+def _is_point_list(file: str) -> bool:
+    """Whether a file is the point list of a dispatch centre."""
+    from station.iec104.point_list import find_points
+
+    try:
+        return "points" in tomllib.loads(find_points(file).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+
+
+def _check_points(file: str) -> int:
+    """Print what a point list tells and takes; whose devices are meant only a station knows.
+
+    Returns the status.
+    """
+    from station.config_errors import ConfigError
+    from station.iec104.point_list import ControlPoint, load_points
+
+    try:
+        found = load_points(file, None)
+    except ConfigError as error:
+        print("\n".join(str(fault) for fault in error.faults), file=sys.stderr)
+        plural = "problem" if len(error.faults) == 1 else "problems"
+        print(f"{file}: {len(error.faults)} {plural}", file=sys.stderr)
+        return _WRONG
+    asked = [point for point in found.points if isinstance(point, ControlPoint)]
+    devices = sorted({d for point in found.points if (d := getattr(point, "device", ""))})
+    print(f"{file}: {found.title} (IEC 60870-5-104)\n")
+    print(f"common address {found.common_address}, sign of life: {found.sign_of_life}")
+    print(f"tells {len(found.points) - len(asked)} points, takes {len(asked)}:")
+    _print_names("takes: ", [f"{point.ioa} {point.signal}" for point in asked])
+    if devices:
+        print("devices that the station must have (it looks when it starts):")
+        _print_names("", devices)
     return _OK
 
 

@@ -142,9 +142,7 @@ def _print_sources(bound: "Bound") -> None:
 
 def _print_values(association: "Association", binding: "Binding") -> None:
     """Print each signal with value, unit, quality and object."""
-    from rich.table import Table
-
-    from launcher.wide_table import print_table
+    from launcher.wide_table import print_rows
     from station.protocols.iec61850.reports import ReadingMaker
 
     maker = ReadingMaker("device", binding)
@@ -154,14 +152,9 @@ def _print_values(association: "Association", binding: "Binding") -> None:
     measured = association.read_data_set(maker.measurements)
     stamp_ms = maker.time_of(measured)
     reading = maker.checked(maker.measurements, measured)
-    table = Table(box=None, pad_edge=False)
-    for title in ("Signal", "Value", "Unit", "Quality", "Object", "Why"):
-        right = title == "Value"
-        table.add_column(title, justify="right" if right else "left", no_wrap=True)
-    for row in [] if reading is None else _rows(binding, reading):
-        table.add_row(*row)
     print(f"time of the values: {_time(stamp_ms)}")
-    print_table(table)
+    titles = ("Signal", "Value", "Unit", "Quality", "Object", "Why")
+    print_rows(titles, [] if reading is None else list(_rows(binding, reading)))
 
 
 def _rows(binding: "Binding", reading: "Reading") -> "Iterator[tuple[str, ...]]":

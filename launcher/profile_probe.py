@@ -192,19 +192,23 @@ def _slow_cells(section: dict[str, Any]) -> str:
 
 
 def _print(profile: "Profile", findings: "Findings") -> None:
-    from rich.table import Table
+    from launcher.wide_table import print_rows
 
-    from launcher.wide_table import print_table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("Layout", "Signal", "Value", "Unit", "Quality", "Registers", "Why"):
-        right = title == "Value"
-        table.add_column(title, justify="right" if right else "left", no_wrap=True)
-    for line in findings.lines:
-        group = line.group or "(unmapped)"
-        table.add_row(group, line.name, line.value, line.unit, line.quality, line.raw, line.why)
+    rows = [
+        (
+            line.group or "(unmapped)",
+            line.name,
+            line.value,
+            line.unit,
+            line.quality,
+            line.raw,
+            line.why,
+        )
+        for line in findings.lines
+    ]
     print(profile.title)
     print(f"clock of the device: {findings.clock}\n")
-    print_table(table)
+    titles = ("Layout", "Signal", "Value", "Unit", "Quality", "Registers", "Why")
+    print_rows(titles, rows)
     for problem in findings.problems:
         print(f"problem: {problem}", file=sys.stderr)

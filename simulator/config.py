@@ -22,6 +22,10 @@ class PlantConfig(Strict):
     cells_per_rack: Annotated[int, Field(ge=2, le=1000)] = 416
     capacity_ah: Annotated[float, Field(gt=0, le=2000)] = 280.0
     pcs_rated_kw: Annotated[float, Field(gt=0, le=10_000)] = 1725.0
+    sunspec: Annotated[
+        bool,
+        Field(description="One address more, the last: the first converter, as SunSpec shows it."),
+    ] = False
 
 
 class PortsConfig(Strict):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.devices import auxiliaries, bms, meter, pcs, safety
+from simulator.devices import sunspec as sunspec_map
 from simulator.devices.sensors import RackSensors
 from simulator.iec61850.server import PcsServer
 from simulator.modbus.image import Image, Span
@@ -15,7 +16,7 @@ from simulator.modbus.server import ModbusServer, Served, Unit, Write, refuse_wr
 from simulator.physics.converter import Denial, Point
 from simulator.plant import Plant
 from simulator.record import Record
-from simulator.tags import FIRE, METER, PANEL, ports_of, rack_index, rack_tag
+from simulator.tags import FIRE, METER, PANEL, SUNSPEC, ports_of, rack_index, rack_tag
 from simulator.writes import Writes
 
 _SINGLE = 1
@@ -27,7 +28,7 @@ _NO_IMAGE = Image(0, ())
 class Devices:
     """All servers of a plant, by device tag."""
 
-    def __init__(self, plant: Plant, record: Record, icd: Path) -> None:
+    def __init__(self, plant: Plant, record: Record, icd: Path, *, sunspec: bool = False) -> None:
         self.plant = plant
         self.sensors = RackSensors(plant, np.random.default_rng(plant.parameters.seed + 1))
         self.accepted: deque[tuple[int, Point, float]] = deque()
@@ -50,10 +51,14 @@ class Devices:
         self._add_single(PANEL, safety.PANEL_TIME, safety.PANEL_LAYOUTS)
         for container in range(plant.parameters.containers):
             self._add_container(container, icd)
+        self._shows_sunspec = sunspec
+        if sunspec:
+            self._add_single(SUNSPEC, sunspec_map.NO_TIME, ())
 
     async def start(self, host: str, base: int) -> dict[str, int]:
         """Start all servers; return the port of each device tag."""
-        wanted = ports_of(self.plant.parameters.containers, base)
+        containers = self.plant.parameters.containers
+        wanted = ports_of(containers, base, sunspec=self._shows_sunspec)
         for tag, server in self.modbus.items():
             await server.start(host, wanted[tag])
         for tag, converter in self.pcs.items():
@@ -105,6 +110,8 @@ class Devices:
                 yield
         self._show(FIRE, safety.fire_image(plant.dangers.room, tick))
         self._show(PANEL, safety.panel_image(plant.panel, tick))
+        if self._shows_sunspec:
+            self._show(SUNSPEC, sunspec_map.image(plant, 0, tick))
         self.tick = tick
 
     def refresh(self, at_ms: int) -> None:

@@ -45,7 +45,7 @@ class Site:
         parameters = config.plant_parameters(scenario.start)
         self.plant = Plant(parameters, start_epoch_s=self._start_tick)
         self.record = Record(config.record)
-        self.devices = Devices(self.plant, self.record, config.icd)
+        self.devices = Devices(self.plant, self.record, config.icd, sunspec=config.plant.sunspec)
         self._player = ScenarioPlayer(scenario, self.devices, scenario_file(config.scenario, base))
         self._watch = Watch(self.plant, self.record)
         self._waits_for = config.scenario_start_file

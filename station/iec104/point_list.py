@@ -206,12 +206,12 @@ def find_points(name: str) -> Path:
     return path if path.exists() or path.name != name else SHIPPED / name
 
 
-def load_points(name: str, devices: Mapping[str, str]) -> PointList:
+def load_points(name: str, devices: Mapping[str, str] | None) -> PointList:
     """Read and check a point list whole.
 
     Args:
         name: path, or the bare name of a list that ships with the station.
-        devices: layout by tag of the station's devices.
+        devices: layout by tag of the station's devices; None to look at the list alone.
 
     Raises:
         ConfigError: it cannot be read or is wrong; names every fault with key and remedy.
@@ -229,7 +229,8 @@ def load_points(name: str, devices: Mapping[str, str]) -> PointList:
         found = PointList.model_validate(document)
     except ValidationError as error:
         raise ConfigError(file, *faults_of(error)) from error
-    refuse(file, (*_twice(found), *_unknown(found, devices), *_missing(found)))
+    unknown = () if devices is None else _unknown(found, devices)
+    refuse(file, (*_twice(found), *unknown, *_missing(found)))
     return found
 
 

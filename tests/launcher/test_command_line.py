@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher.bench import told_met
 from launcher.paths import ROOT
 
 STATIONMASTER = str(ROOT / "stationmaster")
@@ -67,6 +68,9 @@ def script_that_installs_nothing(folder: Path) -> Path:
     script.chmod(0o755)
     (folder / "pyproject.toml").touch()
     (folder / "constraints.txt").touch()
+    (folder / "bench").mkdir()
+    for name in ("acquisition", "market"):
+        (folder / "bench" / f"{name}.py").touch()
     (folder / ".venv" / "bin").mkdir(parents=True)
     python = folder / ".venv" / "bin" / "python"
     python.write_text('#!/bin/sh\necho "$@"\n')
@@ -89,6 +93,14 @@ BACKTEST = ("market", "backtest", "--prices", "ppo.parquet")
         (("doctor",), ("market", "retrain", "cloud.toml"), ["cloud", "market", "policy"]),
         (("doctor",), ("simulate-exchange", "exchange.toml"), ["lab"]),
         (("demo",), ("simulate-exchange", "exchange.toml"), []),
+        (("doctor",), ("bench", "list"), []),
+        (("doctor",), ("bench", "acquistion"), []),
+        (("doctor",), ("bench", "acquisition"), ["station", "cloud", "market", "dev"]),
+        (
+            ("doctor",),
+            ("bench", "--json", "x", "market"),
+            ["station", "cloud", "market", "policy", "dev"],
+        ),
         (("demo",), (*BACKTEST, "--strategies", "mpc"), []),
     ],
 )
@@ -205,6 +217,23 @@ def test_a_benchmark_writes_the_one_form(tmp_path: Path):
     for row in result["rows"]:
         assert set(row) == {"name", "value", "unit", "better", "target", "peers"}
         assert row["better"] in {"less", "more"}
+
+
+def test_a_benchmark_of_one_length_takes_no_other():
+    done = run("bench", "frame", "--seconds", "5")
+
+    assert done.returncode == 2
+    assert "--seconds: frame has one length" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "better", "target", "met"),
+    [(1, "less", 2, "yes"), (3, "less", 2, "NO"), (3, "more", 2, "yes"), (1, "less", None, "")],
+)
+def test_a_row_says_whether_it_meets_its_target(value, better, target, met):
+    row = {"name": "x", "value": value, "unit": "s", "better": better, "target": target}
+
+    assert told_met(row) == met
 
 
 def test_the_doctor_looks_at_everything_a_newcomer_needs():

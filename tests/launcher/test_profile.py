@@ -55,6 +55,20 @@ def test_check_knows_profiles_of_mqtt(tmp_path, capsys):
     assert "signals.0.signal: is no signal of this layout" in told.err
 
 
+def test_check_knows_point_lists_of_a_dispatch_centre(tmp_path, capsys):
+    wrong = tmp_path / "points.toml"
+    wrong.write_text('titel = "x"\ncommon_address = 0\n[[points]]\nioa = 1\n')
+
+    assert run_check("dispatch-centre.toml") == 0
+    assert run_check(str(wrong)) == 2
+
+    told = capsys.readouterr()
+    assert "(IEC 60870-5-104)" in told.out
+    assert "power_kw" in told.out
+    assert "titel" in told.err
+    assert "problems" in told.err
+
+
 def test_check_tells_every_problem_with_its_remedy(tmp_path, capsys):
     path = tmp_path / "device.toml"
     path.write_text(

@@ -75,6 +75,8 @@ async def running_site(
     cells: int = 150,
     racks: int = 2,
     begins_with: Path | None = None,
+    *,
+    sunspec: bool = False,
 ) -> AsyncIterator[Running]:
     scenario = folder / "scenario.toml"
     scenario.write_text(f'name = "test"\ndescription = ""\n{events}')
@@ -82,7 +84,9 @@ async def running_site(
         scenario="scenario.toml",
         scenario_start_file=begins_with,
         record=folder / "record.sqlite",
-        plant=PlantConfig(containers=1, racks_per_container=racks, cells_per_rack=cells),
+        plant=PlantConfig(
+            containers=1, racks_per_container=racks, cells_per_rack=cells, sunspec=sunspec
+        ),
     )
     site = Site(config, folder)
     stop = asyncio.Event()
