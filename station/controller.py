@@ -8,7 +8,6 @@ goes wrong in one pass of them.
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -31,6 +30,7 @@ from contract.words import Words
 from station.alarms import AlarmBook, Condition
 from station.cell_desk import CellDesk
 from station.centre_desk import CentreDesk
+from station.clock import now_ms
 from station.command_book import CommandBook, Page
 from station.command_cause import cause_of
 from station.command_log import RESUME_SOURCE, CommandLog
@@ -78,10 +78,6 @@ _HEALTH_S = 600.0
 """Cells age over months: a process that is replaced must not make the limits jump meanwhile."""
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Controller:
     """One running station."""
 
@@ -93,7 +89,7 @@ class Controller:
         """
         self._config = config
         self._identity = identity
-        self._started_ms = _now_ms()
+        self._started_ms = now_ms()
         config.station.data_dir.mkdir(parents=True, exist_ok=True)
         self._image = ProcessImage(_staleness(config))
         self._wire_uplink()
@@ -167,7 +163,7 @@ class Controller:
             regulation = load_regulation(asked.file, asked.capacity_kw, asked.period_s)
         state, protection = ControlState(), protection_settings(config)
         self._control = ControlCycle(config, protection, regulation, state)
-        self._office = Office(site, state, protection.rules, self._control, _now_ms)
+        self._office = Office(site, state, protection.rules, self._control, now_ms)
         self._office.models = self._models.desk
         memory = self._journal.recall()
         self._office.restore(memory)
@@ -250,14 +246,14 @@ class Controller:
         await self._executor.close()
         await asyncio.gather(self._devices.close(), self._estimators.close())
         await self._parts.stop()
-        self._telemetry.add_events([self._alarms.note("station.stopped", _now_ms())])
+        self._telemetry.add_events([self._alarms.note("station.stopped", now_ms())])
         await self._files.finish()
         self._command_book.note(self._executor.take_changed())
-        await self._files.keep_commands(self._command_book.page(_now_ms()))
+        await self._files.keep_commands(self._command_book.page(now_ms()))
         await self._telemetry.drain(_DRAIN_S, link=self._link)
         await self._carriers.stop()
         await self._telemetry.close()
-        await self._files.write(Page(_now_ms()), self._status())
+        await self._files.write(Page(now_ms()), self._status())
         await self._link.close()
         self._models.close()
         self._work.close()
@@ -281,7 +277,7 @@ class Controller:
         self._image.set_connected(status.device, connected=status.connected)
 
     def _on_cycle_failure(self, *, active: bool) -> None:
-        condition = Condition("control.cycle_failed", DEVICE, _now_ms())
+        condition = Condition("control.cycle_failed", DEVICE, now_ms())
         self._telemetry.add_events([self._alarms.tell(condition, active=active)])
 
     def _on_fast(self, reading: FastReading) -> None:
@@ -300,7 +296,7 @@ class Controller:
         self._telemetry.add_events([self._alarms.tell(condition, active=active)])
 
     def _note(self, code: str, words: Words) -> None:
-        self._telemetry.add_events([self._alarms.note(code, _now_ms(), words)])
+        self._telemetry.add_events([self._alarms.note(code, now_ms(), words)])
 
     def _resume_points(self) -> dict[str, str]:
         return self._devices.resume_points()
@@ -331,7 +327,7 @@ class Controller:
 
     def _on_second(self, image: Image, result: CycleResult) -> None:
         """Tell people and the cloud what this second brought; prepare the next one."""
-        now_ms, loops = result.at_ms, self._loops
+        at_ms, loops = result.at_ms, self._loops
         for meter in self._config.with_role(Role.METER)[:1]:
             self._tracking.add(image.get(meter.tag, METER.name), self._control.wanted)
         wishes = self._control.state.wishes
@@ -342,20 +338,20 @@ class Controller:
         self._watch.centre_restarts = self._centre.restarts
         for name, words in self._centre.take_refusals():
             self._watch.centre_refused(name, words)
-        self._watch.note_happenings(now_ms, loops.clock.missed, loops.fast.cadence)
+        self._watch.note_happenings(at_ms, loops.clock.missed, loops.fast.cadence)
         conditions = chain(
             self._watch.conditions(image, result),
             self._estimators.conditions(),
             self._cells.conditions(),
-            self._clocks.conditions(now_ms),
+            self._clocks.conditions(at_ms),
         )
-        self._telemetry.add_events(self._alarms.update(conditions, now_ms))
+        self._telemetry.add_events(self._alarms.update(conditions, at_ms))
         self._telemetry.add_events(self._story.tell(result, loops.take_clock_words()))
         facts = self._watch.facts(image, loops.clock.last_ms, self._centre.asked_kw, loops.fast)
         values = station_values(result, image, self._config, facts)
         self._centre.show(image, result, values["soc"], values["capacity_kwh"])
         self._oldest_s = image.oldest_s()
-        at = Instant(now_ms // 1000 * 1000, now_ms)
+        at = Instant(at_ms // 1000 * 1000, at_ms)
         self._on_computed(computed_sample(DEVICE, STATION, values, at))
         dispatched = dispatch_values(result, facts)
         self._on_computed(computed_sample(DEVICE, DISPATCH, dispatched, at))
@@ -378,14 +374,14 @@ class Controller:
         return self._control.state.protection.latches()
 
     def _likely_cause(self, command: Command) -> Words:
-        image = self._image.freeze(_now_ms(), steady_ms())
+        image = self._image.freeze(now_ms(), steady_ms())
         return cause_of(command, image, self._config, self._control.plan)
 
     def _status(self) -> dict[str, Any]:
         failures = self._parts.failures + self._carriers.failures + self._files.failures
         orders = self._order_counts + self._orders.outcomes
         counts = Counts(self._acquired, orders, failures, self._values)
-        report = status_report(self._status_parts, counts, _now_ms())
+        report = status_report(self._status_parts, counts, now_ms())
         report |= {"oldest_s": plain_numbers(self._oldest_s), "preprocessing": self._cells.report()}
         estimators = self._estimators.status()
         return report if estimators is None else {**report, "estimators": estimators}

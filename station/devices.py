@@ -1,12 +1,12 @@
 """The devices as one part: driver processes, who serves whom, who is connected."""
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from station.clock import now_ms
 from station.config import DeviceConfig, Role, StationConfig
 from station.protocols import (
     Bundle,
@@ -84,8 +84,8 @@ class Devices:
         """Carry out a command on the device's own driver."""
         host = self._host_of.get(command.device)
         if host is None:
-            now_ms = time.time_ns() // 1_000_000
-            return Refused(command.id, now_ms, f"no device {command.device!r} is configured")
+            reason = f"no device {command.device!r} is configured"
+            return Refused(command.id, now_ms(), reason)
         return await host.command(command)
 
     def resume_points(self) -> dict[str, str]:
@@ -134,7 +134,7 @@ class Devices:
             if not alive():
                 continue
             beat = (beat + 1) % _HEARTBEAT_MODULUS
-            now_ms = time.time_ns() // 1_000_000
+            deadline_ms = now_ms() + _HEARTBEAT_DEADLINE_MS
             await asyncio.gather(
                 *(
                     self.command(
@@ -143,7 +143,7 @@ class Devices:
                             tag,
                             _HEARTBEAT,
                             float(beat),
-                            now_ms + _HEARTBEAT_DEADLINE_MS,
+                            deadline_ms,
                         )
                     )
                     for tag in racks

@@ -4,7 +4,6 @@ Nothing here is waited for: a station without estimators, or whose estimator pro
 controls as before.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION, estimat
 from contract.words import Words
 from station.alarms import Condition, plain
 from station.bounding_rack import bounding_racks
+from station.clock import now_ms
 from station.computed import Instant, computed_cells, computed_sample, computed_samples
 from station.config import DeviceConfig, EstimatorsConfig, Role, StationConfig
 from station.estimation import Answer, Began, EstimatorHost, GroupSetup, HostPorts, Report, Setup
@@ -45,10 +45,6 @@ class DeskPorts:
     sample: Callable[[Sample], None]
     note: Callable[[str, Words], None]
     raise_for: Callable[[Condition, int], None]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class EstimatorDesk:
@@ -183,7 +179,7 @@ class EstimatorDesk:
             self._models.on_report(answer.report)
             answer = replace(answer, station={**answer.station, **self._models.signals})
         self._lost, self._answer = None, answer
-        at = Instant(answer.at_ms, _now_ms())
+        at = Instant(answer.at_ms, now_ms())
         for sample in self._samples(answer, at):
             self._ports.sample(sample)
         self._anomalies.note(self._tags, answer)
@@ -216,7 +212,7 @@ class EstimatorDesk:
     def _on_lost(self, reason: str) -> None:
         if self._models is not None:
             self._models.on_lost(reason)
-        at_ms = _now_ms()
+        at_ms = now_ms()
         self._lost = Condition("estimator.lost", DEVICE, at_ms, detail=plain(reason))
         self._ports.raise_for(self._lost, at_ms + LOST_MS)
 

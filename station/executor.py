@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 
 from contract.words import Words
 from station.alarms import Condition, plain, plain_words
+from station.clock import now_ms
 from station.dispatch.commands import Command, CommandState, ConverterCommands
 from station.protocols import Accepted, CommandOutcome, DeviceCommand, Refused, TimedOut
 
@@ -52,7 +52,7 @@ class CommandExecutor:
     def send(self, command: Command) -> None:
         """Bring a command on its way; once closed, settle it as not sent."""
         if self._closed:
-            self._settle_failed(command, time.time_ns() // 1_000_000, _STOPPING_REASON)
+            self._settle_failed(command, now_ms(), _STOPPING_REASON)
             return
         task = asyncio.create_task(self._send(command), name=f"command-{command.device}")
         self._tasks.add(task)
@@ -65,9 +65,9 @@ class CommandExecutor:
 
     def conditions(self) -> Iterator[Condition]:
         """Yield converters that refuse or do not answer, and those that do not deliver."""
-        now_ms = time.time_ns() // 1_000_000
+        present_ms = now_ms()
         for device, condition in self._failing.items():
-            if now_ms - self._failed_ms[device] < _FAILING_MS:
+            if present_ms - self._failed_ms[device] < _FAILING_MS:
                 yield condition
         for (tag, point), commands in self._points.items():
             if commands.undelivered and commands.in_force is not None:
@@ -90,7 +90,7 @@ class CommandExecutor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _send(self, command: Command) -> None:
-        deadline_ms = time.time_ns() // 1_000_000 + _DEADLINE_MS
+        deadline_ms = now_ms() + _DEADLINE_MS
         outcome = await self._carry(
             DeviceCommand(command.id, command.device, command.point, command.value, deadline_ms)
         )
@@ -115,10 +115,10 @@ class CommandExecutor:
 
     def _failed(self, command: Command, code: str, at_ms: int, reason: str) -> None:
         known = command.device in self._failing
-        now_ms = time.time_ns() // 1_000_000
-        if known and now_ms - self._failed_ms[command.device] >= _FAILING_MS:
+        present_ms = now_ms()
+        if known and present_ms - self._failed_ms[command.device] >= _FAILING_MS:
             known = False  # a new failure, not the old one that went on
-        self._failed_ms[command.device] = now_ms
+        self._failed_ms[command.device] = present_ms
         if not known:
             log.warning(
                 "event=command_failed device=%s point=%s value=%.1f reason=%r",

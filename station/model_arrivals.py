@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from contract.model_order import ModelOrder
 from contract.words import Words
 from station.alarms import plain
+from station.clock import now_ms
 from station.journal import StoredModel
 from station.maintenance import ModelError, ModelStore
 from station.maintenance.judge import Fault
 from station.model_fetch import fetch
 from station.uplink.errors import LinkDown
 from station.uplink.link import BackOff, CloudLink
-from station.uplink.sender import now_ms
 from station.uplink.worker import BlockingWorker
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,6 @@
 """What the controller watches beside the devices: itself, its link, its queue, its drivers."""
 
 import math
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -14,6 +13,7 @@ from station.alarms import (
     plain,
     plain_words,
 )
+from station.clock import now_ms
 from station.control.cycle import CycleResult
 from station.devices import Devices
 from station.dispatch.control_mode import ControlMode
@@ -55,10 +55,6 @@ _ALARM_BITS = {
 """Bit of the signal ``station_alarms`` by event code."""
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Watch:
     """Collects the conditions of the moment."""
 
@@ -76,7 +72,7 @@ class Watch:
         self._telemetry = telemetry
         self._link = link
         self._alarms = alarms
-        self._begun_ms = _now_ms()
+        self._begun_ms = now_ms()
         self._first_word_ms: dict[str, int] = {}
         self._restarts: Counter[str] = Counter()
         self._missed = 0
@@ -136,25 +132,25 @@ class Watch:
 
     def order_refused(self, code: str, reason: str) -> None:
         """Tell that an order was refused."""
-        at_ms = _now_ms()
+        at_ms = now_ms()
         condition = Condition("order.refused", DEVICE, at_ms, f"{code}.{at_ms}", plain(reason))
         self._alarms.raise_for(condition, at_ms + PASSING_MS)
 
     def order_failed(self, words: Words) -> None:
         """Tell that an accepted order was not carried out."""
-        at_ms = _now_ms()
+        at_ms = now_ms()
         condition = Condition("order.failed", DEVICE, at_ms, str(at_ms), plain_words(words))
         self._alarms.raise_for(condition, at_ms + PASSING_MS)
 
     def centre_refused(self, name: str, words: Words) -> None:
         """Tell that something the dispatch centre wanted was refused."""
-        at_ms = _now_ms()
+        at_ms = now_ms()
         condition = Condition("dispatch.centre_refused", DEVICE, at_ms, name, plain_words(words))
         self._alarms.raise_for(condition, at_ms + PASSING_MS)
 
     def batch_quarantined(self, reason: str) -> None:
         """Tell that the cloud refused a batch for good."""
-        at_ms = _now_ms()
+        at_ms = now_ms()
         condition = Condition("queue.quarantined", DEVICE, at_ms, reason, plain(reason))
         self._alarms.raise_for(condition, at_ms + PASSING_MS)
 

@@ -22,10 +22,10 @@ from contract import orders
 from contract.errors import OrderExpired, OrderNotYetValid, OrderRefused, OrderRepeated
 from contract.orders import Order, Outcome, Receipt
 from contract.words import Words
+from station.clock import now_ms
 from station.journal import Effects, Journal, JournalError, OrderRecord
 from station.uplink.errors import LinkDown
 from station.uplink.link import Answer, BackOff, CloudLink
-from station.uplink.sender import now_ms
 from station.uplink.worker import BlockingWorker
 
 log = logging.getLogger(__name__)

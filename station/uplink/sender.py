@@ -13,7 +13,6 @@ one at a time probes it, paced by the back-off. What each answer means:
 
 import asyncio
 import logging
-import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from http import HTTPStatus
 from contract import layouts
 from contract.envelope import Stream
 from contract.errors import UnknownLayoutError
+from station.clock import now_ms
 from station.uplink.errors import LinkDown
 from station.uplink.latency import LatencyHistogram
 from station.uplink.link import Answer, BackOff, CloudLink
@@ -65,11 +65,6 @@ class SentCounters:
     wire_values: int = 0
     samples: int = 0
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
-
-
-def now_ms() -> int:
-    """Return the station's time, epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 async def announce(link: CloudLink, queue: DurableQueue, work: BlockingWorker, epoch: int) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from contract import orders
 from contract.model_order import ModelAction, ModelOrder
 from contract.orders import OrderKind, Outcome
+from station.clock import now_ms
 from station.control.cycle import ControlState
 from station.estimation import ModelReport, Report
 from station.journal import Journal
@@ -18,7 +19,6 @@ from station.model_desk import ModelDesk, ModelPorts
 from station.office import Office
 from station.protection import load_rules
 from station.uplink.orders import OrderOffice, OrderReceiver
-from station.uplink.sender import now_ms
 from station.uplink.worker import BlockingWorker
 from tests.station.cloud_server import STATION
 from tests.station.maintenance import bundles

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contract import orders
 from contract.orders import Order, OrderKind, Outcome
 from contract.schedule import Schedule
+from station.clock import now_ms
 from station.config import SiteConfig
 from station.control.cycle import ControlState
 from station.dispatch.sources import SelfTestMemory
@@ -19,7 +20,6 @@ from station.journal import Effects, Journal, JournalError, OrderRecord, StoredS
 from station.office import Office
 from station.protection import load_rules
 from station.uplink.orders import OrderOffice, OrderReceiver
-from station.uplink.sender import now_ms
 from tests.station.cloud_server import STATION
 from tests.station.test_office import latched, out_of_sight, seen_gone
 from tests.waiting import wait_for
