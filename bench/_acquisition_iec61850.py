@@ -33,7 +33,8 @@ from station.protocols.driver import DeviceSpec, Publication, Reading
 from station.protocols.host import DriverHost
 from station.protocols.iec61850.connection import Association
 from station.protocols.iec61850.driver import Iec61850Driver
-from station.protocols.iec61850.lib import library, to_python
+from station.protocols.iec61850.lib import AccessError, library, to_python
+from station.protocols.iec61850.services import check
 
 _WIDE_DEVICES, _WIDE_PERIOD_S = 4, 0.02
 _CONVERTERS = 40
@@ -104,12 +105,15 @@ def _leaf_by_leaf(devices: Devices) -> float:
         data_set = lib.IedConnection_readDataSetValues(
             association.handle, c.byref(error), reference, None
         )
+        check(f"read data set {reference.decode()}", error)
         values = to_python(lib.ClientDataSet_getValues(data_set))
         lib.ClientDataSet_destroy(data_set)
         found += len(values) if isinstance(values, list) else 0
     used_s = cpu_s() - begin_s
     association.retire()
     association.close()
+    if not isinstance(values, list) or any(isinstance(value, AccessError) for value in values):
+        raise ConnectionError(f"libiec61850 read no values in {reference.decode()}: {values!r}")
     return found / used_s
 
 
@@ -147,6 +151,8 @@ def _open61850(devices: Devices) -> float:
     time.sleep(_PEER_SECONDS)
     used_s = cpu_s() - begin_s
     client.close()
+    if not found:
+        raise ConnectionError(f"open61850 had no value reported in {_PEER_SECONDS:g} s")
     return found / used_s
 
 

@@ -97,7 +97,9 @@ async def _pymodbus(port: int) -> float:
     await client.connect()
     begin_s = cpu_s()
     for _ in range(_READS):
-        await client.read_input_registers(0, count=_COUNT, device_id=_UNIT)
+        reply = await client.read_input_registers(0, count=_COUNT, device_id=_UNIT)
+        if reply.isError():
+            raise ConnectionError(f"pymodbus read no {_COUNT} registers: {reply}")
     used_s = cpu_s() - begin_s
     client.close()
     return used_s / _READS * 1e6
