@@ -62,6 +62,7 @@ class TrainingAnswer(BaseModel):
     model: str | None = Field(description="SHA-256 of the card, which names its networks")
     fault: Fault | None
     error: str
+    withdrawn_ms: int | None = Field(description="since then it may not bid; null: never withdrawn")
 
 
 class StandingAnswer(BaseModel):
@@ -152,6 +153,6 @@ def _verdict(found: Figures) -> VerdictAnswer:
 
 _AS_THEY_ARE: Final = (
     *("id", "asked_by", "known_ms", "begun_ms", "ended_ms", "starts", "first_day", "unseen_from"),
-    *("last_day", "share", "state", "model", "fault", "error"),
+    *("last_day", "share", "state", "model", "fault", "error", "withdrawn_ms"),
 )
 _OF_THE_WISH: Final = ("price", "day_ahead", "unseen_weeks", "seeds", "steps")

@@ -60,6 +60,14 @@ def standing_words(t: Words, may: MayBid | FallsBack, zone: ZoneInfo) -> str:
                 "The files of the policy that passed the gate are missing or altered: it does not"
                 " bid, and bids are drafted without it."
             )
+        case FallsBack(Lacks.WITHDRAWN, training) if training is not None:
+            model = (training.model or "")[:_SHORT_HASH]
+            return t(
+                "Policy {model} was withdrawn on {since}: in later weeks it surely earned less than"
+                " opportunity values. Bids are drafted without it.",
+                model=model,
+                since=_moment(training.withdrawn_ms, zone),
+            )
         case FallsBack():
             return t("No policy has passed the gate: bids are drafted without one.")
     raise AssertionError(may)
@@ -69,6 +77,8 @@ def verdict_words(t: Words, one: Training) -> str:
     """What became of a training, in words."""
     if one.state is State.RUNNING:
         return t("in training, {share} % done", share=_share(one.share))
+    if one.withdrawn_ms is not None:
+        return t("passed the gate, withdrawn later")
     if one.state is State.PROMOTED:
         return t("passed the gate")
     if one.fault is not None:

@@ -105,6 +105,8 @@ class Curver:
                 return self._loaded[1], f"policy {model} on {values}", note
             case FallsBack(Lacks.NONE_PASSED):
                 why = "no policy has passed the gate"
+            case FallsBack(Lacks.WITHDRAWN):
+                why = "the policy that passed the gate earned less since and is withdrawn"
             case FallsBack():
                 why = "the files of the policy that passed the gate are missing or altered"
         return None, values, f"bid by curves of opportunity values: {why}"

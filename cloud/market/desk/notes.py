@@ -40,6 +40,10 @@ _PATTERNS: Final = (
         r"bid by curves of opportunity values: the files of .+ are missing or altered",
         "按机会价值曲线申报：已通过准入的策略文件缺失或被改动",
     ),
+    (
+        r"bid by curves of opportunity values: the policy .+ earned less since and is withdrawn",
+        "按机会价值曲线申报：已通过准入的策略此后收益较低，已撤回",
+    ),
     (r"bid by curves of opportunity values", "按机会价值曲线申报"),
     (r"no curve could be made, the plan's bid stands: (.+)", "无法形成曲线，按计划申报：{0}"),
     (

@@ -5,7 +5,7 @@ again. Few holes are filled with the day before; more are refused, as they teach
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,8 +15,9 @@ from cloud.db import Pool
 from cloud.market import prices
 from cloud.market.backtest.ahead import WARM_UP_DAYS
 from cloud.market.backtest.case import Case
-from cloud.market.backtest.learnt import LEAST_DAYS, learnt_and_unseen
+from cloud.market.backtest.learnt import LEAST_DAYS, course_of, learnt_and_unseen
 from cloud.market.backtest.prices import Prices, hold, on_local_days
+from cloud.market.backtest.rolling import roll_values
 from cloud.market.backtest.rules import (
     bands_of,
     believable,
@@ -107,7 +108,7 @@ def make_courses(stored: Stored, wish: Wish, market: Market, battery: Battery) -
     Raises:
         BadSeries: there are too few days to learn on at all.
     """
-    found, product = stored.prices, energy_product(market)
+    found = stored.prices
     unseen_days = wish.unseen_weeks * _WEEK_DAYS
     begin, last = int(found.day[0]) + WARM_UP_DAYS, int(found.day[-1])
     need = WARM_UP_DAYS + LEAST_DAYS + unseen_days
@@ -117,7 +118,25 @@ def make_courses(stored: Stored, wish: Wish, market: Market, battery: Battery) -
             f"series {wish.price} has {have} whole days; {need} are the least: {WARM_UP_DAYS} to "
             f"begin with, {LEAST_DAYS} to learn on, {unseen_days} for the gate. Import older ones"
         )
-    case = Case(
+    case = _case(stored, market, battery)
+    learnt, unseen, days = learnt_and_unseen(case, begin, unseen_days)
+    span = tuple(_EPOCH + dt.timedelta(days=n) for n in (begin, last + 1 - unseen_days, last))
+    return Courses(learnt, unseen, days, (span[0], span[1], span[2]), stored.notes)
+
+
+def unseen_with(
+    stored: Stored, wish: Wish, market: Market, battery: Battery, measure: float
+) -> Course:
+    """Return the steps that are kept for the gate as a policy with another measure sees them."""
+    case = _case(stored, market, battery)
+    first = case.last + 1 - wish.unseen_weeks * _WEEK_DAYS
+    return course_of(replace(case, first=first), roll_values(case, first, case.last), measure)
+
+
+def _case(stored: Stored, market: Market, battery: Battery) -> Case:
+    found, product = stored.prices, energy_product(market)
+    last = int(found.day[-1])
+    return Case(
         prices=found,
         seen=found,
         battery=battery,
@@ -130,9 +149,6 @@ def make_courses(stored: Stored, wish: Wish, market: Market, battery: Battery) -
         absurd=believable(product),
         zone=market.calendar.zone,
     )
-    learnt, unseen, days = learnt_and_unseen(case, begin, unseen_days)
-    span = tuple(_EPOCH + dt.timedelta(days=n) for n in (begin, last + 1 - unseen_days, last))
-    return Courses(learnt, unseen, days, (span[0], span[1], span[2]), stored.notes)
 
 
 async def _read(pool: Pool, series: str, from_ms: int, known_ms: int) -> Reading:

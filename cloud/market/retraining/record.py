@@ -87,6 +87,8 @@ class Training:
         verdict: None: not judged.
         model: SHA-256 of the card; None: there is none.
         fault, error: None and "": none.
+        withdrawn_ms: since when a promoted policy may not bid any more; None: it has not done
+            worse in later weeks.
     """
 
     id: UUID
@@ -107,6 +109,7 @@ class Training:
     model: str | None
     fault: Fault | None
     error: str
+    withdrawn_ms: int | None
 
     @property
     def share(self) -> float:
@@ -184,6 +187,28 @@ def end(conn: Conn, training: UUID, verdict: Mapping[str, Any], model: str, now_
         " WHERE id = %s",
         (state.value, Jsonb(dict(verdict)), model, now_ms, training),
     )
+
+
+def may_bid(conn: Conn, wish: Wish) -> Training | None:
+    """Return the training whose policy passed last, unless it was withdrawn."""
+    found = conn.execute(
+        "SELECT * FROM policy_trainings WHERE station = %s AND market = %s AND state = 'promoted'"
+        " ORDER BY begun_ms DESC LIMIT 1",
+        (wish.station, wish.market),
+    ).fetchone()
+    last = None if found is None else _training(found)
+    return None if last is None or last.withdrawn_ms is not None else last
+
+
+def withdraw(conn: Conn, promoted: UUID, during: UUID, why: str, now_ms: int) -> None:
+    """Let a promoted policy bid no more, and note why with the training that found it."""
+    with conn.transaction():
+        conn.execute(
+            "UPDATE policy_trainings SET withdrawn_ms = %s WHERE id = %s", (now_ms, promoted)
+        )
+        conn.execute(
+            "UPDATE policy_trainings SET notes = notes || %s WHERE id = %s", (Jsonb([why]), during)
+        )
 
 
 def fail(conn: Conn, training: UUID, fault: Fault, error: str, now_ms: int) -> None:
@@ -286,5 +311,5 @@ def _figures(kept: Mapping[str, Any]) -> Figures:
 
 _AS_THEY_ARE: Final = (
     *("id", "asked_by", "known_ms", "begun_ms", "ended_ms", "starts", "first_day", "unseen_from"),
-    *("last_day", "seed", "done", "model", "error"),
+    *("last_day", "seed", "done", "model", "error", "withdrawn_ms"),
 )

@@ -22,6 +22,7 @@ class Lacks(StrEnum):
     """Why no policy may bid."""
 
     NONE_PASSED = "none_passed"
+    WITHDRAWN = "withdrawn"
     FILES = "files"
 
 
@@ -39,7 +40,7 @@ class FallsBack:
 
     Attributes:
         why: see `Lacks`.
-        training: whose files are missing or altered; None: none has passed the gate.
+        training: that passed the gate last; None: none has.
         error: what is wrong with the files, where, and the remedy.
     """
 
@@ -54,7 +55,9 @@ async def standing(pool: Pool, root: Path, station: str, market: str) -> MayBid 
     if not passed:
         return FallsBack(Lacks.NONE_PASSED)
     found = passed[0]
-    folder = _shelf(root, found.wish) / (found.model or "")
+    if found.withdrawn_ms is not None:
+        return FallsBack(Lacks.WITHDRAWN, found)
+    folder = folder_of(root, found)
     try:
         there = model_of(folder)
     except BadPolicy as error:
@@ -68,6 +71,11 @@ async def standing(pool: Pool, root: Path, station: str, market: str) -> MayBid 
 def working_folder(root: Path, wish: Wish) -> Path:
     """Return where a training keeps its seeds."""
     return _shelf(root, wish) / "training"
+
+
+def folder_of(root: Path, promoted: Training) -> Path:
+    """Return where a promoted policy bids from."""
+    return _shelf(root, promoted.wish) / (promoted.model or "")
 
 
 def model_of(folder: Path) -> str:

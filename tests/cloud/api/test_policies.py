@@ -89,3 +89,29 @@ async def test_the_page_of_forecasts_shows_them_in_both_languages(policy_cloud, 
 async def test_only_who_reads_the_market_sees_policies(policy_cloud):
     async with policy_cloud.signed_in(Role.OPERATOR) as operator:
         assert (await operator.get("/api/v1/policies")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("was withdrawn on 2026", "passed the gate, withdrawn later")),
+        ("zh-Hans", ("已于", "曾通过准入，后撤回")),
+    ],
+)
+async def test_a_policy_that_was_withdrawn_is_told(policy_cloud, language, words):
+    pool = policy_cloud.worker.services.pool
+    put_trainings(pool, "s1", MARKET)
+    async with pool.connection() as conn:
+        await conn.execute(
+            "UPDATE policy_trainings SET withdrawn_ms = %s WHERE state = 'promoted'",
+            [BEGUN_MS + 30 * WEEK_MS // 7],
+        )
+
+    async with policy_cloud.signed_in(Role.TRADER) as trader:
+        trader.cookies.set("sm_language", language)
+        (found,) = (await trader.get("/api/v1/policies")).json()
+        page = (await trader.get("/forecasts")).text
+
+    assert found["standing"]["lacks"] == "withdrawn"
+    assert found["trainings"][-1]["withdrawn_ms"] == BEGUN_MS + 30 * WEEK_MS // 7
+    assert [one for one in words if one not in page] == []

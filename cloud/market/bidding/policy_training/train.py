@@ -97,12 +97,23 @@ def retrain(
         networks[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     card = _card(course, options, key, networks)
     _write_card(folder, card | {"gate": {"promoted": False}})
-    verdict = _judge(load_policy(folder), unseen, days)
+    verdict = judge(*earnings(load_policy(folder), unseen, days))
     _write_card(folder, card | {"gate": asdict(verdict)})
     return Promoted(folder, verdict) if verdict.promoted else Kept(folder, verdict)
 
 
-def _judge(policy: Policy, unseen: Course, days: npt.NDArray[np.int64]) -> Verdict:
+def earnings(policy: Policy, unseen: Course, days: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Return what a policy and the Markov-SDP earn on each day of steps that it never saw.
+
+    Args:
+        policy: trained earlier.
+        unseen: with the policy's own measure.
+        days: number of the local day of each step, shape (steps,).
+
+    Returns:
+        Money of both, shape (days,) each.
+    """
+
     def nothing(seen: npt.NDArray[np.float32]) -> Floats:
         return np.zeros((len(seen), 2))
 
@@ -111,7 +122,7 @@ def _judge(policy: Policy, unseen: Course, days: npt.NDArray[np.int64]) -> Verdi
         np.asarray(np.bincount(number, run_policy(unseen, actions)[0]), np.float64)
         for actions in (policy.actions, nothing)
     ]
-    return judge(earned[0], earned[1])
+    return earned[0], earned[1]
 
 
 def _train(
