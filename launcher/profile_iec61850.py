@@ -167,16 +167,14 @@ def _rows(binding: "Binding", reading: "Reading") -> "Iterator[tuple[str, ...]]"
         source, signal = sources.get(number), column.signal
         paths = () if source is None else source.objects(column.repeat)
         first = binding.layout.offset(signal.name)[0]
-        scale = 1.0 if signal.dtype == "f4" else signal.scale
         for k, raw in enumerate(reading.values[number].tolist()):
             quality = Quality(int(reading.quality[first + k]))
-            shown = in_words(signal, raw * scale, signal.scale)
+            physical = raw * signal.scale
+            shown = in_words(signal, physical, signal.scale)
             why = ""
             if quality is Quality.QUESTIONABLE and source is not None:
                 low, high = source.low, source.high
-                inside = (low is None or raw * scale >= low) and (
-                    high is None or raw * scale <= high
-                )
+                inside = (low is None or physical >= low) and (high is None or physical <= high)
                 why = "marked by the device or its clock" if inside else outside(low, high)
             yield (
                 signal.name if column.repeat == 1 else f"{signal.name}[{k + 1}]",

@@ -2,15 +2,22 @@
 
 import socket
 import threading
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from contract.frame import Quality
+from contract.layout import Column, Layout
+from contract.signals import SIGNALS
 from launcher.errors import LauncherError, WrongInput
 from launcher.main import app
 from launcher.profile_check import run_check
-from launcher.profile_iec61850 import Iec61850Options, run_iec61850
+from launcher.profile_iec61850 import Iec61850Options, _rows, run_iec61850
 from launcher.reach import answers_mms
+from station.protocols.driver import Reading
+from station.protocols.iec61850.mapping import Binding, load
 from tests.station.protocols.iec61850_made import EDITION_1, IED, MEASURED, Made
 from tests.station.protocols.iec61850_peer import Converter
 
@@ -41,6 +48,27 @@ def test_a_probe_shows_values_beside_names_units_and_objects(device, capsys, by_
     assert line.split() == ["active_power_kw", "-750.0", "kW", "good", "MMXU1.TotW"]
     assert "brMeas (buffered, configuration revision 1)" in told
     assert "command active_power_setpoint_kw: K7PCS1/DRCC1.OutWSet" in told
+
+
+def test_a_floating_point_column_is_shown_in_its_unit_as_the_contract_scales_it():
+    signal = replace(SIGNALS["voltage_ab_v"], dtype="f4", scale=0.1)
+    binding = Binding(
+        layout=Layout("made", (Column(signal),)),
+        mapping=load(MAPPING),
+        time=None,
+        measurements="",
+        signals=(),
+        data_sets={},
+        reports={},
+        controls={},
+        bases={},
+    )
+    raw = np.array([3990.0], np.float32)
+    reading = Reading("device", "made", 0, 0, (raw,), np.array([Quality.GOOD], np.uint8))
+
+    ((name, shown, *_),) = _rows(binding, reading)
+
+    assert (name, shown) == ("voltage_ab_v", "399.0")
 
 
 def test_a_probe_of_a_device_that_was_configured_otherwise_says_so(device, capsys):
