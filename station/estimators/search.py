@@ -81,7 +81,7 @@ def begin_search(  # noqa: PLR0917 - the cells, and what is known of them
 
     Args:
         model: the make of all cells.
-        rack: of each cell of the station.
+        rack: of each cell of the station, ascending.
         racks: how many there are.
         cells: which of all cells are searched for, ascending, shape (n,).
         soc: about which, shape (n,); NaN: any is possible.
@@ -93,12 +93,14 @@ def begin_search(  # noqa: PLR0917 - the cells, and what is known of them
     log_weight = (-0.5 * far**2).astype(np.float32)
     owner, start = cells[number], told[number, place].astype(np.float32)
     of_rack = np.cumsum(np.bincount(rack[owner], minlength=racks)) // _PORTION_COLUMNS
+    numbers = np.unique(of_rack)
+    ends = np.searchsorted(of_rack[rack[owner]], numbers, side="right")
     portions = []
-    for each in np.unique(of_rack):
-        its_racks = np.flatnonzero(of_rack == each)
-        mine = np.isin(rack[owner], its_racks)
-        spread = np.full(np.count_nonzero(mine), _HYPOTHESIS_SD)
+    for each, begin, end in zip(numbers, [0, *ends[:-1]], ends, strict=True):
+        mine = slice(begin, end)
+        spread = np.full(end - begin, _HYPOTHESIS_SD)
         columns = soc_filter.start(model, rack[owner[mine]], racks, start[mine], spread)
+        its_racks = np.flatnonzero(of_rack == each)
         portions.append(Portion(its_racks, owner[mine], columns, log_weight[mine]))
     nothing = np.zeros(racks, np.float32)
     return Search(tuple(portions), nothing, nothing)
