@@ -42,6 +42,9 @@ _MOST = 0.95
 _LONGEST_MS = 5000
 """So long it waits for them: the slowest cells of a plant are told every five seconds."""
 _INVALID = int(Quality.INVALID)
+_REMEMBERED = 3
+"""Pictures in which the rack's reading of the second of its cells is looked for: the cells of many
+racks are read one after the other, and come a second later than the racks' own numbers."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class EstimatorInputs:
         self._told = np.zeros(self._racks, np.bool_)
         self._listened = np.zeros(self._racks, np.bool_)
         self._then = {name: np.full(self._racks, np.nan) for name in (*_WITH_CELLS, *_BESIDE)}
+        self._recent: tuple[Mapping[str, Floats], ...] = ()
         self._new_cells()
         self._last_ms = 0
 
@@ -86,7 +90,8 @@ class EstimatorInputs:
         new, elapsed_s = self._since.use(heard, time_ms, arrived_ms)
         counts = counts_of(elapsed_s, new, now["current_a"], now["power_kw"])
         self._open = self._open.plus(counts, new)
-        self._close(self._take_cells(image), now)
+        self._recent = (now, *self._recent)[:_REMEMBERED]
+        self._close(*self._take_cells(image))
 
     def is_due(self, second_ms: int) -> bool:
         """Whether enough has been told anew for another moment."""
@@ -128,15 +133,28 @@ class EstimatorInputs:
         self._pending = {name: np.zeros(self._cells, np.float32) for name in CELL_NUMBERS}
         self._pending |= {name: np.zeros(self._cells, np.uint8) for name in CELL_FLAGS}
 
-    def _close(self, told: npt.NDArray[np.bool_], now: Mapping[str, Floats]) -> None:
-        """Let what was counted of racks wait together with the cells that they have just told."""
+    def _close(self, told: npt.NDArray[np.bool_], second: npt.NDArray[np.int64]) -> None:
+        """Let what was counted of racks wait together with the cells that they have just told.
+
+        Args:
+            told: which racks have.
+            second: of the cells, by the rack's own clock.
+        """
         if not told.any():
             return
         self._waiting = self._waiting.plus(self._open, told)
         self._open = self._open.without(told)
         self._told |= told
         for name, values in self._then.items():
-            np.copyto(values, now[name], where=told)
+            np.copyto(values, self._recent[0][name], where=told)
+        met = np.zeros_like(told)
+        for known in self._recent:
+            same = told & ~met & (known["second"] == second)
+            met |= same
+            for name, values in self._then.items():
+                np.copyto(values, known[name], where=same)
+        # Of another second it says nothing of the sum of the cells' voltages.
+        self._then["voltage_v"][told & ~met] = np.nan
 
     def _now(self, image: Image) -> dict[str, Floats]:
         """Return what racks tell, NaN where one is stale or was never heard, shape (racks,)."""
@@ -170,8 +188,8 @@ class EstimatorInputs:
         at = self._at(table)
         return table.time_ms[at], table.arrived_ms[at]
 
-    def _take_cells(self, image: Image) -> npt.NDArray[np.bool_]:
-        """Take the cells that are new; return of which racks."""
+    def _take_cells(self, image: Image) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Take the cells that are new; return of which racks, and the second of each rack's."""
         rows = [image.get(place.device.tag, place.layout) for place in self._places]
         self._listened = np.array([r is not None and not r.stale for r in rows], np.bool_)
         times = [(0, 0) if r is None else (r.sample.time_ms, r.arrived_ms) for r in rows]
@@ -181,7 +199,7 @@ class EstimatorInputs:
             row = rows[number]
             if row is not None:
                 self._put_cells(self._places[number], row)
-        return new
+        return new, time_ms // _SECOND_MS
 
     def _put_cells(self, place: RackPlace, row: PointRow) -> None:
         quality = row.sample.quality.reshape(len(CELL_NUMBERS), -1)

@@ -171,6 +171,36 @@ def test_charge_is_counted_each_second_and_told_with_the_current_of_the_second_o
     assert not later.arrays["cell_good"].any()
 
 
+@pytest.mark.parametrize(
+    ("cells_second", "amperes", "volts"), [(2, 200.0, 620.0), (1, 100.0, 610.0), (3, 300.0, None)]
+)
+def test_cells_that_come_later_than_their_rack_are_told_with_what_it_said_in_their_second(
+    site, cells_second, amperes, volts
+):
+    inputs = inputs_of(site)
+    say(site, T0_MS)
+    moment_of(inputs, picture(site, T0_MS), T0_MS)
+    for second in (1, 2):
+        numbers = {"current_a": 100.0 * second, "voltage_v": 600.0 + 10 * second}
+        site.rack = {"C1-R01": numbers}
+        site.second(T0_MS + 1000 * second)
+        inputs.note(picture(site, T0_MS + 1000 * second))
+    late = T0_MS + 1000 * cells_second
+    cells = sample("C1-R01", cells_layout(CELLS).name, late, cell_voltage_v=3.3)
+    site.image.update(cells, T0_MS + 3000)
+    if volts is None:
+        site.rack = {"C1-R01": {"current_a": amperes, "voltage_v": 630.0}}
+        site.second(T0_MS + 4000)
+
+    told = moment_of(inputs, picture(site, T0_MS + 4000), T0_MS + 4000).arrays
+
+    assert told["current_a"][0] == amperes
+    if volts is None:
+        assert math.isnan(told["voltage_v"][0]), "a sum of cells is compared with no other second"
+    else:
+        assert told["voltage_v"][0] == volts
+
+
 def test_a_rack_that_is_read_a_second_later_is_not_compared_with_its_peers(tmp_path):
     config = site_config(tmp_path, containers=2, limits={}, staleness={"cells": 60})
     plant = Plant(config)
