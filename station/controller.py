@@ -242,10 +242,11 @@ class Controller:
 
     async def _close(self) -> None:
         log.info("event=stopping station=%s", self._config.station.id)
+        # First of all nobody looks any more: what ends now is no fault to be told.
+        await self._parts.stop()
         await self._centre.close()
         await self._executor.close()
         await asyncio.gather(self._devices.close(), self._estimators.close())
-        await self._parts.stop()
         self._telemetry.add_events([self._alarms.note("station.stopped", now_ms())])
         await self._files.finish()
         self._command_book.note(self._executor.take_changed())

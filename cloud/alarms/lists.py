@@ -249,13 +249,15 @@ class Counts:
 
     Attributes:
         open: by priority.
+        active: of them, those whose condition stands.
         unanswered: of them, by priority.
         silent: shelved, suppressed, out of service: by state.
         worst: most urgent priority by (station, scope).
-        by_station: open ones by station and priority.
+        by_station: active ones by station and priority.
     """
 
     open: Mapping[int, int]
+    active: int
     unanswered: Mapping[int, int]
     silent: Mapping[State, int]
     worst: Mapping[tuple[str, str], int]
@@ -263,9 +265,9 @@ class Counts:
 
 
 _COUNTS: Final = f"""
-SELECT a.station, a.scope, a.priority, a.answered, count(*)
+SELECT a.station, a.scope, a.priority, a.answered, a.active, count(*)
 FROM alarms a WHERE {_OPEN_ONLY} AND (%(station)s::text IS NULL OR a.station = %(station)s)
-GROUP BY 1, 2, 3, 4
+GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 - our own words
 _SILENT: Final = """
 SELECT state, count(*) FROM alarms
@@ -284,11 +286,13 @@ async def counts(pool: Pool, station: str | None = None) -> Counts:
     unanswered = dict(opened)
     worst: dict[tuple[str, str], int] = {}
     by_station: dict[str, dict[int, int]] = {}
-    for name, scope, priority, answered, number in rows:
+    standing = 0
+    for name, scope, priority, answered, active, number in rows:
         worst[name, scope] = min(priority, worst.get((name, scope), priority))
         own = by_station.setdefault(name, {})
-        own[priority] = own.get(priority, 0) + number
+        own[priority] = own.get(priority, 0) + (number if active else 0)
+        standing += number if active else 0
         opened[priority] += number
         unanswered[priority] += 0 if answered else number
     of_state = {State(state): n for state, n in silent}
-    return Counts(opened, unanswered, of_state, worst, by_station)
+    return Counts(opened, standing, unanswered, of_state, worst, by_station)

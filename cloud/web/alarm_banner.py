@@ -50,7 +50,7 @@ async def banner(
     by_id = {look.station.id: look for look in looks}
     content = {
         "highest": [_shown(visit, by_id[alarm.station], alarm) for alarm in highest],
-        "count": form.number(sum(counted.open.values()), 0),
+        "count": form.number(counted.active, 0),
         "unacknowledged": form.number(sum(counted.unanswered.values()), 0),
         "shelved": form.number(counted.silent.get(State.SHELVED, 0), 0),
         "newest": 0 if newest is None else newest.announced_ms or 0,

@@ -160,7 +160,7 @@ def _times(row: dict[str, Any], now_ms: int) -> None:
 
 def _counts(counts: Counts) -> dict[str, int]:
     silent = {key: counts.silent.get(State(key), 0) for key in _STATES if key != "active"}
-    return {"active": sum(counts.open.values()), **silent}
+    return {"active": counts.active, **silent}
 
 
 def _none(visit: Visit, choice: Choice) -> str:
@@ -239,11 +239,8 @@ def tiles(visit: Visit, counts: Counts, load: Load, definitions: Definitions) ->
             off=load.today > DAY_ACCEPTABLE,
         ),
         tile(
-            t("Active and unacknowledged"),
-            *(
-                form.number(waiting, 0),
-                t("of {n} active", n=form.number(sum(counts.open.values()), 0)),
-            ),
+            t("Unacknowledged"),
+            *(form.number(waiting, 0), t("{n} active", n=form.number(counts.active, 0))),
             key="waiting",
         ),
         tile(

@@ -12,6 +12,7 @@ An unchanged set-point is repeated at the refresh period; a change within the de
 not sent, unless a limit has become tighter than what is in force.
 """
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -168,7 +169,9 @@ class ConverterCommands:
         if current is None:
             return []
         tolerance = self.rules.tolerance_kw
-        if measured_ms >= current.accepted_ms and abs(measured_kw - current.value) <= tolerance:
+        if abs(measured_kw - current.value) <= tolerance:
+            if measured_ms < current.accepted_ms:  # it says neither that it was, nor that not
+                return []
             self.missed_since_ms, self.undelivered = None, False
             if current.state is not CommandState.ACCEPTED:
                 return []
@@ -190,9 +193,10 @@ class ConverterCommands:
         self.undelivered = True
         if current.state is not CommandState.ACCEPTED:
             return []
+        known = math.isfinite(measured_kw)
+        measured = f"{measured_kw:.1f} {current.unit} measured" if known else "nothing measured"
         reason = (
-            f"not delivered: {measured_kw:.1f} {current.unit} measured, "
-            f"{current.value:.1f} {current.unit} commanded, "
+            f"not delivered: {measured}, {current.value:.1f} {current.unit} commanded, "
             f"for {missed_ms / 1000:.0f} s"
         )
         self.in_force = replace(

@@ -380,6 +380,20 @@ async def test_a_code_that_this_version_does_not_know_is_an_alarm_all_the_same(
     assert (alarm.code, alarm.priority, alarm.damaged) == ("cell.leaking", 1, True)
 
 
+async def test_what_has_returned_is_open_until_it_is_answered_and_active_no_more(
+    pool, vault, worker
+):
+    lost = [Happened("rack.alarm", f"C1-R{n}", n, tag="x") for n in range(3)]
+    back = [Happened(one.code, one.device, one.at + MINUTE, False, "x") for one in lost[:2]]
+    await put(pool, vault, [*lost, *back])
+    await worker.run(T0 + 5 * MINUTE)
+
+    counted = await counts(pool)
+
+    assert (sum(counted.open.values()), counted.active) == (3, 1)
+    assert sum(counted.by_station["haibin-1"].values()) == 1
+
+
 async def test_counts_of_one_station_are_of_it_alone(pool, vault, worker):
     await create_station(pool, "other")
     await put(pool, vault, [Happened("rack.alarm", "C1-R01", 0, tag="x")])

@@ -8,9 +8,9 @@ from cloud.alarms.groups import Member, arrange, by_place, container_of, inciden
 DEFINITIONS = load()
 
 
-def member(number, code, device, onset, end=None):
-    priority = DEFINITIONS.find(code).priority
-    return Member(number, onset, end, priority, device, code, "")
+def member(number, code, device, onset, end=None, *, tag=""):
+    priority = DEFINITIONS.find(code, tag).priority
+    return Member(number, onset, end, priority, device, code, tag)
 
 
 def placed(*members: Member):
@@ -47,6 +47,19 @@ def test_the_first_by_device_time_is_first_out_whatever_came_first():
         assert [key for key, place in places.items() if place.lead] == [(3, 1_000)]
         assert {place.group_ms for place in places.values()} == {1_000}
         assert {place.urgency for place in places.values()} == {2}
+
+
+def test_stops_that_follow_from_a_loss_of_devices_are_no_first_outs():
+    told = [
+        member(2 * at + number, code, f"C{at}-R01", at + number * 5_000, tag=tag)
+        for at in range(1, 5)
+        for number, (code, tag) in enumerate(
+            [("device.lost", ""), ("protection.stop", "rack_silent")]
+        )
+    ]
+
+    assert leads(*told) == []
+    assert DEFINITIONS.find("protection.stop", "cell_temperature").may_be_first
 
 
 def test_an_alarm_on_its_own_leads_nobody():

@@ -144,7 +144,22 @@ def test_an_unknown_measurement_is_not_taken_for_delivery():
     commands = accepted(0.0)
 
     assert commands.observe(math.nan, 101_000, 101_000) == []
-    assert states(commands.observe(math.nan, 106_000, 106_000)) == [CommandState.FAILED]
+    (failed,) = commands.observe(math.nan, 106_000, 106_000)
+    assert failed.state is CommandState.FAILED
+    assert failed.reason == "not delivered: nothing measured, 0.0 kW commanded, for 6 s"
+
+
+def test_a_converter_that_is_back_and_does_what_it_is_told_has_missed_nothing():
+    commands = accepted(0.0)
+    commands.observe(math.nan, 101_000, 101_000)
+    commands.issue(command(0.0, 105_500, "again"))
+    commands.accept(105_510)
+
+    back = commands.observe(0.0, 105_000, 106_000)
+    confirmed = commands.observe(0.0, 106_000, 107_000)
+
+    assert (back, states(confirmed)) == ([], [CommandState.DELIVERED])
+    assert not commands.undelivered
 
 
 def test_a_converter_that_stops_follows_nothing_and_has_not_delivered():

@@ -14,7 +14,7 @@ from tests.cloud.web.alarms.happen import event, happen, incident
 from tests.cloud.web.console import STATION, Console
 from tests.cloud.web.feeder import now_ms
 
-COUNTS = "a.answered, count(*)"
+COUNTS = "a.answered, a.active, count(*)"
 ANN = User("1", "ann", frozenset({Role.OPERATOR}))
 
 
