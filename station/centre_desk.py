@@ -1,5 +1,6 @@
 """Between the dispatch centre's port and the station: what it asks, what it is shown."""
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 
@@ -28,6 +29,8 @@ from station.image import Image, PointRow
 from station.plant import fresh_number
 from station.protection import Level
 
+log = logging.getLogger(__name__)
+
 
 class CentreDesk:
     """Opens the port where one is configured; without one the centre asks for nothing.
@@ -45,6 +48,7 @@ class CentreDesk:
         self.asked_kvar: float | None = None
         self._layouts = {device.tag: str(device.role) for device in config.devices}
         self._told: dict[str, int] = {}
+        self._told_lost = False
         self.port: DispatchCentre | None = None
         if config.centre is not None:
             self.port = _port_of(config, config.centre)
@@ -84,6 +88,7 @@ class CentreDesk:
         """Return what the centre asks for at the moment."""
         if self.port is None:
             return None
+        self._tell_loss()
         if self.port.lost:
             return AgcInputs(in_control=True, alive=False, power_kw=None)
         request = self.port.request()
@@ -92,6 +97,16 @@ class CentreDesk:
             return AgcInputs(in_control=False, alive=True, power_kw=None)
         self.asked_kw, self.asked_kvar = request.power_kw, request.reactive_kvar
         return AgcInputs(in_control=True, alive=True, power_kw=request.power_kw)
+
+    def _tell_loss(self) -> None:
+        """Log once that a centre in control has fallen silent, and once that it is heard again."""
+        if self.lost and not self._told_lost:
+            self._told_lost = True
+            timeout_s = math.nan if self._config.centre is None else self._config.centre.timeout_s
+            log.warning("event=centre_lost silent_s=%g held_kw=%.1f", timeout_s, self.asked_kw)
+        elif self._told_lost and self.port is not None and not self.port.lost:
+            self._told_lost = False
+            log.info("event=centre_heard_again")
 
     def show(self, image: Image, result: CycleResult, soc: float, capacity_kwh: float) -> None:
         """Let the centre see the station as it is now.

@@ -361,7 +361,7 @@ class Controller:
         racks = result.verdict.limits.racks
         allowed = {tag: (into.current_a, out.current_a) for tag, (into, out) in racks.items()}
         self._estimators.on_second(image, at.second_ms, allowed)
-        self._write(result, values)
+        self._write(result, values | {"protection_level": dispatched["protection_level"]})
 
     def _write(self, result: CycleResult, values: dict[str, float]) -> None:
         """Bring latches, ledger and status file to the disk, off the loop."""

@@ -45,7 +45,7 @@ class Story:
         if decider == self._decider:
             return []
         self._decider = decider
-        log.info("event=mode_changed mode=%s", result.mode.name)
+        log.info("event=mode_changed mode=%s by=%s", result.mode.name, decision.requester or "-")
         words = plain_words(decision.words())
         return [self._alarms.note("control.mode_changed", result.at_ms, words)]
 

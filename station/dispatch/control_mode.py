@@ -35,10 +35,11 @@ def control_mode(
     Args:
         deciding: source of the base power.
         stage: of the safe state.
-        before: mode of the last step. While the last wish is held, its mode stays.
+        before: mode of the last step. While the last wish is held, its mode stays: a new schedule
+            is on its way. The dispatch centre's does not: it has given control back or lost it.
     """
     if stage is SafeStage.HOLDING:
-        return before
+        return ControlMode.IDLE if before is ControlMode.AGC else before
     if stage is SafeStage.FALLING:
         return ControlMode.SAFE_STATE
     return _OF_SOURCE.get(deciding, before if stage is SafeStage.LED else ControlMode.IDLE)

@@ -1,11 +1,13 @@
 """Between the centre's port and the station: which port, what devices show, what is told."""
 
 import asyncio
+import logging
 
 import pytest
 import tomli_w
 
 from station.centre import Iec104Centre, ModbusCentre
+from station.centre.requests import Registers
 from station.centre_desk import CentreDesk
 from station.config import ConfigError, load
 from station.image import ProcessImage
@@ -132,3 +134,25 @@ async def given(peer: Peer, **command: object) -> None:
     async with asyncio.timeout(20):
         while not await peer.do("command", **command):
             pass
+
+
+def test_a_centre_that_led_and_fell_silent_is_logged_once_each_way(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "station.centre_desk")
+    desk = desk_of(tmp_path)
+    port = desk.port
+    now_s = 0.0
+    port._clock = lambda: now_s
+    port._requests.hear(now_s)
+    port._requests.write(0, Registers(1, 1, 2000).words(), now_s, NOW_MS)
+
+    led = desk.inputs()
+    now_s = 11.0
+    lost = [desk.inputs(), desk.inputs()]
+    port._requests.write(0, [2], now_s, NOW_MS)
+    desk.inputs()
+
+    assert (led.power_kw, [one.alive for one in lost]) == (200.0, [False, False])
+    assert [record.getMessage() for record in caplog.records] == [
+        "event=centre_lost silent_s=10 held_kw=200.0",
+        "event=centre_heard_again",
+    ]

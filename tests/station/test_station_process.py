@@ -65,6 +65,7 @@ async def test_a_station_without_any_device_still_runs_reports_and_stops_cleanly
     assert [line for line in log if not LOG_LINE.match(line)] == []
     assert any("logger=station.protocols.health device=FIRE" in line for line in log)
     assert running["link"] == "up"
+    assert running["station"]["protection_level"] is not None
     assert running["devices"]["METER"]["connected"] is False
     assert running["fast_lanes"]["METER"]["connected"] is False
     assert running["fast_lanes"]["METER"]["missed"] > 0

@@ -158,6 +158,19 @@ def test_the_centre_outranks_the_schedule_and_the_schedule_comes_back_when_it_is
     assert (back.power_kw, back.mode) == (400.0, ControlMode.SCHEDULE)
 
 
+def test_a_lost_centre_with_nobody_behind_it_leads_no_more_while_its_power_is_held():
+    station = Station()
+
+    led = station.step(10, agc=AgcInputs(True, True, -300.0))
+    held = station.step(4, agc=AgcInputs(True, False, None))
+    handed_back = station.step(10)
+
+    assert [one.power_kw for one in (led, held, handed_back)] == [-300.0] * 3
+    assert [one.mode for one in (led, held, handed_back)] == [
+        *(ControlMode.AGC, ControlMode.AGC, ControlMode.IDLE),
+    ]
+
+
 def test_frequency_response_rides_on_whoever_decides():
     station = Station().schedule()
     station.step()
