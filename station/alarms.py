@@ -15,6 +15,7 @@ from contract.events import Event, make
 from contract.layouts import CHILLER, FIRE, INSULATION, PCS, RACK
 from contract.limits import LimitReason
 from contract.words import Words
+from station.cause_words import cause_words
 from station.image import Image, PointRow, Table, is_estimate
 from station.protection import Bound
 from station.station_row import DEVICE
@@ -31,6 +32,18 @@ _BIT_WORDS = (
     (INSULATION, "insulation_alarms", "insulation.alarm"),
 )
 _FIRE_STATES = {1: "fire.prealarm", 2: "fire.alarm", 3: "fire.fault"}
+_LAYOUT_ZH = {
+    "pcs": "变流器",
+    "rack": "电池簇",
+    "rack.cells": "单体",
+    "meter": "电表",
+    "chiller": "液冷机组",
+    "insulation": "绝缘监测",
+    "fire": "消防主机",
+    "panel": "控制柜",
+    "room": "舱内传感器",
+    "ventilation": "通风",
+}
 _MAX_DETAIL = 300
 _MAX_TAG = 64
 CLOCK_SKEW_MS = 10_000
@@ -78,7 +91,7 @@ def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator
         disconnected: reason by tag of devices whose connection is gone.
     """
     for tag, reason in disconnected.items():
-        yield Condition("device.lost", tag, image.at_ms, detail=plain(reason))
+        yield Condition("device.lost", tag, image.at_ms, detail=plain_words(cause_words(reason)))
     for row in image:
         tag, layout = row.sample.device, row.sample.layout
         if is_estimate(layout):
@@ -86,7 +99,8 @@ def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator
         yield from _clock(row, image.at_ms)
         if row.stale:
             if tag not in disconnected:
-                detail = Words(f"{layout}, {row.age_s:.0f} s old", f"{layout},{row.age_s:.0f} 秒前")
+                zh = _LAYOUT_ZH.get(layout.partition("/")[0], layout)
+                detail = Words(f"{layout}, {row.age_s:.0f} s old", f"{zh}，{row.age_s:.0f} 秒前")
                 yield Condition("device.stale", tag, image.at_ms, layout, detail, row.age_s)
             continue
         if layout == FIRE.name and (code := _FIRE_STATES.get(row.integer("fire_state") or 0)):
@@ -132,7 +146,7 @@ def limit_condition(direction: str, bound: Bound, at_ms: int) -> Iterator[Condit
     where_en = where_zh = ""
     if bound.device:
         where_en = f" ({bound.device}{f', cell {bound.cell}' if bound.cell else ''})"
-        where_zh = f"({bound.device}{f',{bound.cell} 号单体' if bound.cell else ''})"
+        where_zh = f"（{bound.device}{f'，{bound.cell} 号单体' if bound.cell else ''}）"
     words = bound.reason.words
     detail = Words(words.en + where_en, words.zh + where_zh)
     value = round(bound.kw, 1)

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 
 from contract.words import Words
-from station.alarms import Condition, plain, plain_words
+from station.alarms import Condition, plain_words
+from station.cause_words import cause_words
 from station.clock import now_ms
 from station.dispatch.commands import Command, CommandState, ConverterCommands
 from station.protocols import Accepted, CommandOutcome, DeviceCommand, Refused, TimedOut
@@ -76,7 +77,7 @@ class CommandExecutor:
                 yield Condition("control.not_delivered", tag, at_ms, point, detail)
 
     def _why(self, command: Command) -> Words:
-        told = plain(command.reason or f"{command.point} = {command.value:.1f}")
+        told = cause_words(command.reason or f"{command.point} = {command.value:.1f}")
         cause = self._likely_cause(command)
         return plain_words(Words(f"{told.en}; {cause.en}", f"{told.zh}；{cause.zh}"))
 
@@ -127,7 +128,8 @@ class CommandExecutor:
                 command.value,
                 reason,
             )
-            detail = plain(f"{command.point} = {command.value:g}: {reason}")
+            why, asked = cause_words(reason), f"{command.point} = {command.value:g}"
+            detail = plain_words(Words(f"{asked}: {why.en}", f"{asked}：{why.zh}"))
             self._failing[command.device] = Condition(
                 code, command.device, at_ms, detail=detail, value=command.value
             )
