@@ -31,6 +31,8 @@ _DECODES = 300
 _RACKS, _SERVERS, _SECONDS = 10, 2, 10
 _PROFILE = f"bms-{_CELLS}.toml"
 _CELL_LAYOUT = f"rack.cells/{_CELLS}"
+_STATE_AT, _CELLS_AT, _UNIT_AT, _VOLTAGES_AT, _TEMPERATURES_AT = 3, 27, 29, 1000, 2000
+"""Input registers of the profile that the servers fill."""
 
 Row = dict[str, Any]
 
@@ -104,7 +106,9 @@ async def _requests(port: int) -> list[Row]:
     await client.connect()
     begin = _cpu_s()
     for _ in range(_REQUESTS):
-        await client.read_input_registers(1000, count=125, device_id=1)
+        reply = await client.read_input_registers(1000, count=125, device_id=1)
+        if reply.isError():
+            raise ConnectionError(f"pymodbus read no 125 registers: {reply}")
     peer = (_cpu_s() - begin) / _REQUESTS * 1e6
     client.close()
     name = "read 125 registers, processor time"
@@ -145,7 +149,9 @@ async def _plant(ports: list[int]) -> list[Row]:
 
 
 def _missed(times_ms: list[int]) -> int:
-    """Return how many seconds lie unread between a rack's first and last reading."""
+    """Return how many seconds lie unread between a rack's first and last reading; all without."""
+    if not times_ms:
+        return _SECONDS
     return (times_ms[-1] - times_ms[0]) // 1000 + 1 - len(times_ms)
 
 
@@ -168,6 +174,7 @@ class _Bms(asyncio.Protocol):
             data = data[12:]
             second = int(time.time())
             self._bank[:2] = second >> 16, second & 0xFFFF
+            self._bank[_UNIT_AT] = unit
             words = self._bank[address : address + count].astype(">u2").tobytes()
             head = struct.pack(
                 ">HHHBBB", transaction, 0, len(words) + 3, unit, function, len(words)
@@ -176,16 +183,21 @@ class _Bms(asyncio.Protocol):
         self._rest = data
 
 
+async def begin_racks() -> asyncio.Server:
+    """Return a server on a free port; every unit is a rack of the profile that ships."""
+    bank = np.zeros(4096, np.uint16)
+    bank[_STATE_AT], bank[_CELLS_AT] = 1, _CELLS
+    bank[_VOLTAGES_AT : _VOLTAGES_AT + _CELLS] = 3300
+    bank[_TEMPERATURES_AT : _TEMPERATURES_AT + _CELLS] = 250
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(lambda: _Bms(bank), "127.0.0.1", 0)
+
+
 def _serve(pipe: Pipe) -> None:
     """Serve for ever in a process of its own; tell the port first."""
 
     async def forever() -> None:
-        bank = np.zeros(4096, np.uint16)
-        bank[3], bank[27] = 1, _CELLS
-        bank[1000 : 1000 + _CELLS] = 3300
-        bank[2000 : 2000 + _CELLS] = 250
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Bms(bank), "127.0.0.1", 0)
+        server = await begin_racks()
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
