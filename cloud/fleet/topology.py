@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from contract.layouts import ESTIMATE, ESTIMATE_STATION
 
 _CONTAINER = re.compile(r"^(?P<container>[A-Za-z]+\d+)-")
+_NUMBERED = re.compile(r"(\D*)(\d*)")
 _CELLS = "rack.cells/"
 _ESTIMATES = (ESTIMATE.name, ESTIMATE_STATION.name)
 
@@ -61,17 +62,22 @@ class Topology:
         return dict(self.cells).get(rack)
 
 
+def natural(tag: str) -> tuple[tuple[str, int], ...]:
+    """Return the key of the order in which people count: C2 before C10."""
+    return tuple((text, int(digits or 0)) for text, digits in _NUMBERED.findall(tag))
+
+
 def from_devices(devices: Iterable[tuple[str, str]]) -> Topology:
     """Build the topology from (device tag, layout name) pairs."""
     by_layout: dict[str, list[str]] = {}
     cells = {}
-    for device, layout in sorted(devices):
+    for device, layout in sorted(devices, key=lambda one: (natural(one[0]), one)):
         if layout.startswith(_CELLS):
             cells[device] = int(layout.removeprefix(_CELLS))
         else:
             by_layout.setdefault(layout, []).append(device)
     matches = (_CONTAINER.match(device) for tags in by_layout.values() for device in tags)
-    containers = sorted({match["container"] for match in matches if match is not None})
+    containers = sorted({match["container"] for match in matches if match is not None}, key=natural)
     return Topology(
         controller=_first(by_layout.get("station")),
         meter=_first(by_layout.get("meter")),

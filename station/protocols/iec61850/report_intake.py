@@ -170,7 +170,7 @@ class ReportIntake:
             return
         if report.rcb not in self._overflowing:
             self._overflowing.add(report.rcb)
-            log.warning("rcb=%s event=buffer_overflow: the device dropped reports", report.rcb)
+            log.warning("device=%s rcb=%s event=buffer_overflow", self._device, report.rcb)
         self._maker.overflowed(source.data_set)
         self.check_now = True
 

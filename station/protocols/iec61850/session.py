@@ -204,7 +204,7 @@ class Session:
             where = f"device={self.spec.device} rcb={rcb}"
             log.info("%s event=enabled resumed=%s", where, resumed)
             if entry and not resumed:
-                log.warning("%s event=cannot_resume: entry %s is gone", where, entry.hex())
+                log.warning("%s event=cannot_resume entry=%s", where, entry.hex())
             return resumed
         raise problem
 

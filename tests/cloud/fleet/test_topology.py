@@ -34,3 +34,11 @@ def test_a_station_that_has_sent_nothing_is_empty():
     assert found.containers == found.racks == ()
     assert found.container_of("C1-R01") is None
     assert found.cell_count("C1-R01") is None
+
+
+def test_containers_and_racks_are_in_the_order_in_which_people_count():
+    numbers = (10, 2, 1, 40)
+    found = from_devices((f"C{c}-R{r}", "rack") for c in numbers for r in numbers)
+
+    assert [c.id for c in found.containers] == ["C1", "C2", "C10", "C40"]
+    assert found.containers[2].racks == ("C10-R1", "C10-R2", "C10-R10", "C10-R40")

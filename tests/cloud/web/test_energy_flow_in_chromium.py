@@ -1,7 +1,9 @@
 """The station's picture tells a rack that is out and a converter that has tripped from the rest."""
 
 import json
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Collection, Mapping
 
 import httpx
 import pytest
@@ -10,13 +12,21 @@ from playwright.sync_api import Page, Route, expect
 from contract.limits import LimitReason
 
 
-def showing(page: Page, url: str, session: str, points: Mapping[str, float]) -> None:
-    """Let the station's stream say these values instead of the plant's own."""
+def showing(
+    page: Page, url: str, session: str, points: Mapping[str, float], silent: Collection[str] = ()
+) -> None:
+    """Let the station's stream say these values, and let some containers be long silent."""
     live = f"{url}/api/v1/stations/haibin-1/live"
     image = httpx.get(live, cookies={"sm_session": session}).json()
 
     def answer(route: Route) -> None:
+        now_ms = time.time() * 1000
+        times = {
+            device: now_ms - 720_000 if device.partition("-")[0] in silent else now_ms
+            for device in image["times_ms"]
+        }
         told = {**image, "points": {**image["points"], **points}}
+        told |= {"times_ms": times} if silent else {}
         body = f"retry: 100\nevent: live\ndata: {json.dumps(told)}\n\n"
         route.fulfill(content_type="text/event-stream", body=body)
 
@@ -46,6 +56,23 @@ def test_an_open_rack_is_hollow_and_a_faulted_one_crossed_in_the_picture(visit, 
         )
         expect(page.locator(".sld [data-point='C2-PCS:pcs_state']")).to_have_text("fault")
         expect(page.locator("[data-converter='C1-PCS'] .cross")).to_be_hidden()
+
+
+def test_limits_of_racks_that_are_silent_are_hatched_and_their_mean_soc_struck_out(visit, session):
+    with visit() as visitor:
+        showing(visitor.page, visitor.url, session, {}, silent={"C1"})
+        page = visitor.open("/stations/haibin-1")
+
+        for container, old in (("C1", True), ("C2", False)):
+            row = page.locator(f"[data-limit-of='{container}']")
+            cells = [row.locator("td").filter(has=page.locator("[data-bms]"))]
+            cells.append(row.locator("td").filter(has=page.locator("[data-tightest]")))
+            cells.append(page.locator(f"[data-mean-soc='{container}']"))
+            for cell in cells:
+                if old:
+                    expect(cell).to_have_class(re.compile(r"\bstale\b"))
+                else:
+                    expect(cell).not_to_have_class(re.compile(r"\bstale\b"))
 
 
 def test_limits_of_both_directions_are_named_with_both_reasons(visit, session):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from pathlib import Path
 from typing import Self
@@ -152,4 +153,5 @@ async def test_a_buffer_too_small_for_a_break_loses_ticks_and_tells_no_wrong_one
     assert played.no_wrong_value()
     lines = told(caplog, "buffer_overflow")
     assert lines
+    assert all(re.fullmatch(r"device=\S+ rcb=\S+ event=buffer_overflow", line) for line in lines)
     assert len(lines) == len(set(lines))

@@ -232,16 +232,22 @@ function containers() {
   for (const { id, racks } of facts.containers) {
     const row = one(`[data-limit-of="${id}"]`);
     const sum = (kind) => racks.reduce((total, r) => total + (value(`${r}:${kind}_current_limit_a`) ?? 0) * (value(`${r}:voltage_v`) ?? 0), 0) / 1e6;
-    write(one("[data-bms]", row), `${number(sum("discharge"))} / ${number(sum("charge"))}`);
+    const bms = one("[data-bms]", row);
+    write(bms, `${number(sum("discharge"))} / ${number(sum("charge"))}`);
+    bms.closest("td").classList.toggle("stale", racks.some((r) => isStale(r)));
     const tightest = racks.reduce((best, r) => {
       const v = Math.min(value(`${r}:discharge_current_limit_a`) ?? Infinity, value(`${r}:charge_current_limit_a`) ?? Infinity);
       return v < (best?.v ?? Infinity) ? { r, v } : best;
     }, null);
     const link = one("[data-tightest]", row);
     write(link, tightest ? `${tag(tightest.r)} · ${number(tightest.v, 0)} A` : "–");
+    link.closest("td").classList.toggle("stale", !tightest || isStale(tightest.r));
     if (tightest) link.href = `/stations/${facts.station}/racks/${tightest.r}`;
-    const known = racks.map((r) => value(`${r}:soc`)).filter((v) => v != null);
-    write(one(`[data-mean-soc="${id}"]`), known.length ? FORMS.percent(known.reduce((a, b) => a + b, 0) / known.length) : "–");
+    const heard = racks.filter((r) => !isStale(r));
+    const known = (heard.length ? heard : racks).map((r) => value(`${r}:soc`)).filter((v) => v != null);
+    const mean = one(`[data-mean-soc="${id}"]`);
+    mean.classList.toggle("stale", !heard.length);
+    write(mean, known.length ? FORMS.percent(known.reduce((a, b) => a + b, 0) / known.length) : "–");
   }
 }
 
