@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from station.errors import StationError
+from station.wrong_keys import guess_of, in_words
 
 WHOLE_FILE = "(file)"
 
@@ -53,10 +54,15 @@ def refuse(file: Path, faults: Iterable[Fault]) -> None:
         raise ConfigError(file, *found)
 
 
-def faults_of(error: ValidationError) -> tuple[Fault, ...]:
-    """Return everything that a check of a document has found."""
+def faults_of(error: ValidationError, root: type[BaseModel] | None = None) -> tuple[Fault, ...]:
+    """Return everything that a check of a document has found.
+
+    Args:
+        error: what the check has raised.
+        root: the model of the whole document, to guess what unknown keys were meant to be.
+    """
     return tuple(
-        Fault(_key_text(one["loc"]), _shown(one["type"], one["input"]), _remedy(one))
+        Fault(_key_text(one["loc"]), _shown(one["type"], one["input"]), _remedy(one, root))
         for one in error.errors(include_url=False)
     )
 
@@ -72,7 +78,9 @@ def _shown(kind: str, value: object) -> object:
     return None if kind == "missing" or isinstance(value, dict | list) else value
 
 
-def _remedy(error: ErrorDetails) -> str:
-    if error["type"] == "extra_forbidden":
-        return "unknown key; remove it or mend its spelling"
-    return error["msg"].removeprefix("Value error, ")
+def _remedy(error: ErrorDetails, root: type[BaseModel] | None) -> str:
+    if error["type"] != "extra_forbidden":
+        return in_words(error, root)
+    guess = "" if root is None else guess_of(root, error["loc"])
+    meant = f"did you mean {guess!r}? " if guess else ""
+    return f"unknown key; {meant}remove it or mend its spelling"

@@ -89,7 +89,7 @@ def load(file: Path) -> StationConfig:
     try:
         config = StationConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(file, *faults_of(error)) from error
+        raise ConfigError(file, *faults_of(error, StationConfig)) from error
     refuse(file, (*_twice(config), *_misplaced(config), *_beyond_rating(config), *_makes(config)))
     return _with_absolute_paths(config, file.resolve().parent)
 

@@ -228,7 +228,7 @@ def load_points(name: str, devices: Mapping[str, str] | None) -> PointList:
     try:
         found = PointList.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(file, *faults_of(error)) from error
+        raise ConfigError(file, *faults_of(error, PointList)) from error
     unknown = () if devices is None else _unknown(found, devices)
     refuse(file, (*_twice(found), *unknown, *_missing(found)))
     return found

@@ -71,4 +71,4 @@ def load_checks(path: Path = FILE) -> CellChecks:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(path, Fault(WHOLE_FILE, None, f"is no TOML: {error}")) from error
     except ValidationError as error:
-        raise ConfigError(path, *faults_of(error)) from error
+        raise ConfigError(path, *faults_of(error, CellChecks)) from error

@@ -47,4 +47,4 @@ def read(path: Path, model: type[_Model]) -> _Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(path, *faults_of(error)) from error
+        raise ConfigError(path, *faults_of(error, model)) from error

@@ -180,3 +180,19 @@ def test_check_says_what_is_wrong_in_a_mapping(tmp_path, capsys, line, word):
     assert run_check(str(path)) != 0
 
     assert word in capsys.readouterr().err
+
+
+def test_check_tells_all_mistakes_of_a_mapping_together(tmp_path, capsys):
+    path = tmp_path / "mapping.toml"
+    path.write_text(
+        'title = "x"\nlayout = "pcs"\ndevice = "PCS1"\n[signals]\n'
+        'active_powr_kw = { object = "A.B" }\nfrequency_hz = { object = "A{n}.B" }\n',
+        "utf-8",
+    )
+
+    assert run_check(str(path)) == 2
+
+    told = capsys.readouterr().err
+    assert "did you mean 'active_power_kw'?" in told
+    assert "signals.frequency_hz" in told
+    assert "2 problems" in told

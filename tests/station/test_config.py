@@ -63,14 +63,14 @@ def changed(path: str, value: object) -> dict:
 @pytest.mark.parametrize(
     ("path", "value", "key", "words"),
     [
-        ("station.rated_power_kw", -5, "station.rated_power_kw = -5", "greater than 0"),
-        ("station.rated_power_kw", "much", "station.rated_power_kw = 'much'", "valid number"),
+        ("station.rated_power_kw", -5, "station.rated_power_kw = -5", "must be above 0"),
+        ("station.rated_power_kw", "much", "station.rated_power_kw = 'much'", "must be a number"),
         ("station.timezone", "Mars/Olympus", "station.timezone = 'Mars/Olympus'", "IANA"),
         ("station.soc_max", 0.01, "station", "soc_max; they are 0.05 and 0.01"),
         ("station.id", "a b", "station.id = 'a b'", "pattern"),
         ("control.feedbak_gain", 1, "control.feedbak_gain = 1", "mend its spelling"),
         ("cloud.url", "http://127.0.0.1", "cloud.url", "pattern"),
-        ("devices.2.rated_kw", 0, "devices[2].rated_kw = 0", "greater than 0"),
+        ("devices.2.rated_kw", 0, "devices[2].rated_kw = 0", "must be above 0"),
         ("devices.1.port", 1502, "devices[1].port = 1502", "FIRE and METER are both at"),
         ("devices.4.container", "C9", "devices[4].container = 'C9'", "no converter is in it"),
         ("devices.1.tag", "METER", "devices[1].tag = 'METER'", "is used twice"),
@@ -109,11 +109,14 @@ def test_every_wrong_value_is_told_with_its_place_and_remedy(tmp_path):
 
     assert told == [
         "station.timezone = 'Mars/Olympus': is no IANA time zone; write one like 'Asia/Shanghai'",
-        "station.rated_power_kw = -5: Input should be greater than 0",
-        "devices[0].port = 70000: Input should be less than or equal to 65535",
+        "station.rated_power_kw = -5: must be above 0",
+        "devices[0].port = 70000: must be at most 65535",
         "devices[2]: pcs C1-PCS needs rated_kw and container, e.g. container = 'C1'",
-        "cloud.url: Field required",
-        "control.feedbak_gain = 1: unknown key; remove it or mend its spelling",
+        "cloud.url: is missing",
+        (
+            "control.feedbak_gain = 1: unknown key; did you mean 'feedback_gain'? remove it or "
+            "mend its spelling"
+        ),
     ]
 
 

@@ -102,8 +102,8 @@ def test_a_wrong_configuration_ends_with_a_line_for_each_fault(tmp_path, capsys)
     told = capsys.readouterr().err.splitlines()
     assert status == 2
     assert told[0].startswith(f"stationmaster: {file}: station.id = 5")
-    assert f"stationmaster: {file}: station.data_dir: Field required" in told
-    assert f"stationmaster: {file}: devices: Field required" in told
+    assert f"stationmaster: {file}: station.data_dir: is missing" in told
+    assert f"stationmaster: {file}: devices: is missing" in told
 
 
 @pytest.mark.parametrize(

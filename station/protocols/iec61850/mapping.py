@@ -1,8 +1,9 @@
 """Which object of an IED is which signal: a TOML file, bound to a device through its SCL file."""
 
+import difflib
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,7 @@ from contract.layouts import Layout
 from station.protocols.errors import ProfileError
 from station.protocols.iec61850.scl import DataSet, Ied, ReportBlock
 from station.protocols.profile_files import find
-from station.protocols.wrong_keys import remedy_for, wrong_keys
+from station.wrong_keys import remedy_for, wrong_keys
 
 STANDARD = "pcs-iec61850.toml"
 _NUMBER = "{n}"
@@ -205,19 +206,37 @@ def check(file: str, mapping: SignalMap) -> Layout:
         layout = layouts.get(mapping.layout)
     except ContractError as error:
         raise ProfileError(
-            file, "layout", f"{mapping.layout!r} is unknown", "see contract"
+            file,
+            "layout",
+            f"{mapping.layout!r} is unknown",
+            f"take one of {', '.join(layouts.ALL)}",
         ) from error
+    problems = list(_misfits(file, mapping, layout))
+    if problems:
+        raise ProfileError.of(problems)
+    return layout
+
+
+def _misfits(file: str, mapping: SignalMap, layout: Layout) -> Iterator[ProfileError]:
     for name, source in mapping.signals.items():
         key = f"signals.{name}"
         if name not in layout:
-            raise ProfileError(file, key, f"is no signal of {layout.name}", "see the contract")
+            known = [column.signal.name for column in layout.columns]
+            near = difflib.get_close_matches(name, known, 1)
+            guess = f"did you mean {near[0]!r}? " if near else ""
+            yield ProfileError(
+                file,
+                key,
+                f"is no signal of {layout.name}",
+                f"{guess}take one of {', '.join(known)}",
+            )
+            continue
         repeat = layout.columns[layout.column(name)].repeat
         if (_NUMBER in source.object) != (repeat > 1):
-            raise ProfileError(
+            yield ProfileError(
                 file, key, f"{layout.name} has {repeat} values of it",
                 f"write {_NUMBER} in the object for a signal of many values, and only there",
             )  # fmt: skip
-    return layout
 
 
 def bind(file: str, mapping: SignalMap, ied: Ied) -> Binding:

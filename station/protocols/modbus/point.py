@@ -13,6 +13,8 @@ from station.protocols.units import conversion
 
 Count = int | str
 """A number, or the name of an entry of ``[parameters]``."""
+_NEVER_EMPTY = ("repeat", "stride", "mask", "states", "bits", "all_bits")
+"""All of no bits would be true whatever the device says."""
 Mask = Annotated[int, Field(gt=0, lt=1 << 63)]
 
 
@@ -90,6 +92,9 @@ class Point(Place):
 
     @model_validator(mode="after")
     def _one_meaning(self) -> "Point":
+        for key in _NEVER_EMPTY:
+            if getattr(self, key) in ((), {}):
+                raise ValueError(f"{key} is empty: fill it, or leave it out")
         given = [x for x in (self.states, self.bits, self.all_bits) if x is not None]
         if len(given) > 1:
             raise ValueError("at most one of states, bits, all_bits can be meant")
@@ -199,6 +204,8 @@ class Point(Place):
 def _check_addresses(point: Point) -> None:
     if any(int(n) < 1 for n in _levels(point.repeat)):
         raise ValueError(f"repeat {point.repeat} counts nothing; give numbers from 1 on")
+    if point.count > ADDRESSES or point.bit_width > ADDRESSES:
+        raise ValueError("it has more values than there are addresses; mend repeat or bits")
     inner = int(_levels(point.repeat)[-1])
     if isinstance(point.mask, tuple) and len(point.mask) != inner:
         raise ValueError(f"mask has {len(point.mask)} entries for {inner} values of its level")

@@ -21,7 +21,7 @@ from station.protocols.modbus.impossible import (
 )
 from station.protocols.modbus.place import Place, RegisterType, Space
 from station.protocols.modbus.point import Point
-from station.protocols.wrong_keys import remedy_for, wrong_keys
+from station.wrong_keys import remedy_for, wrong_keys
 
 if TYPE_CHECKING:
     from station.protocols.modbus.profile import Profile
@@ -54,7 +54,7 @@ def wrong_names(
         if table == "layouts" and len(rest) > 1:
             try:
                 layout = layouts.get(name.format_map(document.get("parameters", {})))
-            except (KeyError, ValueError, AttributeError, ContractError):
+            except (KeyError, ValueError, TypeError, ContractError):
                 continue
             if (signal := str(rest[1])) not in layout:
                 yield _no_signal(file, f"layouts.{layout.name}.{signal}", layout, signal)

@@ -6,7 +6,7 @@ itself, whatever the broker still holds of it.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Literal
 
@@ -18,7 +18,7 @@ from contract.layout import Layout
 from contract.signal import Kind
 from station.protocols.errors import ProfileError
 from station.protocols.profile_files import find
-from station.protocols.wrong_keys import remedy_for, wrong_keys
+from station.wrong_keys import remedy_for, wrong_keys
 
 _HINT = "docs/protocols.md lists the keys of a profile"
 _WILDCARDS = frozenset("+#")
@@ -176,21 +176,28 @@ def _check(file: str, profile: MqttProfile) -> None:
         raise ProfileError(
             file, "layout", "is no layout of the contract", f"take one of {known}"
         ) from error
+    problems = list(_misfits(file, profile, layout))
+    if problems:
+        raise ProfileError.of(problems)
+
+
+def _misfits(file: str, profile: MqttProfile, layout: Layout) -> Iterator[ProfileError]:
     seen: set[str] = set()
     for number, source in enumerate(profile.signals):
         key = f"signals.{number}"
         if source.signal not in layout or source.signal in seen:
             problem = "is told twice" if source.signal in seen else "is no signal of this layout"
             known = ", ".join(c.signal.name for c in layout.columns)
-            raise ProfileError(file, f"{key}.signal", problem, f"take one of {known}")
+            yield ProfileError(file, f"{key}.signal", problem, f"take one of {known}")
+            continue
         seen.add(source.signal)
         signal = layout.columns[layout.column(source.signal)].signal
         if signal.kind is Kind.STATE:
             states = {value for value, _, _ in signal.states}
             if set(source.words.values()) - states:
                 remedy = f"its states are {sorted(states)}"
-                raise ProfileError(file, f"{key}.words", "gives an unknown state", remedy)
+                yield ProfileError(file, f"{key}.words", "gives an unknown state", remedy)
         converted = source.scale != 1.0 or source.offset != 0.0
         if source.unit is not None and (source.unit == signal.unit) == converted:
             remedy = f"give scale or offset from the sensor's unit to {signal.unit!r}, or neither"
-            raise ProfileError(file, f"{key}.unit", f"is {source.unit!r}", remedy)
+            yield ProfileError(file, f"{key}.unit", f"is {source.unit!r}", remedy)

@@ -45,7 +45,7 @@ def test_a_signal_of_a_device_is_taken_from_its_layout(tmp_path):
         (0, {"type": "M_XX_NA_1"}, r"points\[0\]", "choose one of M_SP_NA_1"),
         (0, {"signal": "pwer_kw"}, r"points\[0\]", "choose one of power_kw"),
         (0, {"ioa": 16386}, r"points\[0\]\.ioa = 16386", "give each its own"),
-        (0, {"ioa": 0}, r"points\[0\].*ioa = 0", "greater than or equal to 1"),
+        (0, {"ioa": 0}, r"points\[0\].*ioa = 0", "must be at least 1"),
         (0, {"scale": 0.0}, r"points\[0\]", "a scale of 0"),
         (0, {"deadbnd": 1}, r"points\[0\].*deadbnd", "mend its spelling"),
         (0, {"direction": "both"}, r"points\[0\]", "'monitor', 'control'"),

@@ -14,7 +14,7 @@ from station.protocols.errors import ProfileError
 from station.protocols.modbus.place import Address, Strict
 from station.protocols.modbus.sunspec.chain import Chain, Found
 from station.protocols.modbus.sunspec.device import Device, Table
-from station.protocols.wrong_keys import remedy_for, wrong_keys
+from station.wrong_keys import remedy_for, wrong_keys
 
 
 class ChainModel(Strict):

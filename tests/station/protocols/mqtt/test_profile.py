@@ -99,3 +99,20 @@ def test_a_wrong_brokers_file_is_refused_naming_its_key(tmp_path, text, key):
         access.load(str(file))
 
     assert error.value.key == key
+
+
+def test_all_mistakes_of_a_profile_are_told_together(tmp_path):
+    file = tmp_path / "sensor.toml"
+    file.write_text(
+        'title = "t"\nlayout = "room"\nstale_s = 9\n'
+        '[[signals]]\nsignal = "soc"\ntopic = "t"\n'
+        '[[signals]]\nsignal = "hydrogen_ppm"\ntopic = "t"\nunit = "%"\n'
+    )
+
+    with pytest.raises(ProfileError) as caught:
+        load(str(file))
+
+    assert [one.key for one in (caught.value, *caught.value.also)] == [
+        "signals.0.signal",
+        "signals.1.unit",
+    ]

@@ -1,8 +1,8 @@
 """What a check of a document has found, in the words of whoever wrote the file.
 
-Profiles, mappings and sensor files are checked by pydantic; its own words speak of Python's
-types. Here each fault is told with its key as it stands in the file, what is meant instead, and
-for an unknown key the one that was probably meant.
+Configuration, profiles, mappings and sensor files are checked by pydantic, whose own words
+speak of Python's types. Here each fault is told with its key as it stands in the file, what is
+meant instead, and for an unknown key the one that was probably meant.
 """
 
 import difflib
@@ -74,13 +74,11 @@ def wrong_keys(error: ValidationError, root: type[BaseModel]) -> list[WrongKey]:
     found: dict[str, WrongKey] = {}
     kinds = _KINDS | {model.__name__ for model in _all_below(root)}
     for first in error.errors(include_url=False):
-        models = _models_at(root, first["loc"])
         parts = [str(part) for part in first["loc"] if not _is_kind(str(part), kinds)]
         key = ".".join(parts) or "file"
         guess = ""
         if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(parts[-1], sorted(_keys(models)), 1)
-            guess = near[0] if near else ""
+            guess = guess_of(root, first["loc"])
         if key not in found:
             found[key] = WrongKey(first["loc"], key, _problem(first, root), guess)
     return list(found.values())
@@ -95,15 +93,28 @@ def _is_kind(part: str, kinds: frozenset[str]) -> bool:
     return part in kinds or part.startswith(_KIND_BEGINNINGS)
 
 
+def in_words(first: ErrorDetails, root: type[BaseModel] | None = None) -> str:
+    """Return what is wrong with one value, without the value."""
+    kind = first["type"]
+    if kind in _TABLES and root is not None:
+        return _wanted_table(root, first["loc"])
+    if kind in _WORDS:
+        return _WORDS[kind].format_map({k: _whole(v) for k, v in first.get("ctx", {}).items()})
+    return first["msg"].removeprefix("Value error, ")
+
+
+def _whole(bound: object) -> object:
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+
+
+def guess_of(root: type[BaseModel], path: tuple[int | str, ...]) -> str:
+    """Return the key that was probably meant by an unknown one, empty where none is near."""
+    near = difflib.get_close_matches(str(path[-1]), sorted(_keys(_models_at(root, path))), 1)
+    return near[0] if near else ""
+
+
 def _problem(first: ErrorDetails, root: type[BaseModel]) -> str:
-    kind, given = first["type"], first.get("input")
-    context = first.get("ctx", {})
-    if kind in _TABLES:
-        text = _wanted_table(root, first["loc"])
-    elif kind in _WORDS:
-        text = _WORDS[kind].format_map(context)
-    else:
-        text = first["msg"].removeprefix("Value error, ")
+    text, given = in_words(first, root), first.get("input")
     return text if isinstance(given, Mapping) else f"{text} (given: {given!r})"
 
 
