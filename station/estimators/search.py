@@ -118,6 +118,7 @@ def step_search(
         samples: of the moment.
         capacity_ah: of each cell, shape (cells,).
     """
+    moment_s = float(samples.elapsed_s.max())
     search, samples = _waited(search, samples)
     settled = replace(
         settled,
@@ -127,7 +128,7 @@ def step_search(
         core_k=settled.core_k.copy(),
     )
     portions, waited_s, waited_as = [], search.waited_s.copy(), search.waited_as.copy()
-    for portion, due in zip(search.portions, _due(search, samples), strict=True):
+    for portion, due in zip(search.portions, _due(search, moment_s), strict=True):
         if not due:
             portions.append(portion)
             continue
@@ -174,14 +175,17 @@ def _waited(search: Search, samples: Samples) -> tuple[Search, Samples]:
     )
 
 
-def _due(search: Search, samples: Samples) -> list[bool]:
-    """Return whose turn it is: who has waited longest, as many as a moment can bear."""
+def _due(search: Search, moment_s: float) -> list[bool]:
+    """Return whose turn it is: who has waited longest, as many as a moment can bear.
+
+    The next moment is taken to come after as long a time as this one.
+    """
     waited_s = np.array([search.waited_s[p.racks].max() for p in search.portions])
     columns = np.array([len(p.owner) for p in search.portions])
     first = np.argsort(-waited_s, kind="stable")
     due = np.empty(len(first), bool)
     due[first] = np.cumsum(columns[first]) <= _MOST_COLUMNS
-    due |= waited_s + float(samples.elapsed_s.max()) > _LONGEST_WAIT_S
+    due |= waited_s + moment_s > _LONGEST_WAIT_S
     due[first[:1]] = True
     return [bool(each) for each in due & (columns > 0)]
 

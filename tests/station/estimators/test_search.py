@@ -34,12 +34,12 @@ def in_turns_only(monkeypatch):
     monkeypatch.setattr(search, "_MOST_COLUMNS", 1)
 
 
-def samples_of(recording, row):
-    cells = RACKS * CELLS
+def samples_of(recording, row, racks=RACKS, cells=CELLS):
+    cells = racks * cells
     return Samples(
-        elapsed_s=np.ones(RACKS, np.float32),
-        current_a=np.full(RACKS, recording.current_a[row], np.float32),
-        current_good=np.ones(RACKS, bool),
+        elapsed_s=np.ones(racks, np.float32),
+        current_a=np.full(racks, recording.current_a[row], np.float32),
+        current_good=np.ones(racks, bool),
         voltage_v=np.full(cells, recording.voltage_v[row], np.float32),
         temperature_c=np.full(cells, 25, np.float32),
         voltage_good=np.ones(cells, bool),
@@ -83,17 +83,20 @@ def test_portions_that_take_turns_find_the_same_soc(model, recording, monkeypatc
 
 def test_nobody_waits_longer_than_a_step_of_the_current_may_be(model, recording, monkeypatch):
     in_turns_only(monkeypatch)
-    state = begun(model)
-    longest_s, turns = 0.0, np.zeros(RACKS)
-    for row in range(60):
+    racks = 60  # more than there are moments in the longest wait
+    capacity_ah = np.full(racks, 2.06, np.float32)
+    state = cold_start(model, np.arange(racks), racks, np.full(racks, 0.78, np.float32))
+    longest_s, turns = 0.0, np.zeros(racks)
+    for row in range(100):
         before_s = state.search.waited_s
-        state, _ = step(model, state, samples_of(recording, row), CAPACITY_AH)
+        samples = samples_of(recording, row, racks, cells=1)
+        state, _ = step(model, state, samples, capacity_ah)
         had = state.search.waited_s == 0
         turns += had
         longest_s = max(longest_s, float(np.max(before_s + 1, initial=0.0, where=had)))
 
-    assert longest_s <= 20.0
-    assert turns.min() >= 3
+    assert longest_s == 20.0
+    assert turns.min() >= 4
 
 
 def test_charge_that_passed_unseen_while_a_portion_waited_widens_it(model, recording, monkeypatch):
