@@ -1,8 +1,8 @@
 """The fast lane of one device: few signals, many times a second, on a grid of deadlines.
 
 A fast lane has a connection of its own, so that it neither waits for the normal poll nor
-delays it. Slots of the grid lie on the monotonic clock; one question is asked in each. An
-answer that comes after the end of its slot uses up the slots that it slept through; they are
+delays it. Slots of the grid lie on the monotonic clock; one question is asked in each, in its
+first half. An answer that comes later than that uses up the slots that it slept through; they are
 counted as missed, and nothing is asked twice to make up for them.
 """
 
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 _PAUSES_S = (0.1, 3.0)
 _REPORT_S = 2.0
 _MEMORY_S = 60.0
+_LATEST = 0.5
+"""A question may begin so far into its slot: what it brings is still of this slot, and the answer
+has as long again before the slot of the next one is half over."""
 
 
 class FastLane:
@@ -121,19 +124,18 @@ class FastLane:
         return registers
 
     async def _next_slot(self) -> float:
-        """Wait for the next slot that has not begun yet; return when it begins."""
+        """Wait for the next slot that can still be asked in; return when it begins, or began."""
         self._skip_begun()
         self._slot += 1
         begin_s = self._origin_s + self._slot * self._plan.period_s
-        await asyncio.sleep(begin_s - time.monotonic())
+        await asyncio.sleep(max(0.0, begin_s - time.monotonic()))
         return begin_s
 
     def _skip_begun(self) -> None:
-        """Count the slots that have begun without a question as missed."""
-        begun = math.floor((time.monotonic() - self._origin_s) / self._plan.period_s)
-        if begun > self._slot:
-            self.missed += begun - self._slot
-            self._slot = begun
+        """Count the slots whose first half has passed without a question as missed."""
+        lost = lost_slots(self._slot, time.monotonic() - self._origin_s, self._plan.period_s)
+        self.missed += lost
+        self._slot += lost
 
     def _lost(self, reason: str) -> None:
         if self._told is not False:
@@ -166,6 +168,17 @@ class FastLane:
             if not self._answers:
                 self._skip_begun()
             publish(self.health())
+
+
+def lost_slots(slot: int, passed_s: float, period_s: float) -> int:
+    """Return how many slots after this one can no longer be asked in.
+
+    Args:
+        slot: the last one that was asked in; slot 0 begins with the grid.
+        passed_s: since the grid began.
+        period_s: from slot to slot.
+    """
+    return max(0, math.floor(passed_s / period_s - _LATEST) - slot)
 
 
 def _quantiles_ms(durations_s: deque[float]) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from station.protocols.driver import DeviceSpec, FastReading
 from station.protocols.errors import ProfileError
 from station.protocols.host import DriverHost
 from station.protocols.modbus import profile as profiles
+from station.protocols.modbus.fast import lost_slots
 from station.protocols.modbus.fast_plan import compile_fast
 from station.protocols.profile_files import find
 from tests.station.protocols.modbus_server import (
@@ -93,6 +94,13 @@ async def test_what_the_meter_does_not_know_or_cannot_be_true_is_not_known():
     assert values["active_power_kw"] == -1725.0
     assert math.isnan(values["reactive_power_kvar"])
     assert math.isnan(values["frequency_hz"])
+
+
+@pytest.mark.parametrize(
+    ("passed_slots", "lost"), [(4.1, 0), (5.0, 0), (5.4, 0), (5.6, 1), (6.4, 1), (6.6, 2)]
+)
+def test_an_answer_that_is_late_by_less_than_half_a_slot_costs_no_slot(passed_slots, lost):
+    assert lost_slots(4, passed_slots * 0.05, 0.05) == lost
 
 
 async def test_a_late_answer_uses_up_the_slots_it_slept_through_and_none_is_made_up_for():
