@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from contract.words import Words
+
 _SHOWN_PLACES: Final = 5
 
 
@@ -62,10 +64,12 @@ class Refused(CloudError):  # noqa: N818 - an outcome, answered with `status`
     Attributes:
         code: short machine word, e.g. "tampered"; part of the edge API.
         status: HTTP status that says the same.
+        words: the reason in both languages, where pages show it.
     """
 
     code = "refused"
     status = 400
+    words: Words | None = None
 
     def __init__(self, reason: str, *, code: str | None = None, status: int | None = None) -> None:
         self.code = code or self.code

@@ -26,7 +26,10 @@ def import_prices(
     timezone: Annotated[str, typer.Option(help="The market's local time, e.g. Asia/Shanghai.")],
     step: Annotated[int, typer.Option(min=1, max=1_440, help="Minutes an interval.")],
     columns: Annotated[
-        str, typer.Option(help="time=NAME,value=NAME,known=NAME, as far as needed.")
+        str,
+        typer.Option(
+            help="time=NAME,value=NAME and known=NAME, joined by commas, as far as needed."
+        ),
     ] = "value=value",
     published: Annotated[
         str,
@@ -89,8 +92,8 @@ def forecast_eval(
     columns: Annotated[
         str,
         typer.Option(
-            help="price=COLUMN,forecast=COLUMN,...,settled=COLUMN,...: forecasts are known at gate "
-            "closure, settled values two days later."
+            help="price=COLUMN, then any of forecast=COLUMN (known at gate closure) and "
+            "settled=COLUMN (known two days later), joined by commas."
         ),
     ],
     train_until: Annotated[str, typer.Option(help="Last day trained on before the rolling run.")],
@@ -135,13 +138,14 @@ def retrain(
     allow_short: Annotated[
         bool, typer.Option("--allow-short", help="Train on less than three years; flagged.")
     ] = False,
+    look: Annotated[bool, typer.Option("--look", hidden=True)] = False,
 ) -> None:
     """Learn a bidding policy anew from the stored prices of a running cloud, and judge it."""
     from launcher.market_retrain import RetrainWish, run_retrain
 
     short = True if allow_short else None
     wish = RetrainWish(station, market_id, price, day_ahead, unseen_weeks, steps, seeds, short)
-    raise typer.Exit(run_retrain(config, wish))
+    raise typer.Exit(run_retrain(config, wish, look=look))
 
 
 @market.command()
@@ -152,7 +156,10 @@ def backtest(
         typer.Option(help="Parquet with UTC times; given twice: by quarter hour, and by hour."),
     ],
     columns: Annotated[
-        str, typer.Option(help="rt=COLUMN,da=COLUMN,load=COLUMN; only rt is needed.")
+        str,
+        typer.Option(
+            help="rt=COLUMN, with da=COLUMN and load=COLUMN if there are; joined by commas."
+        ),
     ],
     battery: Annotated[Path, typer.Option(help="Description of the battery (TOML).")],
     market: Annotated[str, typer.Option(help="The market's rules: an id, or a TOML file.")],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from launcher.errors import Faults, WrongInput
 from launcher.lab_errors import check_file
@@ -107,6 +108,8 @@ def _asked(wishes: Wishes) -> "tuple[list[dt.date], tuple[Member, ...]]":
     with faults.gathered():
         members = _members(wishes.members)
     with faults.gathered():
+        _check_zone(wishes.zone)
+    with faults.gathered():
         if not wishes.prices.exists():
             raise WrongInput(str(NoSuchFile(wishes.prices)))
     faults.refuse()
@@ -147,6 +150,15 @@ def _day(option: str, text: str) -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError as error:
         raise WrongInput(f"{option} {text}: not a day; write it as 2018-12-31") from error
+
+
+def _check_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise WrongInput(
+            f"--zone {name}: is not in the IANA list; write e.g. Europe/Berlin"
+        ) from error
 
 
 def _row(table: "DayTable", day: dt.date, option: str) -> int:

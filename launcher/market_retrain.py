@@ -36,8 +36,11 @@ class RetrainWish:
     allow_short_history: bool | None
 
 
-def run_retrain(config: Path, wish: RetrainWish) -> int:
+def run_retrain(config: Path, wish: RetrainWish, *, look: bool = False) -> int:
     """Train, show how far it is, and print the verdict; 0 whatever the gate says.
+
+    With `look` nothing is trained: the start script lets it say what is wrong with file and options
+    before it installs PyTorch.
 
     Raises:
         WrongInput: the configuration or an option cannot be used.
@@ -51,6 +54,9 @@ def run_retrain(config: Path, wish: RetrainWish) -> int:
         loaded = load(config)
         section = chosen(loaded, wish)
         task = TrainerTask(loaded, running_dsn(loaded), section, _who())
+        if look:
+            asyncio.run(_look(task))
+            return 0
         trained = asyncio.run(_run(task))
         print("\n".join(told(trained)))
     return 0
@@ -104,6 +110,19 @@ def told(trained: "Training") -> list[str]:
     if verdict.promoted:
         return [*lines, f"promoted: policy {trained.model[:12]} may bid"]
     return [*lines, "kept out: it never bids; what may bid so far may go on"]
+
+
+async def _look(task: "TrainerTask") -> None:
+    from cloud import fleet
+    from cloud.db import create_pool
+
+    pool = create_pool(task.dsn, 1, task.config.database.pool_timeout_s)
+    await pool.open()
+    try:
+        await fleet.find(pool, task.section.station)
+        await _require_alone(pool)
+    finally:
+        await pool.close()
 
 
 async def _run(task: "TrainerTask") -> "Training":

@@ -1,6 +1,7 @@
 """Errors as the API tells them: a code for programs, a message and a remedy for people."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,9 +13,12 @@ from cloud.access.sign_in import TooManyAttempts
 from cloud.alarms import ActRefused, Refusal, Why
 from cloud.errors import Refused, Unavailable
 from cloud.market.errors import BadProfile, MarketError
+from contract.words import Words
 
 _INVALID, _UNAVAILABLE = 422, 503
 _RETRY_AFTER_S = "2"
+_SHOWN = 60
+"""Of what was given so many characters are shown back."""
 _REMEDIES = {
     401: "sign in and repeat the request",
     403: "ask an administrator for the role, or sign in as somebody who has it",
@@ -58,13 +62,25 @@ ERRORS: dict[int | str, dict[str, object]] = {
 }
 
 
-PageMaker = Callable[[Request, int, str], Response]
+PageMaker = Callable[[Request, int, Words], Response]
 _FOR_PROGRAMS = ("/api/", "/health/", "/static/", "/fragments/")
 
 
 def _said(message: str) -> str:
     """Pydantic puts its own words before those of a check of ours."""
     return message.removeprefix("Value error, ")
+
+
+def _wrong_field(error: Mapping[str, Any]) -> Words:
+    """What a reader of pages is told of a field of the address that pydantic refuses."""
+    field, given = str(error["loc"][-1]), repr(str(error.get("input")))[:_SHOWN]
+    if str(error["type"]).startswith("date"):
+        return Words(
+            f"{field}: {given} is no day; write year-month-day, as 2026-11-27",
+            f"{field}：{given} 不是日期；请写为年-月-日，例如 2026-11-27",
+        )
+    said = _said(error["msg"])
+    return Words(f"{field}: {given}: {said}", f"{field}：{given} 不可用（{said}）")
 
 
 def refused_alarms(refused: Mapping[int, Refusal]) -> dict[int, RefusedAlarm]:
@@ -90,16 +106,20 @@ def install(app: FastAPI, page: PageMaker) -> None:
         status: int,
         code: str,
         message: str,
+        *,
+        words: Words | None = None,
         alarms: Mapping[int, Refusal] | None = None,
     ) -> Response:
         if request.url.path.startswith(_FOR_PROGRAMS):
             return answer(status, code, message, alarms)
-        return page(request, status, message)
+        return page(request, status, words or Words(message, message))
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)  # noqa: S101 - registered for this class
         alarms = error.refused if isinstance(error, ActRefused) else None
-        response = told(request, error.status, error.code, error.reason, alarms)
+        response = told(
+            request, error.status, error.code, error.reason, words=error.words, alarms=alarms
+        )
         if isinstance(error, TooManyAttempts):
             response.headers["Retry-After"] = str(error.wait_s)
         return response
@@ -113,7 +133,8 @@ def install(app: FastAPI, page: PageMaker) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return told(request, _INVALID, "invalid_request", f"{where}: {_said(first['msg'])}")
+        message = f"{where}: {_said(first['msg'])}"
+        return told(request, _INVALID, "invalid_request", message, words=_wrong_field(first))
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
@@ -122,7 +143,7 @@ def install(app: FastAPI, page: PageMaker) -> None:
     async def market(request: Request, error: Exception) -> Response:
         unknown = isinstance(error, BadProfile)
         status, code = (404, "not_found") if unknown else (_INVALID, "market_refused")
-        return told(request, status, code, str(error))
+        return told(request, status, code, str(error), words=getattr(error, "words", None))
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(MarketError, market)

@@ -1,8 +1,10 @@
 """What was earned: settled days by market, hour, station and day, and how forecasts did."""
 
+import contextlib
 import csv
 import datetime as dt
 import io
+import time
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,6 +16,8 @@ from cloud.access import Action, Session
 from cloud.api.answers import ERRORS
 from cloud.api.context import Desk, DeskOf, permitted
 from cloud.errors import Refused
+from cloud.market.errors import MarketError
+from cloud.market.exchanges import load_market
 from cloud.market.money import (
     Annual,
     Ledger,
@@ -25,6 +29,7 @@ from cloud.market.money import (
 )
 from cloud.market.risk.kupiec import Kupiec
 from cloud.market.settlement import Investment
+from contract.words import Words
 
 if TYPE_CHECKING:  # forecasts load scipy, which workers do without until they are asked
     from cloud.market.forecasts.evaluation import Score
@@ -34,6 +39,8 @@ router = APIRouter(tags=["market"], responses=ERRORS)
 
 _MOST_DAYS: Final = 370
 _DEFAULT_DAYS: Final = 30
+_DIGITS: Final = 6
+"""Quantities are told to the Wh: at no price of a market that changes a cent of the amount."""
 _COLUMNS: Final = (
     *("start_utc", "day", "station", "market", "item", "detail"),
     *("quantity", "unit", "price", "amount", "currency"),
@@ -47,20 +54,28 @@ class BadSpan(Refused):
     code = "invalid_request"
     status = 422
 
+    def __init__(self, first: dt.date, last: dt.date) -> None:
+        days = (last - first).days + 1
+        self.words = Words(
+            f"{first} to {last} are {days} days; ask for 1 to {_MOST_DAYS}, the first day first",
+            f"{first} 至 {last} 为 {days} 天；可查询 1 至 {_MOST_DAYS} 天，起始日在前",
+        )
+        super().__init__(self.words.en)
+
 
 class Wish(BaseModel):
-    """Which settled days are asked for."""
+    """Which settled days are asked for; without a last day up to today at the market."""
 
     first: dt.date | None = Field(None, alias="from", description="market day, YYYY-MM-DD")
     last: dt.date | None = Field(None, alias="to", description="market day, the last one shown")
     station: str | None = Field(None, max_length=64)
     market: str | None = Field(None, max_length=64)
 
-    @field_validator("station", "market")
+    @field_validator("first", "last", "station", "market", mode="before")
     @classmethod
-    def _all(cls, name: str | None) -> str | None:
-        """A form's empty choice means all of them."""
-        return name or None
+    def _all(cls, given: object) -> object:
+        """A form's empty choice means all of them, an empty day the usual one."""
+        return given or None
 
     def span(self, today: dt.date) -> tuple[dt.date, dt.date]:
         """Return first and last day; a month up to today where none is named.
@@ -71,10 +86,7 @@ class Wish(BaseModel):
         last = self.last or today
         first = self.first or last - dt.timedelta(days=_DEFAULT_DAYS - 1)
         if not 0 <= (last - first).days < _MOST_DAYS:
-            raise BadSpan(
-                f"{first} to {last} are {(last - first).days + 1} days; ask for 1 to {_MOST_DAYS}, "
-                "the first day first"
-            )
+            raise BadSpan(first, last)
         return first, last
 
 
@@ -189,7 +201,7 @@ class QualityAnswer(BaseModel):
 @router.get("/revenue")
 async def show_revenue(parts: DeskOf, _: MoneyReader, wish: Asked) -> RevenueAnswer:
     """Revenue of settled days, from plan to paid, with wear, losses, foresight and payback."""
-    first, last = wish.span(today())
+    first, last = span_of(parts, wish)
     books = ledgers(await collected(parts, wish))
     return RevenueAnswer(
         first=first, last=last, ledgers=[_ledger(one, investment(parts)) for one in books]
@@ -200,7 +212,7 @@ async def show_revenue(parts: DeskOf, _: MoneyReader, wish: Asked) -> RevenueAns
 async def export_revenue(parts: DeskOf, _: MoneyReader, wish: Asked) -> Response:
     """Every line of the statements of settled days as CSV; times are UTC."""
     days = await collected(parts, wish, perfect=False)
-    first, last = wish.span(today())
+    first, last = span_of(parts, wish)
     name = f'attachment; filename="revenue-{first}-{last}.csv"'
     return Response(table_of(days), media_type="text/csv", headers={"Content-Disposition": name})
 
@@ -212,9 +224,23 @@ async def show_forecast_quality(parts: DeskOf, _: MoneyReader, wish: Asked) -> l
     return [_quality(place, one) for place, one in found.items()]
 
 
-def today() -> dt.date:
-    """Return the present day, UTC."""
-    return dt.datetime.now(dt.UTC).date()
+def span_of(parts: Desk, wish: Wish) -> tuple[dt.date, dt.date]:
+    """Return first and last day that are asked for.
+
+    Raises:
+        BadSpan: the last day is before the first, or there are more than a year of them.
+    """
+    markets = [wish.market] if wish.market else [market for _, market in series_of(parts)]
+    return wish.span(day_at(time.time_ns() // 1_000_000, markets))
+
+
+def day_at(now_ms: int, markets: Iterable[str]) -> dt.date:
+    """Return the market day of a moment; the latest where markets differ, UTC's without any."""
+    days = []
+    for name in set(markets):
+        with contextlib.suppress(MarketError):  # of a market that is not known nothing is shown
+            days.append(load_market(name).calendar.day_of(now_ms))
+    return max(days, default=dt.datetime.fromtimestamp(now_ms / 1e3, dt.UTC).date())
 
 
 def series_of(parts: Desk) -> dict[tuple[str, str], str]:
@@ -227,7 +253,7 @@ async def collected(parts: Desk, wish: Wish, *, perfect: bool = True) -> list[St
     """Return the settled days that are asked for."""
     services = parts.services
     days = await settled_days(
-        *(services.pool, services.vault, wish.span(today())),
+        *(services.pool, services.vault, span_of(parts, wish)),
         station=wish.station,
         market=wish.market,
         series=series_of(parts),
@@ -241,7 +267,7 @@ async def qualities_of(parts: Desk, wish: Wish) -> "dict[tuple[str, str], Qualit
 
     services = parts.services
     return await qualities(
-        *(services.pool, services.vault, wish.span(today()), series_of(parts)),
+        *(services.pool, services.vault, span_of(parts, wish), series_of(parts)),
         station=wish.station,
         market=wish.market,
     )
@@ -272,11 +298,22 @@ def table_of(days: Iterable[StationDay]) -> str:
             writer.writerow(
                 (
                     *(at, told.day, told.station, told.market, line.item.value, line.detail),
-                    *(f"{line.quantity:f}", line.unit, f"{line.price:f}", f"{line.amount:f}"),
+                    *(
+                        quantity_told(line.quantity),
+                        line.unit,
+                        f"{line.price:f}",
+                        f"{line.amount:f}",
+                    ),
                     told.currency,
                 )
             )
     return out.getvalue()
+
+
+def quantity_told(quantity: Decimal) -> str:
+    """A quantity without the endless digits that thirds of an hour leave."""
+    rounded = round(quantity, _DIGITS)
+    return f"{quantity if rounded == quantity else rounded:f}"
 
 
 def _utc(at_ms: int) -> str:

@@ -8,11 +8,16 @@ import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloud.market.errors import BadBattery
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_PLAIN: Final = {"missing": "is missing", "extra_forbidden": "there is no such key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,17 @@ def read_battery(file: Path) -> Battery:
     try:
         read = _BatteryFile.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BadBattery(f"{file}: {key}: {first['msg']}") from error
+        faults = [
+            f"{'.'.join(map(str, one['loc']))}: {_PLAIN.get(one['type'], one['msg'])}"
+            for one in sorted(error.errors(), key=_is_missing)
+        ]
+        raise BadBattery(f"{file}: {'; '.join(faults)}") from error
     return _battery(file, read)
+
+
+def _is_missing(fault: "ErrorDetails") -> bool:
+    """An unknown key is told before what is missing: it is often that, misspelt."""
+    return fault["type"] == "missing"
 
 
 def _battery(file: Path, read: _BatteryFile) -> Battery:

@@ -76,7 +76,7 @@ def _rest(bid: Bid, told: Statement, amount: Decimal, of_the_day: Decimal) -> It
     if of_the_day:
         yield Words(
             f"{of_the_day} {currency} of {bid.product} are for the whole day and in no bid's part",
-            f"{bid.product} 有 {of_the_day} {currency} 属全天，不计入任何单笔投标",
+            f"{bid.product} 有 {of_the_day} {currency} 属全天，不计入任何单笔申报",
         )
     if rest:
         yield Words(

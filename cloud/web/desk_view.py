@@ -171,7 +171,7 @@ def _gate(visit: Visit, station: Station, one: GateSeen, papers: Papers) -> dict
         "short": bid.id[:8],
         "volume": visit.t("{power} MW held", power=form.number(power))
         if held
-        else f"{form.number(bought)} / {form.number(sold)}",
+        else f"{form.energy(bought)} / {form.energy(sold)}",
         "state": version.state.value,
         "fallback": version.fallback,
         "words": blocked_words(visit.t, version.blocked) or state_words(visit.t, version.state),

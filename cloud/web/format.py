@@ -2,7 +2,8 @@
 
 Minus is U+2212, thousands have a comma in both languages, no value is an en dash, and the number of
 digits follows the kind of quantity, never the size of the value: only estimated sums of money below
-a hundred show their cents. Identifiers keep together: the hyphen inside them is U+2011 on screen.
+a hundred show their cents, and bids of a minute their fractions of a MWh. Identifiers keep
+together: the hyphen inside them is U+2011 on screen.
 """
 
 import datetime as dt
@@ -14,6 +15,7 @@ MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
 # Dates do not break at the line's end.
 _HYPHEN = "\N{NON-BREAKING HYPHEN}"
+_SMALL_MWH = 0.1
 _CENTS_BELOW = 100
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _TAG = re.compile(r"(?<=[A-Z0-9])-(?=[A-Z0-9])")
@@ -29,6 +31,11 @@ def number(value: float | None, digits: int = 2, *, signed: bool = False) -> str
     if value < 0:
         return MINUS + size
     return f"+{size}" if signed else size
+
+
+def energy(mwh: float | None) -> str:
+    """Energy in MWh; what power of a minute comes to with so many digits that it is not lost."""
+    return number(mwh, 4 if mwh is not None and 0 < mwh < _SMALL_MWH else 2)
 
 
 def sum_(amount: float | None) -> str:

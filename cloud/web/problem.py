@@ -3,13 +3,14 @@
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from cloud.web.language import Words
+from cloud.web.language import Words as Texts
 from cloud.web.visit import environment, sign_in_address, theme_of, words_of
+from contract.words import Words
 
 _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _UNAVAILABLE = 401, 403, 404, 503
 
 
-def problem_page(request: Request, status: int, message: str) -> Response:
+def problem_page(request: Request, status: int, message: Words) -> Response:
     """The page for an error; somebody who is not signed in is led to the sign-in page."""
     if status == _UNAUTHORISED:
         return RedirectResponse(sign_in_address(request), 303)
@@ -17,10 +18,12 @@ def problem_page(request: Request, status: int, message: str) -> Response:
     title, remedy = _words(t, status)
     page = environment(t.language).get_template("problem.html")
     context = {"lang": t.language, "theme": theme_of(request), "t": t}
-    return HTMLResponse(page.render(**context, title=title, message=message, remedy=remedy), status)
+    return HTMLResponse(
+        page.render(**context, title=title, message=message.text(t.language), remedy=remedy), status
+    )
 
 
-def _words(t: Words, status: int) -> tuple[str, str]:
+def _words(t: Texts, status: int) -> tuple[str, str]:
     known = {
         _FORBIDDEN: (t("Not permitted"), t("Ask an administrator for the role that permits it.")),
         _NOT_FOUND: (t("There is no such page"), t("Check the address, or choose on the left.")),

@@ -1,6 +1,5 @@
 """The pages of money: what was earned, and how good the forecasts were."""
 
-import datetime as dt
 from typing import Any
 
 from fastapi import APIRouter
@@ -53,14 +52,13 @@ async def forecasts_page(visit: PageVisit, wish: money.Asked) -> Response:
 
 async def _frame(visit: Visit, page: str, title: str) -> tuple[list[StationLook], dict[str, Any]]:
     if not may_read_market(visit):
-        raise Forbidden("none of your roles reads the market; ask for that of a trader")
+        raise Forbidden(visit.t("none of your roles reads the market; ask for that of a trader"))
     looks = await look_at_all(visit.parts)
     return looks, await frame(visit, looks, page=page, here=page, crumbs=[Crumb(title)])
 
 
 def _filter(visit: Visit, wish: money.Wish, looks: list[StationLook]) -> dict[str, Any]:
-    today = dt.datetime.fromtimestamp(visit.now_ms / 1e3, looks[0].station.zone if looks else None)
-    first, last = wish.span(today.date())
+    first, last = money.span_of(visit.parts, wish)
     markets = sorted({market for _, market in money.series_of(visit.parts)})
     return {
         "first": first.isoformat(),

@@ -41,7 +41,7 @@ _MOST_BIDS: Final = 120
 async def track_fragment(visit: PageVisit, station: str, bid: UUID) -> Response:
     """Possible days by past misses, breaches of the VaR, and what the bands have held."""
     if not may_read_market(visit):
-        raise Forbidden("none of your roles reads the market; ask for that of a trader")
+        raise Forbidden(visit.t("none of your roles reads the market; ask for that of a trader"))
     found = await fleet.find(visit.parts.services.pool, station)
     view = await _track(visit, found, await load(visit.parts, station, bid))
     return visit.fragment("fragments/track.html", "track", view)

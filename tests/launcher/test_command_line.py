@@ -31,6 +31,15 @@ def test_help_names_every_command():
         assert f" {command} " in done.stdout
 
 
+@pytest.mark.parametrize("command", ["import-prices", "forecast-eval", "backtest", "retrain"])
+def test_help_is_not_cut_on_a_narrow_terminal(command: str):
+    shown = run("market", command, "--help", COLUMNS="80").stdout
+
+    assert "--" in shown
+    assert "…" not in shown
+    assert "--look" not in shown
+
+
 def test_help_imports_neither_arrays_nor_servers():
     done = subprocess.run(
         [str(ROOT / ".venv/bin/python"), "-P", "-X", "importtime", "-m", "launcher", "--help"],
@@ -90,7 +99,7 @@ BACKTEST = ("market", "backtest", "--prices", "ppo.parquet")
         (("doctor",), (*BACKTEST, "--strategies", "mpc,ppo+da"), ["cloud", "market", "policy"]),
         (("doctor",), BACKTEST, ["cloud", "market", "policy"]),
         (("doctor",), (*BACKTEST, "--policy-as-is"), ["cloud", "market"]),
-        (("doctor",), ("market", "retrain", "cloud.toml"), ["cloud", "market", "policy"]),
+        (("doctor",), ("market", "retrain", "cloud.toml"), ["policy"]),
         (("doctor",), ("simulate-exchange", "exchange.toml"), ["lab"]),
         (("demo",), ("simulate-exchange", "exchange.toml"), []),
         (("doctor",), ("bench", "list"), []),
@@ -115,6 +124,31 @@ def test_a_command_installs_only_the_parts_that_it_needs(tmp_path: Path, before,
     asked = log.read_text() if log.exists() else ""
     assert re.findall(r"\[(.*)\]$", asked.strip()) == ([",".join(parts)] if parts else [])
     assert bool(asked) == bool(parts)
+
+
+def test_a_file_to_train_from_is_looked_at_before_pytorch_is_installed(tmp_path: Path):
+    script = script_that_installs_nothing(tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\ncase "$*" in *--look) echo "README.md: no" >&2; exit 2 ;; esac\n')
+
+    done = subprocess.run(
+        [script, "market", "retrain", "README.md"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.endswith("README.md: no\n")
+    assert "policy" not in done.stderr
+    assert not (tmp_path / ".venv" / ".installed-policy").exists()
+
+
+def test_the_size_of_pytorch_is_told_before_it_is_installed(tmp_path: Path):
+    script = script_that_installs_nothing(tmp_path)
+
+    done = subprocess.run(
+        [script, "market", "retrain", "cloud.toml"], capture_output=True, text=True, check=True
+    )
+
+    assert "PyTorch is among them: some 200 MB" in done.stderr
 
 
 def test_help_installs_nothing_where_something_is_installed(tmp_path: Path):

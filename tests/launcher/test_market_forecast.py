@@ -121,6 +121,11 @@ def test_wrong_input_is_said_before_the_work(tmp_path: Path, changed: dict[str, 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_zone_that_is_none_is_told_in_a_line(tmp_path: Path):
+    with pytest.raises(WrongInput, match="--zone Mars/City: is not in the IANA list"):
+        run_forecast_eval(wishes(zone="Mars/City"), tmp_path / "out.json", None)
+
+
 def test_several_mistakes_are_told_together(tmp_path: Path):
     wrong = wishes(first="2017-05-02", last="2017-05-01", members="lear.65,quick,oracle")
 

@@ -77,6 +77,18 @@ def test_without_pytorch_the_remedy_is_said(folder, monkeypatch):
     assert "pip install -e '.[policy]'" in str(done.exception)
 
 
+def test_looking_says_what_is_wrong_and_trains_nothing(folder):
+    fine = CliRunner().invoke(app, [*printed_command(), "--look"])
+    text = (folder / "cloud.toml").read_text("utf-8")
+    (folder / "cloud.toml").write_text(text.replace('"s1"', '"nope"'), "utf-8")
+    nobody = CliRunner().invoke(app, [*printed_command(), "--look"])
+
+    assert (fine.exit_code, fine.output) == (0, "")
+    assert nobody.exit_code == 1
+    assert "nope" in str(nobody.exception)
+    assert not (folder / "d" / "policies").exists()
+
+
 def test_what_is_wrong_in_the_options_is_said_before_anything_is_trained(folder):
     nobody = CliRunner().invoke(app, [*printed_command(), "--station", "s2"])
     few = CliRunner().invoke(app, [*printed_command(), "--steps", "3"])

@@ -194,6 +194,11 @@ def _refuse_outside(case: Case, prices: Prices) -> None:
             f"prices reach from {there}; at least {_LEAST_DAYS} days before the test "
             f"({_date(case.first)}) are needed: give an older file or a later --from"
         )
+    if case.first > last:
+        raise BadSeries(
+            f"prices reach from {there}; the test begins on {_date(case.first)}: give a newer "
+            "file or an earlier --from and --to"
+        )
     if case.last > last:
         raise BadSeries(f"prices reach from {there}; the test ends on {_date(case.last)}: cut --to")
 

@@ -72,7 +72,7 @@ def judge(bid: Bid, version: Version, context: Context) -> Judgement:
     if battery is None:
         words = Words(
             "the bid brings no battery that it could be checked with; draft it anew",
-            "投标未附电池参数，无法校核；请重新编制",
+            "申报未附电池参数，无法校核；请重新编制",
         )
         return Judgement(violations=(words,), approver=Approver.HEAD_TRADER)
     wrong = violations_of(bid, version, context, battery)

@@ -29,7 +29,9 @@ def _exclusive(bid_sets: Sequence[tuple[BidSet, Product]]) -> Iterator[Violation
                 bid.product in other_product.exclusive_with
             )
             if apart and (bid.market, bid.day) == (other.market, other.day):
-                facts = {"product": bid.product, "other": other.product}
+                pair = {"product": product, "other": other_product}
+                facts = {key: _named(one, "en") for key, one in pair.items()}
+                facts |= {f"{key}_zh": _named(one, "zh") for key, one in pair.items()}
                 origin = product.origins.get("exclusive_with")
                 said = "" if origin is None else origin.source or origin.assumed
                 yield Violation(Rule.EXCLUSIVE, facts=facts, origin=said)
@@ -37,7 +39,7 @@ def _exclusive(bid_sets: Sequence[tuple[BidSet, Product]]) -> Iterator[Violation
 
 def _over(bid_sets: Sequence[tuple[BidSet, Product]], battery: Battery) -> Iterator[Violation]:
     step = min((product.interval_min for _, product in bid_sets), default=5) * 60_000
-    promised: dict[tuple[int, bool], dict[tuple[str, str], Decimal]] = {}
+    promised: dict[tuple[int, bool], dict[tuple[str, str], tuple[Decimal, Product]]] = {}
     for bid, product in bid_sets:
         # Energy of one market is one promise, whichever stage it is offered at.
         key = (bid.market, "energy" if product.kind.value == "energy" else product.id)
@@ -46,21 +48,32 @@ def _over(bid_sets: Sequence[tuple[BidSet, Product]], battery: Battery) -> Itera
                 mw = _sum(one, upward=upward)
                 for at in range(one.start_ms, one.start_ms + product.interval_min * 60_000, step):
                     here = promised.setdefault((at, upward), {})
-                    here[key] = max(mw, here.get(key, Decimal(0)))
+                    if key not in here or mw > here[key][0]:
+                        here[key] = mw, product
     for (at, upward), parts in sorted(promised.items()):
         limit = rated_mw(battery, Direction.DISCHARGE if upward else Direction.CHARGE)
-        total = sum(parts.values(), Decimal(0))
-        if total > limit and sum(1 for mw in parts.values() if mw) > 1:
+        total = sum((mw for mw, _ in parts.values()), Decimal(0))
+        offered = [product for _, (mw, product) in sorted(parts.items(), key=_place) if mw]
+        if total > limit and len(offered) > 1:
             yield Violation(
                 Rule.TOGETHER,
                 at,
                 facts={
-                    "other": ", ".join(sorted(f"{m} {p}" for (m, p), mw in parts.items() if mw)),
+                    "other": ", ".join(_named(one, "en") for one in offered),
+                    "other_zh": ", ".join(_named(one, "zh") for one in offered),
                     "direction": "discharge" if upward else "charge",
                     "given": str(total),
                     "limit": str(limit),
                 },
             )
+
+
+def _place(part: tuple[tuple[str, str], object]) -> tuple[str, str]:
+    return part[0]
+
+
+def _named(product: Product, language: str) -> str:
+    return product.name.get(language, product.id)
 
 
 def _sum(one: BidInterval, *, upward: bool) -> Decimal:

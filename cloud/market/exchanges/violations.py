@@ -39,7 +39,7 @@ class Rule(StrEnum):
 TEXTS: Mapping[Rule, tuple[str, str]] = {
     Rule.MARKET: (
         "the bid is for {given}, these rules are for {wanted}; check it against its own market",
-        "投标对应 {given}，而规则属于 {wanted}；请用对应市场的规则校核",
+        "申报对应 {given}，而规则属于 {wanted}；请用对应市场的规则校核",
     ),
     Rule.INTERVAL: (
         "{given} begins no {minutes}-minute interval of {day}, or comes twice or out of order",
@@ -127,11 +127,11 @@ TEXTS: Mapping[Rule, tuple[str, str]] = {
     ),
     Rule.EXCLUSIVE: (
         "{product} and {other} cannot be offered for the same day",
-        "{product} 与 {other} 不能在同一天申报",
+        "{product_zh} 与 {other_zh} 不能在同一天申报",
     ),
     Rule.TOGETHER: (
         "with {other}, {direction} of {given} MW is offered; the station has {limit} MW",
-        "与 {other} 合计 {direction} {given} MW；电站只有 {limit} MW",
+        "与 {other_zh} 合计 {direction} {given} MW；电站只有 {limit} MW",
     ),
     Rule.AMEND: (
         "an amendment may not change that: {problem}",

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 
 from cloud.market.errors import BadSeries, NoSuchFile
+from cloud.market.prices.cells import Cell, no_numbers, not_numbers, odd_line
 from cloud.market.prices.findings import Code, Finding
 from cloud.market.prices.local_time import to_utc
 from cloud.market.prices.series import Series, conversion
@@ -47,7 +48,7 @@ class Layout:
 def read_file(
     file: Path, layout: Layout, series: Series, now_ms: int
 ) -> tuple[Table, list[Finding]]:
-    """Read a file's rows; return them with what its local times say of clock changes.
+    """Read a file's rows; return them with what is wrong with its local times or its cells.
 
     Raises:
         BadSeries: the file cannot be read, or lacks a column.
@@ -59,11 +60,15 @@ def read_file(
     try:
         data = _read(file, layout)
     except (OSError, pa.ArrowException) as error:
-        raise BadSeries(
-            f"{file}: cannot be read: {error}; name a Parquet file, or a CSV file (.csv)"
-        ) from error
+        raise BadSeries(_unreadable(file, layout, error)) from error
     time = layout.time or _only_times(file, data)
-    value = _numbers(file, layout.value, _column(file, data, layout.value))
+    column = _column(file, data, layout.value)
+    wrong = _no_numbers(file, layout, column)
+    if wrong and len(wrong) < len(column):
+        none = np.zeros(len(column), np.int64)
+        table = Table(none, none, np.full(len(column), np.nan))
+        return table, [not_numbers(wrong, len(column), layout.value)]
+    value = _numbers(file, layout.value, column)
     if layout.unit is not None:
         factor, offset = conversion(layout.unit, series)
         value = value * factor + offset
@@ -100,7 +105,7 @@ def _never(wall: Millis, timezone: str) -> list[Finding]:
 
 
 def _read(file: Path, layout: Layout) -> Any:
-    if file.suffix.lower() not in _CSV:
+    if not _is_csv(file):
         from pyarrow import parquet  # noqa: PLC0415 - as above
 
         return parquet.read_table(file)
@@ -111,9 +116,39 @@ def _read(file: Path, layout: Layout) -> Any:
         file,
         parse_options=csv.ParseOptions(delimiter=layout.delimiter),
         convert_options=csv.ConvertOptions(
-            decimal_point=layout.decimal, timestamp_parsers=formats, strings_can_be_null=True
+            decimal_point=layout.decimal,
+            timestamp_parsers=formats,
+            null_values=[""],  # "n/a" and the like are told, not taken for a gap
+            strings_can_be_null=True,
         ),
     )
+
+
+def _unreadable(file: Path, layout: Layout, error: Exception) -> str:
+    text = _is_csv(file) and isinstance(error, ValueError)  # it is there, and no cells are found
+    if text and (odd := odd_line(file, layout.delimiter)):
+        return (
+            f"{file}: {odd}; quote a cell that holds the delimiter, or name it (--delimiter) and "
+            "the decimal point (--decimal)"
+        )
+    return f"{file}: cannot be read: {error}; name a Parquet file, or a CSV file (.csv)"
+
+
+def _no_numbers(file: Path, layout: Layout, column: Any) -> list[Cell]:
+    """Return the cells of a CSV file that hold something, but no number."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow.compute as pc  # noqa: PLC0415 - as above
+
+    if not _is_csv(file):
+        return []
+    floats = pa.types.is_floating(column.type)
+    if not pa.types.is_string(column.type) and not (floats and pc.any(pc.is_nan(column)).as_py()):
+        return []
+    return no_numbers(file, layout.value, layout.delimiter, layout.decimal)
+
+
+def _is_csv(file: Path) -> bool:
+    return file.suffix.lower() in _CSV
 
 
 def _only_times(file: Path, data: Any) -> str:

@@ -96,7 +96,7 @@ def breaches(
 
 def _words(name: str, desk: str, value: float | None, most: float, unit: str) -> Words:
     en = f"limit {name} of desk {desk} is {most:,.6g} {unit}, the bid has "
-    zh = f"交易台 {desk} 限额 {name} 为 {most:,.6g} {unit}，投标"
+    zh = f"交易台 {desk} 限额 {name} 为 {most:,.6g} {unit}，申报"
     if value is None:
         return Words(
             f"{en}no such figure: there is no forecast to weigh it with",

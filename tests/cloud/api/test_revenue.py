@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from cloud.access import Role
+from cloud.api.revenue import day_at, quantity_told
 from cloud.app import open_worker
 from cloud.config import CloudConfig
 from cloud.web.user_app import create_user_app
@@ -210,3 +211,66 @@ async def test_revenue_in_another_currency_than_the_investment_is_not_set_agains
 
     assert book["roi"] is None
     assert "1,500,000 EUR" in page.text
+
+
+MOMENT_MS = round(dt.datetime(2026, 11, 26, 19, 37, tzinfo=dt.UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("markets", "day"),
+    [
+        ([MARKET.id], 27),  # Shanghai: already the next one
+        ([MARKET.id, "au-nem"], 27),
+        ([], 26),
+        (["atlantis"], 26),
+    ],
+)
+def test_the_present_day_is_that_of_the_market(markets, day):
+    assert day_at(MOMENT_MS, markets) == dt.date(2026, 11, day)
+
+
+@pytest.mark.parametrize("end", ["", "&to="])
+async def test_a_first_day_without_a_last_reaches_to_the_present_day(market_cloud, end):
+    today = dt.datetime.now(dt.UTC).date()
+    first = today - dt.timedelta(days=9)
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        answer = await trader.get(f"/api/v1/revenue?from={first}{end}")
+        page = await trader.get(f"/revenue?from={first}{end}")
+
+    assert (answer.status_code, page.status_code) == (200, 200), answer.text
+    assert answer.json()["first"] == str(first)
+    assert dt.date.fromisoformat(answer.json()["last"]) >= today
+    assert f'name="from" value="{first}"' in page.text
+
+
+@pytest.mark.parametrize(
+    ("quantity", "text"),
+    [("0.01333333333333333333333333333", "0.013333"), ("-2.500", "-2.500"), ("1E-9", "0.000000")],
+)
+def test_a_quantity_is_exported_without_endless_digits(quantity, text):
+    assert quantity_told(Decimal(quantity)) == text
+
+
+@pytest.mark.parametrize(
+    ("query", "chinese", "english"),
+    [
+        (
+            "from=2026-12-01&to=2026-11-01",
+            "2026-12-01 至 2026-11-01 为 -29 天",
+            "2026-12-01 to 2026-11-01 are -29 days",
+        ),
+        ("from=yesterday", "from：&#39;yesterday&#39; 不是日期", "is no day; write year-month-day"),
+    ],
+)
+async def test_a_page_says_what_is_wrong_in_the_readers_language(
+    market_cloud, query, chinese, english
+):
+    async with market_cloud.signed_in(Role.TRADER) as trader:
+        page = f"/revenue?{query}"
+        zh = await trader.get(page, headers={"accept-language": "zh-CN"})
+        en = await trader.get(page, headers={"accept-language": "en"})
+
+    assert (zh.status_code, en.status_code) == (422, 422)
+    assert chinese in zh.text
+    assert english in en.text
+    assert "Input should be" not in zh.text + en.text

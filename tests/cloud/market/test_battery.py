@@ -45,6 +45,17 @@ def test_a_wrong_file_is_refused_by_name_of_file_and_key(tmp_path: Path, text: s
     assert words in str(refused.value)
 
 
+def test_all_faults_of_a_file_are_told_a_misspelt_key_before_what_is_missing(tmp_path: Path):
+    text = GOOD.replace("energy_mwh", "energy").replace("0.86", "86")
+
+    with pytest.raises(BadBattery) as refused:
+        read_battery(_file(tmp_path, text))
+
+    told = str(refused.value)
+    assert "round_trip_efficiency: Input should be less than or equal to 1; energy: there" in told
+    assert told.endswith("energy: there is no such key; energy_mwh: is missing")
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
     with pytest.raises(BadBattery, match="name a readable TOML file"):
         read_battery(tmp_path / "none.toml")

@@ -43,6 +43,16 @@ async () => {
 }
 """
 """Draws risk from left to right in two widths; returns where a label touches what it must not."""
+TICKS = """
+async () => {
+  const module = document.querySelector("script[src*='/desk.js']").src;
+  const { tick } = await import(new URL("format.js", module));
+  const [midnight, gate] = ["2026-11-27T00:00+08:00", "2026-11-27T03:34+08:00"].map(Date.parse);
+  const at = (ms, seconds, end) => tick(ms, "Asia/Shanghai", seconds, end);
+  return [at(midnight, false, midnight), at(midnight, false, gate), at(gate, true, gate)];
+}
+"""
+"""The end of a day, a midnight on the way, the end of a bid of minutes."""
 OF_A_DAY = re.compile(r"^(69|72|75)")
 """0.3 MW at 10 for 23, 24 or 25 hours."""
 
@@ -114,6 +124,45 @@ def test_the_risk_of_a_bid_is_kept_and_its_labels_never_touch(visit, bid):
     assert len(cells) == 2  # the draft and its fall-back
     assert all(NUMBER.search(one) for one in cells)
     assert touching == []
+
+
+def test_who_signs_after_the_gate_is_told_so_and_the_header_says_it(console, visit, trader, bid):
+    with visit() as visitor:
+        cookie = {"name": "sm_session", "value": trader, "url": console.url}
+        visitor.page.context.add_cookies([cookie])
+        page = visitor.open(f"/desk?station=haibin-1&bid={bid}")
+        page.click("[data-act=sign]:not(:disabled)")
+        page.evaluate("() => { const now = Date.now; Date.now = () => now() + 4 * 86_400_000; }")
+        expect(page.locator("#which-bid .end")).to_contain_text("the gate is closed")
+        expect(page.locator("#which-bid .end")).not_to_contain_text("closes in")
+
+        page.click("#send")
+
+        expect(page.locator("#told")).to_have_text("Nothing was signed: the gate has closed")
+
+
+def test_only_the_midnight_that_ends_an_axis_is_24_00(visit, bid):
+    with visit() as visitor:
+        page = visitor.open(f"/desk?station=haibin-1&bid={bid}")
+        ticks = page.evaluate(TICKS)
+
+    assert ticks == ["24:00", "00:00", "03:34:00"]
+
+
+def test_why_a_band_stands_there_has_the_width_of_the_panel(visit, bid):
+    with visit() as visitor:
+        page = visitor.open(f"/desk?station=haibin-1&bid={bid}")
+        expect(page.locator("#bands tbody tr")).not_to_have_count(0)
+        why, table = (
+            page.locator(f"#bands {part}").first.bounding_box()["width"]
+            for part in ("tbody td:last-child", "tbody")
+        )
+        inside = page.locator("#bands").evaluate(
+            "(table) => table.parentElement.scrollWidth <= table.parentElement.clientWidth"
+        )
+
+    assert why > 0.9 * table
+    assert inside
 
 
 def test_a_trader_changes_a_band_sees_what_it_does_signs_and_sees_it_accepted(

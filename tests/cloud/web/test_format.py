@@ -25,6 +25,14 @@ def test_numbers_have_a_true_minus_commas_and_fixed_digits(value, digits, signed
 
 
 @pytest.mark.parametrize(
+    ("mwh", "text"),
+    [(None, "–"), (0.0, "0.00"), (0.8 / 60, "0.0133"), (0.1, "0.10"), (4.0, "4.00")],
+)
+def test_the_energy_of_a_minute_is_not_rounded_away(mwh, text):
+    assert form.energy(mwh) == text
+
+
+@pytest.mark.parametrize(
     ("amount", "text"),
     [
         (None, "–"),

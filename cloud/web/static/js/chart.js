@@ -2,7 +2,7 @@
 // cursor over all charts of a page, values at the cursor (else at now) in the legend.
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { faded, onTheme, one, token, write } from "./dom.js";
-import { clock, number } from "./format.js";
+import { clock, number, tick } from "./format.js";
 
 const FONT_REM = 0.75;
 const BAND = 0.25;
@@ -73,7 +73,7 @@ export class Chart {
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), spec.zone),
       scales: { x: { time: true, auto: false }, y: { auto: false }, percent: { auto: false, range: () => [0, 100] } },
       axes: [
-        { ...axis, size: rem() * 1.6, gap: 4, space: rem() * 4.2, values: (_, splits, __, ___, step) => splits.map((s) => (s === spec.dayEnd?.() ? "24:00" : clock(s * 1e3, spec.zone, step < 60))) },
+        { ...axis, size: rem() * 1.6, gap: 4, space: rem() * 4.2, values: (_, splits, __, ___, step) => splits.map((s) => tick(s * 1e3, spec.zone, step < 60, (spec.dayEnd?.() ?? 0) * 1e3)) },
         { ...axis, size: rem() * 2.6, gap: 5, space: rem() * 2, values: (_, splits) => splits.map((v) => spec.ticks?.(v) ?? number(v, 0)) },
         ...(spec.percent ? [{ ...axis, scale: "percent", side: 1, size: rem() * 2.8, gap: 5, grid: { show: false }, splits: () => [0, 50, 100], values: (_, splits) => splits.map((v) => (v === 100 ? "100 %" : String(v))) }] : []),
       ],

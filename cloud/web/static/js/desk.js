@@ -6,19 +6,30 @@ import { Offers, inOrder, signed } from "./desk_model.js";
 import { showRisk, showStress } from "./desk_risk.js";
 import { showSign, sign } from "./desk_sign.js";
 import { fan, planChart } from "./desk_time.js";
-import { clock, isChinese, number, readNumber } from "./format.js";
+import { clock, energy, isChinese, number, readNumber } from "./format.js";
 import { pageData, t } from "./words.js";
 
 const TYPING_MS = 250;
 const OVER = ["cleared", "scheduled", "delivered", "settled", "withdrawn", "lapsed"];
 const facts = pageData("facts");
 
+/** The header names the next gate that is open; the table lists them by time. */
+function nextGate() {
+  const name = one("[data-next]");
+  const open = all("#gates [data-gate] [data-left]").find(({ dataset }) => Number(dataset.left) > cloudNow());
+  if (!name || !open) return;
+  write(name, open.closest("tr").cells[0].textContent);
+  name.nextElementSibling.dataset.left = open.dataset.left;
+}
+
 function countdown() {
+  nextGate();
   for (const place of all("[data-left]")) {
     const left = Math.floor((Number(place.dataset.left) - cloudNow()) / 1e3);
     const two = (v) => String(v).padStart(2, "0");
     const parts = left >= 3600 ? [Math.floor(left / 3600), two(Math.floor((left % 3600) / 60)), two(left % 60)] : [Math.floor(left / 60), two(left % 60)];
-    write(place, left > 0 ? parts.join(":") : t("closed"));
+    if (left <= 0 && place.dataset.over) write(place.parentElement, place.dataset.over);
+    else write(place, left > 0 ? parts.join(":") : t("closed"));
   }
 }
 countdown();
@@ -211,8 +222,8 @@ class Desk {
 
   totals() {
     write(one("[data-changed]"), String(this.offers.changed));
-    write(one("[data-bought]"), number(this.offers.energy(-1)));
-    write(one("[data-sold]"), number(this.offers.energy(1)));
+    write(one("[data-bought]"), energy(this.offers.energy(-1)));
+    write(one("[data-sold]"), energy(this.offers.energy(1)));
     write(one("[data-held]"), number(Math.max(0, ...this.offers.most(1), ...this.offers.most(-1).map(Math.abs))));
     this.showPlan();
     this.showFan?.();

@@ -1,7 +1,7 @@
 // From what is seen to what stands: store the edit, wait for the check, sign exactly that.
-import { ask } from "./console.js";
+import { ask, cloudNow } from "./console.js";
 import { one, write } from "./dom.js";
-import { number, sum } from "./format.js";
+import { energy, number, sum } from "./format.js";
 import { t } from "./words.js";
 
 const ASK_MS = 400;
@@ -17,7 +17,7 @@ export function showSign(offers, told, facts) {
   const { figures } = told.judgement;
   const fields = {
     intervals: String(offers.offers.filter(({ segments }) => segments.length).length),
-    energy: facts.held ? `${number(Math.max(0, ...powers.map(Math.abs)))} MW` : `${number(offers.energy(-1))} / ${number(offers.energy(1))} MWh`,
+    energy: facts.held ? `${number(Math.max(0, ...powers.map(Math.abs)))} MW` : `${energy(offers.energy(-1))} / ${energy(offers.energy(1))} MWh`,
     extremes: `${number(Math.max(...powers, 0))} / ${number(Math.min(...powers, 0))} MW`,
     prices: prices.length ? `${number(Math.min(...prices))} / ${number(Math.max(...prices))} ${facts.unit}` : t("at any price"),
     expected: `${sum(figures.expected)} ${facts.currency}`,
@@ -38,6 +38,8 @@ export function showSign(offers, told, facts) {
 export async function sign(path, bid, offers, told, why, tell) {
   let { number: version } = offers.version;
   let now = bid;
+  const inTime = () => { if (cloudNow() >= bid.gate_ms) throw new Error(t("the gate has closed")); };
+  inTime();
   if (offers.changed) {
     tell(t("The new version is stored and checked."));
     now = await ask(`${path}/versions`, { method: "POST", body: { version, newest: bid.newest, intervals: offers.offers, why } });
@@ -45,7 +47,11 @@ export async function sign(path, bid, offers, told, why, tell) {
   }
   now = await checked(path, version);
   const made = now.versions.find((one_) => one_.number === version);
-  if (made.state !== "checked") throw new Error(t("the check holds it back: {reason}", { reason: held(made) }));
+  if (made.state !== "checked") {
+    const reason = held(made);
+    if (!reason) inTime();
+    throw new Error(reason ? t("the check holds it back: {reason}", { reason }) : t("it can no longer be signed; look at it again"));
+  }
   if (made.fingerprint !== told.fingerprint) throw new Error(t("it is not what you have seen; look at it again"));
   if (!told.may_approve) return now;
   return ask(`${path}/approve`, { method: "POST", body: { version, fingerprint: made.fingerprint, why } });

@@ -19,6 +19,9 @@ export function number(value, digits = 2, signed = false) {
 /** An estimated sum of money: whole, below a hundred with its cents. */
 export const sum = (amount) => number(amount, amount != null && Math.round(Math.abs(amount) * 100) < 10_000 ? 2 : 0);
 
+/** Energy in MWh; what power of a minute comes to with so many digits that it is not lost. */
+export const energy = (mwh) => number(mwh, mwh > 0 && mwh < 0.1 ? 4 : 2);
+
 /** A duration in its two largest units. */
 export function span(seconds) {
   if (seconds == null || !Number.isFinite(seconds)) return NO_VALUE;
@@ -41,6 +44,11 @@ export function clock(atMs, zone, seconds = true) {
     clocks.set(key, new Intl.DateTimeFormat("en-GB", parts));
   }
   return clocks.get(key).format(atMs);
+}
+
+/** Time on an axis; where the axis ends with the day (`endMs`) that midnight is 24:00. */
+export function tick(atMs, zone, seconds, endMs) {
+  return atMs === endMs && clock(atMs, zone, false) === "00:00" ? "24:00" : clock(atMs, zone, seconds);
 }
 
 /** Date in a market's time zone, year-month-day. */

@@ -123,6 +123,10 @@ def test_without_a_day_ahead_market_the_past_stands_in(asked, tmp_path):
         ({"strategies": "magic"}, "'magic' is not known"),
         ({"train_until": dt.date(2024, 3, 11)}, "training must end before the test"),
         ({"last": dt.date(2024, 6, 1)}, "cut --to"),
+        (
+            {"first": dt.date(2030, 6, 1), "last": dt.date(2030, 6, 2)},
+            "begins on 2030-06-01: give a",
+        ),
         ({"first": dt.date(2024, 1, 20), "train_until": dt.date(2024, 1, 19)}, "at least 28 days"),
     ],
 )

@@ -234,6 +234,8 @@ def test_energy_and_regulation_exclude_one_another_in_shandong():
     )
 
     assert Rule.EXCLUSIVE in _rules(found)
+    apart = next(one for one in found if one.rule is Rule.EXCLUSIVE)
+    assert product("cn-shandong", "regulation").name["zh"] in apart.words("zh")
 
 
 def test_markets_together_promise_no_more_than_the_station_has():
@@ -248,6 +250,9 @@ def test_markets_together_promise_no_more_than_the_station_has():
     assert _rules(over) == {Rule.TOGETHER}
     assert len(over) == 4
     assert "11 MW" in over[0].words()
+    english, chinese = ([one.name[language] for one in rules] for language in ("en", "zh"))
+    assert f"with {', '.join(english)}, discharge" in over[0].words()
+    assert f"与 {'、'.join(chinese)} 合计" in over[0].words("zh")
     assert fits == ()
 
 

@@ -230,6 +230,7 @@ async def test_a_label_at_the_end_of_the_interval_is_moved_to_its_beginning(pool
         ("time,b\n2024-01-01T00:00:00Z,2\n", Layout("c"), "there is no column 'c'"),
         ("time,b\n2024-01-01T00:00:00Z,x\n", Layout("b"), "holds no numbers"),
         ("time,b\n1st of May,2\n", Layout("b", "time"), "column 'time' holds no times"),
+        ("time,b\n2024-01-01T00:00:00Z,2\n2024-01-01T01:00:00Z,51,7\n", Layout("b"), "line 3 has"),
         ("time,b\n,2\n2024-01-01T00:00:00Z,2\n", Layout("b"), "1 empty fields"),
     ],
 )
@@ -239,6 +240,33 @@ def test_a_file_that_cannot_be_used_says_what_is_wrong(day_ahead, tmp_path, text
 
     with pytest.raises(BadSeries, match=wrong):
         read_file(file, layout, day_ahead, NOW_MS)
+
+
+@pytest.mark.parametrize("cell", ["n/a", "NaN", '"51,7"', "-"])
+def test_a_cell_that_is_no_number_refuses_the_file_with_its_line(day_ahead, tmp_path, cell):
+    file = tmp_path / "prices.csv"
+    file.write_text(
+        f"time,b\n2024-01-01T00:00:00Z,2\n\n2024-01-01T01:00:00Z,{cell}\n2024-01-01T02:00:00Z,\n",
+        "utf-8",
+    )
+
+    table, (found,) = read_file(file, Layout("b"), day_ahead, NOW_MS)
+
+    assert (len(table), found.code, found.count) == (3, Code.NOT_A_NUMBER, 1)
+    assert found.refuses
+    told = cell.strip('"')
+    assert f"1 of 3 cells of 'b' are no numbers: line 4 has '{told}'" in found.text
+
+
+def test_an_empty_cell_is_a_gap_and_a_decimal_comma_that_is_named_a_number(day_ahead, tmp_path):
+    file = tmp_path / "prices.csv"
+    file.write_text("time;b\n2024-01-01T00:00:00Z;51,7\n2024-01-01T01:00:00Z;\n", "utf-8")
+
+    table, found = read_file(file, Layout("b", delimiter=";", decimal=","), day_ahead, NOW_MS)
+
+    assert found == []
+    assert table.value[0] == 51.7
+    assert np.isnan(table.value[1])
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing(day_ahead, tmp_path):
