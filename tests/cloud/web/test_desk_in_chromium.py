@@ -182,7 +182,7 @@ def test_a_trader_changes_a_band_sees_what_it_does_signs_and_sees_it_accepted(
 
         power = page.locator("#bands [data-field=power_mw]").last
         power.fill("30")
-        expect(page.locator("[data-check]")).to_contain_text("max_power_mw")
+        expect(page.locator("[data-check]")).to_have_text(re.compile("^limit max_power_mw of desk"))
         expect(power).to_have_attribute("aria-invalid", "true")
         expect(page.locator("[data-approver]")).to_contain_text("Nobody can sign this")
         expect(page.locator("[data-act=sign]")).to_be_disabled()

@@ -190,7 +190,8 @@ class Desk {
   /** Say whether it keeps rules and limits, mark what does not, and let it be signed or not. */
   verdict(busy = "") {
     const words = (one_) => (isChinese ? one_.zh : one_.en);
-    const broken = this.told && !this.closed ? [...this.told.violations.map((v) => this.placed(v)), ...this.told.judgement.breaches.map(words)] : [];
+    // The desk's limits first: they are few, and of many rules only some are shown.
+    const broken = this.told && !this.closed ? [...this.told.judgement.breaches.map(words), ...this.told.violations.map((v) => this.placed(v))] : [];
     const { start_ms: at } = this.offers.intervals[this.index];
     if (this.told && !this.closed) {
       for (const row of all("[data-band]")) {
