@@ -65,11 +65,13 @@ class Refused(CloudError):  # noqa: N818 - an outcome, answered with `status`
         code: short machine word, e.g. "tampered"; part of the edge API.
         status: HTTP status that says the same.
         words: the reason in both languages, where pages show it.
+        remedy: what to do; empty: what the status says.
     """
 
     code = "refused"
     status = 400
     words: Words | None = None
+    remedy = ""
 
     def __init__(self, reason: str, *, code: str | None = None, status: int | None = None) -> None:
         self.code = code or self.code

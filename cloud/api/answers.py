@@ -89,10 +89,14 @@ def refused_alarms(refused: Mapping[int, Refusal]) -> dict[int, RefusedAlarm]:
 
 
 def answer(
-    status: int, code: str, message: str, refused: Mapping[int, Refusal] | None = None
+    status: int,
+    code: str,
+    message: str,
+    refused: Mapping[int, Refusal] | None = None,
+    remedy: str = "",
 ) -> JSONResponse:
-    """An error answer; the remedy follows from the status."""
-    remedy = _REMEDIES.get(status, "see the message")
+    """An error answer; the remedy follows from the status where the error names none."""
+    remedy = remedy or _REMEDIES.get(status, "see the message")
     alarms = refused_alarms(refused) if refused else None
     body = ErrorAnswer(code=code, message=message, remedy=remedy, refused=alarms)
     return JSONResponse(body.model_dump(mode="json", exclude_none=True), status)
@@ -109,16 +113,20 @@ def install(app: FastAPI, page: PageMaker) -> None:
         *,
         words: Words | None = None,
         alarms: Mapping[int, Refusal] | None = None,
+        remedy: str = "",
     ) -> Response:
         if request.url.path.startswith(_FOR_PROGRAMS):
-            return answer(status, code, message, alarms)
+            return answer(status, code, message, alarms, remedy)
         return page(request, status, words or Words(message, message))
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)  # noqa: S101 - registered for this class
         alarms = error.refused if isinstance(error, ActRefused) else None
         response = told(
-            request, error.status, error.code, error.reason, words=error.words, alarms=alarms
+            *(request, error.status, error.code, error.reason),
+            words=error.words,
+            alarms=alarms,
+            remedy=error.remedy,
         )
         if isinstance(error, TooManyAttempts):
             response.headers["Retry-After"] = str(error.wait_s)

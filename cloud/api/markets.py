@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
@@ -95,6 +95,10 @@ class GateAnswer(BaseModel):
     end_ms: int
     gate_ms: int = Field(description="when bids are due")
     bid: ListedAnswer | None = Field(description="null: there is none yet")
+    drafting: Literal["nothing_pays", "failed"] | None = Field(
+        description="why there is none, where the drafting has looked; null: it has not"
+    )
+    why: str = Field(description="of a drafting that failed; it is tried again")
 
 
 class GateList(BaseModel):
@@ -148,7 +152,8 @@ async def gates_of(
     wide = dt.timedelta(days=8)  # a gate lies at most a week before its delivery
     listed = await bids.listed(parts.services.pool, first - wide, last + wide, station=station)
     sections = [one for one in parts.services.config.market.desks if one.station == station]
-    return gates(sections, listed, present_ms, ahead_ms=ahead_ms, back_ms=back_ms)
+    looks = await bids.looks_at(parts.services.pool, station, present_ms)
+    return gates(sections, listed, present_ms, ahead_ms=ahead_ms, back_ms=back_ms, looks=looks)
 
 
 def _gate(one: GateSeen) -> GateAnswer:
@@ -161,6 +166,8 @@ def _gate(one: GateSeen) -> GateAnswer:
         end_ms=one.end_ms,
         gate_ms=one.gate_ms,
         bid=None if one.bid is None else listed_answer(one.bid),
+        drafting=None if one.look is None else "failed" if one.look.failed else "nothing_pays",
+        why="" if one.look is None else one.look.why,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from cloud.api.answers import ERRORS
 from cloud.api.bid_answers import SettlementAnswer, settlement_answer
 from cloud.api.context import DeskOf, MarketReader
+from cloud.api.image import now_ms
 from cloud.api.life import WordsAnswer
 from cloud.api.stations import StationId
 from cloud.errors import NotFound
@@ -52,6 +53,7 @@ class DayList(BaseModel):
     """Every version of a day, the first one first."""
 
     versions: list[DayAnswer]
+    words: WordsAnswer | None = Field(description="why there is no version; null: there is one")
 
 
 @router.get("/bids/{bid}/settlements")
@@ -86,7 +88,25 @@ async def list_day(
     """What a station's day in a market was settled at, each time, with what has changed."""
     place = DayPlace(station, market, day)
     kept = await days_kept(parts.services.pool, parts.services.vault, place)
-    return DayList(versions=[_answer(market, one) for one in kept])
+    return DayList(
+        versions=[_answer(market, one) for one in kept],
+        words=None if kept else _none_yet(market, day),
+    )
+
+
+def _none_yet(market: str, day: dt.date) -> WordsAnswer:
+    """Why a day has no version: it lasts, or nothing of it is settled."""
+    if now_ms() < market_of(market).calendar.day_bounds_ms(day)[1]:
+        return WordsAnswer(
+            en="the day is not over: its first version is made when it is; what a bid is settled"
+            " at so far is among its settlements (GET …/bids/{id}/settlements)",
+            zh="交割日尚未结束：首个版本在日终后生成；各申报的暂结结果见"
+            " GET …/bids/{id}/settlements",
+        )
+    return WordsAnswer(
+        en="no bid of this day is settled yet, or its statement has not come",
+        zh="该日尚无已结算的申报，或结算单未到",
+    )
 
 
 def _answer(market: str, one: KeptDay) -> DayAnswer:

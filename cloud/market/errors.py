@@ -61,3 +61,9 @@ class BidRefused(Refused):
 
 class BidTooLate(BidRefused):
     """The gate has closed, or such a bid is there already: for a program, nothing to tell."""
+
+
+class GateClosed(BidTooLate):
+    """The gate has closed: however often it is asked, nothing of this bid moves any more."""
+
+    remedy = "it is over for this gate: bid for a later one; GET the station's gates for the next"

@@ -14,6 +14,7 @@ from cloud.market.bids import (
     Cleared,
     Delivery,
     Judgement,
+    State,
     Version,
     fingerprint,
 )
@@ -21,7 +22,7 @@ from cloud.market.exchanges import load_market
 from cloud.web import format as form
 from cloud.web.desk_log import who_words
 from cloud.web.desk_view import counting, span
-from cloud.web.desk_words import blocked_words, product_name, state_words
+from cloud.web.desk_words import PATH, blocked_words, product_name, state_words
 from cloud.web.risk_view import risk
 from cloud.web.settlement_view import settlement
 from cloud.web.visit import Visit
@@ -30,6 +31,7 @@ _MINUTE_MS: Final = 60_000
 _BY_HAND: Final = "set by hand"
 """So the desk's page begins the reason of a band that a person has set."""
 _DRAFTING: Final = "drafting"
+_SIGNED: Final = PATH.index(State.APPROVED)
 _FORECAST: Final = re.compile(
     r"(?:(?P<product>[a-z0-9._-]+): )?(?P<profile>naive\.profile of )?"
     r"(?P<name>ensemble/(?P<number>\d+)|\S.*?)"
@@ -186,7 +188,7 @@ def _reasons(visit: Visit, version: Version, first: BidSet) -> dict[int, str]:
 def _fallback(visit: Visit, bid: Bid, papers: Mapping[int, Mapping[type[Any], Any]]) -> str:
     """When the fall-back goes, why it does not, or why there is none; empty: the bid went out."""
     t = visit.t
-    if bid.is_safe or bid.withdrawn_ms is not None:
+    if bid.is_safe or bid.withdrawn_ms is not None or counting(bid).state in PATH[_SIGNED:]:
         return ""
     spare = next((one for one in reversed(bid.versions) if one.fallback), None)
     if spare is None:

@@ -25,7 +25,7 @@ from cloud.market.desk.position import traded
 from cloud.market.errors import MarketError
 from cloud.market.exchanges import DayGate, Kind, load_market
 from cloud.trading.meter import StationMeter
-from cloud.web import bid_view, desk_view, position_view
+from cloud.web import bid_view, desk_view, position_view, together_view
 from cloud.web import format as form
 from cloud.web.desk_log import who_words
 from cloud.web.desk_words import (
@@ -222,6 +222,7 @@ async def _bid_context(visit: Visit, station: Station, bid: Bid) -> dict[str, An
         )
     }
     whole = bid_answer(bid, papers, log).model_dump(mode="json")
+    together = together_view.together_view(visit, *await together_view.planned_with(visit, bid))
     return {
         "market": market_name(visit.language, market),
         "product": product_name(visit.language, product),
@@ -232,7 +233,11 @@ async def _bid_context(visit: Visit, station: Station, bid: Bid) -> dict[str, An
         "currency": money_unit(visit.language, market.currency),
         "life": desk_view.life_view(visit, station, bid, log, papers),
         "may": may,
+        "together": together,
         "facts": {
+            "unsigned": [
+                row["name"] for row in together["rows"] if row["id"] != bid.id and not row["signed"]
+            ],
             "station": station.id,
             "zone": station.timezone,
             "me": user.name,
@@ -286,11 +291,15 @@ async def _moment(visit: Visit, station: Station) -> position_view.Moment:
     if power_kw is None:
         power_kw = points.get(f"{topology.controller}:delivered_power_kw")
     told = image is not None and power_kw is not None and math.isfinite(power_kw)
+    signal_kw = points.get(f"{topology.controller}:regulation_power_kw")
     return position_view.Moment(
         has_meter=topology.meter is not None,
         power_mw=power_kw / 1e3 if told and power_kw is not None else None,
         at_ms=image.at_ms if told and image is not None else None,
         until_ms=day_of(visit.now_ms, station)[1],
+        regulation_mw=None
+        if signal_kw is None or not math.isfinite(signal_kw)
+        else signal_kw / 1e3,
     )
 
 

@@ -19,6 +19,7 @@ from cloud.web.desk_log import who_words, why_words
 from cloud.web.desk_words import (
     PATH,
     blocked_words,
+    empty_words,
     money_unit,
     product_name,
     state_words,
@@ -31,6 +32,7 @@ _MINUTES: Final = 60
 _NEXT: Final = 8
 _WATCH: Final = "watch"
 """Who calls people, in the log of bids."""
+_CHECK: Final = "check"
 _PAST: Final = 3
 _LABELS: Final = 3
 _LATE_SHARE: Final = 70.0
@@ -159,7 +161,7 @@ def _gate(visit: Visit, station: Station, one: GateSeen, papers: Papers) -> dict
     }
     found = papers.get(one.bid.id) if one.bid is not None else None
     if found is None:
-        return row
+        return row if one.look is None else row | empty_words(visit.t, one.look)
     bid, told = found
     version = counting(bid)
     judged = told.get(version.number, {}).get(Judgement)
@@ -260,6 +262,8 @@ def _happened(visit: Visit, step: Step) -> str:
     """What a line of the log is about: the state that was reached, or that people were called."""
     if step.who == _WATCH and step.before is step.after:
         return visit.t("people are called")
+    if step.who == _CHECK and step.before is step.after:
+        return visit.t("held back by the check")
     return state_words(visit.t, step.after)
 
 

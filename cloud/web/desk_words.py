@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from cloud.market.bids import Approver, State
+from cloud.market.bids import Approver, Look, State
 from cloud.market.exchanges import Market, Product
 from cloud.web.language import Words
 
@@ -58,6 +58,19 @@ def waits_words(t: Words, state: State | None, blocked: str, approver: Approver 
         State.SCHEDULED: t("the delivery"),
         State.DELIVERED: t("the statement"),
     }.get(state, "\N{EN DASH}")
+
+
+def empty_words(t: Words, look: Look) -> dict[str, str]:
+    """Why no bid stands at a gate that the drafting has looked at, and what comes of it."""
+    if look.failed:
+        return {
+            "words": t("not drafted"),
+            "waits": t("the drafting, which failed and tries again: {why}", why=look.why),
+        }
+    return {
+        "words": t("nothing pays now"),
+        "waits": t("nothing: another time pays better; new prices are weighed again"),
+    }
 
 
 def product_name(language: str, product: Product) -> str:

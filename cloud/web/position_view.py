@@ -16,6 +16,7 @@ from cloud.web.visit import Visit, digest
 
 _HOUR_MS: Final = 3_600_000
 _MINUTE_MS: Final = 60_000
+_WORTH_SAYING_MW: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,14 @@ class Moment:
             positive; None: nothing.
         at_ms: when, UTC epoch; None as `power_mw`.
         until_ms: end of the market's day.
+        regulation_mw: that the station's regulation signal adds to its schedule; None: nothing.
     """
 
     has_meter: bool
     power_mw: float | None
     at_ms: int | None
     until_ms: int
+    regulation_mw: float | None = None
 
 
 def view(  # noqa: PLR0917 - a view has so many sources
@@ -91,10 +94,28 @@ def _now(
         for one in trades
     ]
     energies = [power * max(end - begin, 0) / _HOUR_MS for power, begin, end in ahead]
-    return said, t(
-        "Still to come today by awards: {bought} MWh bought, {sold} MWh sold.",
-        bought=form.number(-sum(min(one, 0.0) for one in energies), 3),
-        sold=form.number(sum(max(one, 0.0) for one in energies), 3),
+    return (
+        said,
+        *_signal(visit, moment),
+        t(
+            "Still to come today by awards: {bought} MWh bought, {sold} MWh sold.",
+            bought=form.number(-sum(min(one, 0.0) for one in energies), 3),
+            sold=form.number(sum(max(one, 0.0) for one in energies), 3),
+        ),
+    )
+
+
+def _signal(visit: Visit, moment: Moment) -> tuple[str, ...]:
+    """That the station follows a regulation signal of its own, whatever the market has bought."""
+    if moment.regulation_mw is None or abs(moment.regulation_mw) < _WORTH_SAYING_MW:
+        return ()
+    return (
+        visit.t(
+            "Regulation is on by the station's own signal ([regulation] of its configuration), not"
+            " by a bid: it adds {power} MW to the schedule now, also while no bid for regulation"
+            " is signed.",
+            power=form.number(moment.regulation_mw, 3, signed=True),
+        ),
     )
 
 

@@ -84,11 +84,14 @@ def _waterfall(t: Words, book: Ledger) -> list[dict[str, Any]]:
         "price": t("price"),
         "quantity": t("quantity"),
         "imbalance": t("imbalance"),
+        "outside": t("imbalance outside the time of bids"),
         "fees": t("fees"),
         "other": t("contracts, mileage, rounding"),
     }
     spans, at = [], Decimal(0)
     for name, amount in book.waterfall.steps:
+        if name == "outside" and not amount:
+            continue
         spans.append((names[name], amount, at, at + amount, name == "plan"))
         at += amount
     spans.append((t("paid"), book.waterfall.actual, Decimal(0), at, True))

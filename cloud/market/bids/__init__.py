@@ -31,6 +31,7 @@ from cloud.market.bids.exchange import (
     Unknown,
     Withdrawn,
 )
+from cloud.market.bids.looks import Look, keep_look, looks_at
 from cloud.market.bids.ports import Desk
 from cloud.market.bids.rows import (
     Listed,
@@ -87,6 +88,7 @@ __all__ = [
     "Explained",
     "Judgement",
     "Listed",
+    "Look",
     "Measured",
     "Missed",
     "NewBid",
@@ -115,10 +117,12 @@ __all__ = [
     "draft",
     "edit",
     "fingerprint",
+    "keep_look",
     "listed",
     "load",
     "load_many",
     "log_of",
+    "looks_at",
     "may_follow",
     "missed",
     "others_judged",

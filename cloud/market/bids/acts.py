@@ -18,7 +18,7 @@ from cloud.market.bids.bid import Bid, Version
 from cloud.market.bids.content import Approval, Approver, Content, Judgement, fingerprint
 from cloud.market.bids.rows import Overtaken, Step
 from cloud.market.bids.states import State
-from cloud.market.errors import BidRefused, BidTooLate
+from cloud.market.errors import BidRefused, BidTooLate, GateClosed
 from cloud.market.units import MINUTE_MS
 from cloud.vault.vault import Vault
 
@@ -45,7 +45,7 @@ async def draft(pool: Pool, vault: Vault, new: NewBid, *, who: str, why: str, no
     offers = new.content.bid_set
     begin_ms, end_ms = _time_of(offers)
     if now_ms >= new.gate_ms:
-        raise BidTooLate(f"the gate of {offers.product} for {offers.day} is closed")
+        raise GateClosed(f"the gate of {offers.product} for {offers.day} is closed")
     if new.fallback is not None:
         _require_same(offers, new.fallback.bid_set)
     bid = str(uuid.uuid4())
@@ -95,7 +95,7 @@ async def edit(
     """
     _require_same(bid.versions[0].content.bid_set, content.bid_set)
     if now_ms >= bid.gate_ms:
-        raise BidRefused(f"the gate of bid {bid.id} is closed; nothing can be changed")
+        raise GateClosed(f"the gate of bid {bid.id} is closed; nothing can be changed")
     number = bid.versions[-1].number + 1
     keys = await vault.keys(bid.station)
     try:
@@ -152,7 +152,7 @@ async def approve(
             f"version {number} of bid {bid.id} is {version.state}; only a checked one is approved"
         )
     if now_ms >= bid.gate_ms:
-        raise BidRefused(f"the gate of bid {bid.id} is closed; nothing can be approved")
+        raise GateClosed(f"the gate of bid {bid.id} is closed; nothing can be approved")
     judged = await rows.paper_of(pool, vault, bid, number, Judgement)
     if judged is None or judged.approver is Approver.HEAD_TRADER:
         if not may_large:
@@ -187,7 +187,7 @@ async def withdraw(pool: Pool, vault: Vault, bid: Bid, *, who: str, why: str, no
             left to withdraw.
     """
     if now_ms >= bid.gate_ms:
-        raise BidRefused(f"the gate of bid {bid.id} is closed; it cannot be withdrawn")
+        raise GateClosed(f"the gate of bid {bid.id} is closed; it cannot be withdrawn")
     sent = bid.newest(State.SUBMITTED)
     if sent is not None:
         raise BidRefused(

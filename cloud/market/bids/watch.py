@@ -1,7 +1,8 @@
 """The deadline watch: where people must be called, and why.
 
 Four conditions, each gone by itself when its cause is. Of a product: a gate is near and nothing is
-approved (or what is approved does not get out); a gate has closed and nothing stands. Of a station:
+approved (or what is approved does not get out); a gate has closed and nothing stands, or nothing
+could be drafted for it. Of a station:
 the exchange does not say what became of a request; its statement is off by more than a cent (for a
 week, in which it is contested; the settled bid says so for ever). A bid that somebody has taken
 back calls nobody for its gate.
@@ -13,7 +14,7 @@ again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cloud.db import Pool, connection
@@ -53,9 +54,22 @@ seen AS (
         AND s.gate_ms > %(now)s AND NOT s.ruled AND (s.approved OR s.stands))
 )
 """
+_UNDRAFTED: Final = """
+undrafted AS (
+    SELECT station, market, product, gate_ms FROM (
+        SELECT DISTINCT ON (station, market, product) * FROM draft_looks WHERE gate_ms <= %(now)s
+        ORDER BY station, market, product, gate_ms DESC) AS last
+    WHERE failed AND gate_ms > %(now)s - %(called)s AND NOT EXISTS (
+        SELECT 1 FROM bids b
+        WHERE (b.station, b.market, b.product) = (last.station, last.market, last.product)
+        AND b.end_ms > last.begin_ms)
+)
+"""
 _STATES: Final = f"""
-WITH {_SEEN}
+WITH {_SEEN}, {_UNDRAFTED}
 SELECT 'missed', station, market, product FROM missed
+UNION
+SELECT 'missed', station, market, product FROM undrafted
 UNION
 SELECT 'near', s.station, s.market, s.product
 FROM seen s LEFT JOIN missed m USING (station, market, product)
@@ -77,6 +91,20 @@ SELECT market, product, count(*), min(gate_ms) FROM closed c
 WHERE NOT served AND gate_ms > coalesce((
     SELECT max(o.gate_ms) FROM closed o
     WHERE o.served AND (o.market, o.product) = (c.market, c.product)), 0)
+GROUP BY market, product ORDER BY market, product
+"""  # noqa: S608 - joined of constants
+_COUNTED_UNDRAFTED: Final = f"""
+WITH {_UNDRAFTED}
+SELECT market, product, count(*), min(l.gate_ms)
+FROM undrafted u JOIN draft_looks l USING (station, market, product)
+WHERE station = %(station)s AND l.failed AND l.gate_ms BETWEEN %(now)s - %(counted)s AND %(now)s
+AND l.gate_ms > coalesce((
+    SELECT max(o.gate_ms) FROM draft_looks o
+    WHERE NOT o.failed AND o.gate_ms <= %(now)s
+    AND (o.station, o.market, o.product) = (l.station, l.market, l.product)), 0)
+AND l.begin_ms >= coalesce((
+    SELECT max(b.end_ms) FROM bids b
+    WHERE (b.station, b.market, b.product) = (l.station, l.market, l.product)), 0)
 GROUP BY market, product ORDER BY market, product
 """  # noqa: S608 - joined of constants
 _ASKED: Final = """
@@ -142,4 +170,12 @@ async def missed(pool: Pool, station: str, now_ms: int) -> tuple[Missed, ...]:
     given = {"now": now_ms, "called": _CALLED_MS, "counted": _COUNTED_MS, "station": station}
     async with connection(pool) as conn:
         rows = await (await conn.execute(_COUNTED, given)).fetchall()
-    return tuple(Missed(*row) for row in rows)
+        empty = await (await conn.execute(_COUNTED_UNDRAFTED, given)).fetchall()
+    found = {(one.market, one.product): one for one in (Missed(*row) for row in rows)}
+    for one in (Missed(*row) for row in empty):
+        before = found.get((one.market, one.product), replace(one, gates=0))
+        since = min(before.since_ms, one.since_ms)
+        found[one.market, one.product] = replace(
+            one, gates=one.gates + before.gates, since_ms=since
+        )
+    return tuple(found.values())

@@ -3,7 +3,8 @@
 The fall-back is planned on what the same weekdays cost before, needs no trained model, and goes to
 the exchange only when nobody has decided in time. A product that cannot be drafted is told and
 tried again; the others go on. A block in which nothing pays, or nothing can be bid, rests until
-something new is imported of what its desk looks at.
+something new is imported of what its desk looks at. Either is kept, so that its gate says why no
+bid stands there.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from cloud.errors import CloudError
 from cloud.market import bids
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet
-from cloud.market.bids import NewBid
+from cloud.market.bids import Look, NewBid
 from cloud.market.desk.blocks import Block, open_blocks
 from cloud.market.desk.capping import capped
 from cloud.market.desk.curving import Curver
@@ -114,8 +115,12 @@ class Drafter:
         self._curver = Curver(pool, policies)
         self._resting: dict[_Place, tuple[int, int]] = {}
 
-    async def run(self) -> int:
+    async def run(self, *, within_day: bool | None = None) -> int:
         """Draft all that is due; return how many bids were made.
+
+        Args:
+            within_day: only products whose gates close within the day, or only the others, so that
+                minutes need not wait until a whole day is planned; None: all.
 
         Raises:
             Exception: what keeps a product from being drafted; the others have been drafted.
@@ -124,14 +129,15 @@ class Drafter:
         made = 0
         failed: dict[tuple[int, str], Exception] = {}
         for number, desk in enumerate(self._desks):
-            for task in await self._due(desk):
+            for task in await self._due(desk, within_day=within_day):
                 place = number, task.rules.id
-                if place in failed:
-                    continue
-                try:
-                    made += await self._draft(desk, task)
-                except Exception as error:  # noqa: BLE001 - one keeps no other; told after all
-                    failed[place] = error
+                if place not in failed:
+                    try:
+                        made += await self._draft(desk, task)
+                        continue
+                    except Exception as error:  # noqa: BLE001 - one keeps no other; told after all
+                        failed[place] = error
+                await self._tell(task, failed[place])
         if len(failed) > 1 and all(isinstance(one, CloudError) for one in failed.values()):
             raise DraftsFailed(
                 "; ".join(
@@ -145,11 +151,13 @@ class Drafter:
             raise only
         return made
 
-    async def _due(self, desk: Desk) -> list[_Task]:
-        found = []
+    async def _due(self, desk: Desk, *, within_day: bool | None) -> list[_Task]:
+        found: list[_Task] = []
         newest = await newest_import(self._pool, desk.section) if self._resting else 0
         for product in desk.section.products:
             rules = desk.market.product(product.id)
+            if within_day is isinstance(rules.gate, DayGate):
+                continue
             blocks = open_blocks(
                 rules,
                 self._clock(),
@@ -208,6 +216,19 @@ class Drafter:
         self._resting = {one: rest for one, rest in self._resting.items() if rest[1] > now_ms}
         newest = await newest_import(self._pool, task.section)
         self._resting[_place(task.section, task.rules, task.block)] = newest, task.block.gate_ms
+        await self._tell(task, None)
+
+    async def _tell(self, task: _Task, error: Exception | None) -> None:
+        """Keep why no bid stands at a gate; None: nothing pays, or nothing can be bid."""
+        block = task.block
+        why = str(error) if isinstance(error, CloudError) else type(error).__name__
+        look = Look(
+            *(task.section.station, task.section.market, task.rules.id),
+            *(block.begin_ms, block.end_ms, block.gate_ms),
+            failed=error is not None,
+            why="" if error is None else why,
+        )
+        await bids.keep_look(self._pool, look, self._clock())
 
     async def _keep(self, new: NewBid) -> int:
         try:

@@ -69,12 +69,16 @@ class Forecaster:
     async def day(self, pool: Pool, day: dt.date, known_ms: int) -> Forecast:
         """Forecast a market day by what was known at a time, or some minutes before it.
 
+        While another day is being learnt, the day's last forecast is returned, however old it is:
+        a gate of minutes does not wait for it.
+
         Raises:
             TooLittleHistory: less than three years are stored, and that was not allowed.
             BadSeries: there is no such series, or the series do not share a step.
         """
         kept = self._kept.get(day)
-        if kept is not None and 0 <= known_ms - kept.known_ms < _KEPT_MS:
+        age_ms = -1 if kept is None else known_ms - kept.known_ms
+        if kept is not None and age_ms >= 0 and (age_ms < _KEPT_MS or self._busy.locked()):
             return kept
         start_ms, end_ms = self._calendar.day_bounds_ms(day)
         zone = self._calendar.zone

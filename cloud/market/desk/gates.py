@@ -1,10 +1,10 @@
 """Which gates of a station close next, and what stands there for them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloud.config_desk import DeskSection, ProductSection
-from cloud.market.bids import Listed
+from cloud.market.bids import Listed, Look
 from cloud.market.desk.blocks import open_blocks
 from cloud.market.exchanges import DayGate, Market, Product, load_market
 from cloud.market.units import MINUTE_MS
@@ -22,6 +22,7 @@ class GateSeen:
         end_ms: of the last one.
         gate_ms: when bids are due.
         bid: ours; None: there is none yet.
+        look: what has become of its drafting, where that has made none.
     """
 
     desk: str
@@ -31,6 +32,7 @@ class GateSeen:
     end_ms: int
     gate_ms: int
     bid: Listed | None
+    look: Look | None = None
 
 
 def gates(
@@ -40,6 +42,7 @@ def gates(
     *,
     ahead_ms: int,
     back_ms: int,
+    looks: Sequence[Look] = (),
 ) -> tuple[GateSeen, ...]:
     """Return the gates of a stretch of time in their order: of all bids, and of what is to be bid.
 
@@ -49,14 +52,16 @@ def gates(
         now_ms: the present.
         ahead_ms: gates that close later are left out.
         back_ms: and those that closed earlier.
+        looks: of the drafting at its gates that has made no bid.
     """
+    empty = {(one.market, one.product, one.begin_ms): one for one in looks}
     found = [_of_bid(one) for one in listed if now_ms - back_ms <= one.gate_ms <= now_ms + ahead_ms]
     taken = [(one.market.id, one.product.id, one.begin_ms, one.end_ms) for one in found]
     for section in sections:
         market = load_market(section.market)
         for product in section.products:
             found += [
-                gate
+                replace(gate, look=empty.get((gate.market.id, gate.product.id, gate.begin_ms)))
                 for gate in _awaited(section, product, market, now_ms, ahead_ms)
                 if not any(
                     tuple(place) == (gate.market.id, gate.product.id)

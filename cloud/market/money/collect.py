@@ -138,10 +138,12 @@ def station_day(group: Sequence[Kept], market: Market) -> StationDay:
     first = min(group, key=lambda kept: kept.bid.begin_ms)
     battery = _battery(first.content.inputs)
     out = sum((max(one.planned_mw * _hours(one), Decimal(0)) for one in offers), Decimal(0))
+    traded = tuple((kept.bid.begin_ms, kept.bid.end_ms) for kept in group)
+    gross = isinstance(market.settlement, AemoFile)
     return StationDay(
         statement=told,
         zone=market.calendar.zone,
-        waterfall=waterfall(offers, told, gross=isinstance(market.settlement, AemoFile)),
+        waterfall=waterfall(offers, told, gross=gross, traded=traded),
         readings=readings_of(group),
         wear_per_mwh=Decimal(repr(battery.wear_per_mwh if battery else 0.0)),
         planned_out_mwh=out,
@@ -149,7 +151,7 @@ def station_day(group: Sequence[Kept], market: Market) -> StationDay:
         ours=group[-1].settlement.ours_day,
         differs=any(kept.settlement.differs for kept in group),
         weighed=tuple(one for one in map(weighed, group) if one is not None),
-        traded=tuple((kept.bid.begin_ms, kept.bid.end_ms) for kept in group),
+        traded=traded,
     )
 
 

@@ -81,6 +81,11 @@ class StationDay:
         """Actual money less wear."""
         return self.profit.net
 
+    @property
+    def traded_net(self) -> Decimal:
+        """Actual money less wear in the time of settled bids, which the other figures are of."""
+        return self.net - self.waterfall.of("outside")
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -99,7 +104,8 @@ class Ledger:
             than at the beginning counts as lost until it is discharged. Negative: more was
             discharged than charged, so the stores ended emptier.
         lost_money: losses at the mean price paid for charging, which is in the revenue already.
-        compared: net against plan and perfect foresight, over the days that have all three.
+        compared: net in the time of settled bids against plan and perfect foresight of the same
+            time, over the days that have all three.
         compared_days: how many these are.
         net_by_day: of each calendar day, oldest first.
         var_test: how often bids lost more than their VaR; None: none was weighed.
@@ -180,7 +186,7 @@ def _tested(weighed: Sequence[tuple[float, float]]) -> Kupiec | None:
 
 def _compared(days: Sequence[StationDay]) -> Comparison:
     return compare(
-        sum((one.net for one in days), _ZERO),
+        sum((one.traded_net for one in days), _ZERO),
         sum((one.plan_net for one in days), _ZERO),
         sum((one.perfect or _ZERO for one in days), _ZERO),
     )

@@ -3,12 +3,13 @@
 plan       what the bids would have cleared at the believed prices, paid at them
 price      cleared quantities at the cleared prices instead of the believed ones
 quantity   cleared quantities instead of planned ones, at the believed prices
-imbalance  what was metered otherwise than awarded, and charges on it
+imbalance  what was metered otherwise than awarded in the time of the bids, and charges on it
+outside    the same in time that no settled bid covers: nothing was awarded then
 fees       what the market takes for itself
 other      contracts, mileage, and what rounding leaves
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -17,7 +18,7 @@ from typing import Final
 from cloud.market.settlement import MixedCurrencies
 from cloud.market.statement import Item, Statement
 
-STEPS: Final = ("plan", "price", "quantity", "imbalance", "fees", "other")
+STEPS: Final = ("plan", "price", "quantity", "imbalance", "outside", "fees", "other")
 _CENT: Final = Decimal("0.01")
 _UNEVEN: Final = frozenset({Item.IMBALANCE, Item.DEVIATION})
 _SOLD: Final = frozenset({Item.ENERGY, Item.CAPACITY})
@@ -55,7 +56,13 @@ class Waterfall:
         return dict(self.steps)[step]
 
 
-def waterfall(offers: Iterable[Offer], statement: Statement, *, gross: bool = False) -> Waterfall:
+Spans = Sequence[tuple[int, int]]
+"""Beginning and end of each settled bid, UTC epoch ms; empty: the whole day."""
+
+
+def waterfall(
+    offers: Iterable[Offer], statement: Statement, *, gross: bool = False, traded: Spans = ()
+) -> Waterfall:
     """Return the steps of a station's day in one market.
 
     Args:
@@ -63,6 +70,7 @@ def waterfall(offers: Iterable[Offer], statement: Statement, *, gross: bool = Fa
         statement: what was paid.
         gross: all metered energy is paid at one price (Australia), so the statement has no lines
             of awards and imbalance apart.
+        traded: the time of its bids.
     """
     plan, price, quantity = Fraction(0), Fraction(0), Fraction(0)
     for one in offers:
@@ -70,13 +78,37 @@ def waterfall(offers: Iterable[Offer], statement: Statement, *, gross: bool = Fa
         plan += planned * Fraction(one.believed)
         price += awarded * (Fraction(one.price) - Fraction(one.believed))
         quantity += (awarded - planned) * Fraction(one.believed)
-    imbalance = _sum(statement, _UNEVEN)
+    outside = outside_of(statement, traded, gross=gross)
+    imbalance = _sum(statement, _UNEVEN) - outside
     if gross:
         imbalance += _sum(statement, _SOLD) - _cents(plan + price + quantity)
-    parts = [_cents(plan), _cents(price), _cents(quantity), imbalance]
+    parts = [_cents(plan), _cents(price), _cents(quantity), imbalance, outside]
     parts.append(_sum(statement, frozenset({Item.FEE})))
     parts.append(statement.total - sum(parts, Decimal(0)))
     return Waterfall(statement.currency, tuple(zip(STEPS, parts, strict=True)), statement.total)
+
+
+def outside_of(statement: Statement, traded: Spans, *, gross: bool = False) -> Decimal:
+    """Return what was paid for energy in time that no settled bid covers, where none was awarded.
+
+    Args:
+        statement: of the day.
+        traded: the time of its settled bids; empty: the whole day.
+        gross: all metered energy is a line of energy, as in `waterfall`.
+    """
+    if not traded:
+        return Decimal(0)
+    items = _UNEVEN | {Item.ENERGY} if gross else _UNEVEN
+    return sum(
+        (
+            one.amount
+            for one in statement.lines
+            if one.item in items
+            and one.start_ms is not None
+            and not any(begin <= one.start_ms < end for begin, end in traded)
+        ),
+        Decimal(0),
+    )
 
 
 def add_up(waterfalls: Iterable[Waterfall], currency: str) -> Waterfall:

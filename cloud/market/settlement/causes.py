@@ -76,8 +76,10 @@ def _asked(decided: Decided, other: Decimal) -> Words:
         )
     if abs(other - decided.response_mwh) <= TOLERANCE_MWH:
         return Words(
-            f"regulation and frequency response: {other:+.3f} MWh",
-            f"调频与频率响应：{other:+.3f} MWh",
+            "the station's own regulation signal and frequency response, which ride on the "
+            f"schedule whether or not a bid for them is signed: {other:+.3f} MWh",
+            "电站自身的调频信号与频率响应（叠加于计划曲线，与调频申报是否签署无关）："
+            f"{other:+.3f} MWh",
         )
     return Words(
         f"the station's schedule asked for something else than the award: {other:+.3f} MWh",

@@ -217,7 +217,21 @@ async def test_what_a_trader_drafts_is_weighed_with_the_newest_forecast(dsn, tmp
             made = (await trader.post(BASE, json=asked)).json()
             await work(cloud)
             judged = (await trader.get(f"{BASE}/{made['id']}")).json()["versions"][0]
+            gates = "/api/v1/stations/haibin-1/gates?ahead_h=150"
+            empty = (await trader.get(gates)).json()["gates"][-1]
+            names = "market", "product", "begin_ms", "end_ms", "gate_ms"
+            place = [empty[name] for name in names]
+            await bids.keep_look(one.pool, bids.Look("haibin-1", *place, True, "none"), now_ms())
+            told = (await trader.get(gates)).json()["gates"][-1]
+            over = starts[0] - 5 * 86_400_000
+            interval = {"start_ms": over, "segments": [sale]}
+            day = str(PRODUCT.calendar.day_of(over))
+            late = await trader.post(BASE, json=asked | {"day": day, "intervals": [interval]})
 
+    assert (empty["bid"], empty["drafting"]) == (None, None)
+    assert (told["drafting"], told["why"]) == ("failed", "none")
+    assert (late.status_code, late.json()["code"]) == (409, "bid_refused")
+    assert "bid for a later one" in late.json()["remedy"]
     assert "known" in made["versions"][0]["forecasts"][0]
     assert judged["judgement"]["blocked"] == ""
     assert judged["judgement"]["figures"]["cvar"] <= LIMITS.max_cvar

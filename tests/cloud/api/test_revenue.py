@@ -189,7 +189,8 @@ async def test_a_settled_bid_shows_what_was_missed_and_what_it_cost(market_cloud
     assert told["differences"] == []
     (once,) = made["settlements"]
     assert (once["number"], once["final"], once["amount"]) == (1, False, told["amount"])
-    assert days.json() == {"versions": []}
+    assert days.json()["versions"] == []
+    assert "settled" in days.json()["words"]["en"]
     assert ("provisional" if language == "en" else "暂估") in page
     assert "data-deviations" in page
     assert "data-differences" not in page

@@ -39,7 +39,9 @@ export function showRisk(judgement, before, limits, told) {
 /** How the worth of what is left in store comes about. */
 function leftWords(figures) {
   if (figures.left_price == null) return t("Energy left in store is not counted: the bid brings no plan that says what it is worth.");
-  return t("{energy} MWh in the cells when the bid's time ends, at {price} per MWh: what the plan that the bid was made by makes of one more MWh then. VaR, CVaR and stressed days count it too.", { energy: number(figures.left_mwh), price: number(figures.left_price) });
+  const told = { energy: number(Math.abs(figures.left_mwh)), price: number(figures.left_price) };
+  if (figures.left_mwh < 0) return t("{energy} MWh less in the cells when the bid's time ends than without this bid, at {price} per MWh: what the plan that the bid was made by makes of one more MWh then. VaR, CVaR and stressed days count it too.", told);
+  return t("{energy} MWh more in the cells when the bid's time ends than without this bid, at {price} per MWh: what the plan that the bid was made by makes of one more MWh then. VaR, CVaR and stressed days count it too.", told);
 }
 
 /** Whether prices were drawn for it, or need not be: power held ready, and a bid without offers. */

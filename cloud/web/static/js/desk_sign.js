@@ -28,8 +28,10 @@ export function showSign(offers, told, facts) {
   };
   for (const [name, text] of Object.entries(fields)) write(one(`[data-sign="${name}"]`), text);
   const warning = one('[data-sign="warning"]');
-  warning.hidden = told.may_approve;
-  write(warning, told.may_approve ? "" : t("This is above what you may sign. It is stored as a new version, and waits for a head of trading."));
+  const above = told.may_approve ? "" : t("This is above what you may sign. It is stored as a new version, and waits for a head of trading.");
+  const apart = facts.unsigned.length ? t("It was planned together with {names}, which is not signed: signed alone it may earn less than it says, since what one part buys the other sells.", { names: facts.unsigned.join(", ") }) : "";
+  warning.hidden = !above && !apart;
+  write(warning, [above, apart].filter(Boolean).join(" "));
   one("#send").disabled = !told.may_approve && offers.changed === 0;
   one("#sign").dataset.fingerprint = told.fingerprint;
 }

@@ -12,7 +12,7 @@ from cloud.keys import open_keys
 from cloud.market import bids, prices
 from cloud.market.battery import Battery
 from cloud.market.bid import BidSet, Direction
-from cloud.market.bids import Award, Bid, Cleared, State, Step
+from cloud.market.bids import Award, Bid, Cleared, State, Step, Times
 from cloud.market.bids.rows import move, put_paper
 from cloud.market.desk import drafter as drafter_module
 from cloud.market.desk.capping import capped
@@ -147,6 +147,49 @@ async def test_a_block_with_nothing_to_trade_is_not_planned_again_and_again(
     assert await works.run() == 0
     assert await works.run() == 0
     assert len(asked) == 1
+    looks = await bids.looks_at(pool, "haibin-1", now_ms)
+    assert {(one.product, one.failed, one.why) for one in looks} == {("minute-energy", False, "")}
+
+
+async def test_minutes_are_drafted_without_the_day_and_the_day_without_the_minutes(
+    pool: Pool, vault: Vault
+):
+    came = await store(pool, DAYS)
+    day, dear = day_of(DAYS - 2)[0], int(came[DAYS - 2].argmax())
+    now_ms = MARKET.calendar.day_bounds_ms(day)[0] + dear * HOUR_MS - 300_000
+    soon = AHEAD | {"ahead_min": 720.0}
+    works = drafter(pool, vault, section(soon, MINUTES), lambda: now_ms)
+
+    assert await works.run(within_day=True) == 1
+    assert {one.product for one in await all_bids(pool, vault)} == {"minute-energy"}
+    assert await works.run(within_day=False) > 0
+    assert await works.run() == 0
+
+
+async def test_a_gate_that_closes_on_a_failed_drafting_calls_people_until_it_is_mended(
+    pool: Pool, vault: Vault
+):
+    came = await store(pool, DAYS)
+    day, dear = day_of(DAYS - 2)[0], int(came[DAYS - 2].argmax())
+    clock = [MARKET.calendar.day_bounds_ms(day)[0] + dear * HOUR_MS]
+    times = Times(escalate_ms=60_000, fallback_ms=15_000, ask_again_ms=15_000)
+    broken = drafter(pool, vault, section(MINUTES, price="tx.unknown"), lambda: clock[0])
+    counted = []
+
+    for _ in range(3):
+        with pytest.raises(BadSeries):
+            await broken.run()
+        (gate_ms, *_) = [one.gate_ms for one in await bids.looks_at(pool, "haibin-1", clock[0])]
+        clock[0] = gate_ms + 1
+        standing = await bids.conditions(pool, clock[0], times)
+        assert standing[bids.MISSED] == {("haibin-1", "test-exchange/minute-energy")}
+        counted += [one.gates for one in await bids.missed(pool, "haibin-1", clock[0])]
+    await drafter(pool, vault, section(MINUTES), lambda: clock[0]).run()
+    mended = await bids.conditions(pool, clock[0], times)
+
+    assert counted == [1, 2, 3]
+    assert mended[bids.MISSED] == frozenset()
+    assert await bids.missed(pool, "haibin-1", clock[0]) == ()
 
 
 async def test_what_binds_a_day_ahead_is_drafted_within_the_limit_of_cvar_of_its_desk(

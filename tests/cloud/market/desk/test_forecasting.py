@@ -43,3 +43,19 @@ async def test_a_series_that_is_not_there_or_empty_is_named(pool: Pool):
     await store(pool, 30)
     with pytest.raises(BadSeries, match="holds nothing yet"):
         await Forecaster(MARKET, SOURCES).day(pool, *day_of(-5))
+
+
+async def test_while_another_day_is_learnt_a_gate_of_minutes_has_the_last_forecast(pool: Pool):
+    await store(pool, 60)
+    forecaster = Forecaster(
+        MARKET, SOURCES, members=naive_members(), allow_short=True, warm_up_days=14
+    )
+    day, known_ms = day_of(59)
+    first = await forecaster.day(pool, day, known_ms)
+
+    async with forecaster._busy:
+        meanwhile = await forecaster.day(pool, day, known_ms + 3_600_000)
+    later = await forecaster.day(pool, day, known_ms + 3_600_000)
+
+    assert meanwhile is first
+    assert later.known_ms == known_ms + 3_600_000

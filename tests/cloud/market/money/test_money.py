@@ -206,3 +206,19 @@ def test_a_year_at_the_rate_of_settled_days_says_how_sure_it_is():
 @pytest.mark.parametrize(("freedom", "exact"), [(1, 6.3138), (2, 2.92), (3, 2.3534), (10, 1.8125)])
 def test_students_t_is_that_of_the_tables(freedom, exact):
     assert student_t(freedom) == pytest.approx(exact, rel=0.01)
+
+
+def test_imbalance_outside_the_time_of_bids_is_a_line_of_its_own_and_not_compared():
+    lines = (*TOLD.lines, line(Item.IMBALANCE, "-0.2", "450", "-90.00", 9))
+    told = statement(*lines)
+    spans = ((NOON_MS, NOON_MS + HOUR_MS), (NOON_MS + 6 * HOUR_MS, NOON_MS + 7 * HOUR_MS))
+
+    found = waterfall(OFFERS, told, traded=spans)
+    day = station_day(statement=told, waterfall=found, traded=spans, perfect=Decimal(700))
+    (book,) = ledgers([day])
+
+    assert (found.of("imbalance"), found.of("outside")) == (Decimal("-45.00"), Decimal("-90.00"))
+    assert sum(amount for _, amount in found.steps) == found.actual == told.total
+    assert book.compared is not None
+    assert book.compared.actual == station_day().net
+    assert book.net == station_day().net - 90

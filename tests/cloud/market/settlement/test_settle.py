@@ -306,7 +306,9 @@ def test_what_the_controller_decided_is_the_cause_from_award_to_meter():
     assert limited.en.startswith("limited by SOC band: -0.300 MWh; between the controller")
     response = causes("1.2", "1.2", "1", "1.2", response_mwh=Decimal("0.2"))
     assert response == Words(
-        "regulation and frequency response: +0.200 MWh", "调频与频率响应：+0.200 MWh"
+        "the station's own regulation signal and frequency response, which ride on the schedule "
+        "whether or not a bid for them is signed: +0.200 MWh",
+        "电站自身的调频信号与频率响应（叠加于计划曲线，与调频申报是否签署无关）：+0.200 MWh",
     )
     other = causes("0", "0", "1", "0")
     assert other is not None
