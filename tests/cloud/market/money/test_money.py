@@ -77,6 +77,7 @@ def test_a_day_worked_by_hand_goes_from_plan_to_paid_to_the_cent():
         "price": Decimal("50.00"),
         "quantity": Decimal("-190.00"),
         "imbalance": Decimal("-45.00"),
+        "outside": Decimal("0.00"),
         "fees": Decimal("-3.21"),
         "other": Decimal("0.00"),
     }
