@@ -90,8 +90,6 @@ def _waterfall(t: Words, book: Ledger) -> list[dict[str, Any]]:
     }
     spans, at = [], Decimal(0)
     for name, amount in book.waterfall.steps:
-        if name == "outside" and not amount:
-            continue
         spans.append((names[name], amount, at, at + amount, name == "plan"))
         at += amount
     spans.append((t("paid"), book.waterfall.actual, Decimal(0), at, True))
