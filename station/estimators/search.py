@@ -129,12 +129,13 @@ def step_search(
     )
     portions, waited_s, waited_as = [], search.waited_s.copy(), search.waited_as.copy()
     for portion, due in zip(search.portions, _due(search, moment_s), strict=True):
-        if not due:
+        if due:
+            portions.append(_weighed(model, portion, settled, samples, capacity_ah))
+        else:
             portions.append(portion)
-            continue
-        portions.append(_weighed(model, portion, settled, samples, capacity_ah))
-        waited_s[portion.racks] = 0
-        waited_as[portion.racks] = 0
+        if due or not len(portion.owner):  # of those who have found their SOC nobody waits
+            waited_s[portion.racks] = 0
+            waited_as[portion.racks] = 0
     return Search(tuple(portions), waited_s, waited_as), settled
 
 
@@ -180,8 +181,9 @@ def _due(search: Search, moment_s: float) -> list[bool]:
 
     The next moment is taken to come after as long a time as this one.
     """
-    waited_s = np.array([search.waited_s[p.racks].max() for p in search.portions])
     columns = np.array([len(p.owner) for p in search.portions])
+    waited_s = np.array([search.waited_s[p.racks].max() for p in search.portions])
+    waited_s[columns == 0] = -1.0
     first = np.argsort(-waited_s, kind="stable")
     due = np.empty(len(first), bool)
     due[first] = np.cumsum(columns[first]) <= _MOST_COLUMNS

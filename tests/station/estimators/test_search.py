@@ -146,3 +146,16 @@ def test_a_rack_without_news_is_left_out_of_the_count(model, recording, monkeypa
 
     assert state.search.waited_s[3] == 0
     assert np.isfinite(state.search.waited_as).all()
+
+
+def test_racks_that_have_found_their_soc_neither_wait_nor_take_a_turn(
+    model, recording, monkeypatch
+):
+    in_turns_only(monkeypatch)
+    state = begun(model)
+    searching = RACK == RACKS - 1
+    state = replace(state, searching=searching, search=search.left(state.search, searching))
+    for row in range(3):
+        state, _ = step(model, state, samples_of(recording, row), CAPACITY_AH)
+
+        assert state.search.waited_s.tolist() == [0] * RACKS
