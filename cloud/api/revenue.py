@@ -1,9 +1,7 @@
 """What was earned: settled days by market, hour, station and day, and how forecasts did."""
 
 import contextlib
-import csv
 import datetime as dt
-import io
 import time
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -15,6 +13,7 @@ from pydantic import BaseModel, Field, field_validator
 from cloud.access import Action, Session
 from cloud.api.answers import ERRORS
 from cloud.api.context import Desk, DeskOf, permitted
+from cloud.api.revenue_csv import table_of
 from cloud.errors import Refused
 from cloud.market.errors import MarketError
 from cloud.market.exchanges import load_market
@@ -39,12 +38,6 @@ router = APIRouter(tags=["market"], responses=ERRORS)
 
 _MOST_DAYS: Final = 370
 _DEFAULT_DAYS: Final = 30
-_DIGITS: Final = 6
-"""Quantities are told to the Wh: at no price of a market that changes a cent of the amount."""
-_COLUMNS: Final = (
-    *("start_utc", "day", "station", "market", "item", "detail"),
-    *("quantity", "unit", "price", "amount", "currency"),
-)
 MoneyReader = Annotated[Session, Depends(permitted(Action.READ_MARKET, "market"))]
 
 
@@ -284,40 +277,6 @@ def roi_of(book: Ledger, asked: Investment) -> Annual | None:
     if book.currency != asked.currency or not book.net_by_day:
         return None
     return annual(tuple(book.net_by_day.values()), asked)
-
-
-def table_of(days: Iterable[StationDay]) -> str:
-    """Return every line of settled days as CSV with UTC times."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    for day in days:
-        told = day.statement
-        for line in told.lines:
-            at = "" if line.start_ms is None else _utc(line.start_ms)
-            writer.writerow(
-                (
-                    *(at, told.day, told.station, told.market, line.item.value, line.detail),
-                    *(
-                        quantity_told(line.quantity),
-                        line.unit,
-                        f"{line.price:f}",
-                        f"{line.amount:f}",
-                    ),
-                    told.currency,
-                )
-            )
-    return out.getvalue()
-
-
-def quantity_told(quantity: Decimal) -> str:
-    """A quantity without the endless digits that thirds of an hour leave."""
-    rounded = round(quantity, _DIGITS)
-    return f"{quantity if rounded == quantity else rounded:f}"
-
-
-def _utc(at_ms: int) -> str:
-    return dt.datetime.fromtimestamp(at_ms / 1e3, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _ledger(book: Ledger, asked: Investment) -> LedgerAnswer:

@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 
 from cloud.access import Role
-from cloud.api.revenue import day_at, quantity_told
+from cloud.api.revenue import day_at
+from cloud.api.revenue_csv import quantity_told
 from cloud.app import open_worker
 from cloud.config import CloudConfig
 from cloud.web.user_app import create_user_app
