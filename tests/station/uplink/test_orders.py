@@ -120,13 +120,13 @@ async def test_a_schedule_comes_over_the_link_takes_effect_and_is_receipted(desk
     async with receiving(desk, uplink):
         cloud.offer_order(orders.sign(asked, cloud.order_key))
         await wait_for(lambda: cloud.receipts, "the receipt")
+        await wait_for(lambda: desk.journal.outbox() == [], "the receipt to leave the outbox")
 
     blob = json.dumps(cloud.receipts[0]).encode()
     receipt = orders.verify_receipt(blob, cloud.keys.signing.public_key(), STATION)
     assert desk.power_now() == 500.0
     assert receipt.outcome is Outcome.ACCEPTED
     assert (receipt.order_id, receipt.order_sha256) == (asked.id, asked.sha256)
-    assert desk.journal.outbox() == []
 
 
 async def test_receipts_survive_a_cloud_that_does_not_take_them(desk, uplink, cloud):
