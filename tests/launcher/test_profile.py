@@ -14,8 +14,11 @@ from tests.station.protocols.sunspec_device import bank_of, battery_models, comm
 from tests.station.protocols.test_modbus_driver import rack_bank
 
 
-async def probe(server: ModbusServer, profile: str | None, **options: object) -> int:
-    asked = ProbeOptions("127.0.0.1", server.port, 1, profile, profile is None, 0.5, **options)
+async def probe(
+    server: ModbusServer, profile: str | None, timeout_s: float = 5.0, **options: object
+) -> int:
+    where = "127.0.0.1", server.port
+    asked = ProbeOptions(*where, 1, profile, profile is None, timeout_s, **options)
     return await asyncio.to_thread(run_probe, asked)
 
 
@@ -190,7 +193,7 @@ async def test_probe_gives_a_silent_unit_up_after_one_question(profile):
         server.behaviour = lambda request, reply: HANG
 
         with pytest.raises(LauncherError, match=r"no answer.*--unit"):
-            await probe(server, profile)
+            await probe(server, profile, timeout_s=0.5)
 
     assert len(server.requests) == 1
 

@@ -22,7 +22,7 @@ async def running(tmp_path):
 
 
 async def client_of(running: Running, tag: str) -> AsyncModbusTcpClient:
-    client = AsyncModbusTcpClient("127.0.0.1", port=running.ports[tag], timeout=2, retries=0)
+    client = AsyncModbusTcpClient("127.0.0.1", port=running.ports[tag], timeout=20, retries=0)
     assert await client.connect()
     return client
 
@@ -44,8 +44,17 @@ def served(running: Running, layout: str) -> set[tuple[str, int]]:
 
 
 async def next_tick(running: Running) -> None:
-    tick = running.site.devices.tick
+    """Wait until a tick is shown whole that is not being shown already."""
+    tick = running.site.devices._writes.tick
     await wait_for(lambda: running.site.devices.tick > tick, "the next tick")
+
+
+def is_of_now(running: Running, tick: int, before: int) -> bool:
+    """Whether a device showed the newest tick; `before` it was asked, that was the newest.
+
+    A device shows the next tick a little before the last one of them does.
+    """
+    return before <= tick <= running.site.devices.tick + 1
 
 
 async def set_power(running: Running, power_w: float) -> None:
@@ -59,10 +68,11 @@ async def test_a_rack_shows_its_discharge_in_agreed_registers(running):
     await set_power(running, 60e3)
     client = await client_of(running, "C1-BMS")
 
+    before = running.site.devices.tick
     r = (await client.read_input_registers(0, count=40, device_id=2)).registers
     client.close()
 
-    assert word(r, 0) == running.site.devices.tick
+    assert is_of_now(running, word(r, 0), before)
     assert r[3] == 3
     voltage_v, current_a, power_kw = r[4] / 10, signed(r[5]) / 10, word(r, 6, low_first=True) / 10
     assert 450 < voltage_v < 510
@@ -120,7 +130,7 @@ async def test_auxiliary_devices_answer_in_their_own_forms(running):
     f = (await fire.read_input_registers(0, count=5)).registers
     bits = (await fire.read_discrete_inputs(0, count=3)).bits
 
-    assert 0 <= word(c, 0, low_first=True) - tick <= 2
+    assert is_of_now(running, word(c, 0, low_first=True), tick)
     assert c[2] == 1
     assert 15 < signed(c[3]) / 10 < 30
     assert 1000 < word(c, 9, low_first=True) < 30_000
@@ -161,7 +171,7 @@ async def test_the_meter_moves_between_two_ticks(running):
         seen.setdefault(word(r, 0), set()).add(word(r, 2))
         return any(len(powers) > 1 for powers in seen.values())
 
-    end = asyncio.get_running_loop().time() + 10
+    end = asyncio.get_running_loop().time() + 30
     while not await moved():
         assert asyncio.get_running_loop().time() < end, seen
     client.close()
@@ -170,14 +180,15 @@ async def test_the_meter_moves_between_two_ticks(running):
 async def test_a_reading_of_the_fast_registers_alone_is_no_served_meter(running):
     client = await client_of(running, "METER")
     await client.read_holding_registers(0, count=17)
-    await client.read_holding_registers(0, count=22)
-    tick = word((await client.read_holding_registers(0, count=17)).registers, 0)
+    await next_tick(running)
+    tick = word((await client.read_holding_registers(0, count=22)).registers, 0)
+    await next_tick(running)
+    await client.read_holding_registers(0, count=17)
     client.close()
 
     await wait_for(lambda: served(running, "meter"), "the record to be written")
 
-    assert len(served(running, "meter")) == 1
-    assert tick - min(t for _, t in served(running, "meter")) <= 1
+    assert served(running, "meter") == {("METER", tick)}
 
 
 async def test_the_panel_the_containers_fire_panel_and_ventilation_answer(tmp_path):
@@ -190,15 +201,17 @@ async def test_the_panel_the_containers_fire_panel_and_ventilation_answer(tmp_pa
         wrong = await fan.write_register(3, 2)
         await next_tick(running)
 
+        before = running.site.devices.tick
         shown = (await panel.read_discrete_inputs(0, count=3)).bits[:3]
         tick = word((await panel.read_input_registers(0, count=2)).registers, 0)
+        is_newest = is_of_now(running, tick, before)
         ventilation = (await fan.read_holding_registers(0, count=4)).registers
         gas = (await fire.read_input_registers(2, count=3)).registers
         for client in (panel, fire, fan):
             client.close()
 
     assert shown == [True, False, False]
-    assert tick - running.site.devices.tick in (-1, 0)
+    assert is_newest
     assert ventilation[2:] == [1, 1]
     assert wrong.exception_code == Refusal.ILLEGAL_VALUE
     assert gas == [0, 2, 0]
@@ -225,7 +238,14 @@ async def test_the_record_knows_when_a_management_tripped_and_what_happened(tmp_
     events = event(at_s=1, kind="cell_heat", target="C1-R02/7", value=1e5)
     async with running_site(tmp_path, events) as running:
         bms = running.site.plant.bms
-        await wait_for(lambda: not bms.closed[1], "the rack to open", 20)
+        closed_at = [running.site.devices.tick]
+
+        def opened() -> bool:
+            if bms.closed[1]:
+                closed_at.append(running.site.devices.tick)
+            return not bms.closed[1]
+
+        await wait_for(opened, "the rack to open")
         at = running.site.devices.tick
 
         def rows(query: str) -> list[tuple[object, ...]]:
@@ -238,8 +258,8 @@ async def test_the_record_knows_when_a_management_tripped_and_what_happened(tmp_
 
     assert [row[2] for row in trips] == ["C1-R02"]
     assert trips[0][3] & CELL_OVERTEMPERATURE
-    assert trips[0][0] in (at - 1, at)
-    assert abs(trips[0][1] / 1000 - trips[0][0]) < 3
+    assert closed_at[-1] <= trips[0][0] <= at + 1
+    assert abs(trips[0][1] / 1000 - trips[0][0]) < 30
     assert moments[0] == ("cell_heat", "C1-R02/7", 1e5)
 
 

@@ -42,7 +42,7 @@ async def test_a_lost_device_is_told_in_chinese_with_the_reason_that_its_driver_
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(DeviceUnreachable) as found:
-        await asyncio.wait_for(Connection("127.0.0.1", port).connect(1.0), 5)
+        await asyncio.wait_for(Connection("127.0.0.1", port).connect(10.0), 30)
 
     (lost,) = device_conditions(Image(0, {}), {"C1-R01": str(found.value)})
 

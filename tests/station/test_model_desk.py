@@ -230,6 +230,7 @@ async def test_a_package_that_is_not_the_ordered_one_never_runs(station, uplink,
     async with working(station, uplink):
         sent = send(station, cloud, ASKED)
         code = await answered(cloud, sent, Outcome.FAILED)
+        await wait_for(lambda: station.desk.arrivals.on_its_way is None, "the order forgotten")
 
     assert code == ("model_not_fetched" if fault == "not there" else "model_invalid")
     assert station.desk.life.stage is Stage.NONE

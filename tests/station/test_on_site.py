@@ -71,17 +71,25 @@ async def running(tmp_path):
 
 
 def schedule(kw: float = 300.0) -> dict:
-    today = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date()
-    return Schedule(today, "Asia/Shanghai", 15, (kw,) * 96).to_payload()
+    """Tomorrow's: whenever the day changes, it is not over."""
+    tomorrow = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() + dt.timedelta(days=1)
+    return Schedule(tomorrow, "Asia/Shanghai", 15, (kw,) * 96).to_payload()
+
+
+def within(payload: dict) -> int:
+    """A moment of a schedule's day, epoch ms."""
+    return Schedule.from_payload(payload).start_ms + 43_200_000
 
 
 async def test_a_schedule_from_the_site_is_followed_and_survives_a_restart(running):
+    given = schedule()
+
     accepted, reason = await asyncio.to_thread(
-        on_site.ask, running.site.data_dir, OrderKind.SCHEDULE, schedule()
+        on_site.ask, running.site.data_dir, OrderKind.SCHEDULE, given
     )
 
     assert accepted, reason
-    assert running.state.wishes.schedules.power_at(now_ms()).kw == 300.0
+    assert running.state.wishes.schedules.power_at(within(given)).kw == 300.0
     assert [s.payload["power_kw"][0] for s in running.journal.recall().schedules] == [300.0]
     assert running.told == [("order.on_site", f"schedule: {reason}")]
 
@@ -122,13 +130,15 @@ async def test_a_reset_whose_cause_comes_back_meanwhile_is_answered_and_told_as_
 async def test_what_the_journal_cannot_take_has_no_effect_and_is_answered(running):
     running.journal.close()
 
+    given = schedule()
+
     accepted, reason = await asyncio.to_thread(
-        on_site.ask, running.site.data_dir, OrderKind.SCHEDULE, schedule()
+        on_site.ask, running.site.data_dir, OrderKind.SCHEDULE, given
     )
 
     assert not accepted
     assert "free disk space" in reason
-    assert running.state.wishes.schedules.power_at(now_ms()) is None
+    assert running.state.wishes.schedules.power_at(within(given)) is None
     assert [code for code, _ in running.told] == ["order.failed"]
 
 
@@ -138,7 +148,7 @@ async def test_what_is_no_request_is_answered_and_changes_nothing(running, text)
     folder.mkdir()
     (folder / "1.request").write_text(text)
 
-    await wait_for((folder / "1.answer").is_file, "the answer", 10)
+    await wait_for((folder / "1.answer").is_file, "the answer")
 
     assert "no request" in (folder / "1.answer").read_text()
     assert running.told == []

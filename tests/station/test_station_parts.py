@@ -157,7 +157,7 @@ async def test_a_part_that_fails_is_started_again_and_counted():
 
     supervisor = Supervisor(pause_s=0.01)
     supervisor.start("part", part)
-    await wait_for(lambda: len(runs) == 3, "the third start", 5)
+    await wait_for(lambda: len(runs) == 3, "the third start")
     await supervisor.stop()
 
     assert supervisor.failures == {"part": 2}

@@ -53,7 +53,7 @@ def _read(file) -> dict:
 async def test_a_station_without_any_device_still_runs_reports_and_stops_cleanly(site):
     process = await start(site.file)
     lost = lambda: {e.device for e in site.events if e.code == "device.lost" and e.active}  # noqa: E731
-    await wait_for(lambda: lost() == {"METER", "FIRE"}, "both devices reported lost", 40)
+    await wait_for(lambda: lost() == {"METER", "FIRE"}, "both devices reported lost", 60)
     await wait_for(lambda: site.status().get("batches_acked", 0) >= 2, "acknowledged batches")
     await wait_for(lambda: site.status().get("fast_lanes"), "word of the meter's fast lane")
     running = site.status()
@@ -78,10 +78,15 @@ async def test_a_station_without_any_device_still_runs_reports_and_stops_cleanly
 
 async def test_kill_9_in_mid_run_loses_no_acknowledged_row_and_doubles_none(site):
     rows = lambda: len([k for k in site.samples if k[0] == "STATION"])  # noqa: E731
+    batches = lambda life: sum(epoch == life for epoch, _ in site.ledger)  # noqa: E731
     for round_number in range(3):
         seen = rows()
         process = await start(site.file)
-        await wait_for(lambda seen=seen: rows() >= seen + 2, "rows of this life", 40)
+        await wait_for(
+            lambda seen=seen, life=round_number + 1: rows() >= seen + 2 and batches(life) >= 2,
+            "rows of this life",
+            60,
+        )
         if round_number < 2:
             process.kill()
             await process.communicate()

@@ -30,7 +30,7 @@ class Client:
         return await self.reply()
 
     async def reply(self) -> bytes:
-        header = await asyncio.wait_for(self.reader.readexactly(7), 5)
+        header = await asyncio.wait_for(self.reader.readexactly(7), 30)
         transaction, protocol, length, _ = struct.unpack(">HHHB", header)
         assert (transaction, protocol) == (7, 0)
         return await self.reader.readexactly(length - 1)

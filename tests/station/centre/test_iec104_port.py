@@ -8,7 +8,7 @@ import os
 import signal
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -110,10 +110,16 @@ async def order(peer: Peer, ioa: int, value: float, **facts: object) -> bool:
     return bool(await peer.do("command", ioa=ioa, value=value, **facts))
 
 
-async def give(peer: Peer, ioa: int, value: float, **facts: object) -> None:
+async def give(
+    peer: Peer,
+    ioa: int,
+    value: float,
+    tag: Callable[[], str | None] = lambda: None,
+    **facts: object,
+) -> None:
     """Order what is to be taken; again when the client has missed the confirmation."""
     async with asyncio.timeout(20):
-        while not await order(peer, ioa, value, **facts):
+        while not await order(peer, ioa, value, at=tag(), **facts):
             pass
 
 
@@ -287,13 +293,16 @@ async def test_the_link_itself_may_be_the_sign_of_life():
 async def test_a_command_with_an_old_time_tag_is_refused_and_one_of_now_is_taken():
     points = sample_list(timezone="UTC")
     listed = [replace_point(p, type="C_SE_TC_1") if p.ioa == POWER else p for p in points.points]
-    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+    def now() -> dt.datetime:
+        return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
     async with talking(points.model_copy(update={"points": tuple(listed)})) as (centre, peer):
         await give(peer, HEARTBEAT, 1)
 
-        old = (now - dt.timedelta(minutes=1)).isoformat()
+        old = (now() - dt.timedelta(minutes=1)).isoformat()
         await refuse(centre, peer, "command_too_old", POWER, 100.0, kind="C_SE_TC_1", at=old)
-        await give(peer, POWER, 200.0, kind="C_SE_TC_1", at=now.isoformat())
+        await give(peer, POWER, 200.0, lambda: now().isoformat(), kind="C_SE_TC_1")
 
         assert centre.request().power_kw == 200.0
 

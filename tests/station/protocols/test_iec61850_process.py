@@ -14,7 +14,7 @@ from tests.station.protocols.test_iec61850_driver import spec_of, times
 from tests.station.protocols.test_modbus_driver import Record
 from tests.waiting import wait_for
 
-PATIENCE = HostTiming(silence=1.5, pause_min=0.05, pause_max=0.5)
+PATIENCE = HostTiming(silence=4.0, pause_min=0.05, pause_max=0.5)
 
 
 class Ticking:
@@ -61,12 +61,12 @@ async def test_no_tick_is_lost_or_doubled_when_the_process_dies_or_hangs(
                 assert first is not None
                 os.kill(first, blow)
                 await wait_for(lambda: record.connected("C1-PCS") is False, "loss reported")
-                await wait_for(lambda: record.connected("C1-PCS"), "recovery reported", 20)
+                await wait_for(lambda: record.connected("C1-PCS"), "recovery reported")
                 assert host.restarts == restart
         last = converter.tick()
         await wait_for(lambda: last in times(record), "the last tick")
         outcome = await host.command(
-            DeviceCommand("c1", "C1-PCS", "active_power_setpoint_kw", 5.0, deadline_ms(5))
+            DeviceCommand("c1", "C1-PCS", "active_power_setpoint_kw", 5.0, deadline_ms(20))
         )
     finally:
         await host.close()
@@ -84,7 +84,7 @@ async def test_a_command_in_a_process_that_hangs_times_out(converter):
         assert host.pid is not None
         os.kill(host.pid, signal.SIGSTOP)
         outcome = await asyncio.wait_for(
-            host.command(DeviceCommand("c1", "C1-PCS", "start", 0.0, deadline_ms(60))), 10
+            host.command(DeviceCommand("c1", "C1-PCS", "start", 0.0, deadline_ms(60))), 40
         )
     finally:
         await host.close()

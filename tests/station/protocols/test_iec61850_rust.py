@@ -153,7 +153,7 @@ async def test_commands_select_operate_and_end_at_the_rust_peer(peer, tmp_path):
 
         await wait_for(measured, "a reading")
         outcomes = [
-            await driver.command(DeviceCommand("c", "C1-PCS", point, value, deadline_ms(5)))
+            await driver.command(DeviceCommand("c", "C1-PCS", point, value, deadline_ms(20)))
             for point, value in (
                 ("active_power_setpoint_kw", 5.0),
                 ("start", 0.0),

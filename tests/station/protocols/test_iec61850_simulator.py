@@ -154,7 +154,7 @@ async def test_commands_are_accepted_or_refused_with_the_devices_cause(converter
         await connected(converter, record)
 
         async def command(point: str, value: float = 0.0):
-            return await driver.command(DeviceCommand("c", "C1-PCS", point, value, deadline_ms(5)))
+            return await driver.command(DeviceCommand("c", "C1-PCS", point, value, deadline_ms(20)))
 
         assert isinstance(await command("active_power_setpoint_kw", -862.5), Accepted)
         assert isinstance(await command("stop"), Accepted)

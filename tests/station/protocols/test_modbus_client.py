@@ -24,7 +24,7 @@ async def server():
 @pytest.fixture
 async def connection(server):
     connection = Connection("127.0.0.1", server.port)
-    await connection.connect(1.0)
+    await connection.connect(10.0)
     yield connection
     connection.close()
 
@@ -84,7 +84,7 @@ async def test_a_wrong_answer_never_becomes_a_value_and_the_next_connection_is_c
 
     server.behaviour = None
     if not connection.connected:
-        await connection.connect(1.0)
+        await connection.connect(10.0)
     assert await read(connection) == list(range(100, 110))
 
 

@@ -94,7 +94,7 @@ def rack_spec(port: int, unit: int = 1) -> DeviceSpec:
     return DeviceSpec(f"R{unit:02}", "bms-416.toml", "127.0.0.1", port, unit)
 
 
-def command(device: str, point: str, value: float = 0.0, *, within_s: float = 2.0):
+def command(device: str, point: str, value: float = 0.0, *, within_s: float = 20.0):
     return DeviceCommand("c1", device, point, value, int((time.time() + within_s) * 1000))
 
 

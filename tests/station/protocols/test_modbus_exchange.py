@@ -29,7 +29,7 @@ async def server():
 @pytest.fixture
 async def connection(server):
     connection = Connection("127.0.0.1", server.port, in_flight=4)
-    await connection.connect(1.0)
+    await connection.connect(10.0)
     yield connection
     connection.close()
 
@@ -62,7 +62,7 @@ async def test_many_questions_are_under_way_at_once_and_all_values_find_their_pl
 async def test_one_question_at_a_time_is_asked_where_the_device_wants_it(server):
     registers, waiting = np.zeros(800, np.uint16), []
     connection = Connection("127.0.0.1", server.port)
-    await connection.connect(1.0)
+    await connection.connect(10.0)
 
     def note(request, reply):
         waiting.append(connection.load)
@@ -148,7 +148,7 @@ async def test_replies_in_single_bytes_and_two_in_one_piece_are_understood():
 
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     connection = Connection("127.0.0.1", server.sockets[0].getsockname()[1], in_flight=3)
-    await connection.connect(1.0)
+    await connection.connect(10.0)
     registers = np.zeros(60, np.uint16)
     await connection.ask(
         [reading(1, Space.INPUT, n * 10, 10, n * 10) for n in range(6)], registers, TIMEOUT_S

@@ -32,7 +32,7 @@ def test_the_most_urgent_goes_next_and_equals_go_in_the_order_they_came():
 async def test_who_gives_up_waiting_blocks_nobody(under_way):
     async with ModbusServer({1: Bank()}) as server:
         connection = Connection("127.0.0.1", server.port)
-        await connection.connect(1.0)
+        await connection.connect(10.0)
         places = ["holder", "gone", "next"]
         tasks = [
             asyncio.create_task(connection.read(1, Space.HOLDING, number, 1, 5.0))

@@ -51,10 +51,10 @@ def converter_bank(base: int = 40000) -> Bank:
 
 async def chain_of(server: ModbusServer):
     connection = Connection("127.0.0.1", server.port)
-    await connection.connect(1.0)
+    await connection.connect(10.0)
     try:
         return await discover(
-            lambda address, count: connection.read(1, Space.HOLDING, address, count, 1.0)
+            lambda address, count: connection.read(1, Space.HOLDING, address, count, 10.0)
         )
     finally:
         connection.close()

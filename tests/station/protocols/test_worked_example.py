@@ -92,7 +92,7 @@ def test_the_page_shows_what_check_tells(profile, capsys):
 
 async def test_probe_shows_the_devices_values(profile, capsys):
     async with ModbusServer({1: Kestrel().bank}) as server:
-        asked = ProbeOptions("127.0.0.1", server.port, 1, str(profile), False, 0.5, unmapped=True)
+        asked = ProbeOptions("127.0.0.1", server.port, 1, str(profile), False, 5.0, unmapped=True)
         assert await asyncio.to_thread(run_probe, asked) == 0
 
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -106,7 +106,7 @@ async def test_the_stations_driver_process_reads_and_commands_it(profile):
     device, record = Kestrel(), Record()
 
     def order(point: str, value: float = 0.0) -> DeviceCommand:
-        return DeviceCommand(point, "K", point, value, int((time.time() + 5) * 1000))
+        return DeviceCommand(point, "K", point, value, int((time.time() + 30) * 1000))
 
     async with ModbusServer({1: device.bank}) as server:
         spec = DeviceSpec("K", str(profile), "127.0.0.1", server.port)

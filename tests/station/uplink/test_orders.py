@@ -1,10 +1,12 @@
 """Orders over a real link: what verifies takes effect once; everything else changes nothing."""
 
 import asyncio
+import datetime as dt
 import json
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,11 +29,12 @@ from tests.waiting import wait_for
 SITE = SiteConfig(id=STATION, data_dir=".", rated_power_kw=1000, capacity_kwh=2000)
 
 
-def schedule_payload(power_kw: float = 500.0, day: int = 0) -> dict:
-    import datetime as dt
-    from zoneinfo import ZoneInfo
+DAY = dt.datetime.now(ZoneInfo(SITE.timezone)).date() + dt.timedelta(days=1)
+"""Whose schedules are ordered: tomorrow, which midnight does not end while tests run."""
 
-    date = dt.datetime.now(ZoneInfo(SITE.timezone)).date() + dt.timedelta(days=day)
+
+def schedule_payload(power_kw: float = 500.0, day: int = 0) -> dict:
+    date = DAY + dt.timedelta(days=day)
     return Schedule(date, SITE.timezone, 15, (power_kw,) * 96).to_payload()
 
 
@@ -88,8 +91,9 @@ class Desk:
             longest_pause_s=0.3,
         )
 
-    def power_now(self) -> float | None:
-        found = self.state.wishes.schedules.power_at(now_ms())
+    def power_of_the_day(self) -> float | None:
+        noon_ms = Schedule.from_payload(schedule_payload()).start_ms + 43_200_000
+        found = self.state.wishes.schedules.power_at(noon_ms)
         return None if found is None else found.kw
 
     def receipts(self, cloud) -> list[orders.Receipt]:
@@ -124,7 +128,7 @@ async def test_a_schedule_comes_over_the_link_takes_effect_and_is_receipted(desk
 
     blob = json.dumps(cloud.receipts[0]).encode()
     receipt = orders.verify_receipt(blob, cloud.keys.signing.public_key(), STATION)
-    assert desk.power_now() == 500.0
+    assert desk.power_of_the_day() == 500.0
     assert receipt.outcome is Outcome.ACCEPTED
     assert (receipt.order_id, receipt.order_sha256) == (asked.id, asked.sha256)
 
@@ -136,7 +140,7 @@ async def test_receipts_survive_a_cloud_that_does_not_take_them(desk, uplink, cl
         cloud.faults.extend(["503", "reset", "500", "reset"])
         await wait_for(lambda: cloud.receipts, "the receipt")
 
-    assert desk.power_now() == 500.0
+    assert desk.power_of_the_day() == 500.0
 
 
 async def test_a_restarted_station_goes_on_with_its_schedule_and_refuses_the_same_order(
@@ -150,7 +154,7 @@ async def test_a_restarted_station_goes_on_with_its_schedule_and_refuses_the_sam
     await again.receiver.handle(blob)
 
     outcomes = [r.outcome for r in again.receipts(cloud)]
-    assert again.power_now() == 500.0
+    assert again.power_of_the_day() == 500.0
     assert outcomes == [Outcome.ACCEPTED, Outcome.ACCEPTED], "the receipt is given again"
     assert again.refusals == []
 
@@ -167,7 +171,7 @@ async def test_a_replaced_schedule_is_receipted_as_superseded(desk, cloud):
         (second.id, Outcome.ACCEPTED),
         (first.id, Outcome.SUPERSEDED),
     ]
-    assert desk.power_now() == -300.0
+    assert desk.power_of_the_day() == -300.0
 
 
 def flipped(blob: bytes) -> bytes:
@@ -217,7 +221,7 @@ def flipped(blob: bytes) -> bytes:
             id="beyond-rated-power",
         ),
         pytest.param(
-            lambda c: orders.sign(order(5, payload=schedule_payload(1.0, day=-2)), c.order_key),
+            lambda c: orders.sign(order(5, payload=schedule_payload(1.0, day=-3)), c.order_key),
             "invalid_payload",
             id="day-is-over",
         ),
@@ -234,7 +238,7 @@ async def test_a_refused_order_changes_nothing_and_says_why(desk, cloud, make_bl
     await desk.receiver.handle(make_blob(cloud))
 
     receipt = desk.receipts(cloud)[-1]
-    assert desk.power_now() == 500.0
+    assert desk.power_of_the_day() == 500.0
     assert (receipt.outcome, receipt.reason_code) == (Outcome.REFUSED, code)
     assert desk.refusals == [code]
 
@@ -246,7 +250,7 @@ async def test_a_forged_counter_does_not_lock_out_honest_orders(desk, cloud):
     await desk.receiver.handle(forged)
     await desk.receiver.handle(honest)
 
-    assert desk.power_now() == 500.0
+    assert desk.power_of_the_day() == 500.0
 
 
 async def test_bytes_that_are_no_order_are_counted_and_reported(desk):

@@ -172,7 +172,7 @@ def test_kill_9_loses_no_batch_that_was_acknowledged_and_doubles_none(tmp_path):
             words = line.split()
             if len(words) == 2 and line.endswith("\n"):
                 acknowledged.add((int(words[0]), int(words[1])))
-        writer.wait(10)
+        writer.wait(30)
         writer.stdout.close()
 
     queue = DurableQueue(file)
@@ -195,4 +195,4 @@ def test_a_reader_beside_the_writer_disturbs_nothing(tmp_path):
     queue.put([batch(sequence=2)], {}, {})
 
     assert json.loads(rows[0][0]) == [[1000, 2], [2000, 1]]
-    wait_until(lambda: len(queue.waiting()) == 2, "the second batch", 5)
+    wait_until(lambda: len(queue.waiting()) == 2, "the second batch")

@@ -192,6 +192,7 @@ async def test_the_live_lane_sends_pictures_and_forgets_those_that_fail(uplink, 
     quiet_while_down = lane.sent
     async with sending(uplink):
         await seconds(uplink, 0, 1)
+        await wait_for(lambda: uplink.sender.backlog == 0, "the batch, that it meets no fault")
         await wait_for(lambda: cloud.pictures >= 3, "pictures")
         cloud.faults.append("reset")
         lost = lane.lost
