@@ -1,5 +1,6 @@
 """Strategies simulated by the thousand: half of them thresholds, half of them value curves."""
 
+import math
 import time
 
 import numpy as np
@@ -47,7 +48,7 @@ def simulate(price: Floats, base: Floats, count: int) -> int:
             BATTERY, chain, expected, minutes(DAY), start_ms=0, step_min=STEP_MIN
         )
         states = chain.prices(expected, minutes(DAY))
-        nothing = np.zeros(DAY)
+        nothing, one_day = np.zeros(DAY), np.zeros(DAY, np.int64)
         for scaling in rng.uniform(0.7, 1.4, _RULES_AT_ONCE):
             run_values(
                 came,
@@ -57,6 +58,8 @@ def simulate(price: Floats, base: Floats, count: int) -> int:
                 nothing,
                 nothing,
                 nothing,
+                one_day,
+                math.inf,
                 0.0,
                 HOURS,
                 battery,

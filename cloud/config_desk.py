@@ -42,6 +42,12 @@ class ProductSection(_Section):
         description="series of its own price, for a product within the day: it is bid by curves of"
         " the policy that passed the gate, or of opportunity values; none: by the plan",
     )
+    spend_charges: float = Field(
+        1.0,
+        gt=0,
+        description="what charging may cost in a local day beyond what the day has earned, where it"
+        " is bid by curves: so many full charges at the mean price of the last 180 days",
+    )
 
     @model_validator(mode="after")
     def _alone(self) -> Self:

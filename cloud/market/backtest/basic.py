@@ -5,6 +5,7 @@ Each is a function from a case to what came of it. None sees a price before it w
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from cloud.market.backtest.rolling import Rolled, roll_values
 from cloud.market.bidding.chain import Chain
 from cloud.market.bidding.foresight import perfect_foresight
 from cloud.market.bidding.rules import plan_day, tune_thresholds
+from cloud.market.bidding.spending import full_charge_cost
 from cloud.market.bidding.value import energy_of, physics
 
 Floats = npt.NDArray[np.float64]
@@ -75,6 +77,15 @@ def markov_sdp(case: Case) -> Outcome:
     return bid_values(case, roll_values(case, case.first, case.last))
 
 
+def markov_sdp_limited(case: Case) -> Outcome:
+    """Bid the same; a day's charging costs no more than a full charge at the usual price."""
+    usual = np.nanmean(np.abs(believe(case).price[case.training]))
+    spend = full_charge_cost(case.battery, float(usual))
+    outcome = bid_values(case, roll_values(case, case.first, case.last), spend=spend)
+    note = f"charging costs at most {spend:.2f} a day beyond what the day has earned"
+    return replace(outcome, notes=(note,))
+
+
 def _thresholds(case: Case, *, valley_only: bool) -> Outcome:
     past, span, prices = case.training, case.span, case.prices
     believed = believe(case).price[past]
@@ -130,6 +141,7 @@ def bid_values(
     *,
     keep: Floats | None = None,
     must: Floats | None = None,
+    spend: float = float("inf"),
     checked: bool = True,
 ) -> Outcome:
     """Bid a curve of values in every step and settle it at the price that came.
@@ -139,6 +151,7 @@ def bid_values(
         rolled: values of the tested steps.
         keep: energy below which nothing is sold, shape (steps,).
         must: energy up to which is bought at any price, shape (steps,).
+        spend: see `full_charge_cost`.
         checked: write some of the curves out and count those that could not be submitted.
     """
     from cloud.market.bidding.kernels import run_values  # noqa: PLC0415 - needs numba
@@ -154,6 +167,8 @@ def bid_values(
         np.zeros(len(price)),
         np.zeros(len(price)) if keep is None else keep,
         np.zeros(len(price)) if must is None else must,
+        case.prices.day[case.span],
+        spend,
         energy_of(battery, battery.soc),
         case.prices.step_min / 60,
         physics(battery),

@@ -23,6 +23,7 @@ STRATEGIES: dict[str, Strategy] = {
     "sdp-independent": basic.independent_sdp,
     "learnt-value": taught.learnt_value,
     "markov-sdp": basic.markov_sdp,
+    "markov-sdp+limit": basic.markov_sdp_limited,
     "markov-sdp+da-50-naked": partial(ahead.naked, position=Position(0.5, -1e9, buys=True)),
     "markov-sdp+da-100-naked": partial(ahead.naked, position=Position(1.0, -1e9, buys=True)),
     "markov-sdp+da": ahead.value_and_position,

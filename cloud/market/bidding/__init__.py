@@ -13,6 +13,7 @@ from cloud.market.bidding.policy import Policy, load_policy
 from cloud.market.bidding.policy_run import policy_curve
 from cloud.market.bidding.position import Position, cleared_mw, cover, offered_mw
 from cloud.market.bidding.rules import Thresholds, plan_day, tune_thresholds
+from cloud.market.bidding.spending import full_charge_cost
 from cloud.market.bidding.value import Values, energy_of, opportunity_value
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "cover",
     "energy_of",
     "fit_chain",
+    "full_charge_cost",
     "load_policy",
     "offered_mw",
     "opportunity_value",

@@ -8,6 +8,7 @@ rounded away from trade and joined bands take the more careful price: a bid neve
 than the energy is worth.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud.market.bid import Direction, Segment
+from cloud.market.bidding.spending import within_spending
 from cloud.market.bidding.value import Values, energy_of, physics
 
 Floats = npt.NDArray[np.float64]
@@ -57,6 +59,7 @@ def bid_curve(
     bands: Bands,
     *,
     promised: tuple[float, float] = (0.0, 0.0),
+    spend: float = math.inf,
     decide: Callable[[Floats], Floats] | None = None,
 ) -> tuple[Segment, ...]:
     """Return the segments to offer in one step of the horizon.
@@ -67,6 +70,8 @@ def bid_curve(
         soc: state of charge at the step's beginning, 0..1.
         bands: what the product allows.
         promised: MWh to keep, and MWh that must be in store, above the least; see `position.cover`.
+        spend: money that charging in this step may cost; what must be in store is bought all the
+            same.
         decide: the power at each of some prices, where something else than the values decides it.
 
     Returns:
@@ -76,6 +81,8 @@ def bid_curve(
     prices = _tried_prices(values, step, bands)
     power = decide(prices) if decide else _response(values, step, soc, prices, promised)
     power = np.maximum.accumulate(power)
+    if energy_of(values.battery, soc) >= promised[1]:
+        power = within_spending(prices, power, spend, values.step_min / 60)
 
     def why(direction: Direction, price: float) -> str:
         return _why(direction, values, values.marginal(step, price, soc))

@@ -182,6 +182,14 @@ def best_power(
 
 
 @njit(cache=True)
+def affordable(power: float, price: float, left: float, hours: float) -> float:
+    """Return a power whose charging costs no more than the money left; sales are as they were."""
+    if power >= 0.0 or price <= 0.0:
+        return power
+    return max(power, -max(left, 0.0) / price / hours)
+
+
+@njit(cache=True)
 def between_states(residual: float, means: Floats) -> tuple[int, int, float]:
     """Return two neighbouring states of the chain and the share of the upper one.
 
@@ -207,6 +215,8 @@ def run_values(
     margin: Floats,
     keep: Floats,
     must: Floats,
+    day: Ints,
+    spend: float,
     s: float,
     hours: float,
     battery: Physics,
@@ -219,6 +229,9 @@ def run_values(
     A curve of offers sells at a higher price what it sells at a lower one: so the power is the
     greatest of those right at the price and at every state's price below it.
 
+    When a bid is due the step before has not ended: what it bought or sold counts at the price
+    before it.
+
     Args:
         price: that came, shape (steps,).
         state_price: of the chain's states at each step, rising, shape (steps, states).
@@ -227,6 +240,9 @@ def run_values(
         margin: see `best_power`, shape (steps,).
         keep: see `best_power`, shape (steps,).
         must: see `best_power`, shape (steps,).
+        day: number of the local day of each step, shape (steps,).
+        spend: money that charging may cost in a day beyond what the day has earned; what must be
+            in store is bought all the same.
         s: energy at first.
         hours: length of a step.
         battery: the battery.
@@ -236,7 +252,14 @@ def run_values(
     """
     points, states = values.shape[2], values.shape[1]
     curve = np.empty(points)
+    earned = 0.0
     for t in range(len(price)):
+        before = 0.0
+        if t == 0 or day[t] != day[t - 1]:
+            earned = 0.0
+        else:
+            earned += money_out[t - 2] if t > 1 and day[t - 2] == day[t] else 0.0
+            before = money(power_out[t - 1], price[max(t - 2, 0)], hours, battery[5])
         low, high, share = between_states(price[t], state_price[t])
         for i in range(points):
             curve[i] = (values[t, low, i] * (1.0 - share) + values[t, high, i] * share) * scaling[t]
@@ -249,6 +272,8 @@ def run_values(
                 curve[i] = values[t, j, i] * scaling[t]
             power = best_power(curve, s, at, hours, battery, margin[t], keep[t], must[t])
             asked = max(asked, power)
+        if s >= must[t]:
+            asked = affordable(asked, price[t], spend + earned + before, hours)
         s, power = step(s, asked, hours, battery)
         money_out[t] = money(power, price[t], hours, battery[5])
         energy_out[t] = s

@@ -1,5 +1,6 @@
 """Letting a policy bid step after step, as a market would take it: by curves that rise."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -72,6 +73,7 @@ def policy_curve(
     measure: float,
     kind: MarketType = MarketType.SPOT,
     promised: tuple[float, float] = (0.0, 0.0),
+    spend: float = math.inf,
 ) -> tuple[Segment, ...]:
     """Return the segments that a policy offers in one step of a horizon.
 
@@ -84,7 +86,8 @@ def policy_curve(
         seen: of the market before the bid is due (`market_features`), shape (features,).
         measure: of the policy's card.
         kind: of market.
-        promised: see `bid_curve`.
+        promised: see `bid_curve`, as `spend`.
+        spend: money.
     """
     one = slice(step, step + 1)
     course = Course(
@@ -103,7 +106,7 @@ def policy_curve(
     def decide(prices: Floats) -> Floats:
         return _answers(course, 0, energy, prices, policy=policy, promised=promised)
 
-    return bid_curve(values, step, soc, bands, decide=decide)
+    return bid_curve(values, step, soc, bands, promised=promised, spend=spend, decide=decide)
 
 
 def _answers(

@@ -2,7 +2,7 @@
 
 from cloud.market.bids.acts import NewBid, approve, draft, edit, weigh_again, withdraw
 from cloud.market.bids.bid import Bid, Version
-from cloud.market.bids.cleared import Result, Won, results_within, won_on
+from cloud.market.bids.cleared import Result, Won, pending_within, results_within, won_on
 from cloud.market.bids.content import (
     Approver,
     Changed,
@@ -129,6 +129,7 @@ __all__ = [
     "paper_of",
     "papers_of",
     "papers_of_many",
+    "pending_within",
     "reopen_corrected",
     "reopen_days",
     "results_within",

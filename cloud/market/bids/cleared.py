@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloud.db import Pool, connection
+from cloud.market.bid import BidSet
 from cloud.market.bids import rows
 from cloud.market.bids.bid import Bid
 from cloud.market.bids.exchange import Cleared
-from cloud.market.bids.states import WON
+from cloud.market.bids.states import OPEN, STANDING, WON, State
 from cloud.market.errors import MarketError
 from cloud.vault.vault import Vault
 
-_WON: Final = """
+_THERE: Final = """
 SELECT b.id::text, v.version, b.market, b.product FROM bids b JOIN bid_versions v ON v.bid = b.id
 WHERE b.station = %(station)s AND v.state = ANY(%(states)s)
 AND (%(begin)s::bigint IS NULL OR b.end_ms > %(begin)s)
@@ -60,6 +61,26 @@ async def results_within(
     )
 
 
+async def pending_within(
+    pool: Pool, vault: Vault, station: str, begin_ms: int, end_ms: int
+) -> tuple[tuple[BidSet, ...], ...]:
+    """Return for each bid that is not cleared the offers of which one may yet be.
+
+    Of a station's bids that overlap a span of time.
+
+    Raises:
+        KeyStoreError: a version cannot be opened.
+    """
+    asked = {"station": station, "begin": begin_ms, "end": end_ms}
+    there = await _there(pool, asked, OPEN | STANDING)
+    names = list(dict.fromkeys(row[0] for row in there))
+    numbers = {(row[0], row[1]) for row in there}
+    return tuple(
+        tuple(one.content.bid_set for one in bid.versions if (bid.id, one.number) in numbers)
+        for bid in await rows.load_many(pool, vault, names)
+    )
+
+
 async def won_on(
     pool: Pool, vault: Vault, station: str, market: str, day: dt.date
 ) -> tuple[Won, ...]:
@@ -82,11 +103,11 @@ async def _won(pool: Pool, vault: Vault, asked: Mapping[str, Any]) -> tuple[Won,
     )
 
 
-async def _there(pool: Pool, asked: Mapping[str, Any]) -> list[Any]:
-    """Return id, version, market and product of what is won, in the order of its time."""
+async def _there(pool: Pool, asked: Mapping[str, Any], states: frozenset[State] = WON) -> list[Any]:
+    """Return id, version, market and product of what is won, or is so far."""
     given = dict.fromkeys(("begin", "end", "market", "day")) | dict(asked)
     async with connection(pool) as conn:
-        found = await conn.execute(_WON, given | {"states": sorted(WON)})
+        found = await conn.execute(_THERE, given | {"states": sorted(states)})
         return await found.fetchall()
 
 

@@ -15,6 +15,7 @@ def curve_words(
     curve: Sequence[Segment],
     promised_mw: float,
     *,
+    left: float,
     by_policy: bool,
 ) -> Words:
     """Say what the interval's price must do for the battery to act, and why.
@@ -25,10 +26,11 @@ def curve_words(
         soc: at the interval's beginning, 0..1.
         curve: of the battery's whole power.
         promised_mw: beside which only the difference is offered.
+        left: money that charging may still cost today.
         by_policy: whether a policy has formed the curve.
     """
     price, states = float(values.base[step]), values.chain.means.shape[1]
-    selling, buying = _selling(values, step, soc, curve), _buying(values, step, soc, curve)
+    selling, buying = _selling(values, step, soc, curve), _buying(values, step, soc, curve, left)
     en = (
         f"a curve over {states} states of the price ({price:.2f} expected): {selling.en}; "
         f"{buying.en}; a dear interval makes dear ones after it likelier, so energy is worth more "
@@ -65,8 +67,13 @@ def _selling(values: Values, step: int, soc: float, curve: Sequence[Segment]) ->
     )
 
 
-def _buying(values: Values, step: int, soc: float, curve: Sequence[Segment]) -> Words:
+def _buying(values: Values, step: int, soc: float, curve: Sequence[Segment], left: float) -> Words:
     bands = _bands(curve, Direction.CHARGE)
+    if left <= 0.0:
+        return Words(
+            "bought only where that is paid for: the day has spent what it may on charging",
+            "仅在价格不高于零时买入：当日充电支出已达上限",
+        )
     if not bands:
         return Words(
             "bought at no price: there is no room left, or it does not pay",

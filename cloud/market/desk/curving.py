@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cloud.config_desk import DeskSection
+from cloud.config_desk import DeskSection, ProductSection
 from cloud.db import Pool
 from cloud.market import prices
 from cloud.market.backtest.case import Case, believe
@@ -24,16 +24,26 @@ from cloud.market.backtest.rolling import WINDOW_DAYS, base_price, chain_before
 from cloud.market.backtest.rules import believable, gate_minute, results_minute
 from cloud.market.battery import Battery
 from cloud.market.bid import BidInterval, BidSet, OfferMode
-from cloud.market.bidding import Bands, Policy, Values, bid_curve, load_policy, policy_curve
+from cloud.market.bidding import (
+    Bands,
+    Policy,
+    Values,
+    bid_curve,
+    full_charge_cost,
+    load_policy,
+    policy_curve,
+)
 from cloud.market.bidding.policy_features import Seen, market_features
 from cloud.market.bidding.value import energy_of, opportunity_value, physics
 from cloud.market.desk.curve_beside import beside_promised
 from cloud.market.desk.curve_words import curve_words
 from cloud.market.desk.drafting import Draft, DraftRequest
+from cloud.market.desk.spending import Spending, earned_within, most_cost
 from cloud.market.errors import BadSeries, MarketError
 from cloud.market.exchanges import DayGate, Product
 from cloud.market.retraining import FallsBack, Lacks, MayBid, standing
 from cloud.market.units import DAY_MIN, DAY_MS, MINUTE_MS
+from cloud.vault.vault import Vault
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -56,38 +66,80 @@ class View:
     begin: int
     known_to: int
 
+    def known_prices(self) -> dict[int, float]:
+        """Return the real-time prices that are known, by the beginning of their step, UTC ms."""
+        first, step_ms = self.prices.start_ms, self.prices.step_min * MINUTE_MS
+        known = np.flatnonzero(np.isfinite(self.prices.price))
+        return {first + int(n) * step_ms: float(self.prices.price[n]) for n in known}
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What forms curves.
+
+    Attributes:
+        policy: that may bid; None: the opportunity values alone.
+        model: its name.
+        note: why this one.
+        spending: what charging may cost.
+    """
+
+    policy: Policy | None
+    model: str
+    note: str
+    spending: Spending
+
 
 class Curver:
     """Turns drafts of products within the day into curves.
 
     Args:
         pool: the store.
+        vault: keys of stations.
         policies: folder of all policies; None: none may bid.
     """
 
-    def __init__(self, pool: Pool, policies: Path | None) -> None:
-        self._pool, self._policies = pool, policies
+    def __init__(self, pool: Pool, vault: Vault, policies: Path | None) -> None:
+        self._pool, self._vault, self._policies = pool, vault, policies
         self._loaded: tuple[Path, Policy] | None = None
 
     async def curved(
-        self, section: DeskSection, series: str, asked: DraftRequest, made: Draft
+        self, section: DeskSection, product: ProductSection, asked: DraftRequest, made: Draft
     ) -> Draft:
         """Return a draft whose energy is offered as curves; as it was, where they cannot be made.
 
         Args:
             section: of the desk.
-            series: of the price of the product, by its own intervals.
+            product: what is traded; without a series of its own price it is bid by the plan.
             asked: what was planned.
             made: the plan's draft.
         """
+        if product.real_time is None:
+            return made
         try:
             _require_curves(asked)
-            view = await read_view(self._pool, series, section.price, asked)
+            view = await read_view(self._pool, product.real_time, section.price, asked)
             policy, model, note = await self._policy(asked)
-            return await asyncio.to_thread(_curve, view, asked, made, policy, (model, note))
+            spending = await self._spending(view, product, asked)
+            maker = Maker(policy, model, note, spending)
+            return await asyncio.to_thread(_curve, view, asked, made, maker)
         except MarketError as error:
             note = f"no curve could be made, the plan's bid stands: {error}"
             return replace(made, notes=(*made.notes, note))
+
+    async def _spending(self, view: View, product: ProductSection, asked: DraftRequest) -> Spending:
+        """Return what charging may cost in the local day of the offer, and has cost."""
+        battery, past = asked.sold.battery, view.known_prices()
+        usual = float(np.mean(np.abs(list(past.values()))))
+        begin_ms = asked.market.calendar.day_bounds_ms(asked.day)[0]
+        earned = await earned_within(
+            *(self._pool, self._vault, asked.station, (begin_ms, asked.from_ms)),
+            known=past,
+            newest=past[max(past)],
+            battery=battery,
+        )
+        most = product.spend_charges * full_charge_cost(battery, usual)
+        return Spending(most, earned)
 
     async def _policy(self, asked: DraftRequest) -> tuple[Policy | None, str, str]:
         """Return the policy that may bid, the name of what forms the curve, and what is said."""
@@ -172,30 +224,35 @@ def value_ahead(view: View, case: Case) -> Values:
     )
 
 
-def _curve(
-    view: View, asked: DraftRequest, made: Draft, policy: Policy | None, said: tuple[str, str]
-) -> Draft:
-    rules = asked.product
+def _curve(view: View, asked: DraftRequest, made: Draft, maker: Maker) -> Draft:
+    rules, policy = asked.product, maker.policy
     case = _case(view, asked)
     values = value_ahead(view, case)
     seen = None if policy is None else seen_ahead(view, case, policy.measure)
     bands, rated = _bands(rules), (asked.sold.battery.charge_mw, asked.sold.battery.discharge_mw)
     starts = [one for one in made.starts_ms if asked.until_ms is None or one < asked.until_ms]
     intervals, told, soc = [], {}, asked.sold.battery.soc
+    left = maker.spending.left
     for number, start in enumerate(starts):
         promised = asked.committed.get(start, 0.0)
         if policy is None or seen is None:
-            curve = bid_curve(values, number, soc, bands)
+            curve = bid_curve(values, number, soc, bands, spend=left)
         else:
             row = seen[view.begin + number]
             curve = policy_curve(
-                *(policy.actions, values, number, soc, bands), seen=row, measure=policy.measure
+                *(policy.actions, values, number, soc, bands),
+                seen=row,
+                measure=policy.measure,
+                spend=left,
             )
         offers = beside_promised(curve, promised, rules, rated)
         intervals.append(BidInterval(start, offers))
-        by_policy = policy is not None
-        told[start] = curve_words(values, number, soc, curve, promised, by_policy=by_policy)
+        told[start] = curve_words(
+            *(values, number, soc, curve, promised), left=left, by_policy=policy is not None
+        )
         soc = _soc_after(values, number, soc)
+        span_ms = start, start + 1
+        left = max(left - most_cost(intervals[-1:], rules.interval_min, span_ms), 0.0)
     bid = BidSet(
         station=asked.station,
         market=asked.market.id,
@@ -205,14 +262,20 @@ def _curve(
         mode=OfferMode.QUANTITY_PRICE,
         intervals=tuple(intervals),
     )
-    model, note = said
     return replace(
         made,
         bids=(bid,) if any(one.segments for one in intervals) else (),
         told=dict(made.told) | {rules.id: told},
-        notes=(*made.notes, note),
-        models=(model,),
+        notes=(*made.notes, maker.note, _words(maker.spending, asked.market.currency)),
+        models=(maker.model,),
         beside_mw=tuple(asked.committed.get(start, 0.0) for start in made.starts_ms),
+    )
+
+
+def _words(spending: Spending, currency: str) -> str:
+    return (
+        f"charging may cost {spending.left:.2f} {currency} more today: {spending.most:.2f} and what"
+        f" the day earns, {spending.earned:+.2f} so far"
     )
 
 

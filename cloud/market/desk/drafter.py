@@ -112,7 +112,7 @@ class Drafter:
         """
         self._pool, self._vault, self._sold, self._clock = pool, vault, sold, clock
         self._desks = [Desk(section) for section in desks]
-        self._curver = Curver(pool, policies)
+        self._curver = Curver(pool, vault, policies)
         self._resting: dict[_Place, tuple[int, int]] = {}
 
     async def run(self, *, within_day: bool | None = None) -> int:
@@ -192,8 +192,7 @@ class Drafter:
         asked = await self._request(desk, task, forecast, now_ms)
         try:
             asked, made = await self._planned(desk, task, asked)
-            if task.product.real_time is not None:
-                made = await self._curver.curved(task.section, task.product.real_time, asked, made)
+            made = await self._curver.curved(task.section, task.product, asked, made)
             spare = await asyncio.to_thread(draft, careful(asked))
         except NothingToBid:
             await self._rest(task, now_ms)

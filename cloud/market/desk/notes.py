@@ -45,6 +45,10 @@ _PATTERNS: Final = (
         "按机会价值曲线申报：已通过准入的策略此后收益较低，已撤回",
     ),
     (r"bid by curves of opportunity values", "按机会价值曲线申报"),
+    (
+        r"charging may cost (\S+) (\S+) more today: (\S+) and what the day earns, (\S+) so far",
+        "今日充电支出还可为 {0} {1}：上限 {2} 加当日净收入（至今 {3}）",
+    ),
     (r"no curve could be made, the plan's bid stands: (.+)", "无法形成曲线，按计划申报：{0}"),
     (
         r"(.+): missed by (\S+) (\S+); asked for an SOC of (\S+) % or more at the end",

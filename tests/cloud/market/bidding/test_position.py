@@ -59,6 +59,8 @@ def test_what_is_sold_ahead_can_be_delivered_whatever_the_prices(sold, seed):
         np.zeros(24),
         keep,
         must,
+        np.zeros(24, np.int64),
+        0.0,
         0.0,
         1.0,
         physics(BATTERY),
