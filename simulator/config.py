@@ -65,6 +65,16 @@ class SimulatorConfig(Strict):
             "each step of the plant. With 1, a large plant needs a fifth of the computing.",
         ),
     ] = 0.0
+    realtime_priority: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=50,
+            description="Place before others at the processor, where the machine allows it (Linux, "
+            "CAP_SYS_NICE), so that devices answer in time beside what else runs on it, as real "
+            "ones do; 0: none.",
+        ),
+    ] = 0
     start_soc: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     scenario: str = "normal-day"
     scenario_start_file: Annotated[

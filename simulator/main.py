@@ -39,6 +39,7 @@ def run(config_path: Path, *, ready: Ready | None = None) -> int:
     )
     try:
         config = load_config(config_path)
+        _ask_for_priority(config.realtime_priority)
         site = Site(config, config_path.resolve().parent)
         asyncio.run(_serve(site, config.ports_out, ready or _announce))
     except (ConfigError, IcdError) as error:
@@ -66,6 +67,18 @@ async def _serve(site: Site, ports_out: Path | None, ready: Ready) -> None:
         ready(ports)
 
     await site.run(stop, on_ready)
+
+
+def _ask_for_priority(level: int) -> None:
+    """Put this thread and those begun later into Linux's round-robin real-time class."""
+    if not level:
+        return
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(level))
+    except OSError as error:
+        _log.warning("event=no_realtime_priority level=%d reason=%r", level, error.strerror)
+    else:
+        _log.info("event=realtime_priority level=%d", level)
 
 
 def _announce(ports: dict[str, int]) -> None:

@@ -108,3 +108,22 @@ def test_a_port_in_use_is_named_with_file_and_key(tmp_path):
 
     assert process.returncode == 1
     assert f"stationmaster: {config}: ports.base: METER cannot listen" in errors
+
+
+def test_a_plant_is_put_before_others_where_the_machine_allows_it(tmp_path):
+    config = tmp_path / "plant.toml"
+    config.write_text("realtime_priority = 3\n" + SMALL)
+
+    process = start(config)
+    first_line(process)
+    kinds = {
+        os.sched_getscheduler(int(thread.name))
+        for thread in Path(f"/proc/{process.pid}/task").iterdir()
+    }
+    os.kill(process.pid, signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+
+    allowed = "event=realtime_priority level=3" in errors
+    assert allowed or "event=no_realtime_priority level=3" in errors
+    assert (os.SCHED_RR in kinds) is allowed
+    assert process.returncode == 0, errors
