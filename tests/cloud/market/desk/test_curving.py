@@ -23,9 +23,9 @@ from cloud.market.bid import Direction
 from cloud.market.bidding.policy_training.gate import Verdict
 from cloud.market.bidding.policy_training.train import Options, Promoted, retrain
 from cloud.market.bids import Award, Cleared
-from cloud.market.desk.curving import View, seen_ahead, value_ahead
 from cloud.market.desk.drafter import Drafter
 from cloud.market.desk.judging import figures_of, forecast_of
+from cloud.market.desk.price_view import View, seen_ahead, value_ahead
 from cloud.market.desk.weighing import beside_of, worth_of
 from cloud.market.exchanges import check, load_market
 from cloud.market.prices import ACCEPTABLE, Kind, Publication, Row, Series, import_rows
