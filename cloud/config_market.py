@@ -161,6 +161,12 @@ class MarketSection(_Section):
     draft_every_s: float = Field(
         5.0, gt=0, le=3_600, description="period of the job that looks for bids that are due"
     )
+    draft_limit_min: float = Field(
+        15.0,
+        gt=0,
+        le=1_440,
+        description="a drafting that takes longer calls people; near a gate half of what is left",
+    )
     work_every_s: float = Field(1.0, gt=0, le=60, description="period of the job that moves bids")
     keep_prices_years: float = Field(
         10.0, ge=3, le=100, description="prices older than this are dropped; three are needed"

@@ -18,6 +18,7 @@ from cloud.config_market import MarketSection
 from cloud.db import Pool, connection
 from cloud.live import Live
 from cloud.market.station_battery import StationBattery
+from cloud.market.units import MINUTE_MS
 from cloud.market.wear import DEFAULT_WEAR, WearRule, read_wear
 from cloud.sold import sold_now
 from cloud.vault.vault import Vault
@@ -46,6 +47,8 @@ class DraftJobs:
         self._pool, self._vault, self._live, self._policies = pool, vault, live, policies
         self._begun_ms, self._waiting = _now_ms(), set[int]()
         self._desks, self._every_s = market.desks, market.draft_every_s
+        self._limit_ms = round(market.draft_limit_min * MINUTE_MS)
+        self._spare_ms = round(market.escalate_min * MINUTE_MS)
         self._wear = {one.wear_file: _rule(one) for one in market.desks}
         self._drafters: dict[int, Drafter] = {}
 
@@ -76,7 +79,10 @@ class DraftJobs:
         if await self._waits(number):
             return
         if number not in self._drafters:
-            from cloud.market.desk.drafter import Drafter  # noqa: PLC0415 - solvers; see above
+            from cloud.market.desk.drafter import (  # noqa: PLC0415 - solvers; see above
+                Drafter,
+                Haste,
+            )
 
             desks = (self._desks[number - 1],)
             self._drafters[number] = Drafter(
@@ -84,6 +90,7 @@ class DraftJobs:
                 sold=self._sold,
                 clock=_now_ms,
                 policies=self._policies,
+                haste=Haste(self._limit_ms, self._spare_ms),
             )
         await self._drafters[number].run(within_day=within_day)
 

@@ -10,7 +10,20 @@ _SHOWN_PLACES: Final = 5
 
 
 class CloudError(Exception):
-    """Root of everything the cloud raises on purpose."""
+    """Root of everything the cloud raises on purpose.
+
+    An error that pages show is given its text in both languages; as text it is the English one.
+
+    Attributes:
+        words: the text in both languages; None: it is for programs and logs.
+    """
+
+    words: Words | None = None
+
+    def __init__(self, text: str | Words = "") -> None:
+        if isinstance(text, Words):
+            self.words, text = text, text.en
+        super().__init__(text)
 
 
 class ConfigError(CloudError):
@@ -64,20 +77,20 @@ class Refused(CloudError):  # noqa: N818 - an outcome, answered with `status`
     Attributes:
         code: short machine word, e.g. "tampered"; part of the edge API.
         status: HTTP status that says the same.
-        words: the reason in both languages, where pages show it.
         remedy: what to do; empty: what the status says.
     """
 
     code = "refused"
     status = 400
-    words: Words | None = None
     remedy = ""
 
-    def __init__(self, reason: str, *, code: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self, reason: str | Words, *, code: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(reason)
         self.code = code or self.code
         self.status = status or self.status
-        self.reason = reason
-        super().__init__(reason)
+        self.reason = str(self)
 
 
 class NotFound(Refused):

@@ -1,6 +1,6 @@
 """A text in the two languages of the house: English and Simplified Chinese."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Words(NamedTuple):
@@ -12,3 +12,7 @@ class Words(NamedTuple):
     def text(self, language: str) -> str:
         """Return the text for a language tag: Chinese for "zh..." and English for all others."""
         return self.zh if language.lower().startswith("zh") else self.en
+
+
+NO_WORDS: Final = Words("", "")
+"""Nothing is said."""

@@ -35,6 +35,7 @@ BID_CODES: Final = frozenset(
         "cloud.bid_deadline",
         "cloud.bid_missed",
         "cloud.bid_unclear",
+        "cloud.draft_late",
         "cloud.settlement_differs",
         "cloud.webhook_failed",
     }

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from cloud import fleet
-from cloud.api.answers import ERRORS
+from cloud.api.answers import ERRORS, WordsAnswer
 from cloud.api.bid_answers import ListedAnswer, listed_answer
 from cloud.api.context import Desk, DeskOf, MarketReader
 from cloud.api.image import now_ms
@@ -99,6 +99,10 @@ class GateAnswer(BaseModel):
         description="why there is none, where the drafting has looked; null: it has not"
     )
     why: str = Field(description="of a drafting that failed; it is tried again")
+    words: WordsAnswer | None = Field(
+        description="in both languages: why the drafting failed, or what the price would have to do"
+        " and when the energy is used better; null: nothing is told"
+    )
 
 
 class GateList(BaseModel):
@@ -152,7 +156,7 @@ async def gates_of(
     wide = dt.timedelta(days=8)  # a gate lies at most a week before its delivery
     listed = await bids.listed(parts.services.pool, first - wide, last + wide, station=station)
     sections = [one for one in parts.services.config.market.desks if one.station == station]
-    looks = await bids.looks_at(parts.services.pool, station, present_ms)
+    looks = await bids.looks_at(parts.services.pool, parts.services.vault, station, present_ms)
     return gates(sections, listed, present_ms, ahead_ms=ahead_ms, back_ms=back_ms, looks=looks)
 
 
@@ -167,7 +171,10 @@ def _gate(one: GateSeen) -> GateAnswer:
         gate_ms=one.gate_ms,
         bid=None if one.bid is None else listed_answer(one.bid),
         drafting=None if one.look is None else "failed" if one.look.failed else "nothing_pays",
-        why="" if one.look is None else one.look.why,
+        why=one.look.why.en if one.look is not None and one.look.failed else "",
+        words=None
+        if one.look is None or not one.look.why.en
+        else WordsAnswer(en=one.look.why.en, zh=one.look.why.zh),
     )
 
 

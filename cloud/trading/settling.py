@@ -115,7 +115,7 @@ async def checked(pool: Pool, vault: Vault, day: Day, told: Statement) -> Settle
         found = reconcile(ours, told)
         deviations = explain(record, day.market, ours.lines, causes, day.decided)
     except CloudError as error:  # what is missing for it: a price, a profile's rule
-        why = error.words if isinstance(error, Incomplete) else Words(str(error), str(error))
+        why = error.words or Words(str(error), str(error))
         words = Words(f"not settled here: {why.en}", f"未能在本方结算：{why.zh}")
         return SettledDay(words, readings=readings)
     said = _said(found, told.currency)

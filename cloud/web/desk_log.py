@@ -46,6 +46,9 @@ def _fixed(t: Words) -> dict[str, str]:
     return {
         "keeps the market's rules and the desk's limits": t("keeps rules and limits"),
         "drafted in time": t("drafted in time"),
+        "the drafting takes too long; the fall-back is drafted alone": t(
+            "the drafting takes too long; the fall-back is drafted alone"
+        ),
         "the gate closed": t("the gate closed"),
         "the gate closed; it was not needed": t("the gate closed; it was not needed"),
         "the gate closed before it was handed over": t("the gate closed before it was handed over"),

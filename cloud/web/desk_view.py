@@ -158,10 +158,14 @@ def _gate(visit: Visit, station: Station, one: GateSeen, papers: Papers) -> dict
         "fallback": False,
         "words": visit.t("no bid yet"),
         "waits": waits_words(visit.t, None, "", None),
+        "long": False,
     }
     found = papers.get(one.bid.id) if one.bid is not None else None
     if found is None:
-        return row if one.look is None else row | empty_words(visit.t, one.look)
+        if one.look is None:
+            return row
+        unit = money_unit(visit.language, one.product.price_unit)
+        return row | {"long": True} | empty_words(visit.t, one.look, unit)
     bid, told = found
     version = counting(bid)
     judged = told.get(version.number, {}).get(Judgement)

@@ -60,16 +60,23 @@ def waits_words(t: Words, state: State | None, blocked: str, approver: Approver 
     }.get(state, "\N{EN DASH}")
 
 
-def empty_words(t: Words, look: Look) -> dict[str, str]:
-    """Why no bid stands at a gate that the drafting has looked at, and what comes of it."""
+def empty_words(t: Words, look: Look, unit: str) -> dict[str, str]:
+    """Why no bid stands at a gate that the drafting has looked at; `unit` is that of prices."""
+    why = look.why.text(t.language)
+    if look.late:
+        return {"words": t("drafting takes too long"), "waits": why}
     if look.failed:
         return {
             "words": t("not drafted"),
-            "waits": t("the drafting, which failed and tries again: {why}", why=look.why),
+            "waits": t("the drafting, which failed and tries again: {why}", why=why),
         }
     return {
         "words": t("nothing pays now"),
-        "waits": t("nothing: another time pays better; new prices are weighed again"),
+        "waits": t(
+            "a better price ({unit}): {why}; new prices are weighed again", unit=unit, why=why
+        )
+        if why
+        else t("nothing: another time pays better; new prices are weighed again"),
     }
 
 

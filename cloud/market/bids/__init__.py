@@ -31,7 +31,7 @@ from cloud.market.bids.exchange import (
     Unknown,
     Withdrawn,
 )
-from cloud.market.bids.looks import Look, keep_look, looks_at
+from cloud.market.bids.looks import Look, drafting_ended, keep_look, looks_at
 from cloud.market.bids.ports import Desk
 from cloud.market.bids.rows import (
     Listed,
@@ -58,6 +58,7 @@ from cloud.market.bids.states import State, may_follow
 from cloud.market.bids.watch import (
     DEADLINE,
     DIFFERS,
+    LATE,
     MISSED,
     UNCLEAR,
     Missed,
@@ -71,6 +72,7 @@ __all__ = [
     "DEADLINE",
     "DIFFERS",
     "FROM_THE_FIRST",
+    "LATE",
     "MISSED",
     "UNCLEAR",
     "Accepted",
@@ -115,6 +117,7 @@ __all__ = [
     "beside",
     "conditions",
     "draft",
+    "drafting_ended",
     "edit",
     "fingerprint",
     "keep_look",

@@ -1,8 +1,8 @@
 """The deadline watch: where people must be called, and why.
 
-Four conditions, each gone by itself when its cause is. Of a product: a gate is near and nothing is
+Five conditions, each gone by itself when its cause is. Of a product: a gate is near and nothing is
 approved (or what is approved does not get out); a gate has closed and nothing stands, or nothing
-could be drafted for it. Of a station:
+could be drafted for it; its drafting goes on for longer than it may. Of a station:
 the exchange does not say what became of a request; its statement is off by more than a cent (for a
 week, in which it is contested; the settled bid says so for ever). A bid that somebody has taken
 back calls nobody for its gate.
@@ -22,6 +22,7 @@ from cloud.market.bids.decide import Times
 
 DEADLINE: Final = "cloud.bid_deadline"
 MISSED: Final = "cloud.bid_missed"
+LATE: Final = "cloud.draft_late"
 UNCLEAR: Final = "cloud.bid_unclear"
 DIFFERS: Final = "cloud.settlement_differs"
 _CONTESTED_MS: Final = 7 * 86_400_000
@@ -70,6 +71,8 @@ WITH {_SEEN}, {_UNDRAFTED}
 SELECT 'missed', station, market, product FROM missed
 UNION
 SELECT 'missed', station, market, product FROM undrafted
+UNION
+SELECT 'late', station, market, product FROM draft_looks WHERE late AND gate_ms > %(now)s
 UNION
 SELECT 'near', s.station, s.market, s.product
 FROM seen s LEFT JOIN missed m USING (station, market, product)
@@ -162,7 +165,7 @@ async def conditions(pool: Pool, now_ms: int, times: Times) -> Mapping[str, Plac
     }
 
 
-_NAMES: Final = {"near": DEADLINE, "missed": MISSED}
+_NAMES: Final = {"near": DEADLINE, "missed": MISSED, "late": LATE}
 
 
 async def missed(pool: Pool, station: str, now_ms: int) -> tuple[Missed, ...]:

@@ -2,10 +2,17 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
+
+import numpy as np
 
 from cloud.market.bid import Direction, Segment
 from cloud.market.bidding import Values
-from contract.words import Words
+from cloud.market.bidding.value import energy_of
+from contract.words import NO_WORDS, Words
+
+_NOTHING_MWH: Final = 1e-3
+"""A kilowatt-hour in store, or of room, is nothing to trade with."""
 
 
 def curve_words(
@@ -31,14 +38,15 @@ def curve_words(
     """
     price, states = float(values.base[step]), values.chain.means.shape[1]
     selling, buying = _selling(values, step, soc, curve), _buying(values, step, soc, curve, left)
+    ahead = _ahead(values, step)
     en = (
         f"a curve over {states} states of the price ({price:.2f} expected): {selling.en}; "
         f"{buying.en}; a dear interval makes dear ones after it likelier, so energy is worth more "
-        "in it"
+        f"in it{ahead.en}"
     )
     zh = (
         f"按 {states} 个价格状态的曲线申报（预计 {price:.2f}）：{selling.zh}；{buying.zh}；"
-        "高价时段之后更可能仍是高价，故此时库存价值更高"
+        f"高价时段之后更可能仍是高价，故此时库存价值更高{ahead.zh}"
     )
     if by_policy:
         en += "; the policy has moved these prices by what it has learnt"
@@ -52,9 +60,16 @@ def curve_words(
 def _selling(values: Values, step: int, soc: float, curve: Sequence[Segment]) -> Words:
     battery, bands = values.battery, _bands(curve, Direction.DISCHARGE)
     if not bands:
+        if energy_of(battery, soc) < _NOTHING_MWH:
+            return Words("sold at no price: nothing is left in store", "任何价格均不卖出：库存已空")
+        price = float(values.base[step])
+        worth = values.marginal(step, price, soc)[1]
+        least = worth / battery.discharge_efficiency + battery.wear_per_mwh
         return Words(
-            "sold at no price: there is nothing left to give, or it does not pay",
-            "任何价格均不卖出：库存不足或无收益",
+            f"not sold: a MWh in store is worth {worth:.2f} later, so that selling it would pay "
+            f"from {least:.2f} on, with losses and wear",
+            f"不卖出：库存每 MWh 日后价值 {worth:.2f}，计入损耗与折损，"
+            f"价格不低于 {least:.2f} 才宜卖出",
         )
     (power, at), *more = bands
     worth = values.marginal(step, at, soc)[1]
@@ -68,26 +83,53 @@ def _selling(values: Values, step: int, soc: float, curve: Sequence[Segment]) ->
 
 
 def _buying(values: Values, step: int, soc: float, curve: Sequence[Segment], left: float) -> Words:
-    bands = _bands(curve, Direction.CHARGE)
+    battery, bands = values.battery, _bands(curve, Direction.CHARGE)
     if left <= 0.0:
         return Words(
             "bought only where that is paid for: the day has spent what it may on charging",
             "仅在价格不高于零时买入：当日充电支出已达上限",
         )
     if not bands:
+        if battery.usable_mwh - energy_of(battery, soc) < _NOTHING_MWH:
+            return Words("bought at no price: the store is full", "任何价格均不买入：库存已满")
+        price = float(values.base[step])
+        worth = values.marginal(step, price, soc)[0]
+        most = worth * battery.charge_efficiency
         return Words(
-            "bought at no price: there is no room left, or it does not pay",
-            "任何价格均不买入：余量不足或无收益",
+            f"not bought: one more MWh in store will be worth {worth:.2f}, so that buying it would "
+            f"pay up to {most:.2f}, with losses",
+            f"不买入：再多 1 MWh 日后价值 {worth:.2f}，计入损耗，价格不高于 {most:.2f} 才宜买入",
         )
     (power, at), *more = bands
     worth = values.marginal(step, at, soc)[0]
-    most = worth * values.battery.charge_efficiency
+    most = worth * battery.charge_efficiency
     return Words(
         f"bought up to {at:.2f}, where one more MWh will be worth {worth:.2f}, {most:.2f} with "
         f"losses: {power} MW{_then(more, 'up to')}",
         f"不高于 {at:.2f} 买入，此时再多 1 MWh 日后价值 {worth:.2f}，计入损耗为 {most:.2f}："
         f"{power} MW{_then_zh(more, '不高于')}",
     )
+
+
+def _ahead(values: Values, step: int) -> Words:
+    """Name the dearest and the cheapest step ahead, where energy is sold or bought better."""
+    prices = values.base[step + 1 :]
+    if not len(prices):
+        return NO_WORDS
+    high, low = (int(place(prices)) + step + 1 for place in (np.argmax, np.argmin))
+    (dear, dearest), (cheap, cheapest) = (
+        (_clock(int(values.minutes[at])), float(values.base[at])) for at in (high, low)
+    )
+    return Words(
+        f"; ahead the dearest time is {dear} ({dearest:.2f} expected), the cheapest {cheap} "
+        f"({cheapest:.2f} expected)",
+        f"；其后价格最高为 {dear}（预计 {dearest:.2f}），最低为 {cheap}（预计 {cheapest:.2f}）",
+    )
+
+
+def _clock(minute: int) -> str:
+    """Write a minute of the day as a time."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
 _Band = tuple[Decimal, float]

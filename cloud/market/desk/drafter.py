@@ -2,9 +2,10 @@
 
 The fall-back is planned on what the same weekdays cost before, needs no trained model, and goes to
 the exchange only when nobody has decided in time. A product that cannot be drafted is told and
-tried again; the others go on. A block in which nothing pays, or nothing can be bid, rests until
-something new is imported of what its desk looks at. Either is kept, so that its gate says why no
-bid stands there.
+tried again; the others go on. A drafting that takes longer than it may calls people, and goes on;
+when its gate comes near the fall-back alone is drafted, which waits for no trained model. A block
+in which nothing pays, or nothing can be bid, rests until something new is imported of what its desk
+looks at. Each is kept, so that its gate says why no bid stands there.
 """
 
 import asyncio
@@ -26,8 +27,10 @@ from cloud.market.desk.curving import Curver
 from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid, draft
 from cloud.market.desk.forecasting import Forecaster, Sources, anchored
 from cloud.market.desk.limits import limits_of
+from cloud.market.desk.patience import Patience, StillRunning
 from cloud.market.desk.position import carried, committed_mw, held_ready, reserved, traded
 from cloud.market.desk.record import content_of
+from cloud.market.desk.rests import why_it_rests
 from cloud.market.errors import BidTooLate, MarketError
 from cloud.market.exchanges import DayGate, Market, Product, load_market
 from cloud.market.forecast import Forecast
@@ -35,6 +38,7 @@ from cloud.market.forecasts import Member, naive_members, quick_members
 from cloud.market.plans import EndSoc
 from cloud.market.station_battery import StationBattery
 from cloud.vault.vault import Vault
+from contract.words import NO_WORDS, Words
 
 WHO: Final = "drafting"
 """Who makes drafts, in the log of bids."""
@@ -50,6 +54,12 @@ _NEWEST: Final = (
     " WHERE s.id = ANY(%s) AND i.rows_added > 0"
 )
 _Place = tuple[str, str, str, int]
+_Of = tuple[int, str, bool]
+"""Number of the desk, product, and whether the fall-back is drafted alone."""
+_SPARE_NOTE: Final = (
+    "the drafting did not end in time: planned on the prices of the last days, with half of the"
+    " power"
+)
 
 
 class DraftsFailed(MarketError):  # noqa: N818 - says what
@@ -64,6 +74,24 @@ class _Task:
     product: ProductSection
     rules: Product
     block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Haste:
+    """How long a drafting may take.
+
+    Attributes:
+        limit_ms: no longer, and no longer than half of the time to its gate.
+        spare_ms: before a gate, from which on the fall-back is drafted alone where the drafting
+            still goes on.
+    """
+
+    limit_ms: int = 900_000
+    spare_ms: int = 3_600_000
+
+    def limit_s(self, gate_ms: int, now_ms: int) -> float:
+        """Return how long a drafting that begins now may take, in seconds."""
+        return max(min(self.limit_ms, (gate_ms - now_ms) / 2), 0) / 1e3
 
 
 class Desk:
@@ -96,6 +124,7 @@ class Drafter:
         sold: Sold,
         clock: Callable[[], int],
         policies: Path | None = None,
+        haste: Haste | None = None,
     ) -> None:
         """Make a drafter.
 
@@ -106,6 +135,7 @@ class Drafter:
             sold: what the station of a desk can sell now.
             clock: the present, UTC epoch ms.
             policies: folder of the bidding policies; None: none may bid.
+            haste: how long a drafting may take.
 
         Raises:
             BadProfile: a desk names a market that is not known.
@@ -113,6 +143,8 @@ class Drafter:
         self._pool, self._vault, self._sold, self._clock = pool, vault, sold, clock
         self._desks = [Desk(section) for section in desks]
         self._curver = Curver(pool, vault, policies)
+        self._haste = haste or Haste()
+        self._patience: Patience[_Of, _Task, int] = Patience()
         self._resting: dict[_Place, tuple[int, int]] = {}
 
     async def run(self, *, within_day: bool | None = None) -> int:
@@ -126,23 +158,25 @@ class Drafter:
             Exception: what keeps a product from being drafted; the others have been drafted.
             DraftsFailed: as that, of several products: each is named.
         """
-        made = 0
-        failed: dict[tuple[int, str], Exception] = {}
+        failed: dict[_Of, Exception] = {}
+        made = await self._ended(failed)
         for number, desk in enumerate(self._desks):
             for task in await self._due(desk, within_day=within_day):
-                place = number, task.rules.id
+                place = number, task.rules.id, False
                 if place not in failed:
                     try:
-                        made += await self._draft(desk, task)
+                        made += await self._in_time(place, desk, task)
                         continue
                     except Exception as error:  # noqa: BLE001 - one keeps no other; told after all
                         failed[place] = error
                 await self._tell(task, failed[place])
+                if isinstance(failed[place], StillRunning):
+                    made += await self._spare(number, desk, task, failed)
         if len(failed) > 1 and all(isinstance(one, CloudError) for one in failed.values()):
             raise DraftsFailed(
                 "; ".join(
                     f"{self._desks[number].section.station} {product}: {why}"
-                    for (number, product), why in failed.items()
+                    for (number, product, _), why in failed.items()
                 )
             )
         if len(failed) > 1:
@@ -150,6 +184,51 @@ class Drafter:
         for only in failed.values():
             raise only
         return made
+
+    async def _in_time(self, place: _Of, desk: Desk, task: _Task) -> int:
+        """Draft a block, or its fall-back alone; return how many bids were made.
+
+        Raises:
+            StillRunning: it takes longer than it may.
+        """
+        limit_s = self._haste.limit_s(task.block.gate_ms, self._clock())
+        only_spare = place[2]
+        draft_it = self._draft_spare if only_spare else self._draft
+        made = await self._patience.wait(place, task, lambda: draft_it(desk, task), limit_s)
+        if not only_spare:
+            await self._no_longer_late(task)
+        return made
+
+    async def _ended(self, failed: dict[_Of, Exception]) -> int:
+        """Take up the draftings that have ended since nobody waits for them any more."""
+        made = 0
+        for place, task, work in self._patience.ended():
+            await self._no_longer_late(task)
+            error = work.exception()
+            if isinstance(error, Exception):
+                failed[place] = error
+                await self._tell(task, error)
+            elif error is None:
+                made += work.result()
+        return made
+
+    async def _no_longer_late(self, task: _Task) -> None:
+        section = task.section
+        await bids.drafting_ended(self._pool, section.station, section.market, task.rules.id)
+
+    async def _spare(
+        self, number: int, desk: Desk, task: _Task, failed: dict[_Of, Exception]
+    ) -> int:
+        """Draft the fall-back alone where the drafting hangs and the gate is near."""
+        place = number, task.rules.id, True
+        lead_ms = self._haste.spare_ms + round(task.product.lead_s * 1e3)
+        if task.block.gate_ms - self._clock() > lead_ms or place in failed:
+            return 0
+        try:
+            return await self._in_time(place, desk, task)
+        except Exception as error:  # noqa: BLE001 - one keeps no other; told after all
+            failed[place] = error
+            return 0
 
     async def _due(self, desk: Desk, *, within_day: bool | None) -> list[_Task]:
         found: list[_Task] = []
@@ -194,12 +273,38 @@ class Drafter:
             asked, made = await self._planned(desk, task, asked)
             made = await self._curver.curved(task.section, task.product, asked, made)
             spare = await asyncio.to_thread(draft, careful(asked))
-        except NothingToBid:
-            await self._rest(task, now_ms)
+        except NothingToBid as nothing:
+            await self._rest(task, now_ms, nothing.words)
             return 0
         if not made.bids:
-            await self._rest(task, now_ms)
+            zone = desk.market.calendar.zone
+            why = why_it_rests(made, task.rules.id, task.block, zone)
+            await self._rest(task, now_ms, why)
         return sum([await self._keep(_new(task, asked, made, spare, bid)) for bid in made.bids])
+
+    async def _draft_spare(self, desk: Desk, task: _Task) -> int:
+        """Draft a block by what the last days have cost and with half of the power.
+
+        The bid is its own fall-back: people may sign it, and in the end it goes by itself.
+        """
+        now_ms = self._clock()
+        forecast = await desk_price(desk, self._pool, task.section.price, task.block, now_ms)
+        asked = careful(await self._request(desk, task, forecast, now_ms))
+        try:
+            made = await asyncio.to_thread(draft, asked)
+        except NothingToBid:
+            return 0
+        made = replace(made, notes=(*made.notes, _SPARE_NOTE))
+        kept = [(bid, content_of(made, bid, asked)) for bid in made.bids]
+        return sum(
+            [
+                await self._keep(
+                    NewBid(task.section.desk, task.block.gate_ms, content, fallback=content),
+                    why="the drafting takes too long; the fall-back is drafted alone",
+                )
+                for _, content in kept
+            ]
+        )
 
     async def _planned(
         self, desk: Desk, task: _Task, asked: DraftRequest
@@ -210,30 +315,36 @@ class Drafter:
             return asked, await asyncio.to_thread(draft, asked)
         return await asyncio.to_thread(capped, asked, limits.max_cvar)
 
-    async def _rest(self, task: _Task, now_ms: int) -> None:
+    async def _rest(self, task: _Task, now_ms: int, why: Words | None) -> None:
         """Remember that there is nothing to bid, so that it is not planned at every look."""
         self._resting = {one: rest for one, rest in self._resting.items() if rest[1] > now_ms}
         newest = await newest_import(self._pool, task.section)
         self._resting[_place(task.section, task.rules, task.block)] = newest, task.block.gate_ms
-        await self._tell(task, None)
+        await self._look(task, failed=False, why=why or NO_WORDS)
 
-    async def _tell(self, task: _Task, error: Exception | None) -> None:
-        """Keep why no bid stands at a gate; None: nothing pays, or nothing can be bid."""
+    async def _tell(self, task: _Task, error: Exception) -> None:
+        """Keep why the drafting has made no bid for a gate."""
+        name = type(error).__name__
+        plain = str(error) if isinstance(error, CloudError) else name
+        words = error.words if isinstance(error, CloudError) else None
+        late = isinstance(error, StillRunning)
+        await self._look(task, failed=True, why=words or Words(plain, plain), late=late)
+
+    async def _look(self, task: _Task, *, failed: bool, why: Words, late: bool = False) -> None:
+        """Keep why no bid stands at a gate."""
         block = task.block
-        why = str(error) if isinstance(error, CloudError) else type(error).__name__
         look = Look(
             *(task.section.station, task.section.market, task.rules.id),
             *(block.begin_ms, block.end_ms, block.gate_ms),
-            failed=error is not None,
-            why="" if error is None else why,
+            failed=failed,
+            why=why,
+            late=late,
         )
-        await bids.keep_look(self._pool, look, self._clock())
+        await bids.keep_look(self._pool, self._vault, look, self._clock())
 
-    async def _keep(self, new: NewBid) -> int:
+    async def _keep(self, new: NewBid, why: str = "drafted in time") -> int:
         try:
-            await bids.draft(
-                self._pool, self._vault, new, who=WHO, why="drafted in time", now_ms=self._clock()
-            )
+            await bids.draft(self._pool, self._vault, new, who=WHO, why=why, now_ms=self._clock())
         except BidTooLate:  # another jobs worker was faster, or the gate closed meanwhile
             return 0
         return 1

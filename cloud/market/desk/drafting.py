@@ -245,8 +245,13 @@ def _open_starts(request: DraftRequest) -> tuple[int, ...]:
     )
     if not starts:
         raise NothingToBid(
-            f"{request.market.id}, {request.product.id}, {request.day}: every gate has closed, or "
-            "no interval is forecast; choose a later day, or import the prices that are missing"
+            Words(
+                f"{request.market.id}, {request.product.id}, {request.day}: every gate has closed, "
+                "or no interval is forecast; choose a later day, or import the prices that are "
+                "missing",
+                f"{request.market.id}，{request.product.id}，{request.day}：各时段均已截止或没有"
+                "预测；请选择其后日期，或导入缺失的价格",
+            )
         )
     return starts
 

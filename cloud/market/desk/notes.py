@@ -7,6 +7,10 @@ _EXACT: Final = {
     "the station promises no energy at present: its plate is used": (
         "电站目前未给出可承诺电量：按铭牌参数计"
     ),
+    (
+        "the drafting did not end in time: planned on the prices of the last days, with half of"
+        " the power"
+    ): "编制未按时完成：按近日价格、一半功率编制",
     "says what cannot be": "预测值不合理",
     "price": "价格",
     "SOC at the end of the day": "期末 SOC",

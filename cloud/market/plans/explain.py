@@ -18,7 +18,7 @@ from cloud.market.plans.next_use import NextUse, Way, next_uses
 from cloud.market.plans.plan import Plan
 from cloud.market.plans.request import PlanRequest
 from cloud.market.plans.wishes import EndSoc
-from contract.words import Words
+from contract.words import NO_WORDS, Words
 
 # Below a kilowatt the battery is said to stand still.
 STILL_MW: Final = 1e-3
@@ -38,6 +38,9 @@ class IntervalReason:
         charge_why: what makes the price of charging.
         discharge_why: what makes that of discharging.
         held: the capacity that holds power back; empty: none.
+        use: the next best use of a MWh in store, with its interval, price, and worth.
+        later: what the plan does next, or could do best, with intervals and prices; empty: the plan
+            ends here.
     """
 
     power_mw: float
@@ -47,6 +50,28 @@ class IntervalReason:
     charge_why: Words
     discharge_why: Words
     held: Words
+    use: Words = NO_WORDS
+    later: Words = NO_WORDS
+
+    @property
+    def short_of(self) -> float:
+        """How far the price lies from one at which the battery acts, per MWh; 0: it acts."""
+        below, above = self.price - self.charge_below, self.discharge_above - self.price
+        return max(min(below, above), 0.0)
+
+    @property
+    def rests(self) -> Words:
+        """What the price would have to do for the battery to act, and when it acts instead."""
+        price, below, above = self.price, self.charge_below, self.discharge_above
+        en = (
+            f"{price:.2f} is expected, more charging would pay below {below:.2f} and more "
+            f"discharging above {above:.2f}"
+        )
+        zh = f"预计 {price:.2f}，低于 {below:.2f} 才宜多充，高于 {above:.2f} 才宜多放"
+        if not below - _TOLD <= price <= above + _TOLD and not self.held.en:
+            en += "; power and store are kept for other intervals"
+            zh += "；功率与库存留作其他时段"
+        return _joined(Words(en, zh), self.later)
 
     @property
     def words(self) -> Words:
@@ -61,15 +86,16 @@ class IntervalReason:
             en = f"charges at {below:.2f} or less ({price:.2f} expected): {self.charge_why.en}"
             zh = f"价格不高于 {below:.2f} 时充电（预计 {price:.2f}）：{self.charge_why.zh}"
         else:
-            en = (
-                f"stands still: {price:.2f} is expected, more charging would pay below "
-                f"{below:.2f} and more discharging above {above:.2f}"
-            )
-            zh = f"静置：预计 {price:.2f}，低于 {below:.2f} 才宜多充，高于 {above:.2f} 才宜多放"
-            if not below - _TOLD <= price <= above + _TOLD and not self.held.en:
-                en += "; power and store are kept for other intervals"
-                zh += "；功率与库存留作其他时段"
+            told = _joined(self.rests, self.use)
+            en, zh = f"stands still: {told.en}", f"静置：{told.zh}"
         return Words(en + self.held.en, zh + self.held.zh)
+
+
+def _joined(first: Words, then: Words) -> Words:
+    """Return two statements as one; the second may be empty."""
+    if not then.en:
+        return first
+    return Words(f"{first.en}; {then.en}", f"{first.zh}；{then.zh}")
 
 
 def explain(
@@ -89,11 +115,13 @@ def explain(
     known = times or [f"#{index}" for index in range(len(plan.power_mw))]
     found, uses = [], next_uses(request, plan)
     for index, power in enumerate(plan.power_mw.tolist()):
-        use = _use(uses[index], index, known)
+        worth = float(plan.energy_value[index])
+        use = _worth(_use(uses[index], index, known), worth)
         below, charge_why = _charge(request, plan, index, known, use)
         above, discharge_why = _discharge(request, plan, index, known, use)
         price, held = float(request.price[index]), _held(plan, index, names or {})
-        found.append(IntervalReason(power, price, below, above, charge_why, discharge_why, held))
+        whys = charge_why, discharge_why, held, use, _later(request, plan, index, known)
+        found.append(IntervalReason(power, price, below, above, *whys))
     return tuple(found)
 
 
@@ -121,10 +149,8 @@ def _charge(
                 f"扣除损耗成本 {wear:.2f}，每买入 1 MWh 收益 {below:.2f}",
             )
     return below, Words(
-        f"{use.en}, which makes a MWh in store worth {worth:.2f} then; {into:.1%} of each MWh "
-        f"bought gets there, which is {below:.2f} per MWh bought",
-        f"{use.zh}，届时库存每 MWh 价值 {worth:.2f}；买入电量的 {into:.1%} 入库，"
-        f"每买入 1 MWh 合 {below:.2f}",
+        f"{use.en}; {into:.1%} of each MWh bought gets there, which is {below:.2f} per MWh bought",
+        f"{use.zh}；买入电量的 {into:.1%} 入库，每买入 1 MWh 合 {below:.2f}",
     )
 
 
@@ -170,10 +196,9 @@ def _discharge(
                 f"计入损耗成本 {wear:.2f}，每售出 1 MWh 成本 {above:.2f}",
             )
     return above, Words(
-        f"{use.en}, which makes a MWh in store worth {worth:.2f} then; {out:.1%} of it comes out, "
-        f"which with wear of {wear:.2f} costs {above:.2f} per MWh sold",
-        f"{use.zh}，届时库存每 MWh 价值 {worth:.2f}；放出效率 {out:.1%}，"
-        f"计入损耗成本 {wear:.2f}，每售出 1 MWh 成本 {above:.2f}",
+        f"{use.en}; {out:.1%} of it comes out, which with wear of {wear:.2f} costs {above:.2f} per "
+        "MWh sold",
+        f"{use.zh}；放出效率 {out:.1%}，计入损耗成本 {wear:.2f}，每售出 1 MWh 成本 {above:.2f}",
     )
 
 
@@ -213,6 +238,54 @@ def _use(use: NextUse, index: int, times: Sequence[str]) -> Words:
             )
 
 
+def _worth(use: Words, worth: float) -> Words:
+    """Say what a use makes a MWh in store worth."""
+    return Words(
+        f"{use.en}, which makes a MWh in store worth {worth:.2f} then",
+        f"{use.zh}，届时库存每 MWh 价值 {worth:.2f}",
+    )
+
+
+def _later(request: PlanRequest, plan: Plan, index: int, times: Sequence[str]) -> Words:
+    """Say when the plan buys and sells next; where it does neither, which hours come nearest."""
+    power = plan.power_mw[index + 1 :]
+    if not len(power):
+        return NO_WORDS
+    bought, sold = np.flatnonzero(power < -STILL_MW), np.flatnonzero(power > STILL_MW)
+    acts: list[Words] = []
+    for places, en, zh in ((bought, "buys", "买入"), (sold, "sells", "卖出")):
+        if len(places):
+            at = int(places[0]) + index + 1
+            price = _price_of(request, plan, at)
+            acts.append(
+                Words(
+                    f"{en} next at {times[at]} ({price:.2f} expected)",
+                    f"{times[at]} {zh}（预计 {price:.2f}）",
+                )
+            )
+    if acts:
+        en, zh = " and ".join(one.en for one in acts), "、".join(one.zh for one in acts)
+        return Words(f"the plan {en}", f"计划下一次于 {zh}")
+    prices = request.price[index + 1 :]
+    low, high = (int(place(prices)) + index + 1 for place in (np.argmin, np.argmax))
+    return Words(
+        f"no later interval of the plan pays either: the cheapest is {times[low]} "
+        f"({request.price[low]:.2f} expected), the dearest {times[high]} "
+        f"({request.price[high]:.2f} expected)",
+        f"计划内其后各时段也无收益：最低为 {times[low]}（预计 {request.price[low]:.2f}），"
+        f"最高为 {times[high]}（预计 {request.price[high]:.2f}）",
+    )
+
+
+def _price_of(request: PlanRequest, plan: Plan, at: int) -> float:
+    """Return the price at which an interval trades: of the market that takes most of its power."""
+    beside = {one.id: float(plan.side_mw[one.id][at]) for one in request.side}
+    power = float(plan.power_mw[at])
+    traded = {"": power - sum(beside.values())} | beside
+    most = max(traded, key=lambda name: traded[name] * power)
+    return next((float(one.price[at]) for one in request.side if one.id == most), request.price[at])
+
+
 def _found(request: PlanRequest, above: float) -> tuple[float, Words]:
     """Return from where on energy is sold that was in store when the plan began."""
     battery = request.battery
@@ -235,7 +308,7 @@ def _held(plan: Plan, index: int, names: Mapping[str, Words]) -> Words:
         if offer.offered_mw[index] > STILL_MW
     ]
     if not held:
-        return Words("", "")
+        return NO_WORDS
     return Words(
         "; held ready: " + ", ".join(f"{mw:.2f} MW of {name.en}" for name, mw in held),
         "；预留：" + "，".join(f"{name.zh} {mw:.2f} MW" for name, mw in held),

@@ -12,6 +12,7 @@ from cloud.market.desk.limits import set_limits
 from cloud.trading import TradingDesk
 from cloud.trading.meter import StationMeter
 from cloud.web.user_app import create_user_app
+from contract.words import Words
 from tests.cloud.api.conftest import Cloud
 from tests.cloud.desk_day import DESK, LIMITS, PRODUCT, day_ahead, new_bid
 from tests.cloud.stations import create_station
@@ -221,7 +222,8 @@ async def test_what_a_trader_drafts_is_weighed_with_the_newest_forecast(dsn, tmp
             empty = (await trader.get(gates)).json()["gates"][-1]
             names = "market", "product", "begin_ms", "end_ms", "gate_ms"
             place = [empty[name] for name in names]
-            await bids.keep_look(one.pool, bids.Look("haibin-1", *place, True, "none"), now_ms())
+            look = bids.Look("haibin-1", *place, True, Words("none", "无"))
+            await bids.keep_look(one.pool, one.vault, look, now_ms())
             told = (await trader.get(gates)).json()["gates"][-1]
             over = starts[0] - 5 * 86_400_000
             interval = {"start_ms": over, "segments": [sale]}
@@ -230,8 +232,11 @@ async def test_what_a_trader_drafts_is_weighed_with_the_newest_forecast(dsn, tmp
 
     assert (empty["bid"], empty["drafting"]) == (None, None)
     assert (told["drafting"], told["why"]) == ("failed", "none")
+    assert told["words"] == {"en": "none", "zh": "无"}
     assert (late.status_code, late.json()["code"]) == (409, "bid_refused")
     assert "bid for a later one" in late.json()["remedy"]
+    assert late.json()["words"]["en"] == late.json()["message"]
+    assert "申报已截止" in late.json()["words"]["zh"]
     assert "known" in made["versions"][0]["forecasts"][0]
     assert judged["judgement"]["blocked"] == ""
     assert judged["judgement"]["figures"]["cvar"] <= LIMITS.max_cvar

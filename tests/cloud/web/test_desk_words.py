@@ -10,6 +10,7 @@ from cloud.market import bids
 from cloud.market.bids import Look
 from cloud.web.desk_words import empty_words
 from cloud.web.language import words
+from contract.words import NO_WORDS, Words
 from tests.cloud.web.console import STATION
 from tests.cloud.web.feeder import now_ms
 from tests.cloud.web.market import draft_day, draft_held
@@ -51,19 +52,26 @@ def test_a_settled_bid_speaks_of_no_fall_back_and_a_day_that_lasts_has_no_versio
     assert "settled" in day["words"]["en"]
 
 
+WHY = Words("so and so", "如此")
+
+
 @pytest.mark.parametrize(
-    ("failed", "language", "wanted"),
+    ("failed", "late", "why", "language", "wanted"),
     [
-        (False, "en", ("nothing pays now", "another time pays better")),
-        (True, "en", ("not drafted", "tries again: no series")),
-        (False, "zh-Hans", ("暂无收益", "其他时段收益更高")),
-        (True, "zh-Hans", ("未能编制", "将重试）：no series")),
+        (False, False, NO_WORDS, "en", ("nothing pays now", "another time pays better")),
+        (False, False, NO_WORDS, "zh-Hans", ("暂无收益", "其他时段收益更高")),
+        (False, False, WHY, "en", ("nothing pays now", "a better price (EUR/MWh): so and so;")),
+        (False, False, WHY, "zh-Hans", ("暂无收益", "价格变化（EUR/MWh）：如此；")),
+        (True, False, WHY, "en", ("not drafted", "tries again: so and so")),
+        (True, False, WHY, "zh-Hans", ("未能编制", "将重试）：如此")),
+        (True, True, WHY, "en", ("drafting takes too long", "so and so")),
+        (True, True, WHY, "zh-Hans", ("编制超时", "如此")),
     ],
 )
-def test_an_empty_gate_says_why_it_is_empty(failed, language, wanted):
-    look = Look("s", "m", "p", 0, 1, 2, failed=failed, why="no series")
+def test_an_empty_gate_says_why_it_is_empty(failed, late, why, language, wanted):
+    look = Look("s", "m", "p", 0, 1, 2, failed=failed, why=why, late=late)
 
-    told = empty_words(words(language), look)
+    told = empty_words(words(language), look, "EUR/MWh")
 
     assert wanted[0] in told["words"]
     assert wanted[1] in told["waits"]

@@ -1,5 +1,9 @@
+import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+import re
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
@@ -16,14 +20,17 @@ from cloud.market.bids import Award, Bid, Cleared, State, Step, Times
 from cloud.market.bids.rows import move, put_paper
 from cloud.market.desk import drafter as drafter_module
 from cloud.market.desk.capping import capped
-from cloud.market.desk.drafter import Drafter, DraftsFailed
+from cloud.market.desk.drafter import Drafter, DraftsFailed, Haste
 from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid
+from cloud.market.desk.forecasting import Forecaster, Sources
 from cloud.market.desk.limits import set_limits
+from cloud.market.desk.patience import StillRunning
 from cloud.market.desk.position import carried, committed_mw, held_ready, reserved, traded
 from cloud.market.desk.weighing import beside_of, own_mw
 from cloud.market.errors import BadSeries
 from cloud.market.exchanges import check
-from cloud.market.forecasts import from_record
+from cloud.market.forecast import Forecast
+from cloud.market.forecasts import History, from_record, naive_members
 from cloud.market.risk import Limits
 from cloud.market.station_battery import StationBattery
 from cloud.vault.vault import Vault
@@ -147,8 +154,135 @@ async def test_a_block_with_nothing_to_trade_is_not_planned_again_and_again(
     assert await works.run() == 0
     assert await works.run() == 0
     assert len(asked) == 1
-    looks = await bids.looks_at(pool, "haibin-1", now_ms)
-    assert {(one.product, one.failed, one.why) for one in looks} == {("minute-energy", False, "")}
+    looks = await bids.looks_at(pool, vault, "haibin-1", now_ms)
+    assert {(one.product, one.failed, one.late) for one in looks} == {
+        ("minute-energy", False, False)
+    }
+
+
+async def test_a_gate_at_which_nothing_pays_says_what_would_and_when_it_does(
+    pool: Pool, vault: Vault
+):
+    came = (await store(pool, DAYS))[DAYS - 2]
+    day, _ = day_of(DAYS - 2)
+    now_ms = MARKET.calendar.day_bounds_ms(day)[0] + 300_000
+
+    async def worn(_: DeskSection) -> StationBattery:
+        return StationBattery(replace(BATTERY, wear_per_mwh=1e4), 0.9, ())
+
+    await Drafter(pool, vault, (section(MINUTES),), sold=worn, clock=lambda: now_ms).run()
+
+    told, *_ = [one.why for one in await bids.looks_at(pool, vault, "haibin-1", now_ms)]
+    low, high = came.min(), came.max()
+    assert f"{came[0]:.2f} is expected, more charging would pay below" in told.en
+    assert re.search(r"more discharging above 1\d{4}\.\d\d", told.en)
+    assert f"the cheapest is {came.argmin():02d}:00 ({low:.2f} expected)" in told.en
+    assert f"the dearest {came.argmax():02d}:00 ({high:.2f} expected)" in told.en
+    assert f"最高为 {came.argmax():02d}:00（预计 {high:.2f}）" in told.zh
+    assert f"预计 {came[0]:.2f}，低于" in told.zh
+    async with connection(pool) as conn:
+        rows = await (await conn.execute("SELECT l::text FROM draft_looks l")).fetchall()
+    assert not any("expected" in row[0] or "预计" in row[0] for row in rows)
+
+
+class Hangs(Forecaster):
+    """A forecast that does not return until it is let go."""
+
+    def __init__(self, let_go: threading.Event) -> None:
+        sources = Sources("tx.day_ahead", {"load": "tx.load_forecast"})
+        super().__init__(
+            MARKET, sources, members=naive_members(), allow_short=True, warm_up_days=14
+        )
+        self.let_go, self.begun = let_go, 0
+
+    def _forecast(self, history: History, start_ms: int, known_ms: int) -> Forecast:
+        self.begun += 1
+        self.let_go.wait()
+        return super()._forecast(history, start_ms, known_ms)
+
+
+@pytest.fixture
+def hangs() -> Iterator[Hangs]:
+    let_go = threading.Event()
+    yield Hangs(let_go)
+    let_go.set()
+
+
+AT_ONCE = Haste(limit_ms=50, spare_ms=HOUR_MS)
+TIMES = Times(escalate_ms=HOUR_MS, fallback_ms=900_000, ask_again_ms=15_000)
+
+
+async def until(works: Drafter, done: Callable[[], Awaitable[bool]]) -> None:
+    """Look as the job does, again and again, until something is so."""
+    async with asyncio.timeout(60):
+        while not await done():
+            with contextlib.suppress(StillRunning, DraftsFailed):
+                await works.run()
+
+
+async def test_a_drafting_that_hangs_calls_people_and_its_fall_back_is_there_in_time(
+    pool: Pool, vault: Vault, hangs: Hangs
+):
+    await store(pool, DAYS)
+    day, now_ms = day_of(DAYS - 1)
+    gate_ms = MARKET.product("day-ahead-energy").gate_closure_ms(
+        MARKET.calendar.day_bounds_ms(day)[0]
+    )
+    clock = [min(now_ms, gate_ms - 3 * HOUR_MS)]
+    works = Drafter(
+        *(pool, vault, (section(AHEAD),)), sold=sold, clock=lambda: clock[0], haste=AT_ONCE
+    )
+    works._desks[0].forecaster = hangs
+    place = ("haibin-1", "test-exchange/day-ahead-energy")
+
+    for _ in range(3):
+        with pytest.raises(StillRunning):
+            await works.run()
+    early = await bids.conditions(pool, clock[0], TIMES)
+    (look,) = [one for one in await bids.looks_at(pool, vault, "haibin-1", clock[0]) if one.late]
+    assert early[bids.LATE] == {place}
+    assert (look.gate_ms, look.failed, hangs.begun) == (gate_ms, True, 1)
+    assert "has not ended within" in look.why.en
+    assert "未完成" in look.why.zh
+    assert await all_bids(pool, vault) == []
+
+    clock[0] = gate_ms - HOUR_MS
+
+    async def drafted() -> bool:
+        return bool(await all_bids(pool, vault))
+
+    await until(works, drafted)
+    (bid,) = await all_bids(pool, vault)
+    assert [one.fallback for one in bid.versions] == [False, True]
+    assert bid.versions[0].content.bid_set == bid.versions[1].content.bid_set
+    assert 0 < largest(bid.versions[1].content.bid_set) <= Decimal("1.725")
+    notes = [one for one in bid.versions[1].content.explanation if one.start_ms is None]
+    assert any("did not end in time" in one.en and "编制未按时完成" in one.zh for one in notes)
+    assert hangs.begun == 1
+
+    hangs.let_go.set()
+
+    async def over() -> bool:
+        return not (await bids.conditions(pool, clock[0], TIMES))[bids.LATE]
+
+    await until(works, over)
+    beside = [one.id for one in await all_bids(pool, vault) if one.begin_ms == bid.begin_ms]
+    assert beside == [bid.id]
+
+
+async def test_a_desk_whose_drafting_hangs_keeps_no_other_desk(
+    pool: Pool, vault: Vault, hangs: Hangs
+):
+    await store(pool, DAYS)
+    _, now_ms = day_of(DAYS - 1)
+    desks = section(MINUTES | {"ahead_min": 9.0}), section(AHEAD)
+    works = Drafter(pool, vault, desks, sold=sold, clock=lambda: now_ms, haste=Haste(2_000, 0))
+    works._desks[0].forecaster = hangs
+
+    with pytest.raises(StillRunning):
+        await works.run()
+
+    assert [bid.product for bid in await all_bids(pool, vault)] == ["day-ahead-energy"]
 
 
 async def test_minutes_are_drafted_without_the_day_and_the_day_without_the_minutes(
@@ -179,7 +313,9 @@ async def test_a_gate_that_closes_on_a_failed_drafting_calls_people_until_it_is_
     for _ in range(3):
         with pytest.raises(BadSeries):
             await broken.run()
-        (gate_ms, *_) = [one.gate_ms for one in await bids.looks_at(pool, "haibin-1", clock[0])]
+        (gate_ms, *_) = [
+            one.gate_ms for one in await bids.looks_at(pool, vault, "haibin-1", clock[0])
+        ]
         clock[0] = gate_ms + 1
         standing = await bids.conditions(pool, clock[0], times)
         assert standing[bids.MISSED] == {("haibin-1", "test-exchange/minute-energy")}

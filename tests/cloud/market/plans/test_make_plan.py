@@ -227,6 +227,43 @@ def test_each_interval_says_at_which_prices_the_battery_would_act():
     }
 
 
+def test_an_hour_of_rest_names_the_prices_at_which_it_would_act_and_the_better_hours():
+    price = np.array([80.0, 10.0, 60.0, 100.0])
+    request = PlanRequest(replace(TWO_HOURS, wear_per_mwh=4.0), price, 1.0)
+    plan = make_plan(request)
+
+    first, *_, last = explain(request, plan, times=("00:00", "03:00", "12:00", "18:00"))
+
+    below, above = first.charge_below, first.discharge_above
+    assert first.words.en.startswith(
+        f"stands still: 80.00 is expected, more charging would pay below {below:.2f} and more "
+        f"discharging above {above:.2f}; the plan buys next at 03:00 (10.00 expected) and sells "
+        "next at 18:00 (100.00 expected); "
+    )
+    assert first.words.en.endswith("which makes a MWh in store worth 68.40 then")
+    assert "计划下一次于 03:00 买入（预计 10.00）、18:00 卖出（预计 100.00）；" in first.words.zh
+    assert "库存每 MWh 价值" in first.words.zh
+    assert (last.power_mw > 0, last.later.en) == (True, "")
+
+
+def test_a_day_on_which_nothing_pays_names_its_cheapest_and_dearest_hours():
+    price = np.array([50.0, 48.0, 53.0])
+    request = PlanRequest(replace(TWO_HOURS, wear_per_mwh=20.0), price, 1.0, end_value=45.0)
+    plan = make_plan(request)
+
+    first, second, _ = explain(request, plan, times=("00:00", "01:00", "02:00"))
+
+    assert np.abs(plan.power_mw).max() < NEAR
+    assert (
+        "no later interval of the plan pays either: the cheapest is 01:00 (48.00 expected), the "
+        "dearest 02:00 (53.00 expected)"
+    ) in first.words.en
+    assert "最低为 02:00（预计 53.00）" in second.words.zh
+    assert first.short_of == pytest.approx(
+        min(50.0 - first.charge_below, first.discharge_above - 50.0)
+    )
+
+
 def test_a_trader_can_reckon_a_reason_from_the_figures_in_it():
     price = np.array([10.0, 90.0, 100.0])
     battery = replace(TWO_HOURS, wear_per_mwh=4.0)
