@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from cloud.access.sign_in import TooManyAttempts
 from cloud.alarms import ActRefused, Refusal, Why
-from cloud.errors import Refused, Unavailable
+from cloud.errors import CloudError, Refused, Unavailable
 from cloud.market.errors import BadProfile, MarketError
 from contract.words import Words
 
@@ -32,6 +32,13 @@ _REMEDIES = {
 }
 
 
+class WordsAnswer(BaseModel):
+    """A text in both languages."""
+
+    en: str
+    zh: str
+
+
 class RefusedAlarm(BaseModel):
     """Why an act was not done to an alarm."""
 
@@ -45,6 +52,9 @@ class ErrorAnswer(BaseModel):
     code: str = Field(description="stable word for programs", examples=["not_found"])
     message: str = Field(description="what is wrong and where")
     remedy: str = Field(description="what to do")
+    words: WordsAnswer | None = Field(
+        None, description="the message in both languages, where it is one that pages show"
+    )
     refused: dict[int, RefusedAlarm] | None = Field(
         None, description="by alarm, where an act could be done to none of them"
     )
@@ -94,11 +104,14 @@ def answer(
     message: str,
     refused: Mapping[int, Refusal] | None = None,
     remedy: str = "",
+    *,
+    words: Words | None = None,
 ) -> JSONResponse:
     """An error answer; the remedy follows from the status where the error names none."""
     remedy = remedy or _REMEDIES.get(status, "see the message")
     alarms = refused_alarms(refused) if refused else None
-    body = ErrorAnswer(code=code, message=message, remedy=remedy, refused=alarms)
+    both = None if words is None else WordsAnswer(en=words.en, zh=words.zh)
+    body = ErrorAnswer(code=code, message=message, remedy=remedy, words=both, refused=alarms)
     return JSONResponse(body.model_dump(mode="json", exclude_none=True), status)
 
 
@@ -116,7 +129,7 @@ def install(app: FastAPI, page: PageMaker) -> None:
         remedy: str = "",
     ) -> Response:
         if request.url.path.startswith(_FOR_PROGRAMS):
-            return answer(status, code, message, alarms, remedy)
+            return answer(status, code, message, alarms, remedy, words=words)
         return page(request, status, words or Words(message, message))
 
     async def refused(request: Request, error: Exception) -> Response:
@@ -151,7 +164,8 @@ def install(app: FastAPI, page: PageMaker) -> None:
     async def market(request: Request, error: Exception) -> Response:
         unknown = isinstance(error, BadProfile)
         status, code = (404, "not_found") if unknown else (_INVALID, "market_refused")
-        return told(request, status, code, str(error), words=getattr(error, "words", None))
+        words = error.words if isinstance(error, CloudError) else None
+        return told(request, status, code, str(error), words=words)
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(MarketError, market)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from cloud.api.life import WordsAnswer
+from cloud.api.answers import WordsAnswer
 from cloud.api.times import Moment
 from cloud.market.bid import BidInterval, BidSet, Direction, OfferMode, Segment, Trapezium
 from cloud.market.bids import (

@@ -4,8 +4,8 @@ import datetime as dt
 
 from pydantic import BaseModel, Field
 
+from cloud.api.answers import WordsAnswer
 from cloud.api.bid_answers import Intervals, JudgementAnswer, Why
-from cloud.api.life import WordsAnswer
 from cloud.market.bid import OfferMode
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from cloud import fleet
 from cloud.access import Action, Resource, authorize
-from cloud.api.answers import ERRORS, ErrorAnswer
+from cloud.api.answers import ERRORS, ErrorAnswer, WordsAnswer
 from cloud.api.bid_answers import (
     BidAnswer,
     BidList,
@@ -33,7 +33,6 @@ from cloud.api.bid_requests import (
 )
 from cloud.api.context import BidApprover, BidEditor, Desk, DeskOf, MarketReader
 from cloud.api.image import now_ms
-from cloud.api.life import WordsAnswer
 from cloud.api.stations import StationId
 from cloud.config_desk import DeskSection
 from cloud.errors import NotFound
@@ -47,6 +46,7 @@ from cloud.market.exchanges import load_market
 from cloud.market.wear import DEFAULT_WEAR, read_wear
 from cloud.sold import sold_now
 from cloud.trading.context import context_of
+from contract.words import Words
 
 _CHANGED: dict[int | str, dict[str, object]] = {
     409: {"model": ErrorAnswer, "description": "The bid is not what the caller saw."}
@@ -95,7 +95,12 @@ async def show_forecast(
     inputs = made.content.inputs
     record = inputs.get("own_forecast") or inputs.get("forecast")
     if record is None:
-        raise NotFound(f"version {made.number} of bid {bid} was made without a forecast")
+        raise NotFound(
+            Words(
+                f"version {made.number} of bid {bid} was made without a forecast",
+                f"申报 {bid} 的版本 {made.number} 未依据预测编制",
+            )
+        )
     product = load_market(found.market).product(found.product)
     names = set(BidForecast.model_fields) - {"unit"}
     return BidForecast(unit=product.price_unit, **{name: record[name] for name in names})
@@ -162,9 +167,13 @@ async def edit_bid(
     """Make a new version; it is checked, weighed and approved anew."""
     found = await load(parts, station, bid)
     if found.versions[-1].number != body.newest:
+        number = found.versions[-1].number
         raise BidRefused(
-            f"bid {bid} has version {found.versions[-1].number} by now; you have changed one that "
-            "is no longer the newest: open it again and repeat the change"
+            Words(
+                f"bid {bid} has version {number} by now; you have changed one that is no longer "
+                "the newest: open it again and repeat the change",
+                f"申报 {bid} 已有版本 {number}；您修改的不是最新版本，请重新打开后再修改",
+            )
         )
     base = _version(found, body.version)
     offers = offers_of(base.content.bid_set, body.intervals, body.mode)
@@ -191,8 +200,11 @@ async def approve_bid(
     looked_at = _version(found, body.version)
     if fingerprint(looked_at.content.bid_set) != body.fingerprint:
         raise BidRefused(
-            f"the fingerprint {body.fingerprint!r} is not that of version {body.version} of "
-            f"bid {bid}; look at it again"
+            Words(
+                f"the fingerprint {body.fingerprint!r} is not that of version {body.version} of "
+                f"bid {bid}; look at it again",
+                f"指纹 {body.fingerprint!r} 与申报 {bid} 的版本 {body.version} 不符；请重新核对",
+            )
         )
     large = authorize(session.user, Action.APPROVE_LARGE_BID, Resource("station", station))
     services = parts.services
@@ -240,7 +252,12 @@ async def load(parts: Desk, station: str, bid: UUID) -> Bid:
     """
     found = await bids.load(parts.services.pool, parts.services.vault, str(bid))
     if found.station != station:
-        raise NotFound(f"station {station} has no bid {bid}; GET its bids for those it has")
+        raise NotFound(
+            Words(
+                f"station {station} has no bid {bid}; GET its bids for those it has",
+                f"电站 {station} 没有申报 {bid}；请在申报页查看现有申报",
+            )
+        )
     return found
 
 
@@ -248,7 +265,9 @@ def _version(bid: Bid, number: int) -> Version:
     try:
         return bid.of(number)
     except KeyError as error:
-        raise NotFound(f"bid {bid.id} has no version {number}") from error
+        raise NotFound(
+            Words(f"bid {bid.id} has no version {number}", f"申报 {bid.id} 没有版本 {number}")
+        ) from error
 
 
 async def _whole(parts: Desk, bid: Bid) -> BidAnswer:

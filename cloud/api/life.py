@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from cloud import fleet
-from cloud.api.answers import ERRORS
+from cloud.api.answers import ERRORS, WordsAnswer
 from cloud.api.context import Desk, DeskOf, Reader
 from cloud.api.image import now_ms
 from cloud.api.stations import StationId
@@ -33,13 +33,6 @@ _DAY_MS: Final = 86_400_000
 _RACKS_AT_ONCE: Final = 10
 _SIGNALS: Final = ("soh_estimate", "soh_half_width", "resistance_ratio")
 _OF_SOH: Final = "soh_below"
-
-
-class WordsAnswer(BaseModel):
-    """A text in both languages."""
-
-    en: str
-    zh: str
 
 
 class RetirementAnswer(BaseModel):

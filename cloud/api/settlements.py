@@ -8,11 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from cloud.api.answers import ERRORS
+from cloud.api.answers import ERRORS, WordsAnswer
 from cloud.api.bid_answers import SettlementAnswer, settlement_answer
 from cloud.api.context import DeskOf, MarketReader
 from cloud.api.image import now_ms
-from cloud.api.life import WordsAnswer
 from cloud.api.stations import StationId
 from cloud.errors import NotFound
 from cloud.market import bids

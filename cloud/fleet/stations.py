@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from cloud.db import Pool, connection
 from cloud.errors import NotFound, Refused
+from contract.words import Words
 
 TOKEN_LIFETIME = dt.timedelta(hours=24)
 _TOKEN_BYTES = 32
@@ -125,7 +126,9 @@ async def find(pool: Pool, station: str) -> Station:
     async with connection(pool) as conn:
         row = await (await conn.execute(_FIND, (station,))).fetchone()
     if row is None:
-        raise NotFound(f"no station has the id {station!r}")
+        raise NotFound(
+            Words(f"no station has the id {station!r}", f"没有编号为 {station!r} 的电站")
+        )
     return _station(row)
 
 

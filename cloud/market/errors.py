@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cloud.errors import CloudError, Refused
+from contract.words import Words
 
 
 class MarketError(CloudError):
@@ -34,9 +35,13 @@ class TooLittleHistory(MarketError):  # noqa: N818 - an outcome that a caller ma
     def __init__(self, what: str, have_days: float, need_days: float) -> None:
         self.have_days, self.need_days = have_days, need_days
         super().__init__(
-            f"{what} reaches back {have_days:.0f} days; at least {need_days:.0f} are needed to "
-            "train on. Import older data, or allow short history explicitly: what is trained "
-            "then is marked so"
+            Words(
+                f"{what} reaches back {have_days:.0f} days; at least {need_days:.0f} are needed to "
+                "train on. Import older data, or allow short history explicitly: what is trained "
+                "then is marked so",
+                f"{what} 仅有 {have_days:.0f} 天；训练至少需要 {need_days:.0f} 天。"
+                "请导入更早的数据，或明确允许较短历史：训练结果会注明",
+            )
         )
 
 

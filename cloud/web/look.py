@@ -13,6 +13,7 @@ from cloud.live import LiveImage
 from cloud.web.visit import Visit
 from contract.layouts import ESTIMATE, ESTIMATE_LIMIT, ESTIMATE_STATION
 from contract.signals import SIGNALS, Kind
+from contract.words import Words
 
 ESTIMATED_SIGNALS = sorted(
     column.signal.name
@@ -70,7 +71,7 @@ def pick(looks: list[StationLook], station: str) -> StationLook:
     for one in looks:
         if one.station.id == station:
             return one
-    raise NotFound(f"no station has the id {station!r}")
+    raise NotFound(Words(f"no station has the id {station!r}", f"没有编号为 {station!r} 的电站"))
 
 
 def facts_of(visit: Visit, look: StationLook) -> dict[str, Any]:

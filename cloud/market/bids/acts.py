@@ -17,12 +17,20 @@ from cloud.market.bids import rows
 from cloud.market.bids.bid import Bid, Version
 from cloud.market.bids.content import Approval, Approver, Content, Judgement, fingerprint
 from cloud.market.bids.rows import Overtaken, Step
-from cloud.market.bids.states import State
+from cloud.market.bids.states import STATE_ZH, State
 from cloud.market.errors import BidRefused, BidTooLate, GateClosed
 from cloud.market.units import MINUTE_MS
 from cloud.vault.vault import Vault
+from contract.words import Words
 
 _LONGEST_WHY: Final = 2_000
+_FIELD_ZH: Final = {
+    "station": "电站",
+    "market": "市场",
+    "product": "交易品种",
+    "day": "交割日",
+    "interval_min": "时段长度（分钟）",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,12 @@ async def draft(pool: Pool, vault: Vault, new: NewBid, *, who: str, why: str, no
     offers = new.content.bid_set
     begin_ms, end_ms = _time_of(offers)
     if now_ms >= new.gate_ms:
-        raise GateClosed(f"the gate of {offers.product} for {offers.day} is closed")
+        raise GateClosed(
+            Words(
+                f"the gate of {offers.product} for {offers.day} is closed",
+                f"{offers.product} {offers.day} 申报已截止",
+            )
+        )
     if new.fallback is not None:
         _require_same(offers, new.fallback.bid_set)
     bid = str(uuid.uuid4())
@@ -68,8 +81,12 @@ async def draft(pool: Pool, vault: Vault, new: NewBid, *, who: str, why: str, no
             await audit.write(conn, who, "draft_bid", bid, {"station": offers.station})
     except psycopg.errors.UniqueViolation as error:
         raise BidTooLate(
-            f"there is a bid of {offers.station} for {offers.product} on {offers.day} that begins "
-            "at that time; edit it"
+            Words(
+                f"there is a bid of {offers.station} for {offers.product} on {offers.day} that "
+                "begins at that time; edit it",
+                f"{offers.station} 的 {offers.product} 在 {offers.day} 该时段已有申报；"
+                "请修改该申报",
+            )
         ) from error
     return bid
 
@@ -95,7 +112,12 @@ async def edit(
     """
     _require_same(bid.versions[0].content.bid_set, content.bid_set)
     if now_ms >= bid.gate_ms:
-        raise GateClosed(f"the gate of bid {bid.id} is closed; nothing can be changed")
+        raise GateClosed(
+            Words(
+                f"the gate of bid {bid.id} is closed; nothing can be changed",
+                f"申报 {bid.id} 已截止，不能再修改",
+            )
+        )
     number = bid.versions[-1].number + 1
     keys = await vault.keys(bid.station)
     try:
@@ -114,7 +136,11 @@ async def edit(
             await rows.wake(conn, bid.id)
     except (psycopg.errors.UniqueViolation, Overtaken) as error:
         raise BidRefused(
-            f"bid {bid.id} has changed since it was opened; open it again and repeat the change"
+            Words(
+                f"bid {bid.id} has changed since it was opened; open it again and repeat the "
+                "change",
+                f"申报 {bid.id} 打开后已有变化；请重新打开后再修改",
+            )
         ) from error
     return number
 
@@ -149,21 +175,37 @@ async def approve(
     version = bid.of(number)
     if version.state is not State.CHECKED:
         raise BidRefused(
-            f"version {number} of bid {bid.id} is {version.state}; only a checked one is approved"
+            Words(
+                f"version {number} of bid {bid.id} is {version.state}; only a checked one is "
+                "approved",
+                f"申报 {bid.id} 的版本 {number} 当前{STATE_ZH[version.state]}；"
+                "仅可签署已校核的版本",
+            )
         )
     if now_ms >= bid.gate_ms:
-        raise GateClosed(f"the gate of bid {bid.id} is closed; nothing can be approved")
+        raise GateClosed(
+            Words(
+                f"the gate of bid {bid.id} is closed; nothing can be approved",
+                f"申报 {bid.id} 已截止，不能再签署",
+            )
+        )
     judged = await rows.paper_of(pool, vault, bid, number, Judgement)
     if judged is None or judged.approver is Approver.HEAD_TRADER:
         if not may_large:
             raise BidRefused(
-                f"version {number} of bid {bid.id} is above what a trader may approve; ask a head "
-                "of trading"
+                Words(
+                    f"version {number} of bid {bid.id} is above what a trader may approve; ask a "
+                    "head of trading",
+                    f"申报 {bid.id} 的版本 {number} 超出交易员签署限额；请交易主管签署",
+                )
             )
         if who == version.made_by:
             raise BidRefused(
-                f"version {number} of bid {bid.id} is above what one person may decide, and you "
-                "have made it; somebody else approves it"
+                Words(
+                    f"version {number} of bid {bid.id} is above what one person may decide, and "
+                    "you have made it; somebody else approves it",
+                    f"申报 {bid.id} 的版本 {number} 超出一人可决定的限额，且由您编制；须由他人签署",
+                )
             )
     keys = await vault.keys(bid.station)
     step = Step(number, State.CHECKED, State.APPROVED, now_ms, who, _why(why))
@@ -176,7 +218,9 @@ async def approve(
             await audit.write(conn, who, "approve_bid", bid.id, {"version": number})
             await rows.wake(conn, bid.id)
     except Overtaken as error:
-        raise BidRefused(f"{error}; open it again") from error
+        raise BidRefused(
+            Words(f"{error}; open it again", f"申报 {bid.id} 刚被他人处理；请重新打开")
+        ) from error
 
 
 async def withdraw(pool: Pool, vault: Vault, bid: Bid, *, who: str, why: str, now_ms: int) -> None:
@@ -187,16 +231,29 @@ async def withdraw(pool: Pool, vault: Vault, bid: Bid, *, who: str, why: str, no
             left to withdraw.
     """
     if now_ms >= bid.gate_ms:
-        raise GateClosed(f"the gate of bid {bid.id} is closed; it cannot be withdrawn")
+        raise GateClosed(
+            Words(
+                f"the gate of bid {bid.id} is closed; it cannot be withdrawn",
+                f"申报 {bid.id} 已截止，不能再撤回",
+            )
+        )
     sent = bid.newest(State.SUBMITTED)
     if sent is not None:
         raise BidRefused(
-            f"version {sent.number} of bid {bid.id} is on its way to the exchange; withdraw "
-            "the bid when the exchange has answered"
+            Words(
+                f"version {sent.number} of bid {bid.id} is on its way to the exchange; withdraw "
+                "the bid when the exchange has answered",
+                f"申报 {bid.id} 的版本 {sent.number} 正在提交交易所；请在交易所答复后再撤回",
+            )
         )
     standing = bid.newest(State.ACCEPTED)
     if standing is None and not bid.open:
-        raise BidRefused(f"bid {bid.id} has no version that could be withdrawn")
+        raise BidRefused(
+            Words(
+                f"bid {bid.id} has no version that could be withdrawn",
+                f"申报 {bid.id} 没有可撤回的版本",
+            )
+        )
     keys = await vault.keys(bid.station)
     try:
         async with connection(pool) as conn, conn.transaction():
@@ -218,7 +275,10 @@ async def withdraw(pool: Pool, vault: Vault, bid: Bid, *, who: str, why: str, no
             await rows.wake(conn, bid.id)
     except (psycopg.errors.UniqueViolation, Overtaken) as error:
         raise BidRefused(
-            f"bid {bid.id} has changed, or the exchange is being asked about it; open it again"
+            Words(
+                f"bid {bid.id} has changed, or the exchange is being asked about it; open it again",
+                f"申报 {bid.id} 已有变化，或正在向交易所查询；请重新打开",
+            )
         ) from error
 
 
@@ -226,7 +286,12 @@ async def _require_turn(conn: rows.Connection, bid: Bid) -> None:
     """Refuse to change what is over or cleared: its worker is gone, or has gone on."""
     found = await conn.execute("SELECT 1 FROM bid_turns WHERE bid = %s", [bid.id])
     if await found.fetchone() is None or bid.after_clearing is not None:
-        raise BidRefused(f"bid {bid.id} is cleared or over; nothing can be changed")
+        raise BidRefused(
+            Words(
+                f"bid {bid.id} is cleared or over; nothing can be changed",
+                f"申报 {bid.id} 已出清或已结束，不能再修改",
+            )
+        )
 
 
 def _drafted(
@@ -238,24 +303,43 @@ def _drafted(
 def _time_of(offers: BidSet) -> tuple[int, int]:
     starts = [one.start_ms for one in offers.intervals]
     if not starts or sorted(set(starts)) != starts:
-        raise BidRefused("a bid has at least one interval, in order of time, without doubles")
+        raise BidRefused(
+            Words(
+                "a bid has at least one interval, in order of time, without doubles",
+                "申报至少含一个时段，按时间排列且不重复",
+            )
+        )
     return starts[0], starts[-1] + offers.interval_min * MINUTE_MS
 
 
 def _require_same(there: BidSet, given: BidSet) -> None:
-    for name in ("station", "market", "product", "day", "interval_min"):
+    for name in _FIELD_ZH:
         if getattr(there, name) != getattr(given, name):
             raise BidRefused(
-                f"the bid is for {name} {getattr(there, name)}, not {getattr(given, name)}; make "
-                "another bid for that"
+                Words(
+                    f"the bid is for {name} {getattr(there, name)}, not {getattr(given, name)}; "
+                    "make another bid for that",
+                    f"该申报的{_FIELD_ZH[name]}为 {getattr(there, name)}，不是 "
+                    f"{getattr(given, name)}；请另行申报",
+                )
             )
     if _time_of(there) != _time_of(given):
-        raise BidRefused("the bid is for another time; a version covers the same time as the first")
+        raise BidRefused(
+            Words(
+                "the bid is for another time; a version covers the same time as the first",
+                "申报时段不同；各版本的时段须与第一版一致",
+            )
+        )
 
 
 def _why(text: str) -> str:
     if len(text) > _LONGEST_WHY:
-        raise BidRefused(f"the reason has {len(text)} characters; at most {_LONGEST_WHY} are kept")
+        raise BidRefused(
+            Words(
+                f"the reason has {len(text)} characters; at most {_LONGEST_WHY} are kept",
+                f"理由有 {len(text)} 个字符；最多保留 {_LONGEST_WHY} 个",
+            )
+        )
     return text.strip()
 
 

@@ -31,6 +31,7 @@ from cloud.market.bids.states import State, may_follow
 from cloud.market.errors import MarketError
 from cloud.vault.rows import RowPlace
 from cloud.vault.vault import StationKeys, Vault
+from contract.words import Words
 
 Connection = AsyncConnection[TupleRow]
 P = TypeVar("P", Judgement, Approval, Cleared, Scheduled, Delivery, Document, Settlement)
@@ -106,7 +107,7 @@ async def load(pool: Pool, vault: Vault, bid: str) -> Bid:
     """
     found = await load_many(pool, vault, [bid])
     if not found:
-        raise NotFound(f"there is no bid {bid}")
+        raise NotFound(Words(f"there is no bid {bid}", f"没有申报 {bid}"))
     return found[0]
 
 

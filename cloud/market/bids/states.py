@@ -58,3 +58,21 @@ def may_follow(before: State | None, after: State) -> bool:
     if before is None:
         return after is State.DRAFTED
     return after in FOLLOWING.get(before, frozenset())
+
+
+STATE_ZH: Final = {
+    State.DRAFTED: "为草稿",
+    State.CHECKED: "已校核",
+    State.APPROVED: "已签署",
+    State.SUBMITTED: "已提交",
+    State.ACCEPTED: "已被交易所受理",
+    State.REJECTED: "已被交易所拒绝",
+    State.AMENDED: "已被替换",
+    State.CLEARED: "已出清",
+    State.SCHEDULED: "已下达电站",
+    State.DELIVERED: "已交割",
+    State.SETTLED: "已结算",
+    State.WITHDRAWN: "已撤回",
+    State.LAPSED: "已失效",
+}
+"""States in Chinese, as refusals name them."""

@@ -19,6 +19,7 @@ from cloud.market.exchanges import Market
 from cloud.market.forecast import Floats, Forecast
 from cloud.market.forecasts import Ensemble, History, Member
 from cloud.market.units import DAY_MS, MINUTE_MS
+from contract.words import Words
 
 _KEPT_MS: Final = 900_000
 """A forecast stands for a quarter of an hour: what becomes known meanwhile is seen by the next."""
@@ -105,15 +106,24 @@ async def read_history(
     price = await prices.read(pool, sources.price, from_ms, end_ms, known_ms)
     known = np.flatnonzero(np.isfinite(price.value))
     if not len(known):
-        raise BadSeries(f"series {sources.price} holds nothing yet: import its prices first")
+        raise BadSeries(
+            Words(
+                f"series {sources.price} holds nothing yet: import its prices first",
+                f"序列 {sources.price} 尚无数据：请先导入价格",
+            )
+        )
     first_ms = int(price.start_ms[known[0]])
     beside: dict[str, Floats] = {}
     for name, series in sources.exogenous.items():
         reading = await prices.read(pool, series, first_ms, end_ms, known_ms)
         if reading.step_min != price.step_min:
             raise BadSeries(
-                f"series {series} is by {reading.step_min} minutes, {sources.price} by "
-                f"{price.step_min}: import it by the same step"
+                Words(
+                    f"series {series} is by {reading.step_min} minutes, {sources.price} by "
+                    f"{price.step_min}: import it by the same step",
+                    f"序列 {series} 步长为 {reading.step_min} 分钟，{sources.price} 为 "
+                    f"{price.step_min} 分钟：请按相同步长导入",
+                )
             )
         beside[name] = reading.value
     return History(

@@ -28,6 +28,7 @@ from cloud.market.exchanges.profile_file import (
 from cloud.market.exchanges.settlement_file import SettlementFile
 from cloud.market.exchanges.words import Amend, Format, Kind, Role, Stage
 from cloud.market.units import DAY_MS
+from contract.words import Words
 
 V = TypeVar("V")
 PROFILES = Path(__file__).with_name("profiles")
@@ -168,7 +169,12 @@ class Market:
             if one.id == name:
                 return one
         known = ", ".join(one.id for one in self.products)
-        raise BadProfile(f"{self.id}: product {name!r} is not traded there; choose from {known}")
+        raise BadProfile(
+            Words(
+                f"{self.id}: product {name!r} is not traded there; choose from {known}",
+                f"{self.id}：没有交易品种 {name!r}；可选：{known}",
+            )
+        )
 
     def final_ms(self, day: dt.date) -> int:
         """Return from when on a delivery day's statement is revised no more, UTC epoch ms."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cloud.market.errors import MarketError
 from cloud.market.forecast import Floats
+from contract.words import Words
 
 
 class PlanFailed(MarketError):  # noqa: N818 - an outcome: the caller falls back on another plan
@@ -13,8 +14,12 @@ class PlanFailed(MarketError):  # noqa: N818 - an outcome: the caller falls back
     def __init__(self, status: str, limit_s: float) -> None:
         self.status, self.limit_s = status, limit_s
         super().__init__(
-            f"no plan was found within {limit_s:g} s (HiGHS: {status}): allow more time, or look "
-            "whether the battery's limits and its SOC at the beginning agree"
+            Words(
+                f"no plan was found within {limit_s:g} s (HiGHS: {status}): allow more time, or "
+                "look whether the battery's limits and its SOC at the beginning agree",
+                f"{limit_s:g} 秒内未找到计划（HiGHS：{status}）：请放宽时间，或检查电池限值与起始 "
+                "SOC 是否相符",
+            )
         )
 
 

@@ -21,6 +21,7 @@ from cloud.market.prices.local_time import shown
 from cloud.market.prices.publication import Publication
 from cloud.market.prices.series import Kind, Series
 from cloud.market.prices.table import Millis, Reading, Table
+from contract.words import Words
 
 _FIELDS: Final = "id, kind, unit, zone, timezone, step_min, forecast, published"
 _HEAD: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -100,7 +101,12 @@ async def find(pool: Pool, series: str) -> Kept:
     for kept in await list_series(pool):
         if kept.series.id == series:
             return kept
-    raise BadSeries(f"there is no series {series!r}; import one, or list those there are")
+    raise BadSeries(
+        Words(
+            f"there is no series {series!r}; import one, or list those there are",
+            f"没有序列 {series!r}；请先导入，或查看现有序列",
+        )
+    )
 
 
 async def list_series(pool: Pool) -> list[Kept]:

@@ -1,13 +1,16 @@
 // Behaviour of every page: menu, theme, clock, keys, the sign of life of a person, new alarms aloud.
 import { all, one, press, repaint, write } from "./dom.js";
 import { clock, day } from "./format.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 const ACTIVITY_EVERY_MS = 60_000;
 const SHOUT_EVERY_MS = 5_000;
 const KEY_WINDOW_MS = 1_200;
 
 const csrf = one('meta[name="csrf"]').content;
+
+/** What the cloud says of a refusal, in the page's language where it has been told in both. */
+const saidIn = (content) => content?.words?.[language.startsWith("zh") ? "zh" : "en"] ?? content?.message;
 
 /** Ask the cloud; changing requests carry the session's token. Throws with the answer's words. */
 export async function ask(path, { method = "GET", body, signal } = {}) {
@@ -18,7 +21,7 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   const answer = await fetch(path, { method, headers, signal, body: body === undefined || isFile ? body : JSON.stringify(body) });
   const content = answer.headers.get("content-type")?.startsWith("application/json") ? await answer.json() : null;
   if (answer.status === 401) sessionEnded();
-  if (!answer.ok) throw Object.assign(new Error(content?.message ?? answer.statusText), { status: answer.status, answer: content });
+  if (!answer.ok) throw Object.assign(new Error(saidIn(content) ?? answer.statusText), { status: answer.status, answer: content });
   return content;
 }
 
