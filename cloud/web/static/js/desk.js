@@ -113,7 +113,7 @@ class Desk {
       input.addEventListener("input", () => this.typed(place, name, input, row));
       return input;
     };
-    const way = { charge: "C", discharge: "D", up: "U", down: "L", both: "B" }[segment.direction];
+    const way = { charge: t("C"), discharge: t("D"), up: t("U"), down: t("L"), both: t("B") }[segment.direction];
     const power = `${signed(segment) < 0 ? "\u2212" : ""}${segment.power_mw}`;
     row.append(
       cell("q", way),
@@ -242,7 +242,9 @@ class Desk {
     const forecast = this.version.inputs.own_forecast ?? this.version.inputs.forecast;
     const place = one("[data-forecast]");
     if (!forecast) { write(place, t("made without a forecast")); return; }
-    write(place, t("{version}, known {time}", { version: forecast.version, time: clock(forecast.known_ms, facts.zone, false) }));
+    const number = /^ensemble\/(\d+)$/.exec(forecast.version)?.[1];
+    const version = number ? t("weighted ensemble, version {n}", { n: number }) : forecast.version;
+    write(place, t("{version}, known {time}", { version, time: clock(forecast.known_ms, facts.zone, false) }));
     this.showFan = fan(facts, forecast, () => this.chosen);
   }
 
