@@ -39,7 +39,11 @@ async def forecasts_page(visit: PageVisit, wish: money.Asked) -> Response:
     looks, context = await _frame(visit, "forecasts", visit.t("Forecast quality"))
     found = await money.qualities_of(visit.parts, wish)
     context |= _filter(visit, wish, looks)
-    context["forecasts"] = [forecast_view.view(visit, *place, one) for place, one in found.items()]
+    titles = dict(context["stations"])
+    context["forecasts"] = [
+        forecast_view.view(visit, *place, one) | {"station": titles.get(place[0], place[0])}
+        for place, one in found.items()
+    ]
     every = policies.scheduled(visit.parts)
     context["policies"] = [
         training_view.view(
