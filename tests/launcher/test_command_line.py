@@ -97,6 +97,7 @@ BACKTEST = ("market", "backtest", "--prices", "ppo.parquet")
         (("doctor",), (*BACKTEST, "--strategies", "threshold,lp-7-day"), ["cloud", "market"]),
         (("doctor",), (*BACKTEST, "--strategies=markov-sdp"), ["cloud", "market"]),
         (("doctor",), (*BACKTEST, "--strategies", "mpc,ppo+da"), ["cloud", "market", "policy"]),
+        (("doctor",), (*BACKTEST, "--strategies=imitation"), ["cloud", "market", "policy"]),
         (("doctor",), BACKTEST, ["cloud", "market", "policy"]),
         (("doctor",), (*BACKTEST, "--policy-as-is"), ["cloud", "market"]),
         (("doctor",), ("market", "retrain", "cloud.toml"), ["policy"]),

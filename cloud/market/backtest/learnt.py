@@ -114,12 +114,16 @@ def learnt_and_unseen(
     Returns:
         Both courses, and the local day of each step of the second, shape (steps,).
     """
-    measure = max(float(np.median(np.abs(believe(case).profile[case.training]))), 1.0)
     past = replace(case, first=first, last=case.train_to)
-    whole = course_of(past, roll_values(past, past.first, past.last), measure)
+    whole = course_of(past, roll_values(past, past.first, past.last), usual_price(case))
     cut = case.prices.first_of(case.train_to + 1 - unseen_days) - past.span.start
     end = past.span.stop - past.span.start
     return whole.cut(0, cut), whole.cut(cut, end), case.prices.day[past.span][cut:end]
+
+
+def usual_price(case: Case) -> float:
+    """Return the measure in which a policy looks at prices, money per MWh."""
+    return max(float(np.median(np.abs(believe(case).profile[case.training]))), 1.0)
 
 
 def _train(case: Case, first: int, folder: Path) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
-from cloud.market.backtest import ahead, basic, forecasted, learnt, taught
+from cloud.market.backtest import ahead, basic, forecasted, learnt, taught, unaided
 from cloud.market.backtest.case import Case, Outcome
+from cloud.market.bidding.policy_power import Rival
 from cloud.market.bidding.position import Position
 
 Strategy = Callable[[Case], Outcome]
@@ -22,6 +23,7 @@ STRATEGIES: dict[str, Strategy] = {
     "mpc": basic.rolling_point,
     "sdp-independent": basic.independent_sdp,
     "learnt-value": taught.learnt_value,
+    **{kind.value: partial(unaided.rival, kind=kind) for kind in Rival},
     "markov-sdp": basic.markov_sdp,
     "markov-sdp+limit": basic.markov_sdp_limited,
     "markov-sdp+da-50-naked": partial(ahead.naked, position=Position(0.5, -1e9, buys=True)),

@@ -150,3 +150,54 @@ def hindsight(
         out[n] = read(left[t], spacing, after[n])
         if t > 0:
             out[n] -= read(left[t - 1], spacing, before[n])
+
+
+@njit(cache=True)
+def deliver(
+    energy: Floats,
+    price: Floats,
+    action: Floats,
+    hours: float,
+    battery: Physics,
+    earned: Floats,
+) -> None:
+    """Sell or buy a decided power at the price that comes; move the energies on.
+
+    Args:
+        energy: of each battery; changed, shape (batteries,).
+        price: of the step for each, shape (batteries,).
+        action: from -1 (all charging) to 1 (all discharging), shape (batteries,).
+        hours: length of a step.
+        battery: see `see`.
+        earned: filled with money, shape (batteries,).
+    """
+    for n in range(len(energy)):
+        asked = action[n] * (battery[1] if action[n] > 0.0 else battery[0])
+        energy[n], power = step(energy[n], asked, hours, battery)
+        earned[n] = money(power, price[n], hours, battery[5])
+
+
+@njit(cache=True)
+def foreseen(
+    energy: Floats,
+    price: Floats,
+    left: Floats32,
+    hours: float,
+    battery: Physics,
+    action: Floats,
+) -> None:
+    """Fill what perfect foresight does from any energy, as actions of `deliver`.
+
+    Args:
+        energy: before each step, shape (steps,).
+        price: that came, shape (steps,).
+        left: values known in hindsight, shape (steps, points).
+        hours: see `deliver`.
+        battery: see `deliver`.
+        action: filled, shape (steps,).
+    """
+    curve = np.empty(left.shape[1])
+    for t in range(len(energy)):
+        curve[:] = left[t]
+        asked = best_power(curve, energy[t], price[t], hours, battery, 0.0, 0.0, 0.0)
+        action[t] = asked / (battery[1] if asked > 0.0 else battery[0])

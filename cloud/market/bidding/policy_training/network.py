@@ -46,7 +46,7 @@ def write_network(policy: Any, path: Path, questions: Floats32) -> float:
 
 
 def trained_actions(policy: Any, questions: Floats32) -> Floats32:
-    """Return the trained policy's actions without chance, shape (questions, 2)."""
+    """Return the trained policy's actions without chance, shape (questions, actions)."""
     told, _ = policy.predict(questions, deterministic=True)
     return np.clip(np.asarray(told, np.float32), -1, 1)
 
@@ -72,12 +72,12 @@ def to_onnx(policy: Any) -> onnx.ModelProto:
         for name, value in (("least", -1.0), ("most", 1.0))
     ]
     nodes.append(helper.make_node("Clip", [flowing, "least", "most"], ["actions"]))
-    features = layers[0].weight.shape[1]
+    features, actions = layers[0].weight.shape[1], layers[-1].weight.shape[0]
     graph = helper.make_graph(
         nodes,
         "bidding-policy",
         [helper.make_tensor_value_info("seen", TensorProto.FLOAT, ["n", features])],
-        [helper.make_tensor_value_info("actions", TensorProto.FLOAT, ["n", 2])],
+        [helper.make_tensor_value_info("actions", TensorProto.FLOAT, ["n", actions])],
         [*constants, *ends],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])

@@ -39,20 +39,30 @@ class Practice(VecEnv):
         course: what is learnt on.
         batteries: at once.
         seed: of all chance.
+        features: numbers that are seen; None: the market's, its type and the values.
+        actions: numbers that are decided.
     """
 
-    def __init__(self, course: Course, batteries: int, seed: int) -> None:
+    def __init__(
+        self,
+        course: Course,
+        batteries: int,
+        seed: int,
+        *,
+        features: int | None = None,
+        actions: int = 2,
+    ) -> None:
         self._course = course
         self._rng = np.random.default_rng(seed)
         self._best = hindsight_values(course)
         self._physics = physics(course.battery)
         self._length = round(_EPISODE_HOURS / course.hours)
         self._hold = max(round(_SHAKE_HOURS / course.hours), 1)
-        features = course.seen.shape[1] + len(_TYPES) + VALUE_FEATURES
+        features = features or course.seen.shape[1] + len(_TYPES) + VALUE_FEATURES
         super().__init__(
             batteries,
             gymnasium.spaces.Box(-_SEEN_RANGE, _SEEN_RANGE, (features,), np.float32),
-            gymnasium.spaces.Box(-1, 1, (2,), np.float32),
+            gymnasium.spaces.Box(-1, 1, (actions,), np.float32),
         )
         self._unit = _REWARD_UNIT_SHARE * course.measure * course.battery.discharge_mw
         self._unit *= course.hours / 0.25
@@ -64,7 +74,7 @@ class Practice(VecEnv):
         self._energy, self._factor = np.zeros(batteries), np.ones(batteries)
         self._shaken = np.zeros(batteries, bool)
         self._type = np.zeros(batteries, np.int64)
-        self._action = np.zeros((batteries, 2))
+        self._action = np.zeros((batteries, actions))
 
     def reset(self) -> Floats32:
         """Begin everywhere anew, at different places of the week."""
@@ -113,9 +123,11 @@ class Practice(VecEnv):
         )
         hindsight(self._at, before, self._energy, self._best, self._physics[2], gained)
         weight = self._weights[self._type]
-        reward = weight[:, 0] * (earned + gained) + self._other_aims(weight, power)
-        scaled = np.clip(reward / self._unit, *_REWARD_RANGE)
-        return np.asarray(scaled, np.float32)
+        return self._scaled(weight[:, 0] * (earned + gained) + self._other_aims(weight, power))
+
+    def _scaled(self, reward: Floats) -> Floats32:
+        """Count money in units, and cut what lies far outside."""
+        return np.asarray(np.clip(reward / self._unit, *_REWARD_RANGE), np.float32)
 
     def _other_aims(self, weight: Floats, power: Floats) -> Floats:
         """Money for balance and for what could be given to frequency response."""

@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 Progress = Callable[[int, int, int], None]
 """Told a seed, steps done and steps in all."""
 
-_BATTERIES, _STEPS, _BATCH, _EPOCHS = 64, 168, 2688, 5
+BATTERIES, _STEPS, _BATCH, _EPOCHS = 64, 168, 2688, 5
 _DISCOUNT, _GAE = 0.985, 0.93
 """Short: the change of the hindsight value has told a step already what comes of it."""
 _LEARNING_RATE, _LEAST_RATE = 1e-4, 1e-5
@@ -44,6 +44,23 @@ class Options:
 
     steps: int = 4_000_000
     seeds: tuple[int, ...] = (0, 1)
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How PPO learns; as it stands, our policy.
+
+    Attributes:
+        discount: of a reward one step later.
+        gae: how far advantages look beyond the value that is learnt beside the policy.
+        rate: of learning at first.
+        first_log_std: of the actions at first: how far practice strays.
+    """
+
+    discount: float = _DISCOUNT
+    gae: float = _GAE
+    rate: float = _LEARNING_RATE
+    first_log_std: float = _FIRST_LOG_STD
 
 
 @dataclass(frozen=True)
@@ -86,8 +103,8 @@ def retrain(
     """
     options = options or Options()
     folder.mkdir(parents=True, exist_ok=True)
-    key = _key(course, options)
-    _forget_others(folder, key)
+    key = course_key(course, options)
+    forget_others(folder, key)
     networks: dict[str, str] = {}
     questions = _questions(course)
     for seed in options.seeds:
@@ -96,9 +113,9 @@ def retrain(
             write_network(_train(course, seed, options, folder, progress), path, questions)
         networks[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     card = _card(course, options, key, networks)
-    _write_card(folder, card | {"gate": {"promoted": False}})
+    write_card(folder, card | {"gate": {"promoted": False}})
     verdict = judge(*earnings(load_policy(folder), unseen, days))
-    _write_card(folder, card | {"gate": asdict(verdict)})
+    write_card(folder, card | {"gate": asdict(verdict)})
     return Promoted(folder, verdict) if verdict.promoted else Kept(folder, verdict)
 
 
@@ -129,16 +146,46 @@ def _train(
     course: Course, seed: int, options: Options, folder: Path, progress: Progress | None
 ) -> Any:
     """Return a trained policy of stable-baselines3."""
+    practice = Practice(course, BATTERIES, seed)
+
+    def begin() -> Any:
+        return fresh(practice, seed)
+
+    kept = folder / f"seed-{seed}.zip"
+    return practise(practice, seed, options.steps, kept, begin, progress=progress)
+
+
+def practise(
+    practice: Practice,
+    seed: int,
+    steps: int,
+    kept: Path,
+    begin: Callable[[], Any],
+    *,
+    manner: Manner | None = None,
+    progress: Progress | None = None,
+) -> Any:
+    """Practise until all steps are done, from where a training that was cut has been.
+
+    Args:
+        practice: the practice ground.
+        seed: of the learner.
+        steps: in all.
+        kept: file of the training.
+        begin: makes the learner where nothing is kept.
+        manner: with which it was made.
+        progress: told how far it is.
+
+    Returns:
+        The trained policy of stable-baselines3.
+    """
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    kept = folder / f"seed-{seed}.zip"
-    practice = Practice(course, _BATTERIES, seed)
-    held = kept.exists()
-    model: Any = PPO.load(kept, env=practice, device="cpu") if held else fresh(practice, seed)
-    rest = options.steps - model.num_timesteps
+    model: Any = PPO.load(kept, env=practice, device="cpu") if kept.exists() else begin()
+    rest = steps - model.num_timesteps
     if rest > 0:
-        keeper = _Keeper(kept, seed, options.steps, progress)
-        rate = _rate(model.num_timesteps / options.steps)
+        keeper = _Keeper(kept, seed, steps, progress)
+        rate = _rate((manner or Manner()).rate)
         model.learning_rate = rate
         model.lr_schedule = rate
         model.learn(rest, callback=keeper, reset_num_timesteps=False)
@@ -146,25 +193,26 @@ def _train(
     return model.policy
 
 
-def _rate(done: float) -> Callable[[float], float]:
-    """Falls in a straight line over the whole training, also one that was cut."""
-    return lambda left: _LEARNING_RATE * left * (1 - done) + _LEAST_RATE
+def _rate(first: float) -> Callable[[float], float]:
+    """Falls in a straight line over the whole training; `left` knows of what preceded a cut."""
+    return lambda left: first * left + _LEAST_RATE
 
 
-def fresh(practice: Practice, seed: int) -> Any:
-    """Return a learner of stable-baselines3 that bids as the Markov-SDP, nearly."""
+def fresh(practice: Practice, seed: int, manner: Manner | None = None) -> Any:
+    """Return a learner of stable-baselines3 whose actions are nought, nearly: the Markov-SDP's."""
+    manner = manner or Manner()
     model: Any = PPO(
         "MlpPolicy",
         practice,
         n_steps=_STEPS,
         batch_size=_BATCH,
         n_epochs=_EPOCHS,
-        gamma=_DISCOUNT,
-        gae_lambda=_GAE,
-        learning_rate=_LEARNING_RATE,
+        gamma=manner.discount,
+        gae_lambda=manner.gae,
+        learning_rate=manner.rate,
         ent_coef=0.001,
         clip_range=0.2,
-        policy_kwargs={"net_arch": _NEURONS, "log_std_init": _FIRST_LOG_STD},
+        policy_kwargs={"net_arch": _NEURONS, "log_std_init": manner.first_log_std},
         device="cpu",
         seed=seed,
     )
@@ -201,7 +249,7 @@ def _keep(model: Any, file: Path) -> None:
 
 
 def _questions(course: Course) -> npt.NDArray[np.float32]:
-    practice = Practice(course, _BATTERIES, 0)
+    practice = Practice(course, BATTERIES, 0)
     return practice.reset()
 
 
@@ -222,13 +270,15 @@ def _card(course: Course, options: Options, key: str, networks: dict[str, str]) 
     }
 
 
-def _write_card(folder: Path, card: dict[str, Any]) -> None:
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write a policy's card whole or not at all."""
     part = folder / (CARD_FILE + ".part")
     part.write_text(json.dumps(card, indent=1) + "\n", "utf-8")
     part.replace(folder / CARD_FILE)
 
 
-def _key(course: Course, options: Options) -> str:
+def course_key(course: Course, options: Options) -> str:
+    """Return what names a course and how long is practised on it."""
     digest = hashlib.sha256()
     parts: Sequence[npt.NDArray[Any]] = (course.price, course.base, course.seen)
     for part in parts:
@@ -237,7 +287,7 @@ def _key(course: Course, options: Options) -> str:
     return digest.hexdigest()[:16]
 
 
-def _forget_others(folder: Path, key: str) -> None:
+def forget_others(folder: Path, key: str) -> None:
     """Networks of another course would be taken for this one's."""
     mark = folder / "course"
     if mark.exists() and mark.read_text("utf-8") == key:

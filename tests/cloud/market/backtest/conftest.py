@@ -43,6 +43,7 @@ def request_of(folder: Path, step_min: int) -> Request:
         train_until=dt.date(2024, 3, 10),
         first=dt.date(2024, 3, 11),
         last=dt.date(2024, 3, 24),
+        policy_steps=64 * 168,  # one round: what learns a policy shows that it does
     )
 
 

@@ -11,7 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud.market.backtest import STRATEGIES, run_backtest
+from cloud.market.backtest.case import Case
 from cloud.market.backtest.run import make_case
+from cloud.market.backtest.unaided import _told
+from cloud.market.bidding.policy_features import SEEN_STEPS_AGO
+from cloud.market.bidding.policy_power import Rival
 from cloud.market.errors import BadProfile, BadSeries
 from tests.cloud.market.backtest.conftest import write
 
@@ -40,6 +44,8 @@ def test_every_strategy_gives_a_row_and_none_earns_more_than_perfect_foresight(
     assert by_name["ppo"].revenue == by_name["markov-sdp"].revenue
     assert "fall-back" in by_name["ppo"].notes[0]
     assert by_name["markov-sdp+da"].notes
+    assert by_name["imitation"].revenue > 0
+    assert all("never bids" in by_name[kind].notes[0] for kind in Rival)
     assert seen[-1] == ("", len(QUICK), len(QUICK))
     assert [row["strategy"] for row in json.loads(out.read_text())["rows"]] == QUICK
 
@@ -89,8 +95,34 @@ def test_shaken_prices_and_spoilt_inputs_break_no_bid_and_the_fall_back_is_count
     assert told["lp-day-ahead"] > 0
 
 
-def test_no_strategy_but_perfect_foresight_sees_what_comes_later(asked_hourly):
+def test_no_strategy_but_perfect_foresight_sees_what_comes_later(asked_hourly, tmp_path):
+    case = make_case(asked_hourly, tmp_path / "out.json")
+    other, middle = _another_future(case)
+
+    for name in set(QUICK) - {"perfect", "ppo", "ppo-ungated", "ppo+da"}:
+        # Who decides a power does so before the price of the step before is known.
+        late = SEEN_STEPS_AGO if name in set(Rival) else 0
+        before = slice(0, middle + late)
+        one, two = STRATEGIES[name](case), STRATEGIES[name](other)
+        assert np.array_equal(one.power_mw[before], two.power_mw[before]), name
+
+
+@pytest.mark.parametrize("kind", Rival)
+def test_who_decides_a_power_is_told_prices_of_two_steps_ago_and_before(asked_hourly, kind):
     case = make_case(asked_hourly)
+    other, middle = _another_future(case)
+    steps = np.arange(case.span.stop - case.span.start)
+    energy = np.linspace(0, 2, len(steps))
+
+    one, two = (_told(which, kind, 30.0)[0].see(steps, energy) for which in (case, other))
+
+    known = middle + SEEN_STEPS_AGO
+    assert np.array_equal(one[:known], two[:known])
+    assert (one[known] != two[known]).any()
+
+
+def _another_future(case: Case) -> tuple[Case, int]:
+    """Return the case with other prices from a tested step on, and the step's number."""
     middle = case.prices.first_of(case.first + 12)
     changed = case.prices.price.copy()
     changed[middle:] *= -3.0
@@ -98,12 +130,7 @@ def test_no_strategy_but_perfect_foresight_sees_what_comes_later(asked_hourly):
     # Day-ahead prices of the next day are known since 13:30 of the day before.
     ahead[case.prices.first_of(case.first + 13) :] = 7.0
     prices = replace(case.prices, price=changed, day_ahead=ahead)
-    other = replace(case, prices=prices, seen=prices)
-    before = slice(0, middle - case.span.start)
-
-    for name in set(QUICK) - {"perfect", "ppo", "ppo-ungated", "ppo+da"}:
-        one, two = STRATEGIES[name](case), STRATEGIES[name](other)
-        assert np.array_equal(one.power_mw[before], two.power_mw[before]), name
+    return replace(case, prices=prices, seen=prices), middle - case.span.start
 
 
 def test_without_a_day_ahead_market_the_past_stands_in(asked, tmp_path):
