@@ -74,8 +74,8 @@ def stress(
         ),
         (
             "spike",
-            f"a spike to {spike_price:g}",
-            f"尖峰至{spike_price:g}",
+            f"a spike to {spike_price:,g} per MWh",
+            f"尖峰至每 MWh {spike_price:,g}",
             _spike(prices, spike_price),
             battery,
         ),
