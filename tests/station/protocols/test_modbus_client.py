@@ -9,7 +9,8 @@ from station.protocols.modbus.client import Connection, DeviceRefused
 from station.protocols.modbus.profile import Space
 from tests.station.protocols.modbus_server import CLOSE, HANG, Bank, ModbusServer, mbap
 
-TIMEOUT_S = 0.25
+TIMEOUT_S = 10.0
+SILENT_S = 0.25  # where no good answer comes
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ async def connection(server):
     connection.close()
 
 
-async def read(connection, count=10):
-    return (await connection.read(1, Space.HOLDING, 0, count, TIMEOUT_S)).tolist()
+async def read(connection, count=10, timeout_s=TIMEOUT_S):
+    return (await connection.read(1, Space.HOLDING, 0, count, timeout_s)).tolist()
 
 
 async def test_registers_and_bits_arrive_as_they_lie(connection):
@@ -80,7 +81,7 @@ async def test_a_wrong_answer_never_becomes_a_value_and_the_next_connection_is_c
     server.behaviour = reply
 
     with pytest.raises((BadReply, DeviceUnreachable)):
-        await read(connection)
+        await read(connection, timeout_s=SILENT_S)
 
     server.behaviour = None
     if not connection.connected:
@@ -97,7 +98,7 @@ async def test_a_late_answer_is_not_taken_for_the_next_questions(server, connect
 
     server.behaviour = late
     with pytest.raises(DeviceUnreachable):
-        await read(connection, 10)
+        await read(connection, 10, SILENT_S)
 
     assert await read(connection, 5) == list(range(100, 105))
 
@@ -145,4 +146,4 @@ async def test_nobody_listening_is_unreachable(server):
     await server.stop()
 
     with pytest.raises(DeviceUnreachable, match="accepts no connection"):
-        await Connection("127.0.0.1", server.port).connect(0.5)
+        await Connection("127.0.0.1", server.port).connect(10.0)
