@@ -183,7 +183,7 @@ def running_exchange(config_file: Path) -> Iterator[TestExchange]:
     thread = Thread(target=serve, args=(config, stop, ready))
     thread.start()
     try:
-        assert listens.wait(20)
+        assert listens.wait(60)
         yield TestExchange(
             f"http://127.0.0.1:{ports['exchange']}", config.folder, config.token_file
         )

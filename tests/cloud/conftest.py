@@ -26,7 +26,7 @@ _FAST = {
     "full_page_writes": "off",
     # A client that is cancelled while it connects leaves its server process waiting for the
     # password, and DROP DATABASE waits for that process.
-    "authentication_timeout": "1s",
+    "authentication_timeout": "3s",
 }
 
 
@@ -79,7 +79,7 @@ def dsn(server_dsn: str, template: str) -> Iterator[str]:
 @pytest.fixture
 async def pool(dsn: str) -> AsyncIterator[Pool]:
     """A connection pool on the fresh database."""
-    opened = create_pool(dsn, size=8, timeout_s=2.0)
+    opened = create_pool(dsn, size=8, timeout_s=20.0)
     await opened.open(wait=True)
     yield opened
     await opened.close()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import functools
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -29,8 +30,9 @@ LIMITS = Limits(
 DESK = "east"
 
 
+@functools.cache
 def day_ahead() -> dt.date:
-    """A delivery day whose gate is at least a day away."""
+    """A delivery day whose gate is at least a day away: one for all tests of a process."""
     return dt.datetime.now(ZoneInfo(MARKET.calendar.zone)).date() + dt.timedelta(days=2)
 
 

@@ -84,7 +84,10 @@ def test_a_client_without_a_certificate_is_refused_through_the_proxy_and_its_add
     anonymous = ssl.create_default_context(cafile=cluster.addresses["ca"])
     transport = httpx.HTTPTransport(verify=anonymous, local_address=VISITOR)
 
-    with httpx.Client(transport=transport) as client, pytest.raises(httpx.TransportError):
+    with (
+        httpx.Client(transport=transport, timeout=20) as client,
+        pytest.raises(httpx.TransportError),
+    ):
         client.get(f"{cluster.addresses['edge']}/edge/v1/orders")
 
     cluster.refused("handshake_refused", VISITOR)
@@ -199,7 +202,7 @@ def test_another_origin_is_refused_behind_the_proxy(cluster, browser, origin):
 
 
 def test_plain_http_leads_to_tls_and_health_is_not_for_outside(cluster, browser):
-    plain = httpx.get(f"http://localhost:{cluster.proxy.ports['console-http']}/sign-in")
+    plain = httpx.get(f"http://localhost:{cluster.proxy.ports['console-http']}/sign-in", timeout=20)
 
     assert plain.status_code == 308
     assert plain.headers["location"].startswith("https://")

@@ -20,7 +20,7 @@ def free_port() -> int:
 class HttpReceiver:
     """Keeps what is posted to it; answers with `status` and the JSON `answer`."""
 
-    port: int = field(default_factory=free_port)
+    port: int = 0
     status: int = 200
     answer: dict[str, Any] = field(default_factory=lambda: {"errcode": 0, "errmsg": "ok"})
     requests: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
@@ -32,6 +32,7 @@ class HttpReceiver:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from cloud.access import Role, users
 from cloud.app import Worker, open_worker
 from cloud.config import CloudConfig
 from cloud.web.user_app import create_user_app
-from tests.cloud.web.console import FACTS, midnight_ms, quick_passwords
+from tests.cloud.web.console import FACTS, PATIENT, midnight_ms, quick_passwords
 from tests.cloud.web.feeder import Feeder, now_ms
 from tests.cloud.web.plant import Plant
 
@@ -46,7 +46,7 @@ class Cloud:
 
 @pytest.fixture
 async def cloud(dsn, tmp_path) -> AsyncIterator[Cloud]:
-    async with open_worker(CloudConfig(data_dir=tmp_path), dsn) as worker:
+    async with open_worker(CloudConfig(data_dir=tmp_path, database=PATIENT), dsn) as worker:
         yield Cloud(worker, create_user_app(worker.services, passwords=quick_passwords()))
 
 

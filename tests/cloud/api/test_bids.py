@@ -16,7 +16,7 @@ from contract.words import Words
 from tests.cloud.api.conftest import Cloud
 from tests.cloud.desk_day import DESK, LIMITS, PRODUCT, day_ahead, new_bid
 from tests.cloud.stations import create_station
-from tests.cloud.web.console import quick_passwords
+from tests.cloud.web.console import PATIENT, quick_passwords
 
 BASE = "/api/v1/stations/haibin-1/bids"
 CASES = ["expected", "price_up", "price_down", "spike", "negative_day", "outage"]
@@ -187,7 +187,7 @@ async def test_what_a_trader_drafts_is_weighed_with_the_newest_forecast(dsn, tmp
         "price": "tx.ahead",
         "products": [{"id": PRODUCT.id}],
     }
-    config = CloudConfig(data_dir=tmp_path, market={"desks": [section]})
+    config = CloudConfig(data_dir=tmp_path, database=PATIENT, market={"desks": [section]})
     async with open_worker(config, dsn) as worker:
         one = worker.services
         await create_station(one.pool, "haibin-1")

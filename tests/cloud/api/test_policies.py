@@ -9,7 +9,7 @@ from cloud.web.user_app import create_user_app
 from tests.cloud.api.conftest import Cloud
 from tests.cloud.market.retraining.past import BEGUN_MS, MODEL, WEEK_MS, put_trainings
 from tests.cloud.stations import create_station
-from tests.cloud.web.console import quick_passwords
+from tests.cloud.web.console import PATIENT, quick_passwords
 
 MARKET = "cn-shandong"
 SECTION = {"station": "s1", "market": MARKET, "price": "tx.real_time", "every_days": 14}
@@ -17,7 +17,7 @@ SECTION = {"station": "s1", "market": MARKET, "price": "tx.real_time", "every_da
 
 @pytest.fixture
 async def policy_cloud(dsn, tmp_path):
-    config = CloudConfig(data_dir=tmp_path, market={"trainings": [SECTION]})
+    config = CloudConfig(data_dir=tmp_path, database=PATIENT, market={"trainings": [SECTION]})
     async with open_worker(config, dsn) as worker:
         await create_station(worker.services.pool, "s1")
         yield Cloud(worker, create_user_app(worker.services, passwords=quick_passwords()))

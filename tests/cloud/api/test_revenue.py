@@ -18,7 +18,7 @@ from cloud.web.user_app import create_user_app
 from tests.cloud.api.conftest import Cloud
 from tests.cloud.settled import MARKET, PRODUCT, SERIES, price_of, settle_day, store_prices
 from tests.cloud.stations import create_station
-from tests.cloud.web.console import quick_passwords
+from tests.cloud.web.console import PATIENT, quick_passwords
 
 FIRST, LAST = dt.date(2026, 3, 3), dt.date(2026, 3, 5)
 SPAN = f"from={FIRST}&to={LAST}"
@@ -33,7 +33,7 @@ async def market_cloud(dsn, tmp_path):
         "price": SERIES,
         "products": [{"id": PRODUCT.id}],
     }
-    config = CloudConfig(data_dir=tmp_path, market={"desks": [desk]})
+    config = CloudConfig(data_dir=tmp_path, database=PATIENT, market={"desks": [desk]})
     async with open_worker(config, dsn) as worker:
         pool, vault = worker.services.pool, worker.services.vault
         await create_station(pool, "s1")

@@ -10,7 +10,7 @@ from cloud.web.user_app import create_user_app
 from tests.cloud.api.conftest import Cloud
 from tests.cloud.desk_day import new_bid
 from tests.cloud.stations import create_station
-from tests.cloud.web.console import quick_passwords
+from tests.cloud.web.console import PATIENT, quick_passwords
 
 PAGE = "/undelivered"
 API = "/api/v1/undelivered"
@@ -26,7 +26,9 @@ async def left(dsn, tmp_path):
         (folder / "refused" / name).write_text("{}")
     hook = {"name": "scada", "url": "http://127.0.0.1:9", "secret_file": str(secret)}
     market = {"webhooks": [hook], "inbox": str(folder)}
-    async with open_worker(CloudConfig(data_dir=tmp_path, market=market), dsn) as worker:
+    async with open_worker(
+        CloudConfig(data_dir=tmp_path, database=PATIENT, market=market), dsn
+    ) as worker:
         one = worker.services
         await create_station(one.pool, "haibin-1")
         made = new_bid("haibin-1", power="2")

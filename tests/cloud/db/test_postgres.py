@@ -74,7 +74,7 @@ def test_after_kill_9_it_is_back_with_everything_committed(server):
             conn.execute("INSERT INTO kept VALUES (%s)", [number])
             os.kill(server.pid, signal.SIGKILL)
 
-        wait_until(lambda: server.pid is None, "the end of the server", 10)
+        wait_until(lambda: server.pid is None, "the end of the server")
         assert server.ensure_running()
 
         with psycopg.connect(server.dsn) as conn:

@@ -173,7 +173,7 @@ def enrol(cloud: Cloud, database: EmbeddedPostgres) -> tuple[FakeStation, ssl.SS
         )
     trust = ssl.create_default_context(cafile=cloud.addresses["ca"])
     fake = FakeStation("alpha", bytes(31) + b"\x09")
-    with httpx.Client(verify=trust) as client:
+    with httpx.Client(verify=trust, timeout=30) as client:
         granted = client.post(f"{cloud.addresses['enrol']}/enrol/v1", json=fake.enrolment(token))
     fake.cloud_key = base64.b64decode(granted.json()["cloud_key"])
     fake.new_epoch(1)
@@ -182,13 +182,14 @@ def enrol(cloud: Cloud, database: EmbeddedPostgres) -> tuple[FakeStation, ssl.SS
         certificate_pem = granted.json()["ca"].encode()
 
     context = fake.context(Known, granted.json()["certificate"].encode())  # type: ignore[arg-type]
-    with httpx.Client(verify=context) as client:
+    with httpx.Client(verify=context, timeout=30) as client:
         client.post(f"{cloud.addresses['edge']}/edge/v1/keys", content=fake.announcement)
         where = f"{cloud.addresses['edge']}/edge/v1/layouts/{CELLS.hash8.hex()}"
         client.put(where, content=CELLS.to_json()).raise_for_status()
     return fake, context
 
 
+@pytest.mark.timeout(600)  # each kill may take a minute to get over
 @pytest.mark.parametrize(
     "kills", [pytest.param(7, id="short"), pytest.param(56, id="long", marks=pytest.mark.long)]
 )

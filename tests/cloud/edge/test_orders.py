@@ -124,7 +124,7 @@ async def test_a_waiting_station_hears_of_an_order_at_once(site):
 
     order = await issue(site)
 
-    found = await asyncio.wait_for(waiting, 5)
+    found = await asyncio.wait_for(waiting, 20)
     assert [one["order"]["id"] for one in found] == [order.id]
 
 
@@ -137,7 +137,7 @@ async def test_a_wait_in_vain_ends_with_204_and_so_does_a_leaving_worker(site):
     site.worker.edge.news.close()
 
     assert answer.status_code == 204
-    assert (await asyncio.wait_for(waiting, 5)).status_code == 204
+    assert (await asyncio.wait_for(waiting, 20)).status_code == 204
 
 
 async def test_receipts_are_kept_once_and_the_newest_outcome_is_the_status(site):

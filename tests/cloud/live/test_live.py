@@ -135,8 +135,8 @@ async def test_a_slow_reader_gets_the_newest_image_and_no_queue(lane):
     for second in range(1, 10):
         await lane.put(second + 1, [frame(t0_ms=T0_MS + second * 1_000, n=1)])
 
-    first = await asyncio.wait_for(waiting, 10)
-    newest = first if first.at_ms == T0_MS + 9_000 else await asyncio.wait_for(anext(images), 10)
+    first = await asyncio.wait_for(waiting, 30)
+    newest = first if first.at_ms == T0_MS + 9_000 else await asyncio.wait_for(anext(images), 30)
 
     assert newest.at_ms == T0_MS + 9_000
     await images.aclose()

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from psycopg.conninfo import make_conninfo
 
 from tests.cloud.web.console import Console, running_console
+
+expect.set_options(timeout=30_000)  # a loaded machine needs it, and none waits longer than it must
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 _ARGUMENTS = [
@@ -67,11 +70,16 @@ class Visitor:
         return self.page
 
 
+def asked(page: Page) -> dict[str, list[str]]:
+    """What the address asks for; Playwright's own copy of it may be a little older."""
+    return parse_qs(page.evaluate("location.search").removeprefix("?"))
+
+
 @pytest.fixture(scope="session")
 def session(console: Console) -> str:
     """The cookie of a session of the administrator."""
     credentials = {"user": console.user, "password": console.password}
-    answer = httpx.post(f"{console.url}/api/v1/session", json=credentials)
+    answer = httpx.post(f"{console.url}/api/v1/session", json=credentials, timeout=30)
     return answer.cookies["sm_session"]
 
 

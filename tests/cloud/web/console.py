@@ -22,7 +22,7 @@ from cloud.app import Worker, open_worker
 from cloud.config import CloudConfig
 from cloud.web.user_app import create_user_app
 from tests.cloud.web.feeder import Feeder, now_ms
-from tests.cloud.web.plant import CAPACITY_KWH, RATED_KW, Plant, day_schedule_kw
+from tests.cloud.web.plant import CAPACITY_KWH, RATED_KW, SELDOM_MS, Plant, day_schedule_kw
 from tests.waiting import wait_until
 
 _T = TypeVar("_T")
@@ -30,6 +30,8 @@ _T = TypeVar("_T")
 ZONE = "Asia/Shanghai"
 STATION = "haibin-1"
 FACTS = fleet.StationFacts(STATION, "Haibin 1", "海滨一站", ZONE, RATED_KW, CAPACITY_KWH)
+PATIENT = {"pool_timeout_s": 20.0}
+"""Configuration of a database on a loaded machine, which takes its time to let a client in."""
 _HISTORY_MS = 20 * 60_000
 _ALARMS_EVERY_S = 0.2
 
@@ -69,7 +71,7 @@ def running_console(dsn: str, data_dir: Path, history_ms: int = _HISTORY_MS) -> 
     stop = threading.Event()
 
     async def main() -> None:
-        config = CloudConfig(data_dir=data_dir)
+        config = CloudConfig(data_dir=data_dir, database=PATIENT)
         async with (
             open_worker(config, dsn) as worker,
             serving(create_user_app(worker.services), listener),
@@ -92,7 +94,7 @@ def running_console(dsn: str, data_dir: Path, history_ms: int = _HISTORY_MS) -> 
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    wait_until(lambda: found or failed, "the console to run", 60)
+    wait_until(lambda: found or failed, "the console to run", 150)
     if failed:
         raise failed[0]
     try:
@@ -139,8 +141,12 @@ async def _fill(worker: Worker, listener: socket.socket, history_ms: int) -> Con
     feeder = await Feeder.enrol(worker, FACTS, plant)
     await _order_day(worker)
     present = now_ms() // 1000 * 1000
-    await feeder.history(present - history_ms, present)
-    await feeder.second(present)
+    seldom = present // SELDOM_MS * SELDOM_MS  # told whole: what comes seldom is there as well
+    await feeder.history(present - history_ms, seldom)
+    await feeder.second(seldom)
+    if seldom < present:
+        await feeder.history(seldom + 1000, present)
+        await feeder.second(present)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     loop = asyncio.get_running_loop()
     return Console(url, first.user, first.password, feeder, worker, loop)

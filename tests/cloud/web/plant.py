@@ -27,7 +27,7 @@ WARM_RACK, WARM_CELL = estimates.ODD_RACK, estimates.ODD_CELL
 _RACK_KWH = CAPACITY_KWH / len(RACKS)
 _QUARTER_MS = 900_000
 _DAY_MS = 86_400_000
-_SELDOM_MS = 10_000
+SELDOM_MS = 10_000
 # Charge in the small hours and at noon, discharge in the morning and in the evening (MW by hour).
 _HOURLY_MW = (
     0,
@@ -96,12 +96,12 @@ class Plant:
         self, times: NDArray[np.int64], step_ms: int, racks: Sequence[str]
     ) -> list[Frame]:
         """Estimates of cells, every ten seconds; of longer ranges those of one rack are enough."""
-        seldom = times[times % _SELDOM_MS == 0] if step_ms < _SELDOM_MS else times
+        seldom = times[times % SELDOM_MS == 0] if step_ms < SELDOM_MS else times
         if not self.estimating or not len(seldom):
             return []
         shown = [r for r in racks if len(times) == 1 or r == WARM_RACK]
         power, soc = self._power_and_soc(seldom)
-        layout, every_ms = layouts.estimate_cells_layout(CELLS), max(step_ms, _SELDOM_MS)
+        layout, every_ms = layouts.estimate_cells_layout(CELLS), max(step_ms, SELDOM_MS)
         return [
             frame_of(rack, layout, int(seldom[0]), every_ms, columns)
             for rack in shown

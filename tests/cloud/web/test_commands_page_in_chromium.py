@@ -131,10 +131,10 @@ def test_a_command_that_comes_appears_by_itself_and_a_later_state_takes_its_plac
 
         console.do(console.feeder.command(fresh))
         row = page.locator(f"{ROWS}[data-command='{fresh.id}']")
-        expect(row).to_have_attribute("data-state", "accepted", timeout=15_000)
+        expect(row).to_have_attribute("data-state", "accepted")
         settled = replace(fresh, state=CommandState.SUPERSEDED, settled_ms=fresh.issued_ms + 50)
         console.do(console.feeder.command(settled))
-        expect(row).to_have_attribute("data-state", "superseded", timeout=15_000)
+        expect(row).to_have_attribute("data-state", "superseded")
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def trader(console) -> str:
     roles = frozenset({Role.TRADER})
     console.do(users.create(pool, quick_passwords(), "lin", PASSWORD, roles))
     credentials = {"user": "lin", "password": PASSWORD}
-    answer = httpx.post(f"{console.url}/api/v1/session", json=credentials)
+    answer = httpx.post(f"{console.url}/api/v1/session", json=credentials, timeout=30)
     return answer.cookies["sm_session"]
 
 
@@ -215,7 +215,9 @@ def test_a_trader_changes_a_band_sees_what_it_does_signs_and_sees_it_accepted(
         expect(evening).to_contain_text("Version 1: sells at 62.50 or more")
         expect(evening).to_contain_text("Version 3: set by hand")
     whole = httpx.get(
-        f"{console.url}/api/v1/stations/haibin-1/bids/{bid}", cookies={"sm_session": trader}
+        f"{console.url}/api/v1/stations/haibin-1/bids/{bid}",
+        cookies={"sm_session": trader},
+        timeout=30,
     ).json()
     assert (whole["versions"][-1]["fingerprint"], len(exchange.taken())) == (mark, 1)
 
@@ -242,7 +244,9 @@ def test_who_does_not_trade_sees_neither_the_desk_nor_the_way_to_it(console, vis
     pool = console.worker.services.pool
     roles = frozenset({Role.OPERATOR})
     console.do(users.create(pool, quick_passwords(), "wu", PASSWORD, roles))
-    answer = httpx.post(f"{console.url}/api/v1/session", json={"user": "wu", "password": PASSWORD})
+    answer = httpx.post(
+        f"{console.url}/api/v1/session", json={"user": "wu", "password": PASSWORD}, timeout=30
+    )
     with visit() as visitor:
         page = visitor.page
         page.context.add_cookies(

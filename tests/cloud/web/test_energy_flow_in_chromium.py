@@ -17,7 +17,7 @@ def showing(
 ) -> None:
     """Let the station's stream say these values, and let some containers be long silent."""
     live = f"{url}/api/v1/stations/haibin-1/live"
-    image = httpx.get(live, cookies={"sm_session": session}).json()
+    image = httpx.get(live, cookies={"sm_session": session}, timeout=30).json()
 
     def answer(route: Route) -> None:
         now_ms = time.time() * 1000

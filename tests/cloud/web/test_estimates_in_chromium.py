@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from cloud.web import format as form
+from tests.cloud.web.conftest import asked
 from tests.cloud.web.estimates import ODD_CELL, ODD_RACK, SEARCHING_RACK
 from tests.cloud.web.plant import CELLS, RACKS
 
@@ -103,6 +104,7 @@ def test_the_map_of_cells_switches_between_what_is_measured_and_what_is_estimate
             page.hover("#heat", position={"x": 300, "y": 40})
             tip = page.locator("#heat .tip")
             expect(tip).to_have_text(HALF if end == "%" else re.compile(r"0\.\d\d"))
+            page.wait_for_function(f"(seen) => !seen.includes(({COLOURS})())", arg=list(seen))
             seen.add(page.evaluate(COLOURS))
         assert len(seen) == 5
 
@@ -144,9 +146,7 @@ def test_estimates_that_stop_are_stale_while_what_is_measured_is_not(visit, sile
     with visit(language) as visitor:
         page = visitor.open(RACK)
 
-        expect(page.locator("[data-estimator]")).to_have_text(
-            NAMES[language]["none"], timeout=30_000
-        )
+        expect(page.locator("[data-estimator]")).to_have_text(NAMES[language]["none"])
         expect(page.locator("#estimate dd.stale").first).to_be_visible()
         expect(page.locator("#anomaly")).to_be_hidden()
         expect(page.locator(".kpi .v.stale")).to_have_count(0)
@@ -174,7 +174,7 @@ def test_a_trend_of_an_estimate_has_its_interval_as_a_band(visit, language):
         taller = f"(area) => ({PAINTED})(area) > {line + 5}"
         page.wait_for_function(taller, arg=area(page))
 
-        assert parse_qs(urlsplit(page.url).query)["signal"][-1] == f"{ODD_RACK}:soc_estimate"
+        assert asked(page)["signal"][-1] == f"{ODD_RACK}:soc_estimate"
         assert line < 8
         expect(page.locator("#charts figure")).to_have_count(1)
         page.fill("#search", f"{ODD_RACK} soc")
@@ -227,7 +227,7 @@ def test_health_foresees_sorts_the_worst_cells_and_shows_the_evidence(visit, lan
         page.locator("#anomaly-list a").first.click()
         page.wait_for_url(re.compile(r"/history\?"))
         expect(page.locator("#chosen li")).to_have_count(7)
-        shown = parse_qs(urlsplit(page.url).query)
+        shown = asked(page)
         assert f"{ODD_RACK}:cell_anomaly_score:{ODD_CELL + 1}" in shown["signal"]
 
 

@@ -2,7 +2,7 @@ import datetime as dt
 import io
 import json
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.cloud.web.conftest import SIZES
+from tests.cloud.web.conftest import SIZES, asked
 from tests.cloud.web.console import ZONE
 from tests.cloud.web.feeder import now_ms
 from tests.cloud.web.past import EVENTS, Past, give_past
@@ -97,10 +97,6 @@ def look(visitor, path: str, charts: int) -> Page:
     expect(page.locator("#charts figure")).to_have_count(charts)
     expect(page.locator("[data-told]")).to_have_text(re.compile(r"\d"))
     return page
-
-
-def asked(page: Page) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(page.url).query)
 
 
 def points(page: Page) -> int:
@@ -369,7 +365,7 @@ def test_a_lost_connection_keeps_the_chart_and_can_be_tried_again(visit, console
 
         line.cut()
         page.click("[data-range=week]")
-        expect(page.locator("#trouble")).to_contain_text(WORDS["en"]["cut"], timeout=20_000)
+        expect(page.locator("#trouble")).to_contain_text(WORDS["en"]["cut"])
         expect(page.locator("#charts.old canvas")).to_be_visible()
 
         line.mend()

@@ -77,7 +77,7 @@ def address(console, bids):
 @pytest.fixture(scope="module")
 def store(address, session):
     """What the store says, by the interface."""
-    with httpx.Client(base_url=address, cookies={"sm_session": session}) as client:
+    with httpx.Client(base_url=address, cookies={"sm_session": session}, timeout=30) as client:
         yield lambda path: client.get(f"/api/v1{path}").json()
 
 

@@ -84,7 +84,7 @@ def test_a_pasted_day_is_checked_signed_sent_and_answered(visit, console, langua
         assert re.fullmatch(r"([0-9a-f]{4} ){3}[0-9a-f]{4}", mark)
         page.click("#send")
 
-        expect(page.locator("[data-life=words]")).to_have_text(words["accepted"], timeout=20_000)
+        expect(page.locator("[data-life=words]")).to_have_text(words["accepted"])
         expect(page.locator("#life-steps li.done")).to_have_count(3)
         page.click("#life button")
         newest = page.locator("#orders li").first
@@ -92,6 +92,7 @@ def test_a_pasted_day_is_checked_signed_sent_and_answered(visit, console, langua
         expect(newest).to_contain_text(mark)
 
         page.reload()
+        expect(page.locator("[data-check]")).not_to_have_text("–")
         assert in_time(page)[40:44] == ["1.20"] * 4
 
 
@@ -105,9 +106,7 @@ def test_a_refusal_of_the_station_is_shown_with_its_reason(visit, console, langu
             page.click("[data-act=send]")
             page.click("#send")
 
-            expect(page.locator("[data-life=words]")).to_contain_text(
-                WORDS[language]["refused"], timeout=20_000
-            )
+            expect(page.locator("[data-life=words]")).to_contain_text(WORDS[language]["refused"])
             expect(page.locator("#life-steps li.stopped")).to_have_count(1)
     finally:
         console.feeder.refuse = None

@@ -112,7 +112,7 @@ async def test_one_submission_arrives_whatever_the_exchange_does(
 async def test_an_answer_that_comes_too_late_is_asked_for(exchange: TestExchange):
     exchange.misbehave("late")
 
-    async with _client(exchange, Patience(timeout_s=0.3, attempts=2, wait_s=0)) as client:
+    async with _client(exchange, Patience(timeout_s=2, attempts=5, wait_s=0)) as client:
         outcome = await client.submit("test-exchange", _document(_bid()), SENDING)
 
     assert isinstance(outcome, Accepted)

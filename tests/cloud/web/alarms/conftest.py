@@ -35,7 +35,9 @@ def console(server_dsn: str, template: str):
 @pytest.fixture(scope="module")
 def session(console: Console) -> str:
     credentials = {"user": console.user, "password": console.password}
-    return httpx.post(f"{console.url}/api/v1/session", json=credentials).cookies["sm_session"]
+    return httpx.post(f"{console.url}/api/v1/session", json=credentials, timeout=30).cookies[
+        "sm_session"
+    ]
 
 
 @pytest.fixture(autouse=True)

@@ -29,9 +29,17 @@ def waiting(console: Console) -> int:
 
 
 def event(
-    code: str, device: str, ago_ms: int = 1_000, *, active: bool = True, tag: str = ""
+    code: str,
+    device: str,
+    ago_ms: int = 1_000,
+    *,
+    active: bool = True,
+    tag: str = "",
+    present_ms: int | None = None,
 ) -> Happened:
-    return Happened(code, device, now_ms() - ago_ms - T0, active, tag, now_ms() - T0)
+    """An event so long before the present, which is that of the call unless it is given."""
+    present = (now_ms() if present_ms is None else present_ms) - T0
+    return Happened(code, device, present - ago_ms, active, tag, present)
 
 
 def row_of(page: Page, device: str) -> Locator:
@@ -55,13 +63,17 @@ def show(page: Page, tab: str) -> None:
 
 
 def incident(console: Console) -> None:
+    course = {
+        "cell.temperature": 8_882,
+        "protection.trip": 7_500,
+        "protection.action": 7_300,
+        "protection.confirmed": 5_100,
+        "rack.isolated": 5_000,
+    }
+    present_ms = now_ms()
     happen(
         console,
-        event("cell.temperature", "C1-R07", 8_882),
-        event("protection.trip", "C1-R07", 7_500),
-        event("protection.action", "C1-R07", 7_300),
-        event("protection.confirmed", "C1-R07", 5_100),
-        event("rack.isolated", "C1-R07", 5_000),
+        *(event(code, "C1-R07", ago, present_ms=present_ms) for code, ago in course.items()),
     )
     wait_until(lambda: raised(console) == 3, "the alarms to be raised", 30)
 

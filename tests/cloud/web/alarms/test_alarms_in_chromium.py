@@ -87,7 +87,7 @@ def test_a_flood_of_5000_alarms_leaves_the_page_usable_and_the_first_out_on_top(
         page = visitor.open("/alarms")
         happen(console, first, *rest)
 
-        expect(page.locator(".tabs [data-count=active]")).to_have_text("5,001", timeout=20_000)
+        expect(page.locator(".tabs [data-count=active]")).to_have_text("5,001")
         expect(page.locator(ROWS)).to_have_count(100)
         expect(page.locator(ROWS).first).to_contain_text("first-out")
         expect(page.locator(ROWS).first).to_contain_text("Cell temperature out of limits")
@@ -185,8 +185,8 @@ def test_urgent_alarms_that_come_close_together_are_all_said(visit, console):
         page = visitor.open("/alarms")
         happen(console, event("fire.alarm", "FIRE", 3_000))
         shout = page.locator("#shout")
-        expect(shout).to_have_text("Priority 1: Fire alarm, Haibin 1 · FIRE", timeout=10_000)
+        expect(shout).to_have_text("Priority 1: Fire alarm, Haibin 1 · FIRE")
 
         happen(console, event("pcs.trip", "C1-PCS", 1_000))
 
-        expect(shout).to_have_text("Priority 2: PCS tripped, Haibin 1 · C1-PCS", timeout=15_000)
+        expect(shout).to_have_text("Priority 2: PCS tripped, Haibin 1 · C1-PCS")
