@@ -44,6 +44,7 @@ class PointRow:
         age_s: seconds since arrival or measurement, whichever is longer ago.
         arrived_ms: when it arrived, on the steady clock.
         stale: the age is past the limit of this layout, or the device is disconnected.
+        before: the sample before this one, kept of cells alone.
         scaled: what has been asked of this sample before, by signal, also in earlier cycles.
     """
 
@@ -52,23 +53,22 @@ class PointRow:
     age_s: float
     stale: bool
     arrived_ms: int = 0
+    before: Sample | None = None
     scaled: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     def physical(self, signal: str) -> npt.NDArray[np.float64]:
         """Return the values of a signal in its unit, shape (repeat,); NaN where not usable."""
         known = self.scaled.get(signal)
         if known is None:
-            known = self.scaled[signal] = self._physical(signal)
+            known = self.scaled[signal] = _physical(self.sample, self.layout, signal)
             known.flags.writeable = False
         return known
 
-    def _physical(self, signal: str) -> npt.NDArray[np.float64]:
-        column = self.layout.column(signal)
-        start, stop = self.layout.offset(signal)
-        scale = self.layout.columns[column].signal.scale
-        values = self.sample.values[column].astype(np.float64) * scale
-        values[self.sample.quality[start:stop] >= _INVALID] = np.nan
-        return values
+    def physical_before(self, signal: str) -> npt.NDArray[np.float64]:
+        """Return what the sample before told of a signal; NaN where that is not known."""
+        if self.before is None:
+            return np.full(self.layout.columns[self.layout.column(signal)].repeat, np.nan)
+        return _physical(self.before, self.layout, signal)
 
     def number(self, signal: str) -> float:
         """Return the (first) value of a signal in its unit, NaN when not usable."""
@@ -81,6 +81,14 @@ class PointRow:
         if self.sample.quality[start] >= _INVALID:
             return None
         return int(self.sample.values[column][0])
+
+
+def _physical(sample: Sample, layout: Layout, signal: str) -> npt.NDArray[np.float64]:
+    column = layout.column(signal)
+    start, stop = layout.offset(signal)
+    values = sample.values[column].astype(np.float64) * layout.columns[column].signal.scale
+    values[sample.quality[start:stop] >= _INVALID] = np.nan
+    return values
 
 
 @dataclass(frozen=True)
@@ -172,6 +180,8 @@ class ProcessImage:
             known = self._newest[key] = _Newest(sample, 0, layouts.get(sample.layout), limit_s)
         elif _older(sample, known.sample):
             return
+        elif sample.layout.startswith(CELLS_PREFIX):
+            known.before = known.sample
         known.sample, known.scaled = sample, {}
         known.arrived_ms = sample.received_ms if arrived_ms is None else arrived_ms
 
@@ -203,12 +213,16 @@ class ProcessImage:
 
 @dataclass(slots=True)
 class _Newest:
-    """What is known of one device in one layout: the newest sample, and when it arrived."""
+    """What is known of one device in one layout: the newest sample, and when it arrived.
+
+    Of cells the one before as well: one sample alone does not say that a cell is at an extreme.
+    """
 
     sample: Sample
     arrived_ms: int
     layout: Layout
     limit_s: float
+    before: Sample | None = None
     scaled: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -216,4 +230,6 @@ def _row(known: _Newest, now_ms: int, steady_ms: int, *, lost: bool) -> PointRow
     sample = known.sample
     age_s = max(steady_ms - known.arrived_ms, now_ms - sample.time_ms, 0) / 1000
     stale = lost or age_s > known.limit_s
-    return PointRow(sample, known.layout, age_s, stale, known.arrived_ms, known.scaled)
+    return PointRow(
+        *(sample, known.layout, age_s, stale, known.arrived_ms), known.before, known.scaled
+    )

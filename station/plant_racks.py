@@ -4,11 +4,13 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from contract.layouts import ESTIMATE_LIMIT, RACK
+from station.cell_extremes import cell_extremes
 from station.config import Role, StationConfig
 from station.image import CELLS_PREFIX, Image, PointRow, Table
 from station.image_table import TableRow
@@ -23,11 +25,12 @@ _NOMINAL_CELL_V = 3.2
 def read_racks(image: Image, config: StationConfig) -> dict[str, list[RackState]]:
     """Return the racks of each container."""
     devices = config.with_role(Role.RACK)
-    cells = {
-        device: _cells(row)
+    rows = {
+        device: row
         for (device, layout), row in image.rows.items()
         if layout.startswith(CELLS_PREFIX)
     }
+    hold_s = config.staleness.cell_extremes
     energy_kwh = config.station.capacity_kwh / max(1, len(devices))
     asked = config.estimators
     heeded = asked is not None and asked.health_limits
@@ -35,7 +38,10 @@ def read_racks(image: Image, config: StationConfig) -> dict[str, list[RackState]
     told = _Told.of(table)
     found: dict[str, list[RackState]] = defaultdict(list)
     for device in devices:
-        state = _rack(told, device.tag, cells.get(device.tag), energy_kwh)
+        row = rows.get(device.tag)
+        state = _rack(told, device.tag, None if row is None else _cells(row), energy_kwh)
+        if row is not None and not row.stale and row.age_s <= hold_s:
+            state = with_cell_extremes(state, row)
         left = _health(health, device.tag) if heeded else None
         found[device.container].append(state if left is None else replace(state, health=left))
     return found
@@ -61,6 +67,33 @@ def _cells(row: PointRow) -> CellRow:
         voltage_v=row.physical("cell_voltage_v"),
         temperature_c=row.physical("cell_temperature_c"),
     )
+
+
+_EXTREMES = (
+    ("cell_voltage_max", "v", "cell_voltage_v", True),
+    ("cell_voltage_min", "v", "cell_voltage_v", False),
+    ("cell_temperature_max", "c", "cell_temperature_c", True),
+    ("cell_temperature_min", "c", "cell_temperature_c", False),
+)
+"""An extreme of a rack, its unit, the signal of the cells behind it; whether it is the highest."""
+
+
+def with_cell_extremes(rack: RackState, row: PointRow) -> RackState:
+    """Return a rack with the worse of what its BMS and its cells tell as extremes.
+
+    What the BMS does not tell is told by every usable cell. Against the BMS's word only those
+    count that nobody doubts: a doubtful cell alone must not stop a rack whose BMS denies it.
+    """
+    found: dict[str, Any] = {}
+    for name, unit, signal, is_high in _EXTREMES:
+        own = getattr(rack, f"{name}_{unit}") if rack.fresh else math.nan
+        usable, undoubted = cell_extremes(row, signal).tolist()
+        value, cell = (undoubted if math.isfinite(own) else usable)[0 if is_high else 2 :][:2]
+        milder = value <= own if is_high else value >= own
+        if math.isfinite(value) and not milder:
+            found |= {f"{name}_{unit}": value, f"{name}_index": int(cell)}
+    by_cells = frozenset(name for name in found if not name.endswith("_index"))
+    return replace(rack, by_cells=by_cells, **found) if found else rack
 
 
 _SAME = (

@@ -110,6 +110,9 @@ class StalenessConfig(Section):
     pcs: float = Field(default=5, gt=0)
     rack: float = Field(default=5, gt=0)
     cells: float = Field(default=60, gt=0)
+    cell_extremes: float = Field(
+        default=15, gt=0, description="Cells as the extremes of their rack, which power depends on"
+    )
     chiller: float = Field(default=30, gt=0)
     insulation: float = Field(default=30, gt=0)
     fire: float = Field(default=10, gt=0)

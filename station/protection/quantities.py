@@ -1,6 +1,7 @@
 """From the plant to the quantities of the rules, each as arrays over the devices that have it.
 
-What is stale is not known (NaN). Silence itself is always known. What protection has found
+What is stale is not known (NaN). An extreme that the cells tell in place of their BMS is as old as
+they are. Silence itself is always known. What protection has found
 out by its own actions (a contactor that does not open) comes in as `Inner`.
 """
 
@@ -144,26 +145,43 @@ def _rack_readings(racks: Sequence[tuple[RackState, str]], maps: CellMaps) -> Re
         values = np.array([getattr(r, name) for r, _ in racks], dtype=np.float64)
         return np.where(fresh, values, np.nan)
 
-    def reading(values: Floats, index: str = "") -> Reading:
+    def extreme(name: str) -> Floats:
+        by_cells = [name in r.by_cells for r, _ in racks]
+        values = np.array([getattr(r, name) for r, _ in racks], dtype=np.float64)
+        return np.where(fresh | np.array(by_cells, dtype=np.bool_), values, np.nan)
+
+    def reading(values: Floats, index: str = "", told: str = "") -> Reading:
         cells: Ints = np.zeros(len(devices), dtype=np.int64)
         if index:
             cells = np.array([getattr(r, index) for r, _ in racks], dtype=np.int64)
-        return Reading(devices, containers, values, times, cells)
+        at_ms = times if not told else np.array([_told_ms(r, told) for r, _ in racks], np.int64)
+        return Reading(devices, containers, values, at_ms, cells)
 
-    high, low = column("cell_voltage_max_v"), column("cell_voltage_min_v")
-    hot, cold = column("cell_temperature_max_c"), column("cell_temperature_min_c")
+    high, low = extreme("cell_voltage_max_v"), extreme("cell_voltage_min_v")
+    hot, cold = extreme("cell_temperature_max_c"), extreme("cell_temperature_min_c")
     current, rated = column("current_a"), column("capacity_ah")
     return {
-        Quantity.CELL_VOLTAGE_MAX_V: reading(high, "cell_voltage_max_index"),
-        Quantity.CELL_VOLTAGE_MIN_V: reading(low, "cell_voltage_min_index"),
-        Quantity.CELL_TEMPERATURE_MAX_C: reading(hot, "cell_temperature_max_index"),
-        Quantity.CELL_TEMPERATURE_MIN_C: reading(cold, "cell_temperature_min_index"),
+        Quantity.CELL_VOLTAGE_MAX_V: reading(high, "cell_voltage_max_index", "cell_voltage_max_v"),
+        Quantity.CELL_VOLTAGE_MIN_V: reading(low, "cell_voltage_min_index", "cell_voltage_min_v"),
+        Quantity.CELL_TEMPERATURE_MAX_C: reading(
+            hot, "cell_temperature_max_index", "cell_temperature_max_c"
+        ),
+        Quantity.CELL_TEMPERATURE_MIN_C: reading(
+            cold, "cell_temperature_min_index", "cell_temperature_min_c"
+        ),
         Quantity.VOLTAGE_SPREAD_V: reading(high - low, "cell_voltage_min_index"),
         Quantity.TEMPERATURE_SPREAD_K: reading(hot - cold, "cell_temperature_max_index"),
         Quantity.CHARGE_CURRENT_RATIO: reading(-current / (rated * maps.charge.peak)),
         Quantity.DISCHARGE_CURRENT_RATIO: reading(current / (rated * maps.discharge.peak)),
         Quantity.SOC: reading(column("soc")),
     }
+
+
+def _told_ms(rack: RackState, extreme: str) -> int:
+    """Return the device time of an extreme: that of the cells where they tell it."""
+    if rack.cells is not None and extreme in rack.by_cells:
+        return rack.cells.time_ms
+    return rack.time_ms
 
 
 def _course_readings(racks: Sequence[tuple[RackState, str]], cells: CellCourse | None) -> Readings:

@@ -57,7 +57,9 @@ class RackState:
         soc: 0..1.
         charge_current_limit_a, discharge_current_limit_a: what the BMS allows, positive.
         cell_voltage_max_v ... cell_temperature_min_index: extremes and the cells that have
-            them (1-based; 0 when not told).
+            them (1-based; 0 when not told): the worse of what its BMS and its cells tell.
+        by_cells: those of the four extremes that the cells tell and not the BMS; they are as
+            old as the cells and hold where the rack itself is stale.
         soh: state of health, 0..1.
         capacity_ah: rated charge.
         insulation_alarm: its BMS reports low insulation.
@@ -89,6 +91,7 @@ class RackState:
     time_ms: int = 0
     cells: CellRow | None = None
     health: CellHealth | None = None
+    by_cells: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -103,3 +103,17 @@ def test_a_row_from_the_future_gives_way_when_the_devices_clock_is_right_again()
     row = image.freeze(T0 + 1_500, T0 + 1_500).get("C1-PCS", "pcs")
     assert row.sample.time_ms == T0 + 1_000
     assert not row.stale
+
+
+def test_of_cells_the_sample_before_is_kept_and_of_other_rows_none():
+    image = ProcessImage(LIMITS)
+    for second, volts in enumerate((3.2, 3.3)):
+        image.update(sample("C1-R01", "rack.cells/4", T0 + second * 1000, cell_voltage_v=volts))
+        image.update(running_pcs("C1-PCS", T0 + second * 1000))
+
+    picture = image.freeze(T0 + 1500, T0 + 1500)
+
+    cells = picture.get("C1-R01", "rack.cells/4")
+    assert cells.physical_before("cell_voltage_v").tolist() == [3.2] * 4
+    assert np.isnan(cells.physical_before("cell_temperature_c")).tolist() == [False] * 4
+    assert picture.get("C1-PCS", "pcs").before is None
