@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import psutil
@@ -15,6 +16,8 @@ from tests.waiting import wait_until
 
 # What lies between a device and the durable queue: the batch that is being filled, and its commit.
 UNQUEUED_S = 4
+_LATEST_S = 30
+"""By then a sample that was served has come, or never will."""
 
 
 @dataclass
@@ -46,7 +49,7 @@ class House:
     def kill(self, process: psutil.Process) -> None:
         """kill -9, and wait until it is gone."""
         process.send_signal(signal.SIGKILL)
-        wait_until(lambda: not _alive(process), f"the end of process {process.pid}", 15)
+        wait_until(lambda: not _alive(process), f"the end of process {process.pid}", 30)
 
     def cycles(self) -> int:
         """How many control cycles the station has run since its start."""
@@ -77,10 +80,10 @@ class House:
         tree = station.tree()
         begun = int(time.time())
         os.kill(station.pid, signal.SIGKILL)
-        station.process.wait(15)
+        station.process.wait(30)
         for process in tree[1:]:
             wait_until(
-                lambda process=process: not _alive(process), "the end of the station's children", 15
+                lambda process=process: not _alive(process), "the end of the station's children", 30
             )
         self.stack.start_station()
         self.wait_cycles(2)
@@ -95,6 +98,14 @@ class House:
         until = int(time.time()) - 1
         ticks = report.served(self.stack.folders.record, until)
         self.wait_for_store(until)
+        end = time.monotonic() + _LATEST_S
+        while True:
+            missing, doubled = self._compare(ticks)
+            if not missing or time.monotonic() > end:
+                return missing, doubled
+            self.wait_acknowledged(1)  # several batches are under way at a time
+
+    def _compare(self, ticks: Mapping[Stream, set[int]]) -> tuple[dict[Stream, list[int]], int]:
         missing: dict[Stream, list[int]] = {}
         doubled = 0
         for stream, wanted in ticks.items():

@@ -15,7 +15,9 @@ def test_the_meter_follows_the_schedule_and_every_sample_arrives(house: House):
 
     assert missing == {}
     assert doubled == 0
-    assert house.stack.status()["orders"]["accepted"] >= 1
+    wait_until(
+        lambda: house.stack.status()["orders"]["accepted"] >= 1, "the schedule's receipt", 60
+    )
 
 
 def test_a_pulled_cable_stops_nothing_and_costs_nothing(house: House):

@@ -28,7 +28,7 @@ def thief(house: House) -> Iterator[httpx.Client]:
     context = _context(house)
     identity = house.stack.folders.station / "identity"
     context.load_cert_chain(identity / "tls.pem", identity / "tls.key")
-    with httpx.Client(verify=context) as client:
+    with httpx.Client(verify=context, timeout=30) as client:
         yield client
 
 
@@ -52,7 +52,10 @@ def _queued(house: House) -> list[bytes]:
 
 
 def test_a_client_without_a_certificate_is_refused(house: House):
-    with httpx.Client(verify=_context(house)) as client, pytest.raises(httpx.TransportError):
+    with (
+        httpx.Client(verify=_context(house), timeout=30) as client,
+        pytest.raises(httpx.TransportError),
+    ):
         client.post(_edge(house), content=b"x")
 
 
@@ -78,6 +81,6 @@ def test_a_flipped_byte_in_a_real_batch_is_refused_and_a_replay_changes_nothing(
 
 
 def test_the_console_answers_nothing_to_a_stranger(house: House):
-    answer = httpx.get(f"{house.stack.addresses['web']}/api/v1/stations/demo/live")
+    answer = httpx.get(f"{house.stack.addresses['web']}/api/v1/stations/demo/live", timeout=30)
 
     assert answer.status_code == 401
