@@ -79,21 +79,24 @@ _EXTREMES = (
 
 
 def with_cell_extremes(rack: RackState, row: PointRow) -> RackState:
-    """Return a rack with the worse of what its BMS and its cells tell as extremes.
+    """Return a rack with what its cells tell as extremes, where its BMS does not, or beyond it.
 
     What the BMS does not tell is told by every usable cell. Against the BMS's word only those
     count that nobody doubts: a doubtful cell alone must not stop a rack whose BMS denies it.
     """
     found: dict[str, Any] = {}
+    beyond: dict[str, tuple[float, int]] = {}
     for name, unit, signal, is_high in _EXTREMES:
         own = getattr(rack, f"{name}_{unit}") if rack.fresh else math.nan
         usable, undoubted = cell_extremes(row, signal).tolist()
-        value, cell = (undoubted if math.isfinite(own) else usable)[0 if is_high else 2 :][:2]
-        milder = value <= own if is_high else value >= own
-        if math.isfinite(value) and not milder:
+        told = math.isfinite(own)
+        value, cell = (undoubted if told else usable)[0 if is_high else 2 :][:2]
+        if told and (value > own if is_high else value < own):
+            beyond[f"{name}_{unit}"] = value, int(cell)
+        elif not told and math.isfinite(value):
             found |= {f"{name}_{unit}": value, f"{name}_index": int(cell)}
     by_cells = frozenset(name for name in found if not name.endswith("_index"))
-    return replace(rack, by_cells=by_cells, **found) if found else rack
+    return replace(rack, by_cells=by_cells, beyond=beyond, **found)
 
 
 _SAME = (

@@ -150,24 +150,34 @@ def _rack_readings(racks: Sequence[tuple[RackState, str]], maps: CellMaps) -> Re
         values = np.array([getattr(r, name) for r, _ in racks], dtype=np.float64)
         return np.where(fresh | np.array(by_cells, dtype=np.bool_), values, np.nan)
 
-    def reading(values: Floats, index: str = "", told: str = "") -> Reading:
+    def indices(name: str) -> list[int]:
+        return [getattr(r, name) for r, _ in racks]
+
+    def reading(values: Floats, index: str = "") -> Reading:
         cells: Ints = np.zeros(len(devices), dtype=np.int64)
         if index:
-            cells = np.array([getattr(r, index) for r, _ in racks], dtype=np.int64)
-        at_ms = times if not told else np.array([_told_ms(r, told) for r, _ in racks], np.int64)
+            cells = np.array(indices(index), dtype=np.int64)
+        return Reading(devices, containers, values, times, cells)
+
+    def worst(name: str, index: str) -> Reading:
+        pairs = zip(extreme(name).tolist(), indices(index), strict=True)
+        told = [r.beyond.get(name, own) for (r, _), own in zip(racks, pairs, strict=True)]
+        values = np.array([value for value, _ in told], dtype=np.float64)
+        cells = np.array([cell for _, cell in told], dtype=np.int64)
+        at_ms = np.array([_told_ms(r, name) for r, _ in racks], dtype=np.int64)
         return Reading(devices, containers, values, at_ms, cells)
 
     high, low = extreme("cell_voltage_max_v"), extreme("cell_voltage_min_v")
     hot, cold = extreme("cell_temperature_max_c"), extreme("cell_temperature_min_c")
     current, rated = column("current_a"), column("capacity_ah")
     return {
-        Quantity.CELL_VOLTAGE_MAX_V: reading(high, "cell_voltage_max_index", "cell_voltage_max_v"),
-        Quantity.CELL_VOLTAGE_MIN_V: reading(low, "cell_voltage_min_index", "cell_voltage_min_v"),
-        Quantity.CELL_TEMPERATURE_MAX_C: reading(
-            hot, "cell_temperature_max_index", "cell_temperature_max_c"
+        Quantity.CELL_VOLTAGE_MAX_V: worst("cell_voltage_max_v", "cell_voltage_max_index"),
+        Quantity.CELL_VOLTAGE_MIN_V: worst("cell_voltage_min_v", "cell_voltage_min_index"),
+        Quantity.CELL_TEMPERATURE_MAX_C: worst(
+            "cell_temperature_max_c", "cell_temperature_max_index"
         ),
-        Quantity.CELL_TEMPERATURE_MIN_C: reading(
-            cold, "cell_temperature_min_index", "cell_temperature_min_c"
+        Quantity.CELL_TEMPERATURE_MIN_C: worst(
+            "cell_temperature_min_c", "cell_temperature_min_index"
         ),
         Quantity.VOLTAGE_SPREAD_V: reading(high - low, "cell_voltage_min_index"),
         Quantity.TEMPERATURE_SPREAD_K: reading(hot - cold, "cell_temperature_max_index"),
@@ -179,7 +189,7 @@ def _rack_readings(racks: Sequence[tuple[RackState, str]], maps: CellMaps) -> Re
 
 def _told_ms(rack: RackState, extreme: str) -> int:
     """Return the device time of an extreme: that of the cells where they tell it."""
-    if rack.cells is not None and extreme in rack.by_cells:
+    if rack.cells is not None and (extreme in rack.by_cells or extreme in rack.beyond):
         return rack.cells.time_ms
     return rack.time_ms
 

@@ -5,7 +5,8 @@ epoch milliseconds of the device; 0 when it was never heard.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -57,9 +58,11 @@ class RackState:
         soc: 0..1.
         charge_current_limit_a, discharge_current_limit_a: what the BMS allows, positive.
         cell_voltage_max_v ... cell_temperature_min_index: extremes and the cells that have
-            them (1-based; 0 when not told): the worse of what its BMS and its cells tell.
+            them (1-based; 0 when not told), by its BMS, or by its cells where it tells none.
         by_cells: those of the four extremes that the cells tell and not the BMS; they are as
             old as the cells and hold where the rack itself is stale.
+        beyond: by name of an extreme, what sound cells tell beyond the BMS's word, and which
+            cell. The rules of that extreme heed it; power does not, as it is some seconds older.
         soh: state of health, 0..1.
         capacity_ah: rated charge.
         insulation_alarm: its BMS reports low insulation.
@@ -92,6 +95,7 @@ class RackState:
     cells: CellRow | None = None
     health: CellHealth | None = None
     by_cells: frozenset[str] = frozenset()
+    beyond: Mapping[str, tuple[float, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -162,3 +162,17 @@ def test_the_bms_is_heard_at_once_where_its_cells_are_mild(tmp_path):
     verdict = run.run(3)
 
     assert level_of(verdict, "cell_voltage_high") is Level.TRIP
+
+
+def test_power_and_spread_take_the_word_of_the_bms_where_it_gives_one(tmp_path):
+    told = {"cell_voltage_max_v": 3.32, "cell_voltage_min_v": 3.30}
+    alone, beside = CellRun(tmp_path / "a", **told), CellRun(tmp_path / "b", **told)
+    for run in (alone, beside):
+        run.run(6)
+
+    beside.volts[9], beside.volts[10] = 3.6, 2.9  # of some seconds ago, before a step of power
+    verdicts = [run.run(45) for run in (alone, beside)]
+
+    limits = [(one.limits.charge.kw, one.limits.discharge.kw) for one in verdicts]
+    assert limits[0] == limits[1]
+    assert level_of(verdicts[1], "voltage_spread") is Level.NORMAL
