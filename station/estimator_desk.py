@@ -29,6 +29,8 @@ from station.status import plain_numbers
 
 LOST_MS = 60_000
 """A process that was lost is shown for so long, even when the next one works at once."""
+_FEW_TAGS = 8
+"""So many racks that begin anew are named in an event."""
 _SHOWN = ("soc_estimate", "soc_half_width", "soh_estimate", "innovation_ratio", "cells_searching")
 
 
@@ -200,8 +202,7 @@ class EstimatorDesk:
 
     def _on_began(self, began: Began) -> None:
         if began.how == "resumed":
-            words = Words(f"after {began.away_s:.0f} s", f"中断 {began.away_s:.0f} 秒后")
-            self._ports.note("estimator.resumed", words)
+            self._ports.note("estimator.resumed", _resumed_words(began))
             return
         reason = plain(began.reason or "-").en
         words = Words(f"from the SOC of the BMS ({reason})", f"以 BMS 的 SOC 为起点（{reason}）")
@@ -215,6 +216,21 @@ class EstimatorDesk:
         at_ms = now_ms()
         self._lost = Condition("estimator.lost", DEVICE, at_ms, detail=plain(reason))
         self._ports.raise_for(self._lost, at_ms + LOST_MS)
+
+
+def _resumed_words(began: Began) -> Words:
+    """Return after how long estimates go on, and for which racks they begin."""
+    words = Words(f"after {began.away_s:.0f} s", f"中断 {began.away_s:.0f} 秒后")
+    if not began.cold:
+        return words
+    few, more = began.cold[:_FEW_TAGS], len(began.cold) > _FEW_TAGS
+    en, zh = ", ".join(few) + ", ..." * more, "、".join(few) + "……" * more
+    number = len(began.cold)
+    return Words(
+        f"{words.en}; {number} of {number + began.resumed} racks begin from the SOC of their BMS: "
+        f"{en}",
+        f"{words.zh}；{number + began.resumed} 簇中有 {number} 簇以其 BMS 的 SOC 为起点：{zh}",
+    )
 
 
 def _arranged(group: GroupSetup, bundle: Path, second: Path | None) -> GroupSetup:

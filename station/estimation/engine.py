@@ -17,20 +17,20 @@ from station.estimation.charge_book import ChargeBook
 from station.estimation.charge_desk import ChargeDesk
 from station.estimation.combining import combined
 from station.estimation.keeping import Kept, KeptGroup, KeptStateError
+from station.estimation.resuming import Recalled, begin_from, nothing_known, recalled
 from station.estimation.running import (
     GroupMoment,
     Model,
     Running,
     advance,
     begin_beside,
-    begin_cold,
-    begin_from,
     load_model,
     moment_of,
 )
 from station.estimation.wire import Began, Doubt, Finding, GroupSetup, ModelReport, Moment, Setup
-from station.estimators import Estimates, StateError, state_to_bytes
+from station.estimators import Estimates, state_to_bytes
 from station.estimators.cell_model import Floats
+from station.estimators.samples import Flags
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ class Engine:
         self._setup = setup
         self._groups = _groups(setup)
         self._began_waiting_ms = 0
+        self._recalled: list[Recalled] = []
         self.shadow_error = ""
         self.at_ms = 0
 
@@ -101,18 +102,20 @@ class Engine:
         Raises:
             KeptStateError: what was kept does not fit; nothing has begun.
         """
-        if kept is not None:
-            away_s = self._resume(moment, kept)
-            self._begin_second()
-            return Began("resumed", away_s, "")
+        self._recalled = self._recalled or self._recall(moment, kept)
         told = moment.arrays["bms_soc"]
+        cold = np.concatenate([known.cold for known in self._recalled])
         self._began_waiting_ms = self._began_waiting_ms or moment.at_ms
-        if not np.isfinite(told).all() and moment.at_ms - self._began_waiting_ms < _WAIT_MS:
+        is_told = np.isfinite(told[cold]).all()
+        if not is_told and moment.at_ms - self._began_waiting_ms < _WAIT_MS:
             return None
-        for group in self._groups:
-            group.running = begin_cold(group.model, told[group.racks])
+        away_s = 0.0 if kept is None else (moment.at_ms - kept.at_ms) / 1000
+        began = self._begun(cold, away_s)
+        for group, known in zip(self._groups, self._recalled, strict=True):
+            group.running = begin_from(group.model, known, told[group.racks], away_s)
+        self._recalled = []
         self._begin_second()
-        return Began("cold", 0.0, "")
+        return began
 
     def take(self, moment: Moment) -> Made:
         """Make estimates of a moment."""
@@ -181,23 +184,31 @@ class Engine:
         )
         return Kept(self.at_ms, groups) if self.at_ms and groups else None
 
-    def _resume(self, moment: Moment, kept: Kept) -> float:
+    def _recall(self, moment: Moment, kept: Kept | None) -> list[Recalled]:
+        """Return what is known of each group's racks from before.
+
+        Raises:
+            KeptStateError: nothing of what was kept can be used.
+        """
+        if kept is None:
+            return [nothing_known(len(group.setup.racks)) for group in self._groups]
         away_s = (moment.at_ms - kept.at_ms) / 1000
         if away_s > _OLDEST_S:
             raise KeptStateError(f"the kept state is {away_s / 86_400:.0f} days old")
-        states = {group.racks: group.state for group in kept.groups}
-        found = []
-        for group in self._groups:
-            state = states.get(group.setup.racks)
-            if state is None:
-                raise KeptStateError("the kept state is of other racks")
-            try:
-                found.append(begin_from(group.model, state, away_s))
-            except StateError as error:
-                raise KeptStateError(str(error)) from error
-        for group, running in zip(self._groups, found, strict=True):
-            group.running = running
-        return away_s
+        found = [recalled(group.model, group.setup.racks, kept) for group in self._groups]
+        if not any(known.parts for known in found):
+            reasons = dict.fromkeys(reason for known in found for reason in known.reasons)
+            raise KeptStateError("; ".join(reasons) or "the kept state is of other racks")
+        return found
+
+    def _begun(self, cold: Flags, away_s: float) -> Began:
+        """Return how the racks begin, of which `cold` tells those that know nothing."""
+        tags = [tag for group in self._groups for tag in group.setup.racks]
+        if cold.all():
+            return Began("cold", 0.0, "", 0, tuple(tags))
+        anew = tuple(tag for tag, is_cold in zip(tags, cold, strict=True) if is_cold)
+        reasons = dict.fromkeys(reason for known in self._recalled for reason in known.reasons)
+        return Began("resumed", away_s, "; ".join(reasons), len(tags) - len(anew), anew)
 
     def _begin_second(self) -> None:
         second = self._groups[0].setup.second

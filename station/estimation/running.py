@@ -14,9 +14,7 @@ from station.estimators import (
     Samples,
     Settings,
     adopt,
-    resume,
     start,
-    state_from_bytes,
     tick,
 )
 from station.estimators.bundle import Bundle, load_bundle
@@ -84,16 +82,6 @@ def load_model(folder: Path, group: GroupSetup, setup: Setup) -> Model:
 def begin_cold(model: Model, told_soc: Floats) -> Running:
     """Return a model that knows nothing but what each rack's BMS says, shape (racks,)."""
     return Running(model, start(model.settings, told_soc[model.settings.rack]))
-
-
-def begin_from(model: Model, state: bytes, away_s: float) -> Running:
-    """Return a model that goes on with a state of `away_s` ago.
-
-    Raises:
-        StateError: the state does not fit.
-    """
-    known = state_from_bytes(model.settings, state)
-    return Running(model, resume(model.settings, known, away_s))
 
 
 def begin_beside(model: Model, other: Running) -> Running:

@@ -117,11 +117,15 @@ class Began:
         how: "resumed" or "cold".
         away_s: since the moment before, of a resumed state.
         reason: why a state could not be used; empty where there was none.
+        resumed: how many racks go on.
+        cold: tags of those that begin from the SOC of their BMS.
     """
 
     how: str
     away_s: float
     reason: str
+    resumed: int = 0
+    cold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,7 +250,7 @@ class _Flat:
 
 
 _PLAIN: Mapping[str, type[Any]] = {
-    kind.__name__: kind for kind in (Arrange, Close, Began, Waiting, Failed)
+    kind.__name__: kind for kind in (Arrange, Close, Waiting, Failed)
 }
 
 
@@ -282,6 +286,8 @@ def decode(frame: bytes) -> Message:
             return _answer(fields, arrays)
         if kind == Setup.__name__:
             return _setup(fields)
+        if kind == Began.__name__:
+            return Began(**{**fields, "cold": tuple(map(str, fields["cold"]))})
         plain: Message = _PLAIN[kind](**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WireError(f"a frame of {len(frame)} bytes cannot be read: {error!r}") from error

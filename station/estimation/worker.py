@@ -10,8 +10,8 @@ import contextlib
 import logging
 import math
 import os
-import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,6 +32,8 @@ _BEAT_S = 1.0
 _LONGEST_STEP_S = 60.0
 """Of a hundred thousand cells on a busy machine; by itself it takes a second or two."""
 _NICE = 5
+_FEW_TAGS = 8
+"""So many racks that begin cold are named in the log."""
 
 
 class Session:
@@ -41,7 +43,6 @@ class Session:
         """Talk to the host over this stream."""
         self._reader = reader
         self._writer = writer
-        self._stop = asyncio.Event()
         self._process = psutil.Process()
         self._keeping: asyncio.Task[None] | None = None
         self._kept: Kept | None = None
@@ -54,7 +55,7 @@ class Session:
         self._cannot_keep = False
 
     async def run(self) -> int:
-        """Serve until the host closes or the process is asked to end; return the exit status."""
+        """Serve until the host closes or is gone; return the exit status."""
         frame = await framing.receive(self._reader, most=wire.MAX_MESSAGE_BYTES)
         setup = None if frame is None else wire.decode(frame)
         if not isinstance(setup, wire.Setup):
@@ -68,11 +69,9 @@ class Session:
             return 1
         self._recall(Path(setup.state_file))
         self._kept_s = time.monotonic()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
         beat = asyncio.create_task(self._beat())
         listen = asyncio.create_task(self._listen(engine, setup))
-        stop = asyncio.create_task(self._stop.wait())
-        done, _ = await asyncio.wait({beat, listen, stop}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({beat, listen}, return_when=asyncio.FIRST_COMPLETED)
         await self._finish(engine, Path(setup.state_file))
         for task in done:
             if task.exception() is not None:
@@ -158,8 +157,13 @@ class Session:
         if began is None:
             return False
         self._begun, self._kept = True, None
-        log.info("event=begun how=%s away_s=%.0f reason=%r", began.how, began.away_s, self._reason)
-        self._send(wire.Began(began.how, began.away_s, self._reason))
+        began = replace(began, reason=began.reason or self._reason)
+        few = " ".join([*began.cold[:_FEW_TAGS], *["..."] * (len(began.cold) > _FEW_TAGS)])
+        log.info(
+            "event=begun how=%s away_s=%.0f resumed=%d cold=%d cold_racks=%r reason=%r",
+            *(began.how, began.away_s, began.resumed, len(began.cold), few, began.reason),
+        )
+        self._send(began)
         return True
 
     def _core_share(self) -> float:

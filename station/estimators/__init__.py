@@ -9,11 +9,13 @@ from station.estimators.errors import (
     SohModelError,
     StateError,
 )
+from station.estimators.joining import GoingOn, joined, of_racks
+from station.estimators.resume import forgets_soc
 from station.estimators.samples import Samples
 from station.estimators.soc import SocEstimate, SocState, cold_start, known_start, step
 from station.estimators.soh import SohEstimate, SohModel, estimate_soh, load_soh_model
 from station.estimators.soh_features import ChargeHistory
-from station.estimators.state_file import state_from_bytes, state_to_bytes
+from station.estimators.state_file import rack_of_cells, state_from_bytes, state_to_bytes
 from station.estimators.tick import (
     Estimates,
     EstimatorState,
@@ -33,6 +35,7 @@ __all__ = [
     "Estimates",
     "EstimatorError",
     "EstimatorState",
+    "GoingOn",
     "RackFacts",
     "Samples",
     "Settings",
@@ -47,9 +50,13 @@ __all__ = [
     "build_cell_model",
     "cold_start",
     "estimate_soh",
+    "forgets_soc",
+    "joined",
     "known_start",
     "load_cell_parameters",
     "load_soh_model",
+    "of_racks",
+    "rack_of_cells",
     "resume",
     "start",
     "state_from_bytes",

@@ -47,13 +47,13 @@ def resume(
         away_s: how long it was; less than 0 (a clock that was set back) counts as a day.
         unseen_c_rate: multiples of the capacity per hour that may have flowed unseen.
     """
-    away_s = away_s if away_s >= 0 else 86_400.0
+    away_s = _absence_s(away_s)
     lost = _SELF_DISCHARGE_PER_S * away_s
-    moved_sd = float(np.hypot(unseen_c_rate * away_s / _HOUR_S, lost))
+    moved_sd = _moved_sd(away_s, unseen_c_rate)
     of_soc = state.soc
     if moved_sd > _LOST_SD:
         told = np.clip(of_soc.settled.soc, 0, 1).astype(np.float32)
-        told = np.where(moved_sd > 4 * _LOST_SD, np.float32(np.nan), told)
+        told = np.where(_is_forgotten(moved_sd), np.float32(np.nan), told)
         of_soc = soc.cold_start(settings.model, settings.rack, settings.racks, told)
         of_soc = replace(of_soc, screened=state.soc.screened)
     else:
@@ -79,6 +79,23 @@ def resume(
         watch=replace(watch, resumed=watch.heard.copy()),
         ticks=0,
     )
+
+
+def forgets_soc(away_s: float) -> bool:
+    """Return whether SOC may be any after such an absence: it is then searched for everywhere."""
+    return _is_forgotten(_moved_sd(_absence_s(away_s), _UNSEEN_C_RATE))
+
+
+def _absence_s(away_s: float) -> float:
+    return away_s if away_s >= 0 else 86_400.0
+
+
+def _moved_sd(away_s: float, unseen_c_rate: float) -> float:
+    return float(np.hypot(unseen_c_rate * away_s / _HOUR_S, _SELF_DISCHARGE_PER_S * away_s))
+
+
+def _is_forgotten(moved_sd: float) -> bool:
+    return moved_sd > 4 * _LOST_SD
 
 
 def adopt(settings: Settings, state: EstimatorState) -> EstimatorState:

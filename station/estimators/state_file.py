@@ -17,6 +17,7 @@ import numpy as np
 
 from station.estimators.errors import StateError
 from station.estimators.estimator_state import EstimatorState, start
+from station.estimators.samples import Indices
 from station.estimators.settings import Settings
 from station.estimators.soc import searching_anew
 
@@ -38,7 +39,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 def state_to_bytes(state: EstimatorState) -> bytes:
     """Return the state as bytes; state_from_bytes returns the same state from them."""
-    arrays = [each for each in _leaves("", state) if not _is_of(each[0], _NEVER_KEPT)]
+    arrays = [each for each in leaves(state) if not is_begun_anew(each[0])]
     head = {
         "make": state.make,
         "racks": len(state.watch.resumed),
@@ -60,7 +61,7 @@ def state_from_bytes(settings: Settings, blob: bytes) -> EstimatorState:
     _check_owner(settings, head)
     arrays = _arrays(head, payload)
     fresh = start(settings, np.full(len(settings.rack), 0.5, np.float32))
-    state = _filled("", fresh, arrays)
+    state = filled("", fresh, arrays)
     arrays = {name: value for name, value in arrays.items() if not _is_of(name, _MAY_BE_NEW)}
     if arrays:
         raise StateError(f"has {next(iter(arrays))}, which these estimators do not know")
@@ -70,6 +71,23 @@ def state_from_bytes(settings: Settings, blob: bytes) -> EstimatorState:
     kept = replace(state.soc, rack=settings.rack, settled=settled)
     soc = searching_anew(settings.model, kept, settings.racks)
     return replace(state, soc=soc, charging=fresh.charging, relaxing=fresh.relaxing)
+
+
+def rack_of_cells(blob: bytes) -> Indices:
+    """Return which of its racks each cell of a kept state belongs to, shape (cells,).
+
+    Raises:
+        StateError: the bytes are damaged.
+    """
+    rack = _arrays(*_opened(blob)).get("soc.rack")
+    if rack is None:
+        raise StateError("lacks soc.rack")
+    return rack
+
+
+def is_begun_anew(name: str) -> bool:
+    """Return whether an array is of a part that is never kept."""
+    return _is_of(name, _NEVER_KEPT)
 
 
 def _is_of(name: str, parts: tuple[str, ...]) -> bool:
@@ -107,18 +125,18 @@ def _arrays(head: dict[str, Any], payload: bytes) -> Arrays:
     return arrays
 
 
-def _leaves(prefix: str, part: object) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+def leaves(part: object, prefix: str = "") -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
     """Yield every array and number of nested dataclasses, by its dotted name."""
     if part is None or isinstance(part, str):
         return
     if is_dataclass(part) and not isinstance(part, type):
         for each in fields(part):
-            yield from _leaves(f"{prefix}.{each.name}".lstrip("."), getattr(part, each.name))
+            yield from leaves(getattr(part, each.name), f"{prefix}.{each.name}".lstrip("."))
         return
     yield prefix, np.asarray(part)
 
 
-def _filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
+def filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
     """Return a part like the fresh one with the stored arrays, which it takes out of the rest."""
     if fresh is None or isinstance(fresh, str):
         return fresh
@@ -126,7 +144,7 @@ def _filled(prefix: str, fresh: _Part, arrays: Arrays) -> _Part:
         return fresh
     if is_dataclass(fresh) and not isinstance(fresh, type):
         values = {
-            each.name: _filled(
+            each.name: filled(
                 f"{prefix}.{each.name}".lstrip("."), getattr(fresh, each.name), arrays
             )
             for each in fields(fresh)

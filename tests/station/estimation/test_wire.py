@@ -19,7 +19,7 @@ MODEL = wire.ModelReport("/m", "lfp", 3, 1.25, math.nan, 0.03)
     [
         wire.Arrange("shadow", "/models/2"),
         wire.Close(),
-        wire.Began("resumed", 12.5, ""),
+        wire.Began("resumed", 12.5, "", 2, ("C1-R03",)),
         wire.Waiting(7),
         wire.Failed("why"),
     ],
