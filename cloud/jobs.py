@@ -245,6 +245,9 @@ class Jobs:
         self._begun_s[name] = self._clock_s()
         try:
             await self._watched(name, job)
+        except asyncio.CancelledError:
+            # Nobody but the end of the process cancels it: cut off as by a kill, and no fault.
+            _log.info("job stopped name=%s", name)
         finally:
             took_s = self._clock_s() - self._begun_s.pop(name)
             if name in self._long:

@@ -49,13 +49,15 @@ def attend(parent: int) -> None:
     """Die with the parent, and leave it to the parent when to end.
 
     Let the kernel kill this process with its parent (Linux; elsewhere the stream's end does). A
-    terminal's Ctrl-C reaches the whole group; the host alone decides when its process ends.
+    terminal's Ctrl-C reaches the whole group, and so does the SIGTERM of whoever stops a group or
+    a service; the host alone decides when its process ends.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def open_stream(fd: int, *, most: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -1,7 +1,12 @@
-"""The jobs of several stations: one that fails stops no other and is told once."""
+"""The jobs of the clock: one that fails stops no other and is told once; a stop is no failure."""
 
+import asyncio
+import json
 import logging
+import signal
+import sys
 
+import psycopg
 import pytest
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -69,3 +74,40 @@ async def test_a_job_that_is_due_again_while_it_runs_is_told_only_when_it_takes_
         "job takes long name=alarms after_s=61",
         "job ended name=alarms after_s=62",
     ]
+
+
+async def test_a_stop_in_the_middle_of_jobs_is_no_fault_of_theirs(jobs, pool, dsn, tmp_path):
+    task = Task(CloudConfig(data_dir=tmp_path), dsn, {})
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "cloud.jobs"),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with await psycopg.AsyncConnection.connect(dsn) as conn:
+            await conn.execute("LOCK TABLE stations IN ACCESS EXCLUSIVE MODE")
+            process.stdin.write(json.dumps(task.to_json()).encode())
+            process.stdin.write_eof()
+            await waiting_for_a_lock(pool)
+            process.send_signal(signal.SIGTERM)
+            _, told = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+    log = told.decode()
+    assert process.returncode == 0, log
+    assert "job stopped name=" in log
+    assert "Traceback" not in log
+    assert "ERROR" not in log
+
+
+async def waiting_for_a_lock(pool) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    waiting += " AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(60):
+        while True:
+            async with pool.connection() as conn:
+                if (await (await conn.execute(waiting)).fetchone())[0]:
+                    return
+                await conn.execute("SELECT pg_sleep(0.05)")

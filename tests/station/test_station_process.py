@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
 
+import psutil
 import pytest
 import tomli_w
 
@@ -31,9 +33,11 @@ def write_site(tmp_path, cloud: TestCloud):
     return file
 
 
-async def start(file) -> asyncio.subprocess.Process:
+async def start(file, *, own_group: bool = False) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "station", str(file), stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "station", str(file)),
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=own_group,
     )
 
 
@@ -74,6 +78,27 @@ async def test_a_station_without_any_device_still_runs_reports_and_stops_cleanly
     assert site.events[-1].code == "station.stopped"
     assert site.status()["queue"] == 0
     assert all(n == 1 for n in site.samples.values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_that_reaches_the_whole_group_is_no_loss_of_a_process(site, number):
+    process = await start(site.file, own_group=True)
+    await wait_for(lambda: site.status().get("fast_lanes"), "word of the driver process", 60)
+    children = psutil.Process(process.pid).children()
+    for child in children:  # it reaches them first, and long before the station comes to them
+        child.send_signal(number)
+    seen = site.status()["cycles"]
+    await wait_for(lambda: site.status()["cycles"] > seen + 1, "further cycles", 60)
+    assert all(child.is_running() for child in children)
+    assert site.status()["driver_restarts"] == {"modbus": 0}
+    os.killpg(process.pid, number)
+    _, errors = await asyncio.wait_for(process.communicate(), 30)
+
+    log = errors.decode()
+    assert process.returncode == 0, log
+    assert "process_lost" not in log
+    assert "level=ERROR" not in log
+    assert site.events[-1].code == "station.stopped"
 
 
 async def test_kill_9_in_mid_run_loses_no_acknowledged_row_and_doubles_none(site):
