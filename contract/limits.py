@@ -39,6 +39,7 @@ class LimitReason(IntEnum):
     GAS = 22
     RAMP = 23
     CELL_HEALTH = 24
+    RACK_SIGNALS = 25
 
     @property
     def words(self) -> Words:
@@ -73,5 +74,8 @@ LIMIT_WORDS: Mapping[LimitReason, Words] = MappingProxyType(
         LimitReason.GAS: Words("combustible gas", "可燃气体"),
         LimitReason.RAMP: Words("ramp", "爬坡速率"),
         LimitReason.CELL_HEALTH: Words("health of a cell (estimate)", "单体健康状态（估计）"),
+        LimitReason.RACK_SIGNALS: Words(
+            "a rack does not tell what limits need", "电池簇缺少计算限值所需的信号"
+        ),
     }
 )

@@ -3,7 +3,7 @@
 import sys
 import textwrap
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -91,8 +91,10 @@ def _check_mapping(file: str) -> int:
 
     found = mappings.load(file)
     print(f"{file}: {found.title} (IEC 61850)\n")
-    _print_fill(fill_of(mappings.check(file, found), found.signals))
+    fill = fill_of(mappings.check(file, found), found.signals)
+    _print_fill(fill)
     print(f"commands: {', '.join(found.commands) or 'none'}")
+    _print_warnings({fill.layout: fill.filled}, found.commands)
     return _OK
 
 
@@ -136,8 +138,17 @@ def _print(path: str, profile: "Profile") -> None:
             print(f"    {block.space} {block.address} to {last} ({block.count})")
     if profile.fast is not None:
         print(f"  every {profile.fast.period_s:g} s {', '.join(profile.fast.signals)}")
+    _print_warnings({fill.layout: fill.filled for fill in found.fills}, profile.writes)
     for hint in hints(profile):
         print(f"hint: {hint}")
+
+
+def _print_warnings(told: dict[str, Collection[str]], commands: Collection[str]) -> None:
+    """Print what the station will not do with such a device."""
+    from station.protocols.needs import warnings
+
+    for warning in warnings(told, commands):
+        print(f"warning: {warning}")
 
 
 def _print_fill(fill: "Fill") -> None:

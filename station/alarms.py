@@ -147,6 +147,9 @@ def limit_condition(direction: str, bound: Bound, at_ms: int) -> Iterator[Condit
     if bound.device:
         where_en = f" ({bound.device}{f', cell {bound.cell}' if bound.cell else ''})"
         where_zh = f"（{bound.device}{f'，{bound.cell} 号单体' if bound.cell else ''}）"
+    if bound.missing:
+        signals = ", ".join(bound.missing)
+        where_en, where_zh = f" ({bound.device}: {signals})", f"（{bound.device}：{signals}）"
     words = bound.reason.words
     detail = Words(words.en + where_en, words.zh + where_zh)
     value = round(bound.kw, 1)

@@ -25,7 +25,7 @@ from, so that a trader can be told why.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from contract.limits import LimitReason
@@ -65,12 +65,14 @@ class Bound:
         reason: which rule binds.
         device: the device it comes from, empty for a rule of the whole station.
         cell: 1-based index of the binding cell, None when no single cell binds.
+        missing: signals that the rack does not tell, or not with a value, and that limits need.
     """
 
     kw: float
     reason: LimitReason
     device: str = ""
     cell: int | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _sum(bounds: Mapping[str, Bound], ratings: Mapping[str, float], rated_kw: fl
         whole = math.fsum(ratings.values()) <= rated_kw
         return Bound(rated_kw, LimitReason.NONE if whole else LimitReason.STATION_CONFIG)
     worst = max(bounds, key=lambda tag: ratings[tag] - bounds[tag].kw)
-    return Bound(total_kw, bounds[worst].reason, bounds[worst].device, bounds[worst].cell)
+    return replace(bounds[worst], kw=total_kw)
 
 
 def _factor(restraint: Restraint, *, charging: bool) -> float:
@@ -198,7 +200,7 @@ def _direction_limit(
     shares = _shares(carrying, margins, charging=charging)
     to_ac = 1.0 if charging else margins.conversion_efficiency
     scaled = [
-        Bound(bound.kw / share * to_ac, bound.reason, bound.device, bound.cell)
+        replace(bound, kw=bound.kw / share * to_ac)
         for bound, share in zip(bounds, shares, strict=True)
     ]
     return min([rating, *scaled], key=lambda bound: bound.kw)
@@ -235,15 +237,14 @@ def _rack_bound(
     rack: RackState, margins: LimitMargins, limit: MapLimit | None, *, charging: bool
 ) -> Bound:
     """Return what one rack allows on the DC side by its BMS, its SOC and its cell map."""
-    if not rack.fresh:
-        return Bound(0.0, LimitReason.STALE_DATA, rack.device)
+    unknown = _unknown(rack, charging=charging)
+    if unknown is not None:
+        return unknown
     limit_a = _limit_a(rack, charging=charging)
     by_map = limit is not None and not limit_a <= limit.current_a
     if limit is not None and by_map and math.isfinite(limit_a):
         limit_a = limit.current_a if math.isfinite(limit.current_a) else 0.0
     kw = limit_a * rack.voltage_v / 1000 * (1.0 - margins.headroom)
-    if rack.faulted or rack.contactor_closed is None or not math.isfinite(kw):
-        return Bound(0.0, LimitReason.RACK_UNAVAILABLE, rack.device)
     cell = _cell_bound(rack, margins, charging=charging)
     if cell is not None:
         return cell
@@ -257,8 +258,38 @@ def _rack_bound(
     return Bound(max(0.0, kw), reason, rack.device, index)
 
 
+def _unknown(rack: RackState, *, charging: bool) -> Bound | None:
+    """Return the 0 kW of a rack that is silent, in fault, or tells too little."""
+    if not rack.fresh:
+        return Bound(0.0, LimitReason.STALE_DATA, rack.device)
+    if rack.faulted:
+        return Bound(0.0, LimitReason.RACK_UNAVAILABLE, rack.device)
+    missing = missing_signals(rack, charging=charging)
+    return Bound(0.0, LimitReason.RACK_SIGNALS, rack.device, missing=missing) if missing else None
+
+
+def missing_signals(rack: RackState, *, charging: bool) -> tuple[str, ...]:
+    """Return the signals of the contract without which a rack allows nothing in a direction."""
+    told = {
+        "contactor_closed": math.nan if rack.contactor_closed is None else 1.0,
+        "voltage_v": rack.voltage_v,
+        "soc": rack.soc,
+        f"{'charge' if charging else 'discharge'}_current_limit_a": _limit_a(
+            rack, charging=charging
+        ),
+        **(
+            {"cell_voltage_max_v": rack.cell_voltage_max_v}
+            if charging
+            else {"cell_voltage_min_v": rack.cell_voltage_min_v}
+        ),
+        "cell_temperature_max_c": rack.cell_temperature_max_c,
+        "cell_temperature_min_c": rack.cell_temperature_min_c,
+    }
+    return tuple(signal for signal, value in told.items() if not math.isfinite(value))
+
+
 def _cell_bound(rack: RackState, margins: LimitMargins, *, charging: bool) -> Bound | None:
-    """Return 0 kW where a cell has reached a bound of the station; NaN forbids as well."""
+    """Return 0 kW where a cell has reached a bound of the station."""
     hot = not rack.cell_temperature_max_c < margins.cell_temperature_max_c
     if hot or not rack.cell_temperature_min_c > margins.cell_temperature_min_c:
         index = rack.cell_temperature_max_index if hot else rack.cell_temperature_min_index

@@ -157,6 +157,17 @@ def test_a_limit_names_its_device_and_cell_but_rated_power_is_no_news():
     assert list(limit_condition("charge", Bound(1.0, LimitReason.NONE), T0)) == []
 
 
+def test_a_limit_names_the_signals_that_a_rack_does_not_tell():
+    missing = ("contactor_closed", "discharge_current_limit_a")
+    bound = Bound(0.0, LimitReason.RACK_SIGNALS, "C1-R03", missing=missing)
+
+    (found,) = limit_condition("discharge", bound, T0)
+
+    named = "C1-R03{}contactor_closed, discharge_current_limit_a"
+    assert found.detail.en.endswith(f"({named.format(': ')})")
+    assert found.detail.zh.endswith(f"（{named.format('：')}）")
+
+
 def test_technical_text_is_made_printable_and_short():
     assert plain("a\nb\x00" + "x" * 1000).en.isprintable()
     assert len(plain("x" * 1000).en) <= 300

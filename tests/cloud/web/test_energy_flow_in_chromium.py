@@ -122,6 +122,34 @@ def test_a_worn_cell_that_binds_is_named_with_what_its_health_leaves(visit, sess
         expect(link).to_have_attribute("href", "/stations/haibin-1/racks/C2-R02")
 
 
+UNTOLD = {
+    "STATION:discharge_limit_kw": 0.0,
+    "STATION:charge_limit_kw": 3450.0,
+    "STATION:discharge_limit_reason": float(LimitReason.RACK_SIGNALS),
+    "STATION:charge_limit_reason": 0.0,
+    "STATION:discharge_limit_rack": 12.0,
+    "STATION:scheduled_power_kw": 0.0,
+    "C2-R02:contactor_closed": None,
+    "C2-R02:discharge_current_limit_a": None,
+    "C2-R02:cell_voltage_min_v": None,
+    "C2-R02:cells_voltage_min_v": 3.28,
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "tells no value of: "), ("zh-Hans", "未提供以下信号的值：")]
+)
+def test_a_rack_that_tells_too_little_is_named_with_its_signals(visit, session, language, words):
+    with visit(language) as visitor:
+        showing(visitor.page, visitor.url, session, UNTOLD)
+        page = visitor.open("/stations/haibin-1")
+
+        text = page.locator("[data-binding-text]")
+        expect(text).to_contain_text("C2\u2011R02")
+        expect(text).to_contain_text(f"{words}contactor_closed, discharge_current_limit_a")
+        expect(text).not_to_contain_text("cell_voltage_min_v")
+
+
 ASKED = {
     "STATION:dispatch_source": 1.0,
     "STATION:asked_power_kw": 480.0,

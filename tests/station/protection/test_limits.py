@@ -98,13 +98,7 @@ def test_a_container_without_a_closed_rack_does_nothing():
     [
         pytest.param({"fresh": False}, LimitReason.STALE_DATA, id="stale"),
         pytest.param({"faulted": True}, LimitReason.RACK_UNAVAILABLE, id="fault"),
-        pytest.param({"contactor_closed": None}, LimitReason.RACK_UNAVAILABLE, id="unknown"),
-        pytest.param({"voltage_v": math.nan}, LimitReason.RACK_UNAVAILABLE, id="no-voltage"),
-        pytest.param({"soc": math.nan}, LimitReason.SOC_BAND, id="no-soc"),
         pytest.param({"cell_temperature_max_c": 55.0}, LimitReason.CELL_TEMPERATURE, id="hot"),
-        pytest.param(
-            {"cell_temperature_max_c": math.nan}, LimitReason.CELL_TEMPERATURE, id="no-temperature"
-        ),
         pytest.param({"cell_temperature_min_c": -20.0}, LimitReason.CELL_TEMPERATURE, id="cold"),
     ],
 )
@@ -114,6 +108,41 @@ def test_a_rack_that_shares_the_current_but_cannot_be_trusted_forbids_it(changes
     assert (limits.charge.kw, limits.discharge.kw) == (0, 0)
     assert limits.charge.reason is reason
     assert limits.charge.device == "C1-R10"
+
+
+@pytest.mark.parametrize(
+    ("signal", "untold"),
+    [
+        ("contactor_closed", None),
+        *(
+            (signal, math.nan)
+            for signal in ("voltage_v", "soc", "cell_temperature_max_c", "cell_temperature_min_c")
+        ),
+    ],
+)
+def test_a_rack_that_does_not_tell_what_limits_need_is_named_with_the_signal(signal, untold):
+    limits = station_limits(plant(*racks(9), replace(RACK, **{signal: untold})), MARGINS)
+
+    for bound in (limits.charge, limits.discharge):
+        assert (bound.kw, bound.reason) == (0, LimitReason.RACK_SIGNALS)
+        assert (bound.device, bound.missing) == ("C1-R10", (signal,))
+
+
+@pytest.mark.parametrize(
+    ("signal", "charge", "discharge"),
+    [
+        ("charge_current_limit_a", True, False),
+        ("discharge_current_limit_a", False, True),
+        ("cell_voltage_max_v", True, False),
+        ("cell_voltage_min_v", False, True),
+    ],
+)
+def test_what_one_direction_needs_forbids_that_direction_alone(signal, charge, discharge):
+    limits = station_limits(plant(*racks(9), replace(RACK, **{signal: math.nan})), MARGINS)
+
+    assert limits.charge.missing == ((signal,) if charge else ())
+    assert limits.discharge.missing == ((signal,) if discharge else ())
+    assert (limits.charge.kw == 0, limits.discharge.kw == 0) == (charge, discharge)
 
 
 def test_a_full_rack_forbids_charging_only():

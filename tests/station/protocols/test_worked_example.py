@@ -54,6 +54,7 @@ class Kestrel:
         self.put(40016, "<H", 131)
         self.put(40017, "<H", 1 << 4)
         self.put(40018, "<H", 2400)
+        self.put(40202, "<HHH", 2000, 2000, 1800)
         for module in range(4):
             cells = [33_000 + 100 * module + cell for cell in range(6)]
             sensors = [770 + 18 * module, 788 + 18 * module]
@@ -88,6 +89,7 @@ def test_the_page_shows_what_check_tells(profile, capsys):
     shown = re.search(r"```\n(rack: .*?)```", TEXT, flags=re.DOTALL)
     assert shown is not None
     assert set(shown[1].splitlines()) <= set(told)
+    assert not [line for line in told if line.startswith("warning:")]
 
 
 async def test_probe_shows_the_devices_values(profile, capsys):
@@ -127,6 +129,8 @@ async def test_the_stations_driver_process_reads_and_commands_it(profile):
     assert (rack["rack_state"], rack["contactor_closed"]) == ([3], [1])
     assert (rack["voltage_v"], rack["current_a"], rack["soc"]) == ([76.9], [61.5], [0.655])
     assert rack["rack_alarms"] == [1 << 2]
+    assert rack["charge_current_limit_a"] == [200.0]
+    assert rack["discharge_current_limit_a"] == [180.0]
     assert rack["soh"] is None
     assert cells["cell_voltage_v"] == [
         round(3.3 + module / 100, 3) for module in range(4) for _ in range(6)

@@ -180,7 +180,12 @@ function binding(scheduled, out, into) {
 }
 
 // Of the limits in force: contract/limits.py.
-const REASON = { RACK_CURRENT: 2, SOC_BAND: 3, CELL_VOLTAGE: 7, CELL_TEMPERATURE: 8, CELL_MAP: 12, STATE_OF_HEALTH: 13, CELL_HEALTH: 24 };
+const REASON = { RACK_CURRENT: 2, SOC_BAND: 3, CELL_VOLTAGE: 7, CELL_TEMPERATURE: 8, CELL_MAP: 12, STATE_OF_HEALTH: 13, CELL_HEALTH: 24, RACK_SIGNALS: 25 };
+
+// What limits need of a rack, both ways and in each: station/protection/limits.py. Extremes may be told by the cells.
+const NEEDED = ["contactor_closed", "voltage_v", "soc", "cell_temperature_max_c", "cell_temperature_min_c"];
+const NEEDED_TO = { charge: ["charge_current_limit_a", "cell_voltage_max_v"], discharge: ["discharge_current_limit_a", "cell_voltage_min_v"] };
+const ofCells = (signal) => signal.replace(/^cell_/, "cells_");
 
 const sentence = (words_) => words_.charAt(0).toUpperCase() + words_.slice(1) + t(".");
 
@@ -213,10 +218,13 @@ function culprit(kind) {
   const found = index >= 1 ? { rack: tag(rack), cell: number(index, 0) } : { rack: tag(rack) };
   const of = (signal) => value(`${rack}:${signal}`);
   const at = (digits, v) => ({ ...found, value: number(v, digits) });
+  // As the station takes them: by the BMS, or by the cells where it tells none.
+  const extreme = (signal) => of(signal) ?? of(ofCells(signal));
+  const side = extreme("cell_temperature_min_index") === index ? "min" : "max";
   switch (found.cell && point(`${kind}_limit_reason`)) {
-    case REASON.CELL_VOLTAGE: return { rack, words: t("{rack}, cell {cell}: {value} V.", at(3, of(`cell_voltage_${kind === "charge" ? "max" : "min"}_v`))) };
+    case REASON.CELL_VOLTAGE: return { rack, words: t("{rack}, cell {cell}: {value} V.", at(3, extreme(`cell_voltage_${kind === "charge" ? "max" : "min"}_v`))) };
     case REASON.CELL_TEMPERATURE:
-    case REASON.CELL_MAP: return { rack, words: t("{rack}, cell {cell}: {value} °C.", at(1, of(`cell_temperature_${of("cell_temperature_min_index") === index ? "min" : "max"}_c`))) };
+    case REASON.CELL_MAP: return { rack, words: t("{rack}, cell {cell}: {value} °C.", at(1, extreme(`cell_temperature_${side}_c`))) };
     case REASON.CELL_HEALTH: return { rack, words: t("{rack}, cell {cell}: its health leaves {value} % of the full current.", { ...found, value: FORMS.percent(of(`${kind}_health_share`)) }) };
   }
   if (found.cell) return { rack, words: t("{rack}, cell {cell}.", found) };
@@ -224,6 +232,10 @@ function culprit(kind) {
     case REASON.SOC_BAND: return { rack, words: t("{rack}: SOC {value} %.", { ...found, value: FORMS.percent(of("soc")) }) };
     case REASON.STATE_OF_HEALTH: return { rack, words: t("{rack}: SOH {value} %.", { ...found, value: FORMS.percent(of("soh")) }) };
     case REASON.RACK_CURRENT: return { rack, words: t("{rack}: at most {value} A.", at(0, of(`${kind}_current_limit_a`))) };
+  }
+  const missing = [...NEEDED, ...NEEDED_TO[kind]].filter((signal) => extreme(signal) == null);
+  if (point(`${kind}_limit_reason`) === REASON.RACK_SIGNALS && missing.length) {
+    return { rack, words: t("{rack} tells no value of: {signals}.", { ...found, signals: missing.join(", ") }) };
   }
   return { rack, words: t("First {rack}.", found) };
 }
