@@ -10,10 +10,13 @@ import contextlib
 import logging
 import math
 import os
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
 import psutil
@@ -23,14 +26,15 @@ from station.estimation import wire
 from station.estimation.engine import Engine
 from station.estimation.keeping import Kept, KeptStateError, keep, recall
 from station.logs import set_up_logging
-from station.processes import WireError, attend, child_parser, framing, leave
+from station.processes import Starving, WireError, attend, child_parser, framing, leave
 from station.processes.child import open_stream
 
 log = logging.getLogger(__name__)
+_Made = TypeVar("_Made")
 
 _BEAT_S = 1.0
 _LONGEST_STEP_S = 60.0
-"""Of a hundred thousand cells on a busy machine; by itself it takes a second or two."""
+"""Of a hundred thousand cells, in which the process could run; it takes a second or two."""
 _NICE = 5
 _FEW_TAGS = 8
 """So many racks that begin cold are named in the log."""
@@ -93,7 +97,7 @@ class Session:
                 case wire.Moment() as moment:
                     await self._take(engine, setup, moment)
                 case wire.Arrange("shadow", folder):
-                    engine.shadow(Path(folder))
+                    await self._at_work(partial(engine.shadow, Path(folder)))
                 case wire.Arrange("promote"):
                     engine.promote()
                 case wire.Arrange("drop_shadow"):
@@ -104,16 +108,14 @@ class Session:
                     raise WireError(f"a host sends no {type(other).__name__}")
 
     async def _take(self, engine: Engine, setup: wire.Setup, moment: wire.Moment) -> None:
-        if not self._begun and not self._begin(engine, moment):
+        if not self._begun and not await self._begin(engine, moment):
             self._send(wire.Waiting(moment.at_ms))
             return
         if engine.at_ms == 0:
             # What went on before is told by the age of the state, not by the first samples.
             nothing = np.zeros_like(moment.arrays["elapsed_s"])
             moment = wire.Moment(moment.at_ms, {**moment.arrays, "elapsed_s": nothing})
-        self._busy_since_s = time.monotonic()
-        made = await asyncio.to_thread(engine.take, moment)
-        self._busy_since_s = math.inf
+        made = await self._at_work(lambda: engine.take(moment))
         now_s = time.monotonic()
         due = moment.at_ms - self._cells_ms >= 1000 * setup.cells_period_s
         self._cells_ms = moment.at_ms if due else self._cells_ms
@@ -146,13 +148,22 @@ class Session:
     def _is_idle(self) -> bool:
         return self._keeping is None or self._keeping.done()
 
-    def _begin(self, engine: Engine, moment: wire.Moment) -> bool:
-        """Come to a state; False while it is waited for."""
+    async def _at_work(self, step: Callable[[], _Made]) -> _Made:
+        """Take a step beside the beats, which tell that it goes on."""
+        self._busy_since_s = time.monotonic()
         try:
-            began = engine.begin(moment, self._kept)
+            return await asyncio.to_thread(step)
+        finally:
+            self._busy_since_s = math.inf
+
+    async def _begin(self, engine: Engine, moment: wire.Moment) -> bool:
+        """Come to a state; False while it is waited for."""
+        kept = self._kept
+        try:
+            began = await self._at_work(lambda: engine.begin(moment, kept))
         except KeptStateError as error:
             self._reason = str(error)
-            began = engine.begin(moment, None)
+            began = await self._at_work(lambda: engine.begin(moment, None))
         self._kept = None if began is None and self._reason else self._kept
         if began is None:
             return False
@@ -196,9 +207,12 @@ class Session:
     async def _beat(self) -> None:
         """Tell that the process lives: while no moments come, and while one takes its time.
 
-        A step that does not end in a minute is a process that hangs.
+        A step that does not end in a minute is a process that hangs; the time in which the machine
+        did not let it run does not count.
         """
+        starving = Starving(os.getpid(), but=threading.get_native_id())
         while True:
+            self._busy_since_s += starving.since()
             if time.monotonic() - self._busy_since_s < _LONGEST_STEP_S:
                 self._send(wire.Waiting(0))
             await asyncio.sleep(_BEAT_S)

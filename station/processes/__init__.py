@@ -7,6 +7,7 @@ what stays silent and starts the next one, a child that dies with its parent.
 
 from station.processes.child import ChildArguments, attend, child_parser, leave
 from station.processes.errors import WireError
+from station.processes.starving import Starving
 from station.processes.tasks import end
 from station.processes.watched import Child, HostTiming, Owner, WatchedProcess
 
@@ -15,6 +16,7 @@ __all__ = [
     "ChildArguments",
     "HostTiming",
     "Owner",
+    "Starving",
     "WatchedProcess",
     "WireError",
     "attend",

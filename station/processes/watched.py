@@ -19,6 +19,7 @@ from typing import Protocol
 from station.processes.child import ChildArguments
 from station.processes.errors import WireError
 from station.processes.framing import receive
+from station.processes.starving import Starving
 from station.processes.tasks import end
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class HostTiming:
     """When the host loses patience, in seconds.
 
     Attributes:
-        silence: a process that has sent nothing for so long is killed.
+        silence: a process that has sent nothing for so long, though it could run, is killed.
         start: the same until its first message: imports take their time on a busy machine.
         pause_min, pause_max: range of the pause before the next start; it doubles from the
             lower to the upper bound and each pause is drawn between half and whole of it.
@@ -234,13 +235,25 @@ class WatchedProcess:
             self._failure = self._owner.hear(frame) or self._failure
 
     async def _watch(self) -> None:
-        """Kill the process when it stays silent longer than the host stayed asleep itself."""
+        """Kill the process when it stays silent longer than the host stayed asleep itself.
+
+        On a busy machine a process may be silent because it is not let run. From half of the
+        patience on that time does not count: to start another one would cost more of what lacks.
+        """
+        starving: Starving | None = None
         while True:
             before = time.monotonic()
             await asyncio.sleep(_WATCH_S)
             overslept = time.monotonic() - before - _WATCH_S
             if overslept > _WATCH_S:
                 self._heard += overslept
+            silence = time.monotonic() - self._heard
+            if silence < self._timing.silence / 2 or self.pid is None:
+                starving = None
+            elif starving is None:
+                starving = Starving(self.pid)
+            else:
+                self._heard += max(0.0, starving.since() - max(0.0, overslept))
             silence = time.monotonic() - self._heard
             if silence > self._timing.silence:
                 self._failure = f"the {self._child.kind} process was silent for {silence:.1f} s"
