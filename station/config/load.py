@@ -130,16 +130,18 @@ def _of_another_tier(document: dict[str, Any]) -> Iterator[Fault]:
 def _twice(config: StationConfig) -> Iterator[Fault]:
     """Two devices of one tag are not told apart; two at one address are one device read twice."""
     tags: set[str] = set()
-    known: dict[tuple[str, int, int, str, str], str] = {}
+    known: dict[tuple[str, int, int, str, str, int], str] = {}
     for number, device in enumerate(config.devices):
         if device.tag in tags:
             yield Fault(f"devices[{number}].tag", device.tag, "is used twice; tags are unique")
         tags.add(device.tag)
-        address = (device.host, device.port, device.unit, device.ied, device.topic)
-        other = known.setdefault(address, device.tag)
+        place = (device.host, device.port, device.unit, device.ied, device.topic, device.instance)
+        other = known.setdefault(place, device.tag)
         if other != device.tag:
             where = f"{device.host}:{device.port} unit {device.unit}"
             remedy = f"{device.tag} and {other} are both at {where}; give each its own"
+            if device.driver == "modbus":
+                remedy += ", or, where one unit has several like devices, its instance: FILE.toml#2"
             yield Fault(f"devices[{number}].port", device.port, remedy)
 
 

@@ -68,7 +68,9 @@ class DeviceConfig(Section):
     tag: str = Field(min_length=1, max_length=32, description="Name of the device, e.g. C1-R03")
     role: Role
     driver: str = Field(description="Protocol family: modbus, iec61850, mqtt or an installed one")
-    profile: str = Field(description="Device profile (Modbus, MQTT) or SCL file (IEC 61850)")
+    profile: str = Field(
+        description="Device profile (Modbus, MQTT; FILE.toml#2: its second instance) or SCL file"
+    )
     host: str = Field(default="127.0.0.1")
     port: int = Field(ge=1, le=65535)
     unit: int = Field(default=1, ge=0, le=255, description="Modbus unit id")
@@ -78,6 +80,12 @@ class DeviceConfig(Section):
     topic: str = Field(default="", description="The sensor's own part of its topics (MQTT)")
     access: Path | None = Field(default=None, description="User and TLS of the broker (MQTT)")
     rated_kw: float | None = Field(default=None, gt=0, description="Rated power of a converter")
+
+    @property
+    def instance(self) -> int:
+        """Which of the like devices behind one unit id that its profile describes it is."""
+        _, _, number = self.profile.rpartition("#")
+        return int(number) if "#" in self.profile and number.isdecimal() else 1
 
     @model_validator(mode="after")
     def _role_is_complete(self) -> DeviceConfig:

@@ -50,6 +50,27 @@ def test_a_profile_that_ships_with_the_station_keeps_its_bare_name(tmp_path):
     assert config.devices[0].profile == "p.toml"
 
 
+def modular(tmp_path, *profiles: str):
+    """Write a station whose racks all stand behind one unit id of one server."""
+    document = site_document("data")
+    document["devices"] = document["devices"][:3] + [
+        {**document["devices"][4], "tag": f"C1-R{number:02d}", "profile": profile, "unit": 9}
+        for number, profile in enumerate(profiles, 1)
+    ]
+    return written(tmp_path, document)
+
+
+def test_like_devices_behind_one_unit_id_are_told_apart_by_their_instance(tmp_path):
+    config = load(modular(tmp_path, *(f"bms-modular.toml#{n}" for n in (1, 2, 10))))
+
+    assert [rack.instance for rack in config.with_role(Role.RACK)] == [1, 2, 10]
+
+
+def test_one_instance_under_two_tags_is_refused_and_told_of_the_others(tmp_path):
+    with pytest.raises(ConfigError, match=r"C1-R02 and C1-R01 are both at .* FILE\.toml#2"):
+        load(modular(tmp_path, "bms-modular.toml", "bms-modular.toml#1"))
+
+
 def changed(path: str, value: object) -> dict:
     document = site_document("data")
     *folders, key = path.split(".")

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import tomllib
 
 import psutil
 import pytest
@@ -13,6 +14,8 @@ import tomli_w
 
 from station.main import main
 from tests.station.cloud_server import STATION, TestCloud
+from tests.station.protocols.modbus_server import ModbusServer
+from tests.station.protocols.test_bms_modular import racks
 from tests.station.site import site_document
 from tests.waiting import wait_for
 
@@ -99,6 +102,41 @@ async def test_a_stop_that_reaches_the_whole_group_is_no_loss_of_a_process(site,
     assert "process_lost" not in log
     assert "level=ERROR" not in log
     assert site.events[-1].code == "station.stopped"
+
+
+def with_modular_racks(file, port: int) -> None:
+    """Give the site a converter that nobody answers for, and three racks behind one unit id."""
+    document = tomllib.loads(file.read_text())
+    unreached = {"tag": "C1-PCS", "role": "pcs", "profile": "sunspec-converter-701.toml"}
+    document["devices"] += [
+        {**document["devices"][0], **unreached, "host": "127.0.0.9", "rated_kw": 100.0},
+        *(
+            {"tag": f"C1-R0{n}", "role": "rack", "profile": f"bms-modular.toml#{n}", "unit": 7,
+             "driver": "modbus", "port": port}
+            for n in (1, 2, 3)
+        ),
+    ]  # fmt: skip
+    for device in document["devices"][2:]:
+        device["container"] = "C1"
+    file.write_bytes(tomli_w.dumps(document).encode())
+
+
+async def test_racks_behind_one_unit_id_are_read_and_stored_each_under_its_own_tag(site):
+    tags = {f"C1-R0{n}" for n in (1, 2, 3)}
+    stored = lambda layout: {device for device, of, _ in site.samples if of == layout}  # noqa: E731
+    async with ModbusServer({7: racks(1, 2, 3)}) as server:
+        with_modular_racks(site.file, server.port)
+        process = await start(site.file)
+        await wait_for(lambda: stored("rack") == stored("rack.cells/240") == tags, "racks", 60)
+        devices, connections = site.status()["devices"], server.connections
+        process.send_signal(signal.SIGTERM)
+        _, errors = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 0, errors.decode()
+    assert {tag for tag in devices if devices[tag]["connected"]} == tags
+    assert connections == 1
+    assert {r.unit for r in server.requests} == {7}
+    assert {r.address // 1000 for r in server.requests if r.address < 60000} == {0, 1, 2}
 
 
 async def test_kill_9_in_mid_run_loses_no_acknowledged_row_and_doubles_none(site):

@@ -74,6 +74,11 @@ class ModbusServer:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
+    @property
+    def connections(self) -> int:
+        """How many stand at present."""
+        return len(self._writers)
+
     async def start(self, port: int = 0) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         self.port = self._server.sockets[0].getsockname()[1]

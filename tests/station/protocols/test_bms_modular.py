@@ -15,15 +15,15 @@ from tests.waiting import wait_for
 FAULTY, FITTED_NOT = 0xFFFE, 0xFFFF
 
 
-def two_racks() -> Bank:
-    """Return registers of racks 1 and 3, written from the map's own words."""
+def racks(*numbers: int) -> Bank:
+    """Return registers of these racks, written from the map's own words."""
 
     def tick(bank: Bank, request: object) -> None:
         bank.write_u32(3, 60000, int(time.time()), low_first=True)
 
     bank = Bank(before_reply=tick)
     bank.write(3, 60002, 1516)
-    for rack in (1, 3):
+    for rack in numbers:
         base = 1000 * (rack - 1)
         for address, value in ((100, 768_400 + rack), (102, 125_500), (104, 96_432),
                                (120, 1 << 8), (122, 1 << 16 | 1 << 2), (124, 1234)):  # fmt: skip
@@ -35,6 +35,12 @@ def two_racks() -> Bank:
             temperatures = [2981 + 10 * sensor for sensor in range(4)]
             record = [0xAAAA, *voltages, *temperatures, 0xBBBB, 0xBBBB, 0xBBBB]
             bank.write(3, base + 200 + 24 * module, *record)
+    return bank
+
+
+def two_racks() -> Bank:
+    """Return racks 1 and 3, the third with faulty sensors."""
+    bank = racks(1, 3)
     bank.write(3, 2201, FAULTY)
     bank.write(3, 2217, FITTED_NOT)
     return bank
