@@ -15,12 +15,13 @@ from cloud.alarms import incidents, saving, store
 from cloud.alarms.conditions import Conditions, follow
 from cloud.alarms.definitions import RESTARTED, Definition, Definitions, Within
 from cloud.alarms.fold import Given, Span, Start, tell_of
-from cloud.alarms.groups import container_of, place_of
+from cloud.alarms.groups import place_of
 from cloud.alarms.saving import Told
 from cloud.alarms.store import Connection, KeptPeriod, Known
 from cloud.db import Pool, connection
 from cloud.errors import KeyStoreError
 from cloud.vault.vault import StationKeys, Vault
+from contract.tags import container_of
 
 _log = logging.getLogger(__name__)
 BATCH: Final = 2_500

@@ -8,27 +8,17 @@ those of the containers around it. A member is marked as a consequence where its
 that it may follow from an earlier one.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from cloud.alarms.definitions import Definitions, Incident, Within
-
-_CONTAINER: Final = re.compile(r"^(?P<container>[A-Za-z]+\d+)-")
+from contract.tags import container_of
 
 SECOND_MS: Final = 1000
 """Whole seconds are as fine as the clocks of many panels tell."""
 Key = tuple[int, int]
 """Alarm and onset in ms: one occurrence."""
-
-
-@lru_cache(maxsize=16_384)
-def container_of(device: str) -> str:
-    """Container that a device's tag names ("C1" of "C1-R07"); empty for the station's own."""
-    found = _CONTAINER.match(device)
-    return found["container"] if found else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from psycopg.types.json import Jsonb
 
 from cloud.alarms.definitions import Definition
 from cloud.alarms.fold import History, Start, life_to_json
-from cloud.alarms.groups import container_of
 from cloud.alarms.states import Transition
 from cloud.alarms.store import Connection, KeptPeriod, Known
+from contract.tags import container_of
 
 _SAVE: Final = """
 UPDATE alarms a SET state = w.state, active = w.active, onset_ms = w.onset_ms,

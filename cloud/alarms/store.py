@@ -13,11 +13,11 @@ from psycopg import AsyncConnection
 from cloud.alarms.conditions import Edge, EdgeKind
 from cloud.alarms.definitions import CLOUD_CODES, Definition, Definitions
 from cloud.alarms.fold import Act, Start, life_from_json
-from cloud.alarms.groups import container_of
 from cloud.alarms.states import Change
 from cloud.errors import KeyStoreError
 from cloud.vault.rows import open_event, tell_damaged
 from cloud.vault.vault import StationKeys
+from contract.tags import container_of
 
 Connection = AsyncConnection[Any]
 _LOCK: Final = 0x5354_414C

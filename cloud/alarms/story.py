@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloud.alarms.definitions import Definitions, load
-from cloud.alarms.groups import container_of
 from cloud.alarms.states import ACTS, Change, State
 from cloud.alarms.store import Connection
 from cloud.db import Pool, connection
 from cloud.errors import KeyStoreError
 from cloud.vault.rows import open_event, tell_damaged
 from cloud.vault.vault import Vault
+from contract.tags import container_of
 
 BEFORE_MS: Final = 10_000
 AFTER_MS: Final = 120_000

@@ -1,16 +1,16 @@
 """How a station is built, read from what it sends: containers, converters, racks, auxiliaries.
 
-Device tags carry the container ("C1-PCS", "C1-R07"); the layout says what a device is. A station
-that has sent nothing yet has an empty topology.
+Device tags carry the container ("C1-PCS", "C1-R07": `contract.tags`); the layout says what a
+device is. A station that has sent nothing yet has an empty topology.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from contract import tags
 from contract.layouts import ESTIMATE, ESTIMATE_STATION
 
-_CONTAINER = re.compile(r"^(?P<container>[A-Za-z]+\d+)-")
 _NUMBERED = re.compile(r"(\D*)(\d*)")
 _CELLS = "rack.cells/"
 _ESTIMATES = (ESTIMATE.name, ESTIMATE_STATION.name)
@@ -52,10 +52,8 @@ class Topology:
 
     def container_of(self, device: str) -> Container | None:
         """The container that a device is in."""
-        match = _CONTAINER.match(device)
-        if match is None:
-            return None
-        return next((c for c in self.containers if c.id == match["container"]), None)
+        named = tags.container_of(device)
+        return next((c for c in self.containers if c.id == named), None)
 
     def cell_count(self, rack: str) -> int | None:
         """How many cells a rack has; None while unknown."""
@@ -76,8 +74,8 @@ def from_devices(devices: Iterable[tuple[str, str]]) -> Topology:
             cells[device] = int(layout.removeprefix(_CELLS))
         else:
             by_layout.setdefault(layout, []).append(device)
-    matches = (_CONTAINER.match(device) for tags in by_layout.values() for device in tags)
-    containers = sorted({match["container"] for match in matches if match is not None}, key=natural)
+    named = {tags.container_of(device) for found in by_layout.values() for device in found}
+    containers = sorted(named - {""}, key=natural)
     return Topology(
         controller=_first(by_layout.get("station")),
         meter=_first(by_layout.get("meter")),
@@ -106,7 +104,7 @@ def _container(tag: str, by_layout: dict[str, list[str]]) -> Container:
 
 def _outside(devices: Iterable[str]) -> list[str]:
     """Return the devices that belong to no container."""
-    return [device for device in devices if _CONTAINER.match(device) is None]
+    return [device for device in devices if not tags.container_of(device)]
 
 
 def _first(devices: Iterable[str] | None) -> str | None:

@@ -26,7 +26,7 @@ def problem_page(request: Request, status: int, message: Words) -> Response:
 def _words(t: Texts, status: int) -> tuple[str, str]:
     known = {
         _FORBIDDEN: (t("Not permitted"), t("Ask an administrator for the role that permits it.")),
-        _NOT_FOUND: (t("There is no such page"), t("Check the address, or choose on the left.")),
+        _NOT_FOUND: (t("There is no such page"), t("Check the address, or go back to the fleet.")),
         _UNAVAILABLE: (
             t("The database does not answer"),
             t("It is started again by itself. Load the page again in a few seconds."),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
+from contract.tags import container_of, is_container
 from station.config.centre import CentreConfig
 from station.config.control import (
     ControlConfig,
@@ -90,7 +92,7 @@ def load(file: Path) -> StationConfig:
         config = StationConfig.model_validate(document)
     except ValidationError as error:
         raise ConfigError(file, *faults_of(error, StationConfig)) from error
-    refuse(file, (*_twice(config), *_misplaced(config), *_beyond_rating(config), *_makes(config)))
+    refuse(file, chain.from_iterable(rule(config) for rule in _RULES))
     return _with_absolute_paths(config, file.resolve().parent)
 
 
@@ -161,6 +163,28 @@ def _misplaced(config: StationConfig) -> Iterator[Fault]:
             yield Fault(f"devices[{number}].container", device.container, remedy)
 
 
+def _misnamed(config: StationConfig) -> Iterator[Fault]:
+    """A tag names the container of its device: the cloud learns from tags where devices stand."""
+    for number, device in enumerate(config.devices):
+        key, named = f"devices[{number}].tag", container_of(device.tag)
+        if device.container and not is_container(device.container):
+            remedy = "names no container: letters and a number, e.g. container = 'C1'"
+            yield Fault(f"devices[{number}].container", device.container, remedy)
+        elif device.container and named != device.container:
+            example = f"{device.container}-{device.tag.removeprefix(f'{named}-')}"
+            remedy = (
+                f"the tag of a device in container {device.container} begins with "
+                f"'{device.container}-', by which the console finds it; e.g. tag = {example!r}"
+            )
+            yield Fault(key, device.tag, remedy)
+        elif named and not device.container:
+            remedy = (
+                f"says that it is in container {named}, and its container is not given; add "
+                f"container = {named!r}, or take a tag that does not begin with '{named}-'"
+            )
+            yield Fault(key, device.tag, remedy)
+
+
 def _beyond_rating(config: StationConfig) -> Iterator[Fault]:
     asked_kw, rated_kw = config.safe_state.power_kw, config.station.rated_power_kw
     if abs(asked_kw) > rated_kw:
@@ -185,6 +209,10 @@ def _makes(config: StationConfig) -> Iterator[Fault]:
     if not racks - seen:
         remedy = "is the model of no rack; leave one rack out of estimators.makes"
         yield Fault("estimators.bundle", str(config.estimators.bundle), remedy)
+
+
+_RULES = (_twice, _misplaced, _misnamed, _beyond_rating, _makes)
+"""What the sections of a file must agree on."""
 
 
 def _centre_paths(folder: Path, centre: CentreConfig | None) -> CentreConfig | None:

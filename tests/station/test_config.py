@@ -94,6 +94,10 @@ def changed(path: str, value: object) -> dict:
         ("devices.2.rated_kw", 0, "devices[2].rated_kw = 0", "must be above 0"),
         ("devices.1.port", 1502, "devices[1].port = 1502", "FIRE and METER are both at"),
         ("devices.4.container", "C9", "devices[4].container = 'C9'", "no converter is in it"),
+        ("devices.4.tag", "BX-S1", "devices[4].tag = 'BX-S1'", "e.g. tag = 'C1-BX-S1'"),
+        ("devices.5.tag", "C2-R02", "devices[5].tag = 'C2-R02'", "e.g. tag = 'C1-R02'"),
+        ("devices.3.container", "", "devices[3].tag = 'C1-IMD'", "add container = 'C1', or take"),
+        ("devices.3.container", "BX", "devices[3].container = 'BX'", "letters and a number"),
         ("devices.1.tag", "METER", "devices[1].tag = 'METER'", "is used twice"),
         ("devices.1.role", "toaster", "devices[1].role = 'toaster'", "'pcs'"),
         ("safe_state.power_kw", 9999, "safe_state.power_kw = 9999", "beyond station.rated"),
@@ -157,6 +161,8 @@ def test_everything_that_does_not_fit_together_is_told(tmp_path):
         f"devices[{second}].container",
         f"devices[{rack}].container",
         *(f"devices[{tags.index(tag)}].container" for tag in ("C2-R01", "C2-R02")),
+        f"devices[{rack}].tag",
+        f"devices[{second}].tag",
         "safe_state.power_kw",
     ]
 

@@ -3,7 +3,8 @@
 import random
 
 from cloud.alarms.definitions import load
-from cloud.alarms.groups import Member, arrange, by_place, container_of, incidents
+from cloud.alarms.groups import Member, arrange, by_place, incidents
+from contract.tags import container_of
 
 DEFINITIONS = load()
 
