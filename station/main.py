@@ -153,11 +153,19 @@ def _loaded(file: Path) -> StationConfig:
         return configuration.load(file)
     except ConfigError as error:
         devices = configuration.readable_devices(file)
-        raise ConfigError(file, *error.faults, *_faults_of_devices(devices)) from error
+        faults = _faults_of_devices(devices, roles=False)
+        raise ConfigError(file, *error.faults, *faults) from error
 
 
-def _faults_of_devices(devices: Iterable[tuple[int, DeviceConfig]]) -> Iterator[Fault]:
-    """Load what describes each device; yield what is wrong."""
+def _faults_of_devices(
+    devices: Iterable[tuple[int, DeviceConfig]], *, roles: bool = True
+) -> Iterator[Fault]:
+    """Load what describes each device; yield what is wrong.
+
+    Args:
+        devices: with their numbers in the file.
+        roles: whether their roles are right, so that they can be compared with what they tell.
+    """
     from station.devices import spec_of  # noqa: PLC0415 - enrolment needs no drivers
     from station.protocols import (  # noqa: PLC0415 - nor this
         ProfileError,
@@ -168,7 +176,9 @@ def _faults_of_devices(devices: Iterable[tuple[int, DeviceConfig]]) -> Iterator[
 
     for number, device in devices:
         try:
-            check_device(device.driver, spec_of(device))
+            told = check_device(device.driver, spec_of(device))
+            if roles and told and device.role not in told:
+                yield _other_role(number, device, told)
         except ProfileError as error:
             for one in (error, *error.also):
                 yield Fault(f"devices[{number}].profile", device.profile, str(one))
@@ -176,6 +186,16 @@ def _faults_of_devices(devices: Iterable[tuple[int, DeviceConfig]]) -> Iterator[
             driver = isinstance(error, UnknownDriver)
             key, value = ("driver", device.driver) if driver else ("profile", device.profile)
             yield Fault(f"devices[{number}].{key}", value, str(error))
+
+
+def _other_role(number: int, device: DeviceConfig, told: frozenset[str]) -> Fault:
+    """Return that a device is not what its profile makes of it."""
+    what = device.mapping if device.driver == "iec61850" and device.mapping else device.profile
+    names = ", ".join(sorted(told))
+    likely = next((repr(role.value) for role in type(device.role) if role in told), "")
+    remedy = f"{device.tag} is none by {what}, which tells {names}; take the profile of a "
+    remedy += f"{device.role}" + (f", or role = {likely}" if likely else "")
+    return Fault(f"devices[{number}].role", device.role.value, remedy)
 
 
 def _faults_of_named_files(config: StationConfig) -> Iterator[Fault]:

@@ -16,8 +16,11 @@ from station.protocols.profile_files import find
 _CELLS = "rack.cells/"
 
 
-def check_device(driver: str, spec: DeviceSpec) -> None:
+def check_device(driver: str, spec: DeviceSpec) -> frozenset[str]:
     """Load what describes a device.
+
+    Returns:
+        Names of the layouts that it tells; none where nobody knows before its process starts.
 
     Raises:
         ProtocolError: nobody offers the driver, or the profile is missing or wrong.
@@ -28,17 +31,19 @@ def check_device(driver: str, spec: DeviceSpec) -> None:
             f"driver {driver!r} is unknown; choose one of {', '.join(sorted(known))}"
         )
     if driver == "modbus":
-        profiles.load(spec.profile)
-    elif driver == "mqtt":
-        _check_sensor(spec)
-    elif driver == "iec61850":
+        return frozenset(profiles.load(spec.profile).layout_points())
+    if driver == "mqtt":
+        return frozenset({_check_sensor(spec)})
+    if driver == "iec61850":
         signal_map = mappings.load(spec.mapping)
         if spec.profile != ONLINE:
             ied = scl.load(find(spec.profile), spec.ied)
             mappings.bind(spec.mapping or mappings.STANDARD, signal_map, ied)
+        return frozenset({signal_map.layout})
+    return frozenset()
 
 
-def _check_sensor(spec: DeviceSpec) -> None:
+def _check_sensor(spec: DeviceSpec) -> str:
     profile = sensors.load(spec.profile)
     accesses.load(spec.access)
     if profile.needs_topic and not spec.topic:
@@ -48,6 +53,7 @@ def _check_sensor(spec: DeviceSpec) -> None:
             f"{spec.device} has no topic for the place {{topic}}",
             "give the device a key topic, e.g. topic = 'room/1'",
         )
+    return profile.layout
 
 
 def cells_of(driver: str, spec: DeviceSpec) -> int:

@@ -200,6 +200,40 @@ def test_a_device_that_cannot_be_served_is_refused_before_anything_starts(
     assert words in said
 
 
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        (
+            {"profile": "bms-416.toml"},
+            "METER is none by bms-416.toml, which tells rack, rack.cells/416; take the profile of "
+            "a meter, or role = 'rack'",
+        ),
+        (
+            {"driver": "iec61850", "profile": "online", "mapping": "pcs-iec61850-ed2.toml"},
+            "METER is none by pcs-iec61850-ed2.toml, which tells pcs; take the profile of a meter, "
+            "or role = 'pcs'",
+        ),
+        (
+            {"driver": "mqtt", "profile": "mqtt-room.toml", "topic": "a"},
+            "METER is none by mqtt-room.toml, which tells room; take the profile of a meter, or "
+            "role = 'room'",
+        ),
+    ],
+)
+def test_a_device_whose_profile_is_of_another_role_is_refused(tmp_path, capsys, device, words):
+    document = site_document(tmp_path / "station")
+    document["devices"] = document["devices"][:1]
+    document["devices"][0] |= device
+    file = tmp_path / "station.toml"
+    file.write_bytes(tomli_w.dumps(document).encode())
+
+    status = main([str(file)])
+
+    told = capsys.readouterr().err
+    assert status == 2
+    assert told == f"stationmaster: {file}: devices[0].role = 'meter': {words}\n"
+
+
 def test_a_regulation_signal_that_is_not_there_is_named_with_its_key(tmp_path, capsys):
     TestCloud(tmp_path / "cloud").identity(tmp_path / "station")
     document = site_document(
