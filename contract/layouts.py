@@ -245,7 +245,10 @@ ALL: Mapping[str, Layout] = MappingProxyType(
 )
 """The published layouts with a fixed width, by name."""
 
-_CELLS = "rack.cells/"
+CELLS = "rack.cells/"
+"""How the name of a layout of one rack's cells begins; their number follows."""
+MOST_CELLS = min(MAX_CELLS, MAX_WIDTH // 2)
+"""The largest such number: a cell has two values."""
 _ESTIMATE_CELLS = "estimate.cells/"
 _ESTIMATE_OF_CELL = (
     *("cell_soc", "cell_soc_half_width", "cell_soh", "cell_soh_half_width"),
@@ -258,7 +261,7 @@ _known: dict[bytes, Layout] = {layout.hash8: layout for layout in ALL.values()}
 @lru_cache(maxsize=256)
 def cells_layout(n: int) -> Layout:
     """Return the layout of one rack's `n` cell voltages followed by its `n` temperatures."""
-    return _of_cells(_CELLS, ("cell_voltage_v", "cell_temperature_c"), n)
+    return _of_cells(CELLS, ("cell_voltage_v", "cell_temperature_c"), n)
 
 
 @lru_cache(maxsize=256)
@@ -282,7 +285,7 @@ def get(name: str) -> Layout:
     if name in ALL:
         return ALL[name]
     prefix, _, count = name.rpartition("/")
-    laid_out = {_CELLS: cells_layout, _ESTIMATE_CELLS: estimate_cells_layout}.get(f"{prefix}/")
+    laid_out = {CELLS: cells_layout, _ESTIMATE_CELLS: estimate_cells_layout}.get(f"{prefix}/")
     digits = count.isascii() and count.isdigit() and len(count) <= len(str(MAX_CELLS))
     if laid_out is not None and digits and count[0] != "0":
         try:

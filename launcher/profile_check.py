@@ -19,6 +19,7 @@ def run_check(file: str) -> int:
     from station.protocols.errors import ProfileError
     from station.protocols.modbus import profile as profiles
     from station.protocols.modbus.fast_plan import compile_fast
+    from station.protocols.modbus.tables import split_instance
 
     if _is_point_list(file):
         return _check_points(file)
@@ -28,7 +29,7 @@ def run_check(file: str) -> int:
             return _check_sensor(file)
         if "signals" in raw and "layouts" not in raw:
             return _check_mapping(file)
-        profile, problems = profiles.of_document(path, raw)
+        profile, problems = profiles.of_document(path, raw, split_instance(file)[1])
         if profile is not None and not problems:
             compile_fast(path, profile)
     except ProfileError as error:

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 
 from contract import layouts
 from contract.errors import ContractError
@@ -43,15 +51,15 @@ class SignalSource(_Strict):
     """
 
     object: str = ""
-    first: int = Field(default=1, ge=0)
+    first: StrictInt = Field(default=1, ge=0)
     value: str = "mag.f"
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: StrictFloat = 1.0
+    offset: StrictFloat = 0.0
     states: Mapping[int, int] | None = None
     bits: tuple[str, ...] = ()
-    flags: Mapping[str, int] = Field(default_factory=dict)
-    low: float | None = None
-    high: float | None = None
+    flags: Mapping[str, StrictInt] = Field(default_factory=dict)
+    low: StrictFloat | None = None
+    high: StrictFloat | None = None
 
     @model_validator(mode="after")
     def _has_a_source(self) -> "SignalSource":
@@ -83,12 +91,12 @@ class CommandTarget(_Strict):
     """
 
     object: str
-    scale: float = 1.0
+    scale: StrictFloat = 1.0
     percent_of: str = ""
     constraint: Literal["SP", "CF", "MX", "ST"] = "SP"
     value: bool | int | None = None
-    low: float | None = None
-    high: float | None = None
+    low: StrictFloat | None = None
+    high: StrictFloat | None = None
 
 
 class SignalMap(_Strict):
@@ -111,9 +119,9 @@ class SignalMap(_Strict):
     layout: str
     device: str
     time: str = ""
-    silence_s: float = Field(default=3.0, gt=0)
-    integrity_s: float = Field(default=60.0, gt=0)
-    max_error_s: float = Field(default=60.0, gt=0)
+    silence_s: StrictFloat = Field(default=3.0, gt=0)
+    integrity_s: StrictFloat = Field(default=60.0, gt=0)
+    max_error_s: StrictFloat = Field(default=60.0, gt=0)
     needs_synchronized_clock: bool = False
     signals: Mapping[str, SignalSource] = Field(min_length=1)
     commands: Mapping[str, CommandTarget] = Field(default_factory=dict)

@@ -11,6 +11,7 @@ from contract.signal import Kind
 from contract.signals import SIGNALS
 from station.protocols.modbus.impossible import VERBS
 from station.protocols.modbus.place import RegisterType, Space
+from station.protocols.modbus.plan import cut_by, in_block, spans_of
 from station.protocols.modbus.point import Point
 from station.protocols.modbus.profile import Profile
 from station.protocols.modbus.write import Write
@@ -23,6 +24,7 @@ _MANUALS = {Space.DISCRETE: 10001, Space.INPUT: 30001, Space.HOLDING: 40001}
 _MANUALS_LENGTH = 9998
 _SUNSPEC_BASE = 40000
 _VALUE_OF_VERBS = 1
+_ALL_BITS = 0xFFFF
 
 
 def hints(profile: Profile) -> Iterator[str]:
@@ -32,6 +34,7 @@ def hints(profile: Profile) -> Iterator[str]:
     if profile.time is None:
         yield "no [time]: a device that stands still is not noticed"
     yield from _of_addresses(profile)
+    yield from _of_blocks(profile)
     for name, write in profile.writes.items():
         yield from (f"writes.{name}: {words}" for words in _of_write(name, write))
     for name, points in profile.layout_points().items():
@@ -68,6 +71,27 @@ def _of_addresses(profile: Profile) -> Iterator[str]:
             )
 
 
+def _of_blocks(profile: Profile) -> Iterator[str]:
+    """Tell values that the prescribed requests cut or leave out: they get requests of their own."""
+    outside: list[str] = []
+    fixed = [(block, block.space or profile.space) for block in profile.blocks]
+    for layout, points in profile.layout_points().items() if profile.blocks else ():
+        for signal, point in points.items():
+            spans = spans_of(profile, point)
+            cut = False
+            for number, (block, space) in enumerate(fixed):
+                for address in cut_by(block, space, spans):
+                    cut = True
+                    yield (
+                        f"blocks.{number}: cuts {layout}.{signal} at {space} {address}, which is "
+                        "asked for on its own: let the block begin or end beside it"
+                    )
+            if not cut and not any(in_block(*one, span) for one in fixed for span in spans):
+                outside.append(f"{layout}.{signal}")
+    if outside:
+        yield f"blocks: in none of them, so asked for besides: {', '.join(outside)}"
+
+
 def _of_layout(profile: Profile, layout: Layout, points: dict[str, Point]) -> Iterator[str]:
     free = [
         signal
@@ -81,9 +105,9 @@ def _of_layout(profile: Profile, layout: Layout, points: dict[str, Point]) -> It
         own = profile.layouts.get(layout.name, {}).get(signal, point)
         for words in (*_of_scale(layout, signal, point, own), *_of_stride(point)):
             yield f"layouts.{layout.name}.{signal}: {words}"
-    numbers = [(s, p) for s, p in points.items() if not p.is_code and p.mask is None]
-    for (one, first), (other, second) in itertools.combinations(numbers, 2):
-        shared = _registers(profile, first) & _registers(profile, second)
+    bits = {s: _bits(profile, p) for s, p in points.items() if not p.is_code}
+    for (one, first), (other, second) in itertools.combinations(bits.items(), 2):
+        shared = [place for place in first.keys() & second.keys() if first[place] & second[place]]
         if shared:
             _, address = min(shared)
             yield (
@@ -125,10 +149,16 @@ def _of_stride(point: Point) -> Iterator[str]:
         )
 
 
-def _registers(profile: Profile, point: Point) -> set[tuple[str, int]]:
-    space = profile.space_of(point)
-    return {
-        (space, point.address + offset + word)
-        for offset in point.offsets()
-        for word in range(point.type.words)
-    }
+def _bits(profile: Profile, point: Point) -> dict[tuple[str, int], int]:
+    """Return which bits of which registers are the numbers of a point."""
+    space, found = profile.space_of(point), dict[tuple[str, int], int]()
+    masks = point.masks() if point.mask is not None else [_ALL_BITS] * point.count
+    for offset, mask in zip(point.offsets(), masks, strict=True):
+        for word in range(point.type.words):
+            low_first = point.type.words - 1 - word if point.word_order == "hi-lo" else word
+            of_word = mask >> 16 * low_first & _ALL_BITS if point.mask is not None else _ALL_BITS
+            if point.byte_order == "lo-hi":
+                of_word = of_word >> 8 | (of_word & 0xFF) << 8
+            place = (space, point.address + offset + word)
+            found[place] = found.get(place, 0) | of_word
+    return found

@@ -13,7 +13,7 @@ import numpy as np
 from contract.signal import Kind, Signal
 from contract.signals import SIGNALS
 from station.protocols.modbus.place import ADDRESSES, Place, RegisterType, masked
-from station.protocols.modbus.point import MoreBits, Point
+from station.protocols.modbus.point import DeviceTime, MoreBits, Point
 from station.protocols.modbus.write import ReadBack, Write
 
 VERBS = (
@@ -181,6 +181,17 @@ def _wrong_read_back(shown: ReadBack) -> Iterator[Fault]:
             )  # fmt: skip
     elif shown.equals is not None and kind is not RegisterType.BIT:
         yield from _beyond("read_back.equals", kind, [shown.equals])
+
+
+def of_time(clock: DeviceTime) -> Iterator[Fault]:
+    """Tell a clock that cannot hold the time of today, which makes every sample one of 1970."""
+    wants = RegisterType.U64 if clock.unit == "ms" else RegisterType.U32
+    short = clock.type.words < wants.words or clock.type is RegisterType.F32
+    if short:
+        yield (
+            "type", f"a {clock.type} does not hold {clock.unit} since 1970",
+            f"take {wants}, or leave [time] out where the device does not tell the time so",
+        )  # fmt: skip
 
 
 def of_expectation(place: Place, equals: int | str) -> Iterator[Fault]:

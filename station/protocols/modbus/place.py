@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
 
 MAX_REGISTERS = 125  # Modbus application protocol V1.1b3, 6.3 and 6.4
 MAX_BITS = 2000  # the same, 6.1 and 6.2
@@ -85,7 +85,11 @@ INVALID_MARKERS: Mapping[RegisterType, tuple[int, ...]] = {
 }
 """What devices commonly say instead of a value (the same as SunSpec's)."""
 
-Address = Annotated[int, Field(ge=0, lt=ADDRESSES)]
+Whole = StrictInt
+Number = StrictFloat
+"""A number of a profile is written as one: "32" in quotes is a text."""
+
+Address = Annotated[Whole, Field(ge=0, lt=ADDRESSES)]
 
 
 class Strict(BaseModel):
@@ -113,7 +117,7 @@ class Place(Strict):
     type: RegisterType
     word_order: Order = "hi-lo"
     byte_order: Order = "hi-lo"
-    invalid: tuple[int | float, ...] | None = None
+    invalid: tuple[Whole | Number, ...] | None = None
     shared: bool = False
 
     @model_validator(mode="after")

@@ -66,19 +66,22 @@ class Plan:
 
 def spans_of(profile: "Profile", place: Place) -> list[Span]:
     """Return the address runs that one place needs, its scale factor included."""
-    space = profile.space_of(place)
-    words = place.type.words
-    if not isinstance(place, Point):
-        return [Span(space, place.address, words, words)]
-    spans = _runs(space, place.address, words, place.offsets())
-    for more in place.also:
-        own = profile.space_of(more)
-        spans += _runs(own, more.address, more.type.words, range(more.bit_width))
-    if place.scale_factor is not None:
-        factor = place.scale_factor
-        own = profile.space_of(factor)
-        spans += _runs(own, factor.address, factor.type.words, place.factor_offsets())
-    return spans
+    return [span for _, span in runs_of(profile, place)]
+
+
+def runs_of(profile: "Profile", place: Place) -> list[tuple[Place, Span]]:
+    """Return the same with the place that each belongs to: itself, or one that it names."""
+    places: list[tuple[Place, Iterable[int]]] = [(place, (0,))]
+    if isinstance(place, Point):
+        places = [(place, place.offsets())]
+        places += [(more, range(more.bit_width)) for more in place.also]
+        if place.scale_factor is not None:
+            places.append((place.scale_factor, place.factor_offsets()))
+    return [
+        (one, span)
+        for one, offsets in places
+        for span in _runs(profile.space_of(one), one.address, one.type.words, offsets)
+    ]
 
 
 def _runs(space: Space, address: int, words: int, offsets: Iterable[int]) -> list[Span]:
@@ -136,6 +139,18 @@ def in_block(block: FixedBlock, space: Space, span: Span) -> bool:
         and at >= block.address
         and at + span.unit <= block.address + block.count
     )
+
+
+def cut_by(block: FixedBlock, space: Space, spans: Iterable[Span]) -> list[int]:
+    """Return the addresses of values that lie in a block of this space, and not whole."""
+    end = block.address + block.count
+    return [
+        value
+        for span in spans
+        if span.space is space
+        for value in range(span.address, span.address + span.count, span.unit)
+        if value < block.address < value + span.unit or value < end < value + span.unit
+    ]
 
 
 def _divided(spans: Iterable[Span], fixed: Sequence[Block]) -> tuple[list[Block], list[Span]]:

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from contract.signal import Signal
-from station.protocols.modbus.place import ADDRESSES, Place, RegisterType
+from station.protocols.modbus.place import ADDRESSES, Number, Place, RegisterType, Whole
 from station.protocols.units import conversion
 
-Count = int | str
+Count = Whole | str
 """A number, or the name of an entry of ``[parameters]``."""
 _NEVER_EMPTY = ("repeat", "stride", "mask", "states", "bits", "all_bits")
 """All of no bits would be true whatever the device says."""
-Mask = Annotated[int, Field(gt=0, lt=1 << 63)]
+Mask = Annotated[Whole, Field(gt=0, lt=1 << 63)]
 
 
 def _levels(counts: Count | tuple[Count, ...]) -> tuple[Count, ...]:
@@ -40,7 +40,7 @@ class MoreBits(Place):
         bits: as in `Point`; a bit is set when any of its sources says so.
     """
 
-    bits: Mapping[int, int | str] = Field(min_length=1)
+    bits: Mapping[int, Whole | str] = Field(min_length=1)
 
     @property
     def bit_width(self) -> int:
@@ -76,19 +76,19 @@ class Point(Place):
         all_bits: the value is 1 when all of these device bits are set, else 0.
     """
 
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: Number = 1.0
+    offset: Number = 0.0
     unit: str | None = None
     scale_factor: ScaleFactor | None = None
     repeat: Count | tuple[Count, ...] = 1
     stride: Count | tuple[Count, ...] | None = None
-    low: float | None = None
-    high: float | None = None
-    states: Mapping[int, int | str] | None = None
+    low: Number | None = None
+    high: Number | None = None
+    states: Mapping[int, Whole | str] | None = None
     mask: Mask | tuple[Mask, ...] | None = None
-    bits: Mapping[int, int | str] | None = None
+    bits: Mapping[int, Whole | str] | None = None
     also: tuple[MoreBits, ...] = ()
-    all_bits: tuple[int, ...] | None = None
+    all_bits: tuple[Whole, ...] | None = None
 
     @model_validator(mode="after")
     def _one_meaning(self) -> "Point":
@@ -243,8 +243,8 @@ class Unmapped(Place):
         words: what codes mean, where it is a state.
     """
 
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: Number = 1.0
+    offset: Number = 0.0
     unit: str = ""
     scale_factor: Place | None = None
     words: Mapping[int, str] = Field(default_factory=dict)
@@ -262,8 +262,8 @@ class DeviceTime(Place):
     """
 
     unit: Literal["s", "ms"] = "s"
-    max_error_s: float = Field(default=60.0, gt=0)
-    holds_s: float = Field(default=0.0, ge=0)
+    max_error_s: Number = Field(default=60.0, gt=0)
+    holds_s: Number = Field(default=0.0, ge=0)
 
 
 class Expectation(Place):
@@ -273,7 +273,7 @@ class Expectation(Place):
     that a gateway which sends a question to another unit is found out at once.
     """
 
-    equals: int | Literal["unit"]
+    equals: Whole | Literal["unit"]
     meaning: str
 
     @property

@@ -9,7 +9,15 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from station.protocols.modbus.place import MAX_BITS, MAX_REGISTERS, Address, Space, Strict
+from station.protocols.modbus.place import (
+    MAX_BITS,
+    MAX_REGISTERS,
+    Address,
+    Number,
+    Space,
+    Strict,
+    Whole,
+)
 
 
 class PollClass(StrEnum):
@@ -37,18 +45,18 @@ class Polling(Strict):
         stalled_after: periods without a tick after which the device counts as standing still.
     """
 
-    period_s: float = Field(default=1.0, gt=0)
-    fast_s: float = Field(default=0.2, ge=0.05, le=1.0)
-    slow_s: float = Field(default=5.0, gt=0)
+    period_s: Number = Field(default=1.0, gt=0)
+    fast_s: Number = Field(default=0.2, ge=0.05, le=1.0)
+    slow_s: Number = Field(default=5.0, gt=0)
     classes: Mapping[str, PollClass] = Field(default_factory=dict)
-    phase_s: float = Field(default=0.3, ge=0)
-    timeout_s: float = Field(default=0.5, gt=0, le=1.0)
-    pause_s: float = Field(default=0.0, ge=0)
-    in_flight: int = Field(default=1, ge=1, le=16)
-    connections: int = Field(default=1, ge=1, le=8)
-    max_gap: int = Field(default=16, ge=0, le=MAX_REGISTERS)
-    max_registers: int = Field(default=MAX_REGISTERS, ge=1, le=MAX_REGISTERS)
-    stalled_after: int = Field(default=5, ge=1)
+    phase_s: Number = Field(default=0.3, ge=0)
+    timeout_s: Number = Field(default=0.5, gt=0, le=1.0)
+    pause_s: Number = Field(default=0.0, ge=0)
+    in_flight: Whole = Field(default=1, ge=1, le=16)
+    connections: Whole = Field(default=1, ge=1, le=8)
+    max_gap: Whole = Field(default=16, ge=0, le=MAX_REGISTERS)
+    max_registers: Whole = Field(default=MAX_REGISTERS, ge=1, le=MAX_REGISTERS)
+    stalled_after: Whole = Field(default=5, ge=1)
 
     def class_period_s(self, poll_class: PollClass) -> float:
         """Return how often a class is asked for."""
@@ -77,6 +85,6 @@ class FixedBlock(Strict):
 
     space: Space | None = None
     address: Address
-    count: int = Field(ge=1, le=MAX_BITS)
+    count: Whole = Field(ge=1, le=MAX_BITS)
     poll_class: PollClass | None = Field(default=None, alias="class")
-    period_s: float | None = Field(default=None, gt=0)
+    period_s: Number | None = Field(default=None, gt=0)

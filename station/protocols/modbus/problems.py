@@ -17,6 +17,7 @@ from station.protocols.modbus.impossible import (
     of_expectation,
     of_place,
     of_point,
+    of_time,
     of_write,
 )
 from station.protocols.modbus.place import Place, RegisterType, Space
@@ -88,7 +89,7 @@ def wrong_requests(file: str, profile: "Profile") -> Iterator[ProfileError]:
         faults = (*of_place(place), *of_expectation(place, place.equals))
         yield from _told(file, f"expect.{number}", faults)
     if profile.time is not None:
-        yield from _told(file, "time", of_place(profile.time))
+        yield from _told(file, "time", (*of_place(profile.time), *of_time(profile.time)))
     for name, told in profile.unmapped.items():
         yield from _told(file, f"unmapped.{name}", of_place(told))
 
@@ -112,9 +113,11 @@ def wrong_layouts(file: str, profile: "Profile") -> Iterator[ProfileError]:
             continue
         except ContractError:
             known = ", ".join(layouts.ALL)
+            most = f"N from 1 to {layouts.MOST_CELLS}"
             yield ProfileError(
                 file, f"layouts.{name}", "is no layout of the contract",
-                f"take one of {known}, rack.cells/N",
+                f"a rack has cells/N, {most}" if name.startswith(layouts.CELLS)
+                else f"take one of {known}, {layouts.CELLS}N with {most}",
             )  # fmt: skip
             continue
         for signal, point in points.items():

@@ -14,16 +14,19 @@ from pydantic import Field, ValidationError, model_validator
 
 from contract.signals import SIGNALS
 from station.protocols.errors import ProfileError
+from station.protocols.modbus.instances import wrong_instances
 from station.protocols.modbus.partial import without
 from station.protocols.modbus.place import (
     INVALID_MARKERS,
     MAX_BITS,
     MAX_REGISTERS,
+    Number,
     Order,
     Place,
     RegisterType,
     Space,
     Strict,
+    Whole,
 )
 from station.protocols.modbus.point import DeviceTime, Expectation, Point, Unmapped
 from station.protocols.modbus.polling import FixedBlock, PollClass, Polling
@@ -74,7 +77,7 @@ class Fast(Strict):
         signals: single values of one layout that lie in one request.
     """
 
-    period_s: float = Field(default=0.05, ge=0.02, le=1.0)
+    period_s: Number = Field(default=0.05, ge=0.02, le=1.0)
     signals: tuple[str, ...] = Field(min_length=1)
 
 
@@ -89,9 +92,9 @@ class Instances(Strict):
         bit_stride: the same for coils and discrete inputs; as `stride` when left out.
     """
 
-    count: int = Field(ge=1)
-    stride: int = Field(ge=1)
-    bit_stride: int | None = Field(default=None, ge=0)
+    count: Whole = Field(ge=1)
+    stride: Whole = Field(ge=1)
+    bit_stride: Whole | None = Field(default=None, ge=0)
 
 
 class Profile(Strict):
@@ -111,7 +114,7 @@ class Profile(Strict):
     space: Space = Space.HOLDING
     word_order: Order = "hi-lo"
     byte_order: Order = "hi-lo"
-    parameters: Mapping[str, int] = Field(default_factory=dict)
+    parameters: Mapping[str, Whole] = Field(default_factory=dict)
     instances: Instances | None = None
     polling: Polling = Polling()
     blocks: tuple[FixedBlock, ...] = ()
@@ -154,7 +157,7 @@ def load(name: str) -> Profile:
         ProfileError: naming file, key and remedy.
     """
     file, raw = read(name)
-    profile, problems = of_document(file, raw)
+    profile, problems = of_document(file, raw, split_instance(name)[1])
     if profile is None or problems:
         raise ProfileError.of(problems)
     return profile
@@ -197,10 +200,17 @@ def read(name: str) -> tuple[str, dict[str, Any]]:
     return str(path), moved(raw, instance - 1, several.stride, bit_stride)
 
 
-def of_document(file: str, raw: Mapping[str, Any]) -> tuple[Profile | None, list[ProfileError]]:
+def of_document(
+    file: str, raw: Mapping[str, Any], instance: int = 1
+) -> tuple[Profile | None, list[ProfileError]]:
     """Return the profile that a document holds, and everything that is wrong with it.
 
     The profile is None when its keys or values are wrong.
+
+    Args:
+        file: for people.
+        raw: the document, moved to the instance.
+        instance: which of its like devices it describes.
     """
     try:
         profile = Profile.model_validate(raw)
@@ -208,7 +218,10 @@ def of_document(file: str, raw: Mapping[str, Any]) -> tuple[Profile | None, list
         problems, paths = wrong_values(file, error, Profile)
         problems += wrong_names(file, raw, paths)
         return None, problems + _of_the_rest(file, raw, paths)
-    problems = _misfits(file, profile) or list(wrong_rhythms(file, profile))
+    problems = _misfits(file, profile) or [
+        *wrong_rhythms(file, profile),
+        *wrong_instances(file, profile, instance),
+    ]
     if problems:
         return profile, problems
     writes = {name: write.resolved(SIGNALS.get(name)) for name, write in profile.writes.items()}

@@ -5,7 +5,9 @@ place on the device.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
+
+from station.protocols.modbus.place import Order
 
 INSTANCE_MARK = "#"
 """Stands before the number of an instance in a profile's name: ``bms.toml#3``."""
@@ -22,8 +24,11 @@ def split_instance(name: str) -> tuple[str, int]:
 
 
 def with_orders(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document with its word and byte order in every place that has none."""
-    orders = {key: document[key] for key in _ORDERS if key in document}
+    """Return the document with its word and byte order in every place that has none.
+
+    What is no order stays where it stands, and is told there once.
+    """
+    orders = {key: document[key] for key in _ORDERS if document.get(key) in get_args(Order)}
     return {key: _ordered(key, value, orders) for key, value in document.items()}
 
 

@@ -5,7 +5,16 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from contract.signal import Signal
-from station.protocols.modbus.place import Address, Order, Place, RegisterType, Space, Strict
+from station.protocols.modbus.place import (
+    Address,
+    Number,
+    Order,
+    Place,
+    RegisterType,
+    Space,
+    Strict,
+    Whole,
+)
 from station.protocols.units import UnitMismatch, conversion
 
 
@@ -27,13 +36,13 @@ class ReadBack(Strict):
     word_order: Order | None = None
     byte_order: Order | None = None
     shared: bool = False
-    scale: float | None = None
-    offset: float | None = None
+    scale: Number | None = None
+    offset: Number | None = None
     unit: str | None = None
-    mask: int | None = Field(default=None, gt=0)
-    equals: int | None = None
-    tolerance: float | None = Field(default=None, ge=0)
-    within_s: float = Field(default=0.5, ge=0, le=5)
+    mask: Whole | None = Field(default=None, gt=0)
+    equals: Whole | None = None
+    tolerance: Number | None = Field(default=None, ge=0)
+    within_s: Number = Field(default=0.5, ge=0, le=5)
 
 
 class Write(Place):
@@ -54,15 +63,15 @@ class Write(Place):
             in others; else the command is refused.
     """
 
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: Number = 1.0
+    offset: Number = 0.0
     unit: str | None = None
     scale_factor: Place | None = None
-    low: float | None = None
-    high: float | None = None
-    step: float | None = Field(default=None, gt=0)
-    value: int | None = None
-    before: tuple[int, ...] = Field(default=(), max_length=16)
+    low: Number | None = None
+    high: Number | None = None
+    step: Number | None = Field(default=None, gt=0)
+    value: Whole | None = None
+    before: tuple[Whole, ...] = Field(default=(), max_length=16)
     single: bool = False
     routine: bool = False
     read_back: ReadBack | Literal[True] | None = None

@@ -10,12 +10,21 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from contract import layouts
 from contract.errors import ContractError
 from contract.layout import Layout
-from contract.signal import Kind
+from contract.signal import Kind, Signal
 from station.protocols.errors import ProfileError
 from station.protocols.profile_files import find
 from station.wrong_keys import remedy_for, wrong_keys
@@ -66,13 +75,13 @@ class SignalSource(_Topic):
     signal: str
     path: str = ""
     unit: str | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    low: float | None = None
-    high: float | None = None
+    scale: StrictFloat = 1.0
+    offset: StrictFloat = 0.0
+    low: StrictFloat | None = None
+    high: StrictFloat | None = None
     invalid: tuple[str | float | bool, ...] = ()
-    words: Mapping[str, int] = Field(default_factory=dict)
-    stale_s: float | None = Field(default=None, gt=0)
+    words: Mapping[str, StrictInt] = Field(default_factory=dict)
+    stale_s: StrictFloat | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _fits(self) -> "SignalSource":
@@ -96,7 +105,7 @@ class MessageTime(_Strict):
 
     path: str = Field(min_length=1)
     unit: Literal["s", "ms", "iso"] = "s"
-    max_lead_s: float = Field(default=60.0, gt=0)
+    max_lead_s: StrictFloat = Field(default=60.0, gt=0)
 
 
 class Availability(_Topic):
@@ -122,8 +131,8 @@ class MqttProfile(_Strict):
 
     title: str
     layout: str
-    stale_s: float = Field(gt=0)
-    period_s: float = Field(default=10.0, ge=1, le=600)
+    stale_s: StrictFloat = Field(gt=0)
+    period_s: StrictFloat = Field(default=10.0, ge=1, le=600)
     time: MessageTime | None = None
     availability: Availability | None = None
     signals: tuple[SignalSource, ...] = Field(min_length=1)
@@ -199,5 +208,14 @@ def _misfits(file: str, profile: MqttProfile, layout: Layout) -> Iterator[Profil
                 yield ProfileError(file, f"{key}.words", "gives an unknown state", remedy)
         converted = source.scale != 1.0 or source.offset != 0.0
         if source.unit is not None and (source.unit == signal.unit) == converted:
-            remedy = f"give scale or offset from the sensor's unit to {signal.unit!r}, or neither"
+            remedy = _unit_remedy(source, signal, converted=converted)
             yield ProfileError(file, f"{key}.unit", f"is {source.unit!r}", remedy)
+
+
+def _unit_remedy(source: SignalSource, signal: Signal, *, converted: bool) -> str:
+    if signal.kind is not Kind.ANALOG:
+        return f"leave it out: {signal.name} has no unit"
+    own = repr(signal.unit) if signal.unit else "a plain number (1 is 100 %)"
+    if converted:
+        return f"{signal.name} is in {own}: leave scale and offset out, or mend the sensor's unit"
+    return f"give scale or offset from {source.unit!r} to {own}, in which {signal.name} is"

@@ -7,6 +7,7 @@ import pytest
 from station.protocols.errors import ProfileError
 from station.protocols.modbus import profile as profiles
 from station.protocols.modbus.hints import hints
+from station.protocols.profile_files import find
 from tests.station.protocols.test_profile import GOOD
 
 RACK = """
@@ -215,3 +216,130 @@ def test_a_profile_that_is_refused_knows_all_that_is_wrong(tmp_path):
         profiles.load(str(path))
 
     assert len(caught.value.also) == 2
+
+
+def changed(old: str, new: str) -> str:
+    """Return the shipped rack with modules, changed in one place."""
+    text = find("bms-modular.toml").read_text("utf-8")
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "stride = 1000", "stride = 100",
+            ("instances.stride", "is 100, so two of the devices read holding 201"),
+        ),
+        (
+            "count = 10", "count = 66",
+            ("instances.count", "is 66, and the last would lie past holding 65535"),
+        ),
+        (
+            'address = 60000\ntype = "u32"', 'address = 60000\ntype = "u16"',
+            ("time.type", "a u16 does not hold s since 1970"),
+        ),
+        ('unit = "s"\n', 'unit = "ms"\n', ("time.type", "a u32 does not hold ms since 1970")),
+        (
+            "cells = 240", "cells = 100000",
+            ("layouts.rack.cells/100000", "is no layout of the contract"),
+        ),
+        (
+            'word_order = "lo-hi"', 'word_order = "little"',
+            ("word_order", "must be 'hi-lo' or 'lo-hi' (given: 'little')"),
+        ),
+        ("cells = 240", 'cells = "240"', ("parameters.cells", "must be a whole number")),
+        ("slow_s = 4.0", 'slow_s = "4.0"', ("polling.slow_s", "must be a number")),
+        (
+            'address = 106, type = "u16", unit = "%", scale = 0.01',
+            'address = 106, type = "u16", unit = "%", scale = "0.01"',
+            ("layouts.rack.soc.scale", "must be a number (given: '0.01')"),
+        ),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_told_once_where_it_stands(old, new, told):
+    problems = problems_of(changed(old, new))
+
+    assert [problem.key for problem in problems] == [told[0]]
+    assert problems[0].problem.startswith(told[1])
+
+
+def test_remedies_name_how_much_fits():
+    many = problems_of(changed("count = 10", "count = 66"))
+    large = changed("cells = 240", "cells = 4097")
+
+    assert many[0].remedy == "at most 65 devices fit with stride = 1000"
+    assert problems_of(large)[0].remedy == "a rack has cells/N, N from 1 to 4096"
+    assert problems_of(changed("count = 10", "count = 65")) == []
+
+
+def test_interleaved_instances_are_apart():
+    apart = 'type = "u16", low = 0, high = 6'
+    text = f"""{RACK}voltage_v = {{ address = 100, {apart} }}
+current_a = {{ address = 110, {apart} }}
+[instances]
+stride = 1
+"""
+
+    assert problems_of(f"{text}count = 10\n") == []
+    assert [problem.key for problem in problems_of(f"{text}count = 11\n")] == ["instances.stride"]
+
+
+def test_a_device_of_several_is_checked_as_the_first_is(tmp_path):
+    file = tmp_path / "bms.toml"
+    file.write_text(changed("count = 10", "count = 66"))
+
+    for name in (str(file), f"{file}#3"):
+        with pytest.raises(ProfileError, match="at most 65 devices fit"):
+            profiles.load(name)
+
+
+CELLS = """
+title = "Interleaved"
+[time]
+address = 0
+type = "u32"
+[layouts."rack.cells/8"]
+cell_voltage_v = { address = 10, type = "u16", unit = "mV", repeat = 8, low = 0, high = 6 }
+cell_temperature_c = { address = 12, type = "u16", repeat = 8, mask = 0x00FF }
+"""
+
+
+def test_a_mask_hides_no_overlap_and_parts_of_one_register_are_none():
+    apart = CELLS.replace("repeat = 8, low = 0", "repeat = 8, mask = 0xFF00, low = 0")
+
+    assert any("both read register 12" in hint for hint in hints_of(CELLS))
+    assert not any("both read" in hint for hint in hints_of(apart))
+
+
+def test_a_mask_over_two_registers_is_about_the_word_that_it_is_in():
+    text = (
+        RACK
+        + """voltage_v = { address = 10, type = "u32", mask = 0x0000FFFF, low = 0, high = 9 }
+current_a = { address = WHERE, type = "u16", low = 0, high = 9 }
+"""
+    )
+
+    assert not any("both read" in hint for hint in hints_of(text.replace("WHERE", "10")))
+    assert any("both read" in hint for hint in hints_of(text.replace("WHERE", "11")))
+
+
+def test_prescribed_requests_tell_what_they_cut_and_what_they_leave_out():
+    text = (
+        RACK
+        + """voltage_v = { address = 100, type = "u32", unit = "mV", low = 0, high = 9 }
+current_a = { address = 102, type = "u16", low = 0, high = 9 }
+power_kw = { address = 120, type = "u16", low = 0, high = 9 }
+[[blocks]]
+address = 101
+count = 10
+"""
+    )
+
+    told = [hint for hint in hints_of(text) if hint.startswith("blocks")]
+
+    assert told[0].startswith("blocks.0: cuts rack.voltage_v at holding 100")
+    assert told[1:] == ["blocks: in none of them, so asked for besides: rack.power_kw"]
+    whole = text.replace("= 101", "= 100").replace("count = 10", "count = 21")
+    assert not any("blocks" in hint for hint in hints_of(whole))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from station.protocols.errors import ProfileError
-from station.protocols.modbus.place import Address, Strict
+from station.protocols.modbus.place import Address, Strict, Whole
 from station.protocols.modbus.sunspec.chain import Chain, Found
 from station.protocols.modbus.sunspec.device import Device, Table
 from station.wrong_keys import remedy_for, wrong_keys
@@ -20,11 +20,11 @@ from station.wrong_keys import remedy_for, wrong_keys
 class ChainModel(Strict):
     """One model of the chain, in its order; see `chain.Found`."""
 
-    id: int = Field(ge=1)
-    length: int = Field(ge=0)
-    count: int = Field(default=0, ge=0)
-    string: int = Field(default=0, ge=0)
-    module: int = Field(default=0, ge=0)
+    id: Whole = Field(ge=1)
+    length: Whole = Field(ge=0)
+    count: Whole = Field(default=0, ge=0)
+    string: Whole = Field(default=0, ge=0)
+    module: Whole = Field(default=0, ge=0)
 
 
 class Section(Strict):
