@@ -2,10 +2,9 @@
 
 Runs the simulator with ``data/simulator/big-plant.toml``, enrols a station with a cloud that takes
 everything, and looks after a start how much processor time each of the station's processes uses.
-``python -m bench._acquisition_plant --seconds 60`` runs this part alone.
+``./stationmaster bench acquisition --only plant --seconds 60`` runs this part alone.
 """
 
-import argparse
 import json
 import math
 import tempfile
@@ -201,17 +200,3 @@ def _rows(watched: Watched) -> Rows:
         row("estimator_restarts", last["estimators"]["restarts"], "times", 0.0),
         row("plant_seconds", watched.seconds, "s", None, better="more"),
     ]
-
-
-def main() -> None:
-    """Run this part alone and print its rows."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=_SECONDS)
-    for one in run_rows(parser.parse_args().seconds):
-        print(
-            f"{one['name']:36s} {one['value']:>10} {one['unit']:8s} {one['target']} {one['peers']}"
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -5,6 +5,7 @@ with its station comes last and takes ten minutes.
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench import _acquisition_iec61850, _acquisition_modbus, _acquisition_plant
@@ -12,19 +13,30 @@ from bench import _acquisition_iec61850, _acquisition_modbus, _acquisition_plant
 _PLANT_S = 600.0
 
 
-def run(seconds: float = _PLANT_S) -> list[dict[str, Any]]:
+PARTS: Mapping[str, str] = {
+    "modbus": "Modbus clients and 400 racks, a good minute",
+    "iec61850": "IEC 61850 clients, 40 seconds",
+    "plant": "the whole plant, {seconds:g} seconds once it has started",
+}
+"""What may be run alone, in the order of the table."""
+
+
+def run(seconds: float = _PLANT_S, only: str | None = None) -> list[dict[str, Any]]:
     """Measure and return the rows of all families.
 
     Args:
         seconds: how long the whole plant is watched.
+        only: the part of `PARTS` to run; all when left out.
     """
-    _tell("1 of 3: Modbus clients and 400 racks, a good minute")
-    rows = _acquisition_modbus.run_rows()
-    _tell("2 of 3: IEC 61850 clients, 40 seconds")
-    rows += _acquisition_iec61850.run_rows()
-    _tell(f"3 of 3: the whole plant, {seconds:g} seconds once it has started")
-    return rows + _acquisition_plant.run_rows(seconds)
-
-
-def _tell(part: str) -> None:
-    print(f"acquisition, {part}", file=sys.stderr, flush=True)
+    measured: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
+        "modbus": _acquisition_modbus.run_rows,
+        "iec61850": _acquisition_iec61850.run_rows,
+        "plant": lambda: _acquisition_plant.run_rows(seconds),
+    }
+    rows: list[dict[str, Any]] = []
+    chosen = [name for name in PARTS if only in {None, name}]
+    for number, name in enumerate(chosen, 1):
+        what = PARTS[name].format(seconds=seconds)
+        print(f"acquisition, {number} of {len(chosen)}: {what}", file=sys.stderr, flush=True)
+        rows += measured[name]()
+    return rows

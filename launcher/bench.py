@@ -40,17 +40,20 @@ def machine() -> str:
     )
 
 
-def run_bench(name: str, output: Path | None, seconds: float | None = None) -> int:
+def run_bench(
+    name: str, output: Path | None, seconds: float | None = None, only: str | None = None
+) -> int:
     """Run `bench/NAME.py` and print its table; `list` only names them.
 
     Args:
         name: of the module.
         output: also write the rows there.
         seconds: how long its longest part is watched; its own choice when left out.
+        only: the one part to run; all when left out.
 
     Raises:
         UnknownBenchError: there is no such module.
-        WrongInput: it has no part that could be made shorter.
+        WrongInput: it has no part that could be made shorter, or none of that name.
     """
     known = names()
     if name == "list":
@@ -59,13 +62,20 @@ def run_bench(name: str, output: Path | None, seconds: float | None = None) -> i
     if name not in known:
         raise UnknownBenchError(name, known)
     module = importlib.import_module(f"bench.{name}")
-    options: dict[str, float] = {}
+    options: dict[str, Any] = {}
+    if only is not None:
+        parts = getattr(module, "PARTS", ())
+        if only not in parts:
+            there = f"it has {', '.join(parts)}" if parts else "it is run whole; leave it out"
+            raise WrongInput(f"--only: {name} has no part {only!r}; {there}")
+        options["only"] = only
     if seconds is not None:
         if "seconds" not in inspect.signature(module.run).parameters:
             raise WrongInput(f"--seconds: {name} has one length; leave it out")
         options["seconds"] = seconds
     rows: list[dict[str, Any]] = module.run(**options)
-    told = "" if seconds is None else f" --seconds {seconds:g}"
+    told = "" if only is None else f" --only {only}"
+    told += "" if seconds is None else f" --seconds {seconds:g}"
     result = {
         "machine": machine(),
         "command": f"./stationmaster bench {name}{told}",

@@ -175,6 +175,10 @@ def bench(
         float | None,
         typer.Option(min=1, help="acquisition: so long for the whole plant, instead of 600."),
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="acquisition: this part alone: modbus, iec61850 or plant."),
+    ] = None,
 ) -> None:
     """Measure, and print the figures beside their targets and peers.
 
@@ -182,7 +186,7 @@ def bench(
     """
     from launcher.bench import run_bench
 
-    raise typer.Exit(run_bench(name, json, seconds))
+    raise typer.Exit(run_bench(name, json, seconds, only))
 
 
 @app.command()

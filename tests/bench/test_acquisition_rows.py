@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from bench import acquisition
 from bench._acquisition_plant import Watched, _grown, _missed, _rows
 from bench._acquisition_rack_rows import Heard, Windows, dead_rows, tick_rows
 from station.protocols.driver import DeviceStatus, MissedReading, Reading
@@ -214,3 +215,20 @@ def test_missed_polls_are_those_of_the_watch_by_kind_of_device():
 def test_memory_grows_by_the_last_third_less_the_first():
     assert _grown([100, 100, 500, 90, 130, 130]) == 30
     assert _grown([100.0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("only", "ran"),
+    [(None, ["modbus", "iec61850", "plant 7"]), ("plant", ["plant 7"]), ("modbus", ["modbus"])],
+)
+def test_one_part_is_run_alone(monkeypatch, capsys, only, ran):
+    for name in ("modbus", "iec61850"):
+        module = getattr(acquisition, f"_acquisition_{name}")
+        monkeypatch.setattr(module, "run_rows", lambda name=name: [{"name": name}])
+    plant = lambda seconds: [{"name": f"plant {seconds}"}]  # noqa: E731
+    monkeypatch.setattr(acquisition._acquisition_plant, "run_rows", plant)
+
+    rows = acquisition.run(seconds=7, only=only)
+
+    assert [row["name"] for row in rows] == ran
+    assert f"1 of {len(ran)}" in capsys.readouterr().err

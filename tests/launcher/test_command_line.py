@@ -261,6 +261,15 @@ def test_a_benchmark_of_one_length_takes_no_other():
     assert "--seconds: frame has one length" in done.stderr
 
 
+def test_a_part_that_a_benchmark_does_not_have_is_answered_with_those_it_has():
+    whole = run("bench", "frame", "--only", "plant")
+    misspelt = run("bench", "acquisition", "--only", "plnt")
+
+    assert (whole.returncode, misspelt.returncode) == (2, 2)
+    assert "frame has no part 'plant'; it is run whole" in whole.stderr
+    assert "has no part 'plnt'; it has modbus, iec61850, plant" in misspelt.stderr
+
+
 @pytest.mark.parametrize(
     ("value", "better", "target", "met"),
     [(1, "less", 2, "yes"), (3, "less", 2, "NO"), (3, "more", 2, "yes"), (1, "less", None, "")],
