@@ -206,22 +206,22 @@ def test_a_device_that_cannot_be_served_is_refused_before_anything_starts(
         (
             {"profile": "bms-416.toml"},
             (
-                "METER is none by bms-416.toml, which tells rack, rack.cells/416; take the profile of "
-                "a meter, or role = 'rack'"
+                "METER is none by bms-416.toml, which tells rack, rack.cells/416; take the "
+                "profile of a meter, or role = 'rack'"
             ),
         ),
         (
             {"driver": "iec61850", "profile": "online", "mapping": "pcs-iec61850-ed2.toml"},
             (
-                "METER is none by pcs-iec61850-ed2.toml, which tells pcs; take the profile of a meter, "
-                "or role = 'pcs'"
+                "METER is none by pcs-iec61850-ed2.toml, which tells pcs; take the "
+                "profile of a meter, or role = 'pcs'"
             ),
         ),
         (
             {"driver": "mqtt", "profile": "mqtt-room.toml", "topic": "a"},
             (
-                "METER is none by mqtt-room.toml, which tells room; take the profile of a meter, or "
-                "role = 'room'"
+                "METER is none by mqtt-room.toml, which tells room; take the profile of a "
+                "meter, or role = 'room'"
             ),
         ),
     ],
