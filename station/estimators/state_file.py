@@ -27,7 +27,7 @@ _LENGTH = struct.Struct("<I")
 _HEAD_AT = len(_MAGIC) + _DIGEST_BYTES + _LENGTH.size
 _MAY_BE_NEW = ("anomaly", "network", "charging", "relaxing", "words", "soc.search")
 """Parts that start anew where they are not stored, and that nobody misses where they are."""
-_MAY_LACK = ("anomaly.channels.warm_s",)
+_MAY_LACK = ("anomaly.channels.warm_s", "anomaly.gathered.peer_loads")
 """Arrays that a state of an earlier version does not have, and that begin anew."""
 _NEVER_KEPT = ("network", "charging", "relaxing", "soc.search")
 """What is heard anew within minutes, or was cut off by the restart itself; and the hypotheses of a

@@ -26,6 +26,12 @@ _CHANGE_MEMORY = np.float32(1 / 64)
 """The share of readings that change is a running mean over about a minute."""
 _MOST_CHANGE = 0.98
 _SHARE_MEMORY = np.float32(1 / 4096)
+_LOADED = np.float32(0.1)
+"""Of the capacity per hour: from here on a rack's current tells its share."""
+_UNEQUAL = np.float32(0.5)
+"""A rack that carries half as much as it should is no unequal share any more."""
+_FIRST_SHARES = np.float32(16.0)
+"""So many readings under load tell what share a rack has to begin with, and are not judged."""
 _W_PER_KW = 1e3
 
 Codes = npt.NDArray[np.int16]
@@ -45,6 +51,7 @@ class GatherState:
         voltage_change, temperature_change: share of readings that change, shape (racks,).
         peer_share: part of the stack's mean current that each rack carries, shape (racks,).
         peer_offset: its current when the stack's mean is 0, shape (racks,).
+        peer_loads: readings under load that have told the share, up to the first few, (racks,).
     """
 
     seconds: Floats
@@ -67,6 +74,7 @@ class GatherState:
     temperature_change: Floats
     peer_share: Floats
     peer_offset: Floats
+    peer_loads: Floats
 
 
 def nothing_gathered(place: Place) -> GatherState:
@@ -100,6 +108,7 @@ def nothing_gathered(place: Place) -> GatherState:
         temperature_change=per_rack(),
         peer_share=per_rack(1.0),
         peer_offset=per_rack(),
+        peer_loads=per_rack(),
     )
 
 
@@ -115,7 +124,7 @@ def add(state: GatherState, inputs: Inputs, place: Place, capacity_ah: float) ->
     temperature_c = np.where(good, inputs.temperature_c, 0).astype(np.float32)
     one = believed.astype(np.float32)
     beside = believed if inputs.together is None else believed & inputs.together
-    share, offset, peer_off = against_peers(state, current, beside, place)
+    state, peer_off = against_peers(state, current, beside, place)
     state = _stillness(state, voltage_v, temperature_c, good, place)
     innovation = np.where(good, np.clip(inputs.innovation, -10, 10), 0).astype(np.float32)
     return replace(
@@ -132,8 +141,6 @@ def add(state: GatherState, inputs: Inputs, place: Place, capacity_ah: float) ->
         voltage_v=state.voltage_v + voltage_v,
         voltage_current=state.voltage_current + voltage_v * current[rack],
         temperature_c=state.temperature_c + temperature_c,
-        peer_share=share,
-        peer_offset=offset,
     )
 
 
@@ -187,18 +194,22 @@ def begun_anew(state: GatherState, place: Place) -> GatherState:
         temperature_change=state.temperature_change,
         peer_share=state.peer_share,
         peer_offset=state.peer_offset,
+        peer_loads=state.peer_loads,
     )
 
 
 def against_peers(
     state: GatherState, current: Floats, believed: npt.NDArray[np.bool_], place: Place
-) -> tuple[Floats, Floats, Floats]:
-    """Return each rack's share and offset against its stack, and its distance from them now.
+) -> tuple[GatherState, Floats]:
+    """Return the state with shares and offsets, and each rack's distance from them now.
 
     Racks of a stack lie in parallel: a step of the converter's current moves all of them, each
     by its share. Both are followed by a slow gradient; the median of the stack's racks is what a
     rack is compared with. A rack alone in its stack has no peers, nor has one whose reading is of
     another second: a step of the current would look like a rack that leaves the others.
+
+    Healthy racks do not share a current equally, and at first nobody knows how they do: the first
+    readings under load tell the share, and are not judged by it.
     """
     middle = current.copy()
     peers = np.zeros(place.racks, bool)
@@ -212,7 +223,18 @@ def against_peers(
     off = np.where(peers, off, 0).astype(np.float32)
     pull = _SHARE_MEMORY * np.clip(off, -0.02, 0.02)
     share = state.peer_share + pull * middle / (middle**2 + np.float32(0.01))
-    return share, state.peer_offset + pull, off
+    first = peers & (np.abs(middle) >= _LOADED) & (state.peer_loads < _FIRST_SHARES)
+    loads = state.peer_loads + first
+    told = off / np.where(first, middle * loads, 1)
+    after = replace(
+        state,
+        peer_share=np.where(
+            first, np.clip(state.peer_share + told, 1 - _UNEQUAL, 1 + _UNEQUAL), share
+        ).astype(np.float32),
+        peer_offset=np.where(first, state.peer_offset, state.peer_offset + pull),
+        peer_loads=loads.astype(np.float32),
+    )
+    return after, np.where(first, np.float32(0), off)
 
 
 def _stillness(

@@ -120,7 +120,10 @@ def test_a_rack_is_compared_with_those_of_its_own_converter_alone(tmp_path, stac
         now = moment(
             setup, NOW_MS + 1000 * (second + 1), current_a=0.0, rack_power_kw=0.0, voltage_v=VOLTS
         )
-        if second in (3, 4):  # the first converter begins alone, as stations do that wake up
+        if second < 18:  # at work together, so that it is known how racks share a current
+            now.arrays["current_a"][:] = 40.0
+            now.arrays["rack_power_kw"][:] = 40.0 * VOLTS / 1000
+        if second in (23, 24):  # the first converter begins alone, as stations do that wake up
             now.arrays["current_a"][:3] = -40.0
         findings = engine.take(now).findings
         found |= {one.rack for one in findings if one.kind == Kind.CURRENT_PULSE}

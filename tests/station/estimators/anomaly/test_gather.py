@@ -6,9 +6,11 @@ import pytest
 from station.estimators.anomaly.gather import add, close, nothing_gathered
 from tests.station.estimators.anomaly.made import CELLS, MODEL, PLACE, RACKS, Station
 
+SHARES_KNOWN = replace(nothing_gathered(PLACE), peer_loads=np.full(RACKS, 16, np.float32))
 
-def sixteen(change=lambda inputs, _second: inputs):
-    station, state, seen = Station(), nothing_gathered(PLACE), []
+
+def sixteen(change=lambda inputs, _second: inputs, state=None):
+    station, state, seen = Station(), state or nothing_gathered(PLACE), []
     for second in range(16):
         seen.append(change(station.next(), second))
         state = add(state, seen[-1], PLACE, MODEL.capacity_ah)
@@ -68,6 +70,25 @@ def test_a_step_that_a_rack_tells_a_second_later_than_its_peers_is_no_pulse(toge
             current_a[1:] -= 0.2 * MODEL.capacity_ah
         return replace(inputs, current_a=current_a, together=together)
 
-    block, _ = sixteen(late)
+    block, _ = sixteen(late, SHARES_KNOWN)
 
     assert (abs(block.peer_off).max() > 0.1) == shows
+
+
+@pytest.mark.parametrize(
+    ("share", "later", "shows"), [(0.85, 0.85, False), (0.85, 0.7, True), (0.1, 0.1, True)]
+)
+def test_how_racks_share_a_current_is_learned_before_it_is_judged(share, later, shows):
+    state, blocks = nothing_gathered(PLACE), []
+    for second in range(48):
+        inputs = Station().next()
+        current_a = np.full(RACKS, 0.4 * MODEL.capacity_ah, np.float32)
+        current_a[0] *= share if second < 32 else later
+        state = add(state, replace(inputs, current_a=current_a), PLACE, MODEL.capacity_ah)
+        if second % 16 == 15:
+            state, block = close(state, inputs.soc, PLACE)
+            blocks.append(abs(block.peer_off).max())
+
+    assert blocks[0] == 0
+    assert (blocks[2] > 0.04) == shows
+    assert shows or blocks[1] < 0.002
