@@ -107,8 +107,28 @@ def device_conditions(image: Image, disconnected: Mapping[str, str]) -> Iterator
             yield Condition(code, tag, row.sample.time_ms)
         if layout == RACK.name and row.integer("contactor_closed") == 0:
             yield Condition("rack.isolated", tag, row.sample.time_ms)
+    yield from _empty(image, disconnected)
     for layout_of, signal, code in _BIT_WORDS:
         yield from _bits(image.table(layout_of), signal, code)
+
+
+def _empty(image: Image, disconnected: Mapping[str, str]) -> Iterator[Condition]:
+    """Yield the devices that answer in time and have no value to tell: one condition each."""
+    found: dict[str, list[PointRow]] = {}
+    for row in image:
+        if row.empty_s and not row.stale and not is_estimate(row.layout.name):
+            found.setdefault(row.sample.device, []).append(row)
+    for tag, rows in found.items():
+        if tag in disconnected:
+            continue
+        longest_s = max(row.empty_s for row in rows)
+        layouts = sorted(row.sample.layout for row in rows)
+        zh = "、".join(_LAYOUT_ZH.get(name.partition("/")[0], name) for name in layouts)
+        detail = Words(
+            f"{', '.join(layouts)}, no valid value for {longest_s:.0f} s",
+            f"{zh}，已有 {longest_s:.0f} 秒无有效值",
+        )
+        yield Condition("device.stale", tag, image.at_ms, "no_value", detail, longest_s)
 
 
 def _clock(row: PointRow, now_ms: int) -> Iterator[Condition]:

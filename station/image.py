@@ -45,6 +45,7 @@ class PointRow:
         arrived_ms: when it arrived, on the steady clock.
         stale: the age is past the limit of this layout, or the device is disconnected.
         before: the sample before this one, kept of cells alone.
+        empty_s: for how long no value at all has been usable, once that is past the same limit.
         scaled: what has been asked of this sample before, by signal, also in earlier cycles.
     """
 
@@ -55,6 +56,7 @@ class PointRow:
     arrived_ms: int = 0
     before: Sample | None = None
     scaled: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    empty_s: float = 0.0
 
     def physical(self, signal: str) -> npt.NDArray[np.float64]:
         """Return the values of a signal in its unit, shape (repeat,); NaN where not usable."""
@@ -184,6 +186,8 @@ class ProcessImage:
             known.before = known.sample
         known.sample, known.scaled = sample, {}
         known.arrived_ms = sample.received_ms if arrived_ms is None else arrived_ms
+        if known.valued_ms is None or (sample.quality < _INVALID).any():
+            known.valued_ms = known.arrived_ms
 
     def newest(self) -> list[Sample]:
         """Return the newest sample of every stream."""
@@ -224,12 +228,15 @@ class _Newest:
     limit_s: float
     before: Sample | None = None
     scaled: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    valued_ms: int | None = None
 
 
 def _row(known: _Newest, now_ms: int, steady_ms: int, *, lost: bool) -> PointRow:
     sample = known.sample
     age_s = max(steady_ms - known.arrived_ms, now_ms - sample.time_ms, 0) / 1000
     stale = lost or age_s > known.limit_s
+    without_s = 0.0 if known.valued_ms is None else (known.arrived_ms - known.valued_ms) / 1000
     return PointRow(
-        *(sample, known.layout, age_s, stale, known.arrived_ms), known.before, known.scaled
+        *(sample, known.layout, age_s, stale, known.arrived_ms, known.before, known.scaled),
+        empty_s=without_s if without_s > known.limit_s else 0.0,
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from contract import layouts
 from contract.limits import LimitReason
 from contract.words import Words
 from station.alarms import AlarmBook, Condition, device_conditions, limit_condition, plain
@@ -138,6 +139,40 @@ def test_a_device_whose_clock_is_not_ours_is_told(plant, skew_ms):
     plant.image.update(replace(row, received_ms=T0))
 
     assert ("clock.unsynchronised", "FIRE") in codes(plant)
+
+
+NO_VALUE = dict.fromkeys((c.signal.name for c in layouts.RACK.columns), math.nan)
+
+
+def test_a_rack_that_answers_without_any_value_is_told_once_its_last_one_is_old(plant):
+    told = []
+    for second in range(10):
+        if second:
+            plant.rack["C1-R01"] = NO_VALUE
+        plant.second(T0 + second * 1000)
+        told.append(codes(plant, T0 + second * 1000 + 500))
+
+    assert told[:6] == [[]] * 6
+    assert told[6:] == [[("device.stale", "C1-R01")]] * 4
+    plant.rack["C1-R01"] = {}
+    plant.second(T0 + 10_000)
+    assert codes(plant, T0 + 10_500) == []
+
+
+def test_a_device_without_values_is_one_alarm_in_both_languages_and_none_when_it_is_lost(plant):
+    for second in range(70):
+        plant.rack["C1-R01"] = NO_VALUE
+        plant.second(T0 + second * 1000)
+        cells = dict.fromkeys(("cell_voltage_v", "cell_temperature_c"), math.nan)
+        plant.image.update(sample("C1-R01", "rack.cells/4", T0 + second * 1000, cells))
+
+    image = plant.image.freeze(T0 + 69_500, T0 + 69_500)
+    (found,) = device_conditions(image, {})
+    (lost,) = device_conditions(image, {"C1-R01": "no answer"})
+
+    assert found.detail.en == "rack, rack.cells/4, no valid value for 69 s"
+    assert found.detail.zh == "电池簇、单体，已有 69 秒无有效值"
+    assert lost.code == "device.lost"
 
 
 def test_invalid_alarm_words_are_no_alarms(plant):
