@@ -7,7 +7,7 @@ import typer
 
 profile = typer.Typer(
     name="profile",
-    help="Check a device profile, and try it on a real device.",
+    help="List signals, check a device profile, and try it on a real device.",
     no_args_is_help=True,
 )
 
@@ -22,6 +22,18 @@ def check(
     from launcher.profile_check import run_check
 
     raise typer.Exit(run_check(file))
+
+
+@profile.command()
+def signals(
+    layout: Annotated[
+        str | None, typer.Argument(help="One of them: its signals, units and words.")
+    ] = None,
+) -> None:
+    """List the layouts that a profile may fill, and their signals."""
+    from launcher.profile_signals import run_signals
+
+    raise typer.Exit(run_signals(layout))
 
 
 @profile.command()

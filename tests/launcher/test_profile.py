@@ -5,9 +5,12 @@ import socket
 
 import pytest
 
+from contract import layouts
 from launcher.errors import LauncherError, WrongInput
 from launcher.profile_check import run_check
 from launcher.profile_probe import ProbeOptions, run_probe
+from launcher.profile_signals import run_signals
+from station.config import Role
 from station.protocols.modbus import profile as profiles
 from tests.station.protocols.modbus_server import CLOSE, HANG, Bank, ModbusServer, follow_wall_clock
 from tests.station.protocols.sunspec_device import bank_of, battery_models, common, encoded
@@ -239,6 +242,31 @@ async def test_probe_lists_the_models_of_a_sunspec_device_and_reads_them(capsys,
 
     assert second.title == "Independent Device"
     assert "Independent Device, serial number 1\n" in told.out
+
+
+def test_signals_lists_every_layout_of_a_device_and_the_words_of_one(capsys):
+    assert run_signals(None) == 0
+    layouts_told = {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]}
+    assert run_signals("rack") == 0
+    rack = capsys.readouterr().out.splitlines()
+    assert run_signals("rack.cells/416") == 0
+    cells = capsys.readouterr().out.splitlines()
+
+    assert layouts_told == {*Role, "rack.cells/N"}
+    assert [line.split()[0] for line in rack[1:]] == [
+        column.signal.name for column in layouts.get("rack").columns
+    ]
+    state = next(line for line in rack if line.startswith("rack_state"))
+    assert "2 charging, 3 discharging" in state
+    assert [line.split()[:2] for line in cells[1:]] == [
+        ["cell_voltage_v", "V"],
+        ["cell_temperature_c", "°C"],
+    ]
+
+
+def test_signals_of_what_no_device_tells_names_those_that_there_are():
+    with pytest.raises(WrongInput, match=r"'estimate' is no layout of a device; .*rack\.cells/N"):
+        run_signals("estimate")
 
 
 def test_a_saved_profile_is_not_written_over(tmp_path):
