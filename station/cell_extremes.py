@@ -12,39 +12,49 @@ from contract.frame import Quality
 from station.image import PointRow
 
 Floats = npt.NDArray[np.float64]
+Extreme = tuple[float, int]
+"""A value, and which cell has it (from 1); NaN and 0 where there is no such cell."""
+
 _GOOD = int(Quality.GOOD)
+_KEY = "extremes"
 
 
-def cell_extremes(row: PointRow, signal: str) -> Floats:
-    """Return the extremes of a signal of the cells, shape (2, 4).
+def cell_extremes(row: PointRow) -> tuple[tuple[Extreme, ...], tuple[Extreme, ...]]:
+    """Return the extremes of the cells of a rack.
 
     Args:
-        row: the newest cells of a rack; what is found is kept with their sample.
-        signal: of the cells, in its unit.
+        row: the newest cells; what is found is kept with their sample.
 
     Returns:
-        Of every usable cell, and of those that are good and were usable before: highest value,
-        which cell has it (from 1), lowest value, which cell; NaN and 0 where there is no such cell.
+        Of every usable cell, and of those that are good and were usable before: highest and
+        lowest voltage, V, highest and lowest temperature, degC.
     """
-    key = f"{signal}:extremes"
-    known = row.scaled.get(key)
+    known = row.found.get(_KEY)
     if known is None:
-        known = row.scaled[key] = _extremes(row, signal)
-    return known
+        pairs = [_of_signal(row, signal) for signal in ("cell_voltage_v", "cell_temperature_c")]
+        known = tuple(volts + degrees for volts, degrees in zip(*pairs, strict=True))
+        row.found[_KEY] = known
+    usable, undoubted = known
+    return usable, undoubted
 
 
-def _extremes(row: PointRow, signal: str) -> Floats:
+def _of_signal(row: PointRow, signal: str) -> tuple[tuple[Extreme, ...], tuple[Extreme, ...]]:
     now, before = row.physical(signal), row.physical_before(signal)
     start, stop = row.layout.offset(signal)
     undoubted = (row.sample.quality[start:stop] == _GOOD) & np.isfinite(before)
-    high, low = np.fmin(now, before), np.fmax(now, before)
-    usable = np.isfinite(now)
-    return np.array([_of(high, low, usable), _of(high, low, usable & undoubted)])
+    if undoubted.all():
+        every = _of(np.minimum(now, before), np.maximum(now, before))
+        return every, every
+    high, low, usable = np.fmin(now, before), np.fmax(now, before), np.isfinite(now)
+    return _among(high, low, usable), _among(high, low, usable & undoubted)
 
 
-def _of(high: Floats, low: Floats, counts: npt.NDArray[np.bool_]) -> tuple[float, ...]:
+def _among(high: Floats, low: Floats, counts: npt.NDArray[np.bool_]) -> tuple[Extreme, ...]:
     if not counts.any():
-        return np.nan, 0.0, np.nan, 0.0
-    highest = int(np.where(counts, high, -np.inf).argmax())
-    lowest = int(np.where(counts, low, np.inf).argmin())
-    return float(high[highest]), highest + 1.0, float(low[lowest]), lowest + 1.0
+        return (np.nan, 0), (np.nan, 0)
+    return _of(np.where(counts, high, -np.inf), np.where(counts, low, np.inf))
+
+
+def _of(high: Floats, low: Floats) -> tuple[Extreme, ...]:
+    highest, lowest = int(high.argmax()), int(low.argmin())
+    return (float(high[highest]), highest + 1), (float(low[lowest]), lowest + 1)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,7 @@ class PointRow:
         before: the sample before this one, kept of cells alone.
         empty_s: for how long no value at all has been usable, once that is past the same limit.
         scaled: what has been asked of this sample before, by signal, also in earlier cycles.
+        found: what others have reckoned from this sample, by their own names, as `scaled`.
     """
 
     sample: Sample
@@ -56,6 +58,7 @@ class PointRow:
     arrived_ms: int = 0
     before: Sample | None = None
     scaled: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    found: dict[str, Any] = field(default_factory=dict, repr=False)
     empty_s: float = 0.0
 
     def physical(self, signal: str) -> npt.NDArray[np.float64]:
@@ -184,7 +187,7 @@ class ProcessImage:
             return
         elif sample.layout.startswith(CELLS_PREFIX):
             known.before = known.sample
-        known.sample, known.scaled = sample, {}
+        known.sample, known.scaled, known.found = sample, {}, {}
         known.arrived_ms = sample.received_ms if arrived_ms is None else arrived_ms
         if known.valued_ms is None or (sample.quality < _INVALID).any():
             known.valued_ms = known.arrived_ms
@@ -228,6 +231,7 @@ class _Newest:
     limit_s: float
     before: Sample | None = None
     scaled: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
     valued_ms: int | None = None
 
 
@@ -238,5 +242,6 @@ def _row(known: _Newest, now_ms: int, steady_ms: int, *, lost: bool) -> PointRow
     without_s = 0.0 if known.valued_ms is None else (known.arrived_ms - known.valued_ms) / 1000
     return PointRow(
         *(sample, known.layout, age_s, stale, known.arrived_ms, known.before, known.scaled),
+        found=known.found,
         empty_s=without_s if without_s > known.limit_s else 0.0,
     )

@@ -70,12 +70,14 @@ def _cells(row: PointRow) -> CellRow:
 
 
 _EXTREMES = (
-    ("cell_voltage_max", "v", "cell_voltage_v", True),
-    ("cell_voltage_min", "v", "cell_voltage_v", False),
-    ("cell_temperature_max", "c", "cell_temperature_c", True),
-    ("cell_temperature_min", "c", "cell_temperature_c", False),
+    ("cell_voltage_max_v", "cell_voltage_max_index", 1.0),
+    ("cell_voltage_min_v", "cell_voltage_min_index", -1.0),
+    ("cell_temperature_max_c", "cell_temperature_max_index", 1.0),
+    ("cell_temperature_min_c", "cell_temperature_min_index", -1.0),
 )
-"""An extreme of a rack, its unit, the signal of the cells behind it; whether it is the highest."""
+"""An extreme of a rack, the cell that has it, and 1 where it is the highest."""
+_SAME_WORD = (0.02, 0.02, 1.0, 1.0)
+"""So far apart, V and degC, BMS and cells say the same, being some seconds and roundings apart."""
 
 
 def with_cell_extremes(rack: RackState, row: PointRow) -> RackState:
@@ -86,17 +88,20 @@ def with_cell_extremes(rack: RackState, row: PointRow) -> RackState:
     """
     found: dict[str, Any] = {}
     beyond: dict[str, tuple[float, int]] = {}
-    for name, unit, signal, is_high in _EXTREMES:
-        own = getattr(rack, f"{name}_{unit}") if rack.fresh else math.nan
-        usable, undoubted = cell_extremes(row, signal).tolist()
-        told = math.isfinite(own)
-        value, cell = (undoubted if told else usable)[0 if is_high else 2 :][:2]
-        if told and (value > own if is_high else value < own):
-            beyond[f"{name}_{unit}"] = value, int(cell)
-        elif not told and math.isfinite(value):
-            found |= {f"{name}_{unit}": value, f"{name}_index": int(cell)}
-    by_cells = frozenset(name for name in found if not name.endswith("_index"))
-    return replace(rack, by_cells=by_cells, beyond=beyond, **found)
+    by_cells: list[str] = []
+    usable, undoubted = cell_extremes(row)
+    for number, (name, index, sign) in enumerate(_EXTREMES):
+        own = getattr(rack, name) if rack.fresh else math.nan
+        if math.isfinite(own):
+            value, cell = undoubted[number]
+            if (value - own) * sign > _SAME_WORD[number]:
+                beyond[name] = value, cell
+        elif math.isfinite(usable[number][0]):
+            found[name], found[index] = usable[number]
+            by_cells.append(name)
+    if not (found or beyond):
+        return rack
+    return replace(rack, by_cells=frozenset(by_cells), beyond=beyond, **found)
 
 
 _SAME = (
