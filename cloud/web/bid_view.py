@@ -208,7 +208,7 @@ def _fallback(visit: Visit, bid: Bid, papers: Mapping[int, Mapping[type[Any], An
 
 
 def _without(visit: Visit, bid: Bid) -> str:
-    """Why a bid has no fall-back: see `cloud.market.desk.drafter.careful`."""
+    """Why a bid has no fall-back: see `cloud.market.desk.asking.careful`."""
     if bid.created_by != _DRAFTING:
         return visit.t(
             "There is no fall-back: none was made. Unless it is signed in time it lapses."

@@ -14,35 +14,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cloud.config_desk import DeskSection, ProductSection
+from cloud.config_desk import DeskSection
 from cloud.db import Pool, connection
 from cloud.errors import CloudError
 from cloud.market import bids
-from cloud.market.battery import Battery
 from cloud.market.bid import BidSet
 from cloud.market.bids import Look, NewBid
+from cloud.market.desk.asking import (
+    Desk,
+    Task,
+    careful,
+    desk_price,
+    forecast_of,
+    request_of,
+)
 from cloud.market.desk.blocks import Block, open_blocks
 from cloud.market.desk.capping import capped
 from cloud.market.desk.curving import Curver
 from cloud.market.desk.drafting import Draft, DraftRequest, NothingToBid, draft
-from cloud.market.desk.forecasting import Forecaster, Sources, anchored
 from cloud.market.desk.limits import limits_of
 from cloud.market.desk.patience import Patience, StillRunning
-from cloud.market.desk.position import carried, committed_mw, held_ready, reserved, traded
 from cloud.market.desk.record import content_of
 from cloud.market.desk.rests import why_it_rests
 from cloud.market.errors import BidTooLate, MarketError
-from cloud.market.exchanges import DayGate, Market, Product, load_market
+from cloud.market.exchanges import DayGate, Product
 from cloud.market.forecast import Forecast
-from cloud.market.forecasts import Member, naive_members, quick_members
-from cloud.market.plans import EndSoc
 from cloud.market.station_battery import StationBattery
 from cloud.vault.vault import Vault
 from contract.words import NO_WORDS, Words
 
 WHO: Final = "drafting"
 """Who makes drafts, in the log of bids."""
-_PROFILE: Final = "naive.profile"
 _TAKEN: Final = (
     "SELECT begin_ms FROM bids WHERE station = %s AND market = %s AND product = %s AND begin_ms >="
     " %s AND begin_ms < %s"
@@ -66,16 +68,6 @@ class DraftsFailed(MarketError):  # noqa: N818 - says what
     """Several products cannot be drafted."""
 
 
-@dataclass(frozen=True)
-class _Task:
-    """One block of one product of one desk."""
-
-    section: DeskSection
-    product: ProductSection
-    rules: Product
-    block: Block
-
-
 @dataclass(frozen=True, slots=True)
 class Haste:
     """How long a drafting may take.
@@ -94,22 +86,8 @@ class Haste:
         return max(min(self.limit_ms, (gate_ms - now_ms) / 2), 0) / 1e3
 
 
-class Desk:
-    """One desk's market, and its forecaster, which learns from day to day."""
-
-    def __init__(self, section: DeskSection) -> None:
-        self.section = section
-        self.market: Market = load_market(section.market)
-        self.forecaster = Forecaster(
-            self.market,
-            Sources(section.price, section.exogenous),
-            members=_members(section.members),
-            allow_short=section.allow_short_history,
-            warm_up_days=section.warm_up_days,
-        )
-
-
 Sold = Callable[[DeskSection], Awaitable[StationBattery]]
+"""What the station of a desk can sell now."""
 
 
 class Drafter:
@@ -144,7 +122,7 @@ class Drafter:
         self._desks = [Desk(section) for section in desks]
         self._curver = Curver(pool, vault, policies)
         self._haste = haste or Haste()
-        self._patience: Patience[_Of, _Task, int] = Patience()
+        self._patience: Patience[_Of, Task, int] = Patience()
         self._resting: dict[_Place, tuple[int, int]] = {}
 
     async def run(self, *, within_day: bool | None = None) -> int:
@@ -185,7 +163,7 @@ class Drafter:
             raise only
         return made
 
-    async def _in_time(self, place: _Of, desk: Desk, task: _Task) -> int:
+    async def _in_time(self, place: _Of, desk: Desk, task: Task) -> int:
         """Draft a block, or its fall-back alone; return how many bids were made.
 
         Raises:
@@ -212,12 +190,12 @@ class Drafter:
                 made += work.result()
         return made
 
-    async def _no_longer_late(self, task: _Task) -> None:
+    async def _no_longer_late(self, task: Task) -> None:
         section = task.section
         await bids.drafting_ended(self._pool, section.station, section.market, task.rules.id)
 
     async def _spare(
-        self, number: int, desk: Desk, task: _Task, failed: dict[_Of, Exception]
+        self, number: int, desk: Desk, task: Task, failed: dict[_Of, Exception]
     ) -> int:
         """Draft the fall-back alone where the drafting hangs and the gate is near."""
         place = number, task.rules.id, True
@@ -230,8 +208,8 @@ class Drafter:
             failed[place] = error
             return 0
 
-    async def _due(self, desk: Desk, *, within_day: bool | None) -> list[_Task]:
-        found: list[_Task] = []
+    async def _due(self, desk: Desk, *, within_day: bool | None) -> list[Task]:
+        found: list[Task] = []
         newest = await newest_import(self._pool, desk.section) if self._resting else 0
         for product in desk.section.products:
             rules = desk.market.product(product.id)
@@ -245,7 +223,7 @@ class Drafter:
             )
             taken = await self._taken(desk, rules, blocks)
             found += [
-                _Task(desk.section, product, rules, block)
+                Task(desk.section, product, rules, block)
                 for block in blocks
                 if not any(block.begin_ms <= begin < block.end_ms for begin in taken)
                 and self._resting.get(_place(desk.section, rules, block), (-1, 0))[0] != newest
@@ -265,9 +243,9 @@ class Drafter:
             )
             return {row[0] for row in await rows.fetchall()}
 
-    async def _draft(self, desk: Desk, task: _Task) -> int:
+    async def _draft(self, desk: Desk, task: Task) -> int:
         now_ms = self._clock()
-        forecast = await self._forecast(desk, task, now_ms)
+        forecast = await forecast_of(self._pool, desk, task, now_ms)
         asked = await self._request(desk, task, forecast, now_ms)
         try:
             asked, made = await self._planned(desk, task, asked)
@@ -282,7 +260,7 @@ class Drafter:
             await self._rest(task, now_ms, why)
         return sum([await self._keep(_new(task, asked, made, spare, bid)) for bid in made.bids])
 
-    async def _draft_spare(self, desk: Desk, task: _Task) -> int:
+    async def _draft_spare(self, desk: Desk, task: Task) -> int:
         """Draft a block by what the last days have cost and with half of the power.
 
         The bid is its own fall-back: people may sign it, and in the end it goes by itself.
@@ -307,7 +285,7 @@ class Drafter:
         )
 
     async def _planned(
-        self, desk: Desk, task: _Task, asked: DraftRequest
+        self, desk: Desk, task: Task, asked: DraftRequest
     ) -> tuple[DraftRequest, Draft]:
         """Plan a block; what binds a day ahead is no larger than the limit of CVaR allows."""
         limits = await limits_of(self._pool, desk.section.desk)
@@ -315,14 +293,14 @@ class Drafter:
             return asked, await asyncio.to_thread(draft, asked)
         return await asyncio.to_thread(capped, asked, limits.max_cvar)
 
-    async def _rest(self, task: _Task, now_ms: int, why: Words | None) -> None:
+    async def _rest(self, task: Task, now_ms: int, why: Words | None) -> None:
         """Remember that there is nothing to bid, so that it is not planned at every look."""
         self._resting = {one: rest for one, rest in self._resting.items() if rest[1] > now_ms}
         newest = await newest_import(self._pool, task.section)
         self._resting[_place(task.section, task.rules, task.block)] = newest, task.block.gate_ms
         await self._look(task, failed=False, why=why or NO_WORDS)
 
-    async def _tell(self, task: _Task, error: Exception) -> None:
+    async def _tell(self, task: Task, error: Exception) -> None:
         """Keep why the drafting has made no bid for a gate."""
         name = type(error).__name__
         plain = str(error) if isinstance(error, CloudError) else name
@@ -330,7 +308,7 @@ class Drafter:
         late = isinstance(error, StillRunning)
         await self._look(task, failed=True, why=words or Words(plain, plain), late=late)
 
-    async def _look(self, task: _Task, *, failed: bool, why: Words, late: bool = False) -> None:
+    async def _look(self, task: Task, *, failed: bool, why: Words, late: bool = False) -> None:
         """Keep why no bid stands at a gate."""
         block = task.block
         look = Look(
@@ -349,52 +327,12 @@ class Drafter:
             return 0
         return 1
 
-    async def _forecast(self, desk: Desk, task: _Task, now_ms: int) -> Forecast:
-        """Forecast the day; what is known of its prices by now takes the forecast's place."""
-        forecast = await desk.forecaster.day(self._pool, task.block.day, now_ms)
-        if isinstance(task.rules.gate, DayGate):
-            return forecast
-        return await anchored(self._pool, forecast, task.section.price, now_ms)
-
     async def _request(
-        self, desk: Desk, task: _Task, forecast: Forecast, now_ms: int
+        self, desk: Desk, task: Task, forecast: Forecast, now_ms: int
     ) -> DraftRequest:
-        section, block = task.section, task.block
-        sold = await self._sold(section)
-        end_ms = desk.market.calendar.day_bounds_ms(block.day)[1]
-        trades = await traded(self._pool, self._vault, section.station, now_ms, end_ms)
-        battery = carried(sold.battery, trades, now_ms, block.begin_ms)
-        if not isinstance(task.rules.gate, DayGate):  # what was cleared a day ahead is promised
-            ready = await held_ready(
-                self._pool, self._vault, section.station, block.begin_ms, end_ms
-            )
-            battery = reserved(battery, ready)
-        held = {
-            name: await desk_price(desk, self._pool, series, block, now_ms)
-            for name, series in task.product.held.items()
-        }
-        side = {
-            name: await desk_price(desk, self._pool, series, block, now_ms)
-            for name, series in task.product.side.items()
-        }
-        return DraftRequest(
-            station=section.station,
-            market=desk.market,
-            product=task.rules,
-            day=block.day,
-            now_ms=now_ms,
-            sold=replace(sold, battery=battery),
-            energy=forecast,
-            held=held,
-            held_most_mw=task.product.held_most_mw,
-            side=side,
-            side_most_mw=task.product.side_most_mw,
-            used=task.product.used,
-            mode=task.product.mode,
-            committed=committed_mw(trades, task.rules.intervals_ms(block.day)),
-            from_ms=block.begin_ms,
-            until_ms=block.end_ms,
-            wishes=_wishes(section, battery),
+        sold = await self._sold(task.section)
+        return await request_of(
+            *(self._pool, self._vault, desk, task), sold=sold, forecast=forecast, now_ms=now_ms
         )
 
 
@@ -407,35 +345,12 @@ async def newest_import(pool: Pool, section: DeskSection) -> int:
     return 0 if row is None or row[0] is None else int(row[0])
 
 
-async def desk_price(desk: Desk, pool: Pool, series: str, block: Block, now_ms: int) -> Forecast:
-    """Forecast the price of another product by what the last days have paid."""
-    forecaster = Forecaster(
-        desk.market,
-        Sources(series),
-        members=naive_members(),
-        allow_short=True,
-        warm_up_days=desk.section.warm_up_days,
-    )
-    return await forecaster.day(pool, block.day, now_ms)
-
-
-def careful(request: DraftRequest) -> DraftRequest:
-    """Return the request of a fall-back: the price of the last days, half of the power."""
-    profile = request.energy.members.get(_PROFILE)
-    energy = request.energy
-    if profile is not None:
-        energy = replace(energy, mean=profile, version=f"{_PROFILE} of {energy.version}")
-    battery: Battery = request.sold.battery
-    half = replace(battery, charge_mw=battery.charge_mw / 2, discharge_mw=battery.discharge_mw / 2)
-    return replace(request, energy=energy, sold=replace(request.sold, battery=half))
-
-
 def _place(section: DeskSection, rules: Product, block: Block) -> _Place:
     """Return what there is one bid for: two markets may name a product alike."""
     return section.station, section.market, rules.id, block.begin_ms
 
 
-def _new(task: _Task, asked: DraftRequest, made: Draft, spare: Draft, bid: BidSet) -> NewBid:
+def _new(task: Task, asked: DraftRequest, made: Draft, spare: Draft, bid: BidSet) -> NewBid:
     """Return one bid of a draft with its fall-back; both are weighed by the same forecast."""
     beside = next((one for one in spare.bids if one.product == bid.product), None)
     spare_on = careful(asked).energy.version
@@ -445,14 +360,3 @@ def _new(task: _Task, asked: DraftRequest, made: Draft, spare: Draft, bid: BidSe
         content=content_of(made, bid, asked),
         fallback=None if beside is None else content_of(spare, beside, asked, planned_on=spare_on),
     )
-
-
-def _wishes(section: DeskSection, battery: Battery) -> tuple[EndSoc, ...]:
-    if section.end_soc is None:
-        return ()
-    reach = battery.soc_max - battery.soc_min
-    return (EndSoc(battery.soc_min + section.end_soc * reach),)
-
-
-def _members(who: str) -> tuple[Member, ...] | None:
-    return {"naive": naive_members(), "quick": quick_members()}.get(who)
