@@ -64,7 +64,7 @@ async def keep_look(pool: Pool, vault: Vault, look: Look, now_ms: int) -> None:
     Nothing is kept of a station that is not there: that is what its desk has to tell.
     """
     place = look.station, look.market, look.product
-    clear, sealed = look.why, None
+    clear, sealed = look.why, b""
     if not look.failed and look.why.en:
         keys = await vault.keys(look.station)
         clear, sealed = NO_WORDS, keys.seal(_place(look), json.dumps(look.why).encode())
@@ -102,7 +102,7 @@ async def looks_at(pool: Pool, vault: Vault, station: str, from_ms: int) -> tupl
     for market, product, begin_ms, end_ms, gate_ms, failed, en, zh, late, sealed in rows:
         times = begin_ms, end_ms, gate_ms
         look = Look(station, market, product, *times, failed, Words(en, zh or en), late)
-        if sealed is not None:
+        if sealed:
             told = (await vault.keys(station)).open(_place(look), sealed)
             look = replace(look, why=Words(*json.loads(told)))
         looks.append(look)

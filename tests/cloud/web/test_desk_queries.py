@@ -1,5 +1,6 @@
 """What the desk asks the store: as much for hundreds of bids as for a few."""
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -101,12 +102,24 @@ async def settle(console: Console, begin_ms: int) -> str:
     return bid
 
 
+async def free_minutes(console: Console) -> tuple[dt.date, list[int]]:
+    """Return a day of the market and its last minutes that nobody has bid for yet."""
+    end_ms = now_ms() // MINUTE_MS * MINUTE_MS - 40 * MINUTE_MS
+    day = PRODUCT.calendar.day_of(end_ms)
+    begin_ms = PRODUCT.calendar.day_bounds_ms(day)[0]
+    if end_ms - begin_ms < 12 * MANY * MINUTE_MS:  # so early in the day: that before it
+        day -= dt.timedelta(days=1)
+        begin_ms, end_ms = PRODUCT.calendar.day_bounds_ms(day)
+    async with console.worker.services.pool.connection() as conn:
+        rows_there = await conn.execute("SELECT begin_ms FROM bids WHERE station = %s", [STATION])
+        taken = {row[0] for row in await rows_there.fetchall()}
+    free = [at for at in range(begin_ms, end_ms, MINUTE_MS) if at not in taken]
+    return day, free[-MANY:]
+
+
 def test_a_desk_asks_no_more_of_many_bids_than_of_a_few(console, session, monkeypatch):
-    begin_ms = now_ms() // MINUTE_MS * MINUTE_MS - 40 * MINUTE_MS
-    day = PRODUCT.calendar.day_of(begin_ms)
-    if PRODUCT.calendar.day_of(begin_ms + MANY * MINUTE_MS) != day:
-        begin_ms -= MANY * MINUTE_MS  # all lie in one day, whatever the hour
-    names = [console.do(settle(console, begin_ms + n * MINUTE_MS)) for n in range(FEW)]
+    day, minutes = console.do(free_minutes(console))
+    names = [console.do(settle(console, begin_ms)) for begin_ms in minutes[:FEW]]
     station = f"/fragments/stations/{STATION}"
     paths = {
         "desk": f"/desk?station={STATION}&bid={names[0]}",
@@ -129,8 +142,8 @@ def test_a_desk_asks_no_more_of_many_bids_than_of_a_few(console, session, monkey
         return found
 
     few = asked()
-    for n in range(FEW, MANY):
-        console.do(settle(console, begin_ms + n * MINUTE_MS))
+    for begin_ms in minutes[FEW:]:
+        console.do(settle(console, begin_ms))
     many = asked()
 
     assert many == few
