@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from cloud.market.battery import Battery
 from cloud.market.bidding import fit_chain, opportunity_value
-from cloud.market.bidding.kernels import run_thresholds, run_values
+from cloud.market.bidding.run_kernels import run_thresholds, run_values
 from cloud.market.bidding.value import physics
 
 Floats = npt.NDArray[np.float64]
@@ -37,7 +37,7 @@ def simulate(price: Floats, base: Floats, count: int) -> int:
     days, done = len(price) // DAY, 0
     chain = fit_chain(price, base, minutes(len(price)))
     out, always = np.empty(_RULES_AT_ONCE), np.ones(DAY, bool)
-    earned, energy, power = np.empty(DAY), np.empty(DAY), np.empty(DAY)
+    earned, energy, power, left = (np.empty(DAY) for _ in range(4))
     battery = physics(BATTERY)
     while done < count:
         here = slice(int(rng.integers(days)) * DAY, None)
@@ -66,6 +66,7 @@ def simulate(price: Floats, base: Floats, count: int) -> int:
                 earned,
                 energy,
                 power,
+                left,
             )
         done += 2 * _RULES_AT_ONCE
     return done

@@ -13,11 +13,13 @@ import numpy.typing as npt
 from cloud.market.backtest.case import Case, Outcome, believe, profile
 from cloud.market.backtest.checked import check_curves
 from cloud.market.backtest.rolling import Rolled, roll_values
+from cloud.market.bid import Segment
 from cloud.market.bidding.chain import Chain
+from cloud.market.bidding.curves import bid_curve
 from cloud.market.bidding.foresight import perfect_foresight
 from cloud.market.bidding.rules import plan_day, tune_thresholds
 from cloud.market.bidding.spending import full_charge_cost
-from cloud.market.bidding.value import energy_of, physics
+from cloud.market.bidding.value import Values, energy_of, physics
 
 Floats = npt.NDArray[np.float64]
 
@@ -124,7 +126,7 @@ def scheduled(case: Case, forecast: Floats) -> Outcome:
 
 def follow(case: Case, asked: Floats) -> Outcome:
     """Settle a schedule at the prices that came."""
-    from cloud.market.bidding.kernels import run_schedule  # noqa: PLC0415 - needs numba
+    from cloud.market.bidding.run_kernels import run_schedule  # noqa: PLC0415 - needs numba
 
     price = case.prices.price[case.span]
     money, energy, power = (np.empty(len(price)) for _ in range(3))
@@ -154,10 +156,10 @@ def bid_values(
         spend: see `full_charge_cost`.
         checked: write some of the curves out and count those that could not be submitted.
     """
-    from cloud.market.bidding.kernels import run_values  # noqa: PLC0415 - needs numba
+    from cloud.market.bidding.run_kernels import run_values  # noqa: PLC0415 - needs numba
 
     price = case.prices.price[case.span]
-    money, energy, power = (np.empty(len(price)) for _ in range(3))
+    money, energy, power, left = (np.empty(len(price)) for _ in range(4))
     battery = case.battery
     run_values(
         price,
@@ -175,6 +177,11 @@ def bid_values(
         money,
         energy,
         power,
+        left,
     )
-    wrong = check_curves(case, rolled, power) if checked else 0
+
+    def offer(values: Values, step: int, soc: float) -> tuple[Segment, ...]:
+        return bid_curve(values, 0, soc, case.bands, spend=float(left[step]))
+
+    wrong = check_curves(case, rolled, power, offer) if checked else 0
     return Outcome(money, power, wrong, rolled.fallbacks)

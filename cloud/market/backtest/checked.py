@@ -16,7 +16,7 @@ from cloud.market.backtest.rolling import Rolled
 from cloud.market.battery import Battery
 from cloud.market.bid import Direction, Segment
 from cloud.market.bidding.chain import Chain
-from cloud.market.bidding.curves import Bands, bid_curve
+from cloud.market.bidding.curves import Bands
 from cloud.market.bidding.value import Values, energy_of
 
 Floats = npt.NDArray[np.float64]
@@ -28,21 +28,22 @@ Offer = Callable[[Values, int, float], tuple[Segment, ...]]
 """From values of one step, its number and the SOC to what is offered."""
 
 
-def check_curves(case: Case, rolled: Rolled, power_mw: Floats, offer: Offer | None = None) -> int:
+def check_curves(case: Case, rolled: Rolled, power_mw: Floats, offer: Offer) -> int:
     """Return how many of the curves written out could not be submitted or followed.
 
     Args:
         case: the back-test.
         rolled: values of the tested steps.
         power_mw: that was given in each step, shape (steps,).
-        offer: what is offered; the curve of the values without it.
+        offer: what is offered.
     """
     battery, wrong = case.battery, 0
     socs = _soc_before(case, power_mw)
     for n in range(0, len(power_mw), _APART):
         soc, values = float(socs[n]), _one_step(case, rolled, n)
-        curve = offer(values, n, soc) if offer else bid_curve(values, 0, soc, case.bands)
-        wrong += bool(problems(curve, case.bands, battery, soc, case.prices.step_min / 60))
+        wrong += bool(
+            problems(offer(values, n, soc), case.bands, battery, soc, case.prices.step_min / 60)
+        )
     return wrong
 
 

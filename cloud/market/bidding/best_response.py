@@ -91,7 +91,7 @@ def best_responses(
 
 def _best(others: Floats, fall: float, battery: Battery, hours: float) -> Floats:
     """Return the schedule that earns most against what the others leave of the price."""
-    from cloud.market.bidding.kernels import plan_against  # noqa: PLC0415 - needs numba
+    from cloud.market.bidding.run_kernels import plan_against  # noqa: PLC0415 - needs numba
 
     power = np.empty(len(others))
     start = energy_of(battery, battery.soc)

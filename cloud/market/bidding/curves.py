@@ -60,6 +60,7 @@ def bid_curve(
     *,
     promised: tuple[float, float] = (0.0, 0.0),
     spend: float = math.inf,
+    paid_mw: float = 0.0,
     decide: Callable[[Floats], Floats] | None = None,
 ) -> tuple[Segment, ...]:
     """Return the segments to offer in one step of the horizon.
@@ -72,6 +73,7 @@ def bid_curve(
         promised: MWh to keep, and MWh that must be in store, above the least; see `position.cover`.
         spend: money that charging in this step may cost; what must be in store is bought all the
             same.
+        paid_mw: of the charging, paid for already.
         decide: the power at each of some prices, where something else than the values decides it.
 
     Returns:
@@ -81,11 +83,15 @@ def bid_curve(
     prices = _tried_prices(values, step, bands)
     power = decide(prices) if decide else _response(values, step, soc, prices, promised)
     power = np.maximum.accumulate(power)
-    if energy_of(values.battery, soc) >= promised[1]:
-        power = within_spending(prices, power, spend, values.step_min / 60)
+    held: set[float] = set()
+    if math.isfinite(spend) and energy_of(values.battery, soc) >= promised[1]:
+        wanted, hours = power, values.step_min / 60
+        power = within_spending(prices, wanted, spend, hours, paid_mw)
+        held = set(prices[power > wanted].tolist())
 
     def why(direction: Direction, price: float) -> str:
-        return _why(direction, values, values.marginal(step, price, soc))
+        limit = f"; the day may spend {spend:.2f} more on charging, and no more" * (price in held)
+        return _why(direction, values, values.marginal(step, price, soc)) + limit
 
     out: list[Segment] = []
     for direction, sign in ((Direction.DISCHARGE, 1.0), (Direction.CHARGE, -1.0)):

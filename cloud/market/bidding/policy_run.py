@@ -74,6 +74,7 @@ def policy_curve(
     kind: MarketType = MarketType.SPOT,
     promised: tuple[float, float] = (0.0, 0.0),
     spend: float = math.inf,
+    paid_mw: float = 0.0,
 ) -> tuple[Segment, ...]:
     """Return the segments that a policy offers in one step of a horizon.
 
@@ -86,8 +87,9 @@ def policy_curve(
         seen: of the market before the bid is due (`market_features`), shape (features,).
         measure: of the policy's card.
         kind: of market.
-        promised: see `bid_curve`, as `spend`.
+        promised: see `bid_curve`, as `spend` and `paid_mw`.
         spend: money.
+        paid_mw: power.
     """
     one = slice(step, step + 1)
     course = Course(
@@ -106,7 +108,13 @@ def policy_curve(
     def decide(prices: Floats) -> Floats:
         return _answers(course, 0, energy, prices, policy=policy, promised=promised)
 
-    return bid_curve(values, step, soc, bands, promised=promised, spend=spend, decide=decide)
+    return bid_curve(
+        *(values, step, soc, bands),
+        promised=promised,
+        spend=spend,
+        paid_mw=paid_mw,
+        decide=decide,
+    )
 
 
 def _answers(

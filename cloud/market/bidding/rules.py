@@ -54,7 +54,7 @@ def tune_thresholds(
         step_min: minutes a step.
         valley_only: charge in the valley at any price, and only there; `high` alone is tuned.
     """
-    from cloud.market.bidding.kernels import run_thresholds  # noqa: PLC0415 - needs numba
+    from cloud.market.bidding.run_kernels import run_thresholds  # noqa: PLC0415 - needs numba
 
     levels = np.quantile(price, _TRIED)
     if valley_only:
@@ -85,7 +85,7 @@ def plan_day(
     Returns:
         Powers in MW, shape (steps,), and the state of charge after them.
     """
-    from cloud.market.bidding.kernels import plan  # noqa: PLC0415 - needs numba
+    from cloud.market.bidding.run_kernels import plan  # noqa: PLC0415 - needs numba
 
     certain = np.zeros(len(forecast), np.int64)
     values = opportunity_value(

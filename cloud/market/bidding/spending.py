@@ -23,7 +23,9 @@ def full_charge_cost(battery: Battery, price: float) -> float:
     return battery.usable_mwh / battery.charge_efficiency * price
 
 
-def within_spending(prices: Floats, power_mw: Floats, left: float, hours: float) -> Floats:
+def within_spending(
+    prices: Floats, power_mw: Floats, left: float, hours: float, paid_mw: float = 0.0
+) -> Floats:
     """Return the powers of a curve whose charging costs no more than the money left.
 
     Args:
@@ -31,8 +33,10 @@ def within_spending(prices: Floats, power_mw: Floats, left: float, hours: float)
         power_mw: at each, discharge positive, shape (prices,).
         left: money.
         hours: length of the step.
+        paid_mw: of the charging, paid for already.
     """
     from cloud.market.bidding.kernels import affordable  # noqa: PLC0415 - needs numba
 
     pairs = zip(prices.tolist(), power_mw.tolist(), strict=True)
-    return np.array([affordable(power, price, left, hours) for price, power in pairs])
+    held = [affordable(power + paid_mw, price, left, hours) for price, power in pairs]
+    return np.array(held) - paid_mw

@@ -9,6 +9,7 @@ import numpy as np
 from cloud.market.bid import Direction, Segment
 from cloud.market.bidding import Values
 from cloud.market.bidding.value import energy_of
+from cloud.market.units import HOUR_MIN
 from contract.words import NO_WORDS, Words
 
 _NOTHING_MWH: Final = 1e-3
@@ -86,8 +87,9 @@ def _buying(values: Values, step: int, soc: float, curve: Sequence[Segment], lef
     battery, bands = values.battery, _bands(curve, Direction.CHARGE)
     if left <= 0.0:
         return Words(
-            "bought only where that is paid for: the day has spent what it may on charging",
-            "仅在价格不高于零时买入：当日充电支出已达上限",
+            "nothing more is bought unless that is paid for: the day has spent what it may on "
+            "charging",
+            "除非价格不高于零，不再多买：当日充电支出已达上限",
         )
     if not bands:
         if battery.usable_mwh - energy_of(battery, soc) < _NOTHING_MWH:
@@ -103,11 +105,22 @@ def _buying(values: Values, step: int, soc: float, curve: Sequence[Segment], lef
     (power, at), *more = bands
     worth = values.marginal(step, at, soc)[0]
     most = worth * battery.charge_efficiency
+    held = _held(left, most * battery.charge_mw * values.step_min / HOUR_MIN)
     return Words(
         f"bought up to {at:.2f}, where one more MWh will be worth {worth:.2f}, {most:.2f} with "
-        f"losses: {power} MW{_then(more, 'up to')}",
+        f"losses: {power} MW{_then(more, 'up to')}{held.en}",
         f"不高于 {at:.2f} 买入，此时再多 1 MWh 日后价值 {worth:.2f}，计入损耗为 {most:.2f}："
-        f"{power} MW{_then_zh(more, '不高于')}",
+        f"{power} MW{_then_zh(more, '不高于')}{held.zh}",
+    )
+
+
+def _held(left: float, whole: float) -> Words:
+    """Say what holds the buying down, where charging at full power might cost more than it may."""
+    if left >= whole:
+        return NO_WORDS
+    return Words(
+        f", held down as charging may cost {left:.2f} more today",
+        f"，因今日充电支出只余 {left:.2f} 而受限",
     )
 
 

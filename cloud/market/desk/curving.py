@@ -16,6 +16,7 @@ import numpy as np
 
 from cloud.config_desk import DeskSection, ProductSection
 from cloud.db import Pool
+from cloud.market.backtest.case import Case, believe
 from cloud.market.battery import Battery
 from cloud.market.bid import BidInterval, BidSet, OfferMode
 from cloud.market.bidding import (
@@ -38,7 +39,7 @@ from cloud.market.desk.price_view import (
     seen_ahead,
     value_ahead,
 )
-from cloud.market.desk.spending import Spending, earned_within, most_cost
+from cloud.market.desk.spending import DayTrades, Spending, day_trades, earned_by, most_cost
 from cloud.market.errors import BadSeries, MarketError
 from cloud.market.exchanges import DayGate
 from cloud.market.retraining import FallsBack, Lacks, MayBid, standing
@@ -55,13 +56,15 @@ class Maker:
         policy: that may bid; None: the opportunity values alone.
         model: its name.
         note: why this one.
-        spending: what charging may cost.
+        trades: of the product on this day.
+        spend_charges: full charges that a day's charging may cost.
     """
 
     policy: Policy | None
     model: str
     note: str
-    spending: Spending
+    trades: DayTrades
+    spend_charges: float
 
 
 class Curver:
@@ -94,26 +97,18 @@ class Curver:
             _require_curves(asked)
             view = await read_view(self._pool, product.real_time, section.price, asked)
             policy, model, note = await self._policy(asked)
-            spending = await self._spending(view, product, asked)
-            maker = Maker(policy, model, note, spending)
+            trades = await self._trades(asked)
+            maker = Maker(policy, model, note, trades, product.spend_charges)
             return await asyncio.to_thread(_curve, view, asked, made, maker)
         except MarketError as error:
             note = f"no curve could be made, the plan's bid stands: {error}"
             return replace(made, notes=(*made.notes, note))
 
-    async def _spending(self, view: View, product: ProductSection, asked: DraftRequest) -> Spending:
-        """Return what charging may cost in the local day of the offer, and has cost."""
-        battery, past = asked.sold.battery, view.known_prices()
-        usual = float(np.mean(np.abs(list(past.values()))))
+    async def _trades(self, asked: DraftRequest) -> DayTrades:
+        place = asked.market.id, asked.product.id
         begin_ms = asked.market.calendar.day_bounds_ms(asked.day)[0]
-        earned = await earned_within(
-            *(self._pool, self._vault, asked.station, (begin_ms, asked.from_ms)),
-            known=past,
-            newest=past[max(past)],
-            battery=battery,
-        )
-        most = product.spend_charges * full_charge_cost(battery, usual)
-        return Spending(most, earned)
+        span_ms = begin_ms, asked.from_ms
+        return await day_trades(self._pool, self._vault, asked.station, place, span_ms)
 
     async def _policy(self, asked: DraftRequest) -> tuple[Policy | None, str, str]:
         """Return the policy that may bid, the name of what forms the curve, and what is said."""
@@ -146,11 +141,13 @@ def _curve(view: View, asked: DraftRequest, made: Draft, maker: Maker) -> Draft:
     bands, rated = bands_of(rules), (asked.sold.battery.charge_mw, asked.sold.battery.discharge_mw)
     starts = [one for one in made.starts_ms if asked.until_ms is None or one < asked.until_ms]
     intervals, told, soc = [], {}, asked.sold.battery.soc
-    left = maker.spending.left
+    spending, newest = _spending(view, case, maker)
+    left = spending.left
     for number, start in enumerate(starts):
         promised = asked.committed.get(start, 0.0)
+        paid = max(-promised, 0.0)
         if policy is None or seen is None:
-            curve = bid_curve(values, number, soc, bands, spend=left)
+            curve = bid_curve(values, number, soc, bands, spend=left, paid_mw=paid)
         else:
             row = seen[view.begin + number]
             curve = policy_curve(
@@ -158,6 +155,7 @@ def _curve(view: View, asked: DraftRequest, made: Draft, maker: Maker) -> Draft:
                 seen=row,
                 measure=policy.measure,
                 spend=left,
+                paid_mw=paid,
             )
         offers = beside_promised(curve, promised, rules, rated)
         intervals.append(BidInterval(start, offers))
@@ -165,8 +163,10 @@ def _curve(view: View, asked: DraftRequest, made: Draft, maker: Maker) -> Draft:
             *(values, number, soc, curve, promised), left=left, by_policy=policy is not None
         )
         soc = _soc_after(values, number, soc)
-        span_ms = start, start + 1
-        left = max(left - most_cost(intervals[-1:], rules.interval_min, span_ms), 0.0)
+        cost = most_cost(
+            intervals[-1:], rules.interval_min, lambda at: asked.committed.get(at, 0.0), newest
+        )
+        left = max(left - cost, 0.0)
     bid = BidSet(
         station=asked.station,
         market=asked.market.id,
@@ -180,10 +180,20 @@ def _curve(view: View, asked: DraftRequest, made: Draft, maker: Maker) -> Draft:
         made,
         bids=(bid,) if any(one.segments for one in intervals) else (),
         told=dict(made.told) | {rules.id: told},
-        notes=(*made.notes, maker.note, _words(maker.spending, asked.market.currency)),
+        notes=(*made.notes, maker.note, _words(spending, asked.market.currency)),
         models=(maker.model,),
         beside_mw=tuple(asked.committed.get(start, 0.0) for start in made.starts_ms),
     )
+
+
+def _spending(view: View, case: Case, maker: Maker) -> tuple[Spending, float]:
+    """Return what charging may cost and has cost on the day, and the newest price known."""
+    believed, battery = believe(case).price, case.battery
+    known = believed[np.isfinite(believed)]
+    newest = float(known[-1])
+    most = maker.spend_charges * full_charge_cost(battery, float(np.abs(known).mean()))
+    today = view.prices_within(*maker.trades.span_ms)
+    return Spending(most, earned_by(maker.trades, today, newest, battery.wear_per_mwh)), newest
 
 
 def _words(spending: Spending, currency: str) -> str:

@@ -43,11 +43,12 @@ class View:
     begin: int
     known_to: int
 
-    def known_prices(self) -> dict[int, float]:
-        """Return the real-time prices that are known, by the beginning of their step, UTC ms."""
+    def prices_within(self, begin_ms: int, end_ms: int) -> dict[int, float]:
+        """Return the real-time prices known of a span, by the beginning of their step, UTC ms."""
         first, step_ms = self.prices.start_ms, self.prices.step_min * MINUTE_MS
-        known = np.flatnonzero(np.isfinite(self.prices.price))
-        return {first + int(n) * step_ms: float(self.prices.price[n]) for n in known}
+        steps = range(max(begin_ms - first, 0) // step_ms, max(end_ms - first, 0) // step_ms)
+        prices = self.prices.price
+        return {first + n * step_ms: float(prices[n]) for n in steps if np.isfinite(prices[n])}
 
 
 async def read_view(pool: Pool, series: str, ahead: str, asked: DraftRequest) -> View:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cloud.market.bidding import perfect_foresight, plan_day
-from cloud.market.bidding.kernels import run_schedule
+from cloud.market.bidding.run_kernels import run_schedule
 from cloud.market.bidding.value import physics
 from cloud.market.errors import BadSeries
 from tests.cloud.market.bidding.made import BATTERY, made_prices

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.market.bidding.kernels import run_values
 from cloud.market.bidding.position import Position, cleared_mw, cover, money_of, offered_mw
+from cloud.market.bidding.run_kernels import run_values
 from cloud.market.bidding.value import physics
 from tests.cloud.market.bidding.made import BATTERY
 
@@ -48,7 +48,7 @@ def test_what_is_sold_ahead_can_be_delivered_whatever_the_prices(sold, seed):
     cleared[np.cumsum(cleared) > full] = 0.0
     keep, must = cover(cleared, BATTERY, 60)
     price = np.random.default_rng(seed).uniform(-50, 500, 24)
-    money, energy, power = (np.empty(24) for _ in range(3))
+    money, energy, power, left = (np.empty(24) for _ in range(4))
     nothing = np.zeros((24, 1, 5))  # energy left is worth nothing: all is sold that may be
 
     run_values(
@@ -67,6 +67,7 @@ def test_what_is_sold_ahead_can_be_delivered_whatever_the_prices(sold, seed):
         money,
         energy,
         power,
+        left,
     )
 
     before = np.concatenate([[0.0], energy[:-1]])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cloud.market.battery import Battery
 from cloud.market.bid import Direction, Segment
 from cloud.market.bidding import bid_curve, full_charge_cost
-from cloud.market.bidding.kernels import run_values
+from cloud.market.bidding.run_kernels import run_values
 from cloud.market.bidding.value import physics
 from tests.cloud.market.bidding.made import BATTERY
 from tests.cloud.market.bidding.test_value import BANDS, VALUES
@@ -49,6 +49,24 @@ def test_a_curve_never_spends_more_than_it_may_and_sells_as_before(step, soc, sp
     assert sales == [one for one in free if one.direction is Direction.DISCHARGE]
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    step=st.integers(0, 40),
+    soc=st.floats(0.0, 0.8),
+    spend=st.floats(0.0, 20.0),
+    paid=st.floats(0.1, 1.0),
+    price=st.floats(0.01, 400.0),
+)
+def test_what_is_paid_for_is_charged_whatever_may_be_spent(step, soc, spend, paid, price):
+    free = bid_curve(VALUES, step, soc, BANDS)
+    held = bid_curve(VALUES, step, soc, BANDS, spend=spend, paid_mw=paid)
+
+    coarse = float(BANDS.power_step_mw)
+    assert bought(held, price) >= min(bought(free, price), paid - coarse) - 1e-9
+    beyond = max(bought(held, price) - paid, 0.0)
+    assert beyond * price * VALUES.step_min / 60 <= spend + 1e-6
+
+
 def test_nothing_is_bought_once_all_is_spent_but_what_is_paid_for_is_taken():
     held = bid_curve(VALUES, 3, 0.2, BANDS, spend=0.0)
 
@@ -62,7 +80,7 @@ def run(price: np.ndarray, spend: float, must: float = 0.0) -> tuple[np.ndarray,
     """Let energy that is worth 100 a MWh be bought and sold; return money and energy after."""
     count = len(price)
     worth = np.linspace(0.0, 100.0 * BATTERY.usable_mwh, 5)
-    money, energy, power = (np.empty(count) for _ in range(3))
+    money, energy, power, left = (np.empty(count) for _ in range(4))
     run_values(
         price,
         np.zeros((count, 1)),
@@ -79,6 +97,7 @@ def run(price: np.ndarray, spend: float, must: float = 0.0) -> tuple[np.ndarray,
         money,
         energy,
         power,
+        left,
     )
     return money, energy
 
